@@ -1,1 +1,25 @@
+//! Weir, a reverse proxy whose every middleware is a sandboxed WebAssembly component.
+//!
+//! The life of a request, which the modules follow from the socket to the access log:
+//!
+//! ```text
+//! socket ─net─▶ stream ─tls─▶ stream + Client ─http─▶ Request ─router─▶ Route { chain, upstream, timeouts }
+//!     chain.on_request ─▶ Forward ─▶ upstream: pick endpoint ─▶ pooled connection ─▶ Response ─┐
+//!           │                                                                                  │
+//!           └─▶ Respond(reply): the upstream is never called ──────────────────────────────────┤
+//!     client ◀─http─ body transforms ◀─ chain.on_response, in reverse, only plugins entered ◀──┘
+//!     afterwards: chain.on_complete, access log, metrics
+//! ```
+//!
+//! Modules stand on floors, lowest first; a module imports only from floors below its own, and a
+//! test over the source keeps it so.
 
+// Floor 0
+pub mod clock;
+pub mod error;
+// Floor 1
+pub mod http;
+// Floor 2
+pub mod config;
+// Floor 3
+pub mod chain;

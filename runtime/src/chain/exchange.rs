@@ -1,0 +1,162 @@
+//! One request and its response, as the chain works on them.
+//!
+//! In: a request that found its route; later the response's head. Out: what goes on to the upstream
+//! and to the client. Never: holds a connection, a timer or anything of Wasm; it is moved by value
+//! into whoever works on it and comes back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+use crate::http::{Body, Client};
+
+/// Most attributes of an exchange.
+pub const MAX_ATTRIBUTES: usize = 64;
+/// Most bytes in keys and values of an exchange's attributes.
+pub const MAX_ATTRIBUTE_BYTES: usize = 16 << 10;
+
+/// One request and its response.
+#[derive(Debug)]
+pub struct Exchange {
+    pub id: ExchangeId,
+    /// When the request's head was complete.
+    pub started: Instant,
+    /// The request's head. `uri` is path and query alone; the authority is the `host` field.
+    pub request: http::request::Parts,
+    pub request_body: Body,
+    /// The response's head, from the first response hook on.
+    pub response: Option<http::response::Parts>,
+    pub response_body: Body,
+    pub client: Arc<Client>,
+    /// Name of the route that matched.
+    pub route: Arc<str>,
+    pub attributes: Attributes,
+    /// In-flight places taken for this exchange; given back when it is dropped.
+    pub in_flight: Vec<InFlight>,
+    /// Limits of the head as plugins may grow it.
+    pub head_limits: HeadLimits,
+}
+
+/// The proxy's own identifier of an exchange: unique in this process, random between processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExchangeId {
+    pub process: u32,
+    pub worker: u16,
+    pub serial: u64,
+}
+
+/// What plugins leave for each other and for the access log. Few, so a list beats a map.
+#[derive(Debug, Clone, Default)]
+pub struct Attributes {
+    entries: Vec<(Box<str>, Box<str>)>,
+    bytes: usize,
+}
+
+/// The attributes are full: [`MAX_ATTRIBUTES`] or [`MAX_ATTRIBUTE_BYTES`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct AttributesFull;
+
+/// The most a head may grow to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Field lines.
+    pub fields: usize,
+    /// Bytes of names and values.
+    pub bytes: usize,
+}
+
+/// One place of an in-flight limit; dropping it gives the place back.
+#[derive(Debug)]
+pub struct InFlight(Arc<AtomicU32>);
+
+/// A response that a plugin, or the proxy itself, answers without an upstream.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// How long to wait before it is sent.
+    pub delay: Duration,
+}
+
+/// How an exchange went; told to completion hooks.
+#[derive(Debug, Clone, Default)]
+pub struct Summary {
+    /// 0 where no response was sent.
+    pub status: u16,
+    pub request_bytes: u64,
+    pub response_bytes: u64,
+    pub duration: Duration,
+    /// `NAME ADDRESS`.
+    pub upstream: Option<Arc<str>>,
+    /// RFC 9209 type.
+    pub error: Option<&'static str>,
+}
+
+impl Exchange {
+    /// The request's identifier: what a plugin set as `request.id`, else the proxy's own.
+    pub fn request_id(&self) -> String {
+        match self.attributes.get("request.id") {
+            Some(id) => id.to_owned(),
+            None => self.id.to_string(),
+        }
+    }
+}
+
+impl std::fmt::Display for ExchangeId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:08x}{:04x}{:012x}", self.process, self.worker, self.serial)
+    }
+}
+
+impl Attributes {
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.entries.iter().find(|(k, _)| &**k == key).map(|(_, value)| &**value)
+    }
+
+    /// Sets or replaces.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), AttributesFull> {
+        let old = self.entries.iter().position(|(k, _)| &**k == key);
+        let freed = old.map_or(0, |at| key.len() + self.entries[at].1.len());
+        let bytes = self.bytes - freed + key.len() + value.len();
+        if bytes > MAX_ATTRIBUTE_BYTES || (old.is_none() && self.entries.len() >= MAX_ATTRIBUTES) {
+            return Err(AttributesFull);
+        }
+        self.bytes = bytes;
+        match old {
+            Some(at) => self.entries[at].1 = value.into(),
+            None => self.entries.push((key.into(), value.into())),
+        }
+        Ok(())
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.entries.iter().map(|(key, value)| (&**key, &**value))
+    }
+}
+
+impl InFlight {
+    /// Takes a place unless `limit` are taken.
+    pub fn enter(count: &Arc<AtomicU32>, limit: u32) -> Option<InFlight> {
+        count
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < limit).then_some(n + 1))
+            .ok()
+            .map(|_| InFlight(count.clone()))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Reply {
+    /// A reply without fields or body.
+    pub fn new(status: StatusCode) -> Self {
+        Reply { status, headers: HeaderMap::new(), body: Bytes::new(), delay: Duration::ZERO }
+    }
+}

@@ -1,0 +1,92 @@
+//! What a member of a chain can do.
+//!
+//! In: an [`Exchange`], by value. Out: the exchange and a verdict, at once or later. Never: knows
+//! how the member is made; `wasm` implements the trait with components, tests with plain structs.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::exchange::{Exchange, Reply, Summary};
+use crate::config::OnFailure;
+
+/// One member of a chain, on one worker.
+pub trait Middleware {
+    /// The plugin's name in the configuration.
+    fn name(&self) -> &Arc<str>;
+
+    /// The hooks it has; no other is ever called.
+    fn hooks(&self) -> Hooks;
+
+    /// What an exchange suffers when a hook fails.
+    fn on_failure(&self) -> OnFailure;
+
+    /// The request, on its way to the upstream.
+    fn on_request(&self, exchange: Box<Exchange>) -> Step<Verdict>;
+
+    /// The response's head, on its way to the client. `exchange.response` is there.
+    fn on_response(&self, exchange: Box<Exchange>) -> Step<()>;
+
+    /// Asks whether this request's body is to be rewritten.
+    fn open_request_transform(&self, exchange: Box<Exchange>) -> Step<Option<Box<dyn Transform>>>;
+
+    /// Asks whether this response's body is to be rewritten.
+    fn open_response_transform(&self, exchange: Box<Exchange>)
+    -> Step<Option<Box<dyn Transform>>>;
+
+    /// After the last byte.
+    fn on_complete(&self, exchange: Box<Exchange>, summary: &Summary) -> Step<()>;
+}
+
+/// A body being rewritten, chunk by chunk. Dropping it gives it up.
+pub trait Transform: Send {
+    /// What can be sent on after `chunk`, perhaps nothing. After an error nothing else is called.
+    fn push(&mut self, chunk: Bytes) -> Result<Bytes, Failure>;
+    /// What is left after the last chunk.
+    fn finish(&mut self) -> Result<Bytes, Failure>;
+}
+
+/// The hooks of a middleware.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Hooks {
+    pub request: bool,
+    pub response: bool,
+    pub request_body: bool,
+    pub response_body: bool,
+    pub completion: bool,
+}
+
+/// The answer of a request hook.
+#[derive(Debug)]
+pub enum Verdict {
+    Forward,
+    Respond(Reply),
+}
+
+/// A hook's result: there already, or coming. The exchange always comes back.
+pub enum Step<T> {
+    Ready(Box<Exchange>, Result<T, Failure>),
+    Pending(Pin<Box<dyn Future<Output = (Box<Exchange>, Result<T, Failure>)>>>),
+}
+
+/// A hook that did not do its work. Whoever makes one has logged and counted it.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    pub plugin: Arc<str>,
+    /// `trap`, `deadline`, `memory`, `error`, `invalid-reply`, `unavailable`.
+    pub reason: &'static str,
+    /// One line for the log; never for the client.
+    pub detail: String,
+}
+
+impl<T> Step<T> {
+    /// Waits for it where it is not there yet.
+    pub async fn resolve(self) -> (Box<Exchange>, Result<T, Failure>) {
+        match self {
+            Step::Ready(exchange, result) => (exchange, result),
+            Step::Pending(future) => future.await,
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! Configuration as used: checked, resolved, every name an index, every text parsed.
+//!
+//! In: what [`super::check`] found good. Out: the one [`Config`] that router, upstreams, chains and
+//! listeners are built from. Never: holds a key that was not checked, or text that must still be
+//! parsed. Vectors are sorted by name, so an index means the same for equal configurations.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use regex::Regex;
+
+/// Everything one snapshot is built from.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub server: Server,
+    pub listeners: Vec<Listener>,
+    pub plugins: Vec<Plugin>,
+    pub routes: Vec<Route>,
+    pub upstreams: Vec<Upstream>,
+    /// Every file that was read, also components and certificates: what to watch for changes.
+    pub sources: Vec<PathBuf>,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Server {
+    /// Threads that serve; default: the cores.
+    pub workers: usize,
+    /// Drain time on SIGTERM; default 10s.
+    pub grace: Duration,
+    /// Admin listener; absent: off.
+    pub admin: Option<Bind>,
+    /// Where compiled components are kept; default `$XDG_CACHE_HOME/weir`, else `~/.cache/weir`.
+    pub cache: Option<PathBuf>,
+    pub access_log: Option<AccessLog>,
+    /// Peers whose `Forwarded` and `X-Forwarded-*` are believed; default: nobody.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// `[server.access_log]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccessLog {
+    /// `json` (default) or `combined`.
+    pub format: AccessLogFormat,
+    /// A file to append to; absent: standard output.
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessLogFormat {
+    Json,
+    Combined,
+}
+
+/// An address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Bind {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// `[listeners.NAME]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listener {
+    pub name: Arc<str>,
+    pub bind: Bind,
+    /// Run before every route's own chain: indices into [`Config::plugins`].
+    pub plugins: Vec<usize>,
+    pub tls: Option<ListenerTls>,
+    pub limits: Limits,
+}
+
+/// `[listeners.NAME.tls]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListenerTls {
+    /// The first is the default for clients without SNI.
+    pub certificates: Vec<CertificateFiles>,
+    /// `1.2` or `1.3`; default 1.2.
+    pub min_version: TlsVersion,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// PEM chain, leaf first.
+    pub cert: PathBuf,
+    /// PEM private key.
+    pub key: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsVersion {
+    V1_2,
+    V1_3,
+}
+
+/// Limits of a listener, written beside `bind`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// From the first byte of a head (or the connection's start) to its end; default 30s.
+    pub header_timeout: Duration,
+    /// Between two requests of a connection; default 75s.
+    pub idle_timeout: Duration,
+    /// Between two bytes of a body, either way; default 60s.
+    pub body_timeout: Duration,
+    /// Of a TLS handshake; default 10s.
+    pub handshake_timeout: Duration,
+    /// Request line and fields, in bytes; default 64 KiB.
+    pub max_header_bytes: usize,
+    /// Field lines; default 128.
+    pub max_headers: usize,
+    /// Connections at a time, all workers together; default: no bound.
+    pub max_connections: Option<usize>,
+    /// Request body in bytes; default: no bound.
+    pub body_limit: Option<u64>,
+    /// HTTP/2 streams at a time and connection; default 128.
+    pub max_streams: u32,
+}
+
+/// `[plugins.NAME]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plugin {
+    pub name: Arc<str>,
+    pub component: ComponentSource,
+    /// The `config` table as JSON text; `{}` where absent. Secrets are resolved in it: never log it.
+    pub config: Arc<str>,
+    pub grants: Grants,
+    pub limits: PluginLimits,
+    pub on_failure: OnFailure,
+    pub isolation: Isolation,
+    /// Where the table stands, for messages: `weir.toml:12:1`.
+    pub place: Arc<str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ComponentSource {
+    /// One that is embedded in the binary, by name.
+    BuiltIn(Arc<str>),
+    File(PathBuf),
+}
+
+/// What an operator lets a plugin import beyond `http`, `log`, `metrics` and `limiter`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Grants {
+    pub store: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginLimits {
+    /// Linear memory of an instance in bytes; default 16 MiB, at most 256 MiB.
+    pub memory: usize,
+    /// CPU time of one hook call; default 10ms, 1ms to 10s.
+    pub deadline: Duration,
+}
+
+/// What happens to an exchange whose plugin trapped or returned an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// 500 with a `Proxy-Status`.
+    Reject,
+    /// As if the plugin were not in the chain.
+    Skip,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// An instance serves many exchanges of its worker, one at a time.
+    Worker,
+    /// Every call gets a fresh instance.
+    Request,
+}
+
+/// `[routes.NAME]`
+#[derive(Debug, Clone)]
+pub struct Route {
+    pub name: Arc<str>,
+    pub matches: Match,
+    /// Higher wins before specificity is looked at; default 0.
+    pub priority: i32,
+    /// Indices into [`Config::plugins`], in order.
+    pub plugins: Vec<usize>,
+    /// Indices into [`Config::upstreams`] with weights; empty: a plugin must reply.
+    pub upstreams: Vec<WeightedUpstream>,
+    /// From the request's head to the response's head; default 30s. Upgrades and bodies are not cut.
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WeightedUpstream {
+    pub upstream: usize,
+    /// 0 sends nothing; default 1.
+    pub weight: u32,
+}
+
+/// `match = { … }`; what is empty matches anything.
+#[derive(Debug, Clone, Default)]
+pub struct Match {
+    pub host: Option<HostMatch>,
+    pub path: Option<PathMatch>,
+    pub methods: Vec<http::Method>,
+    pub headers: Vec<(http::HeaderName, ValueMatch)>,
+    pub query: Vec<(String, ValueMatch)>,
+}
+
+/// Lower-case, without port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostMatch {
+    Exact(String),
+    /// `*.example.com` is kept as `.example.com`; one or more labels before it.
+    Suffix(String),
+}
+
+#[derive(Debug, Clone)]
+pub enum PathMatch {
+    Exact(String),
+    /// As in `"/api/*"`: kept as `/api/`; matches what starts with it.
+    Below(String),
+    /// `{ prefix = "/api" }`: whole segments; matches `/api` and `/api/…`. Kept without a final `/`.
+    Prefix(String),
+    /// Anchored at both ends.
+    Regex(Regex),
+}
+
+#[derive(Debug, Clone)]
+pub enum ValueMatch {
+    Exact(String),
+    /// Anchored at both ends.
+    Regex(Regex),
+    /// `{ present = true }`
+    Present,
+}
+
+/// `[upstreams.NAME]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Upstream {
+    pub name: Arc<str>,
+    pub endpoints: Vec<Endpoint>,
+    pub balance: Balance,
+    pub health: Option<Health>,
+    pub protocol: UpstreamProtocol,
+    pub tls: UpstreamTls,
+    pub timeouts: UpstreamTimeouts,
+    pub pool: Pool,
+    /// `host = "client"` (default) passes the client's authority on; `"endpoint"` sends the
+    /// endpoint's; anything else is sent as it stands.
+    pub host: HostPolicy,
+    /// How often one request may be sent again; default 1: unsent, or idempotent without a body.
+    pub retries: u32,
+}
+
+/// One address of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    pub tls: bool,
+    /// Host name or address as written, without brackets.
+    pub host: Arc<str>,
+    pub port: u16,
+    /// 1 to 1,000; default 1.
+    pub weight: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Balance {
+    /// Smooth weighted round robin.
+    RoundRobin,
+    /// Fewest requests in flight for its weight.
+    LeastRequest,
+}
+
+/// Active health check: `GET path`, 2xx or 3xx is healthy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    pub path: String,
+    /// Default 10s.
+    pub interval: Duration,
+    /// Default 5s.
+    pub timeout: Duration,
+    /// Successes in a row until an endpoint is healthy again; default 2.
+    pub healthy: u32,
+    /// Failures in a row until it is taken out; default 3.
+    pub unhealthy: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamProtocol {
+    /// `http://` speaks HTTP/1.1; `https://` what ALPN settles. The default.
+    Auto,
+    Http1,
+    /// With `http://`: prior knowledge (h2c).
+    Http2,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UpstreamTls {
+    /// PEM of the authorities to trust; default: the system's.
+    pub ca: Option<PathBuf>,
+    /// Name for SNI and verification; default: the endpoint's host.
+    pub server_name: Option<String>,
+    /// False accepts any certificate: for tests and closed networks only.
+    pub verify: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamTimeouts {
+    /// TCP and TLS; default 5s.
+    pub connect: Duration,
+    /// From the request sent to the response's head; default 30s.
+    pub first_byte: Duration,
+    /// Between two bytes of the response's body; default 60s.
+    pub idle: Duration,
+}
+
+/// The pool of an endpoint, for each worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    /// Idle connections kept for an endpoint and worker; default 256.
+    pub max_idle: usize,
+    /// How long one is kept idle; default 60s.
+    pub idle_timeout: Duration,
+    /// Connections of an endpoint and worker; one more request waits for a free one within the
+    /// connect timeout. Default: 1024.
+    pub max_connections: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostPolicy {
+    Client,
+    Endpoint,
+    Fixed(String),
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            header_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
+            body_timeout: Duration::from_secs(60),
+            handshake_timeout: Duration::from_secs(10),
+            max_header_bytes: 64 << 10,
+            max_headers: 128,
+            max_connections: None,
+            body_limit: None,
+            max_streams: 128,
+        }
+    }
+}
+
+impl Default for PluginLimits {
+    fn default() -> Self {
+        PluginLimits { memory: 16 << 20, deadline: Duration::from_millis(10) }
+    }
+}
+
+impl Default for UpstreamTimeouts {
+    fn default() -> Self {
+        UpstreamTimeouts {
+            connect: Duration::from_secs(5),
+            first_byte: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Pool { max_idle: 256, idle_timeout: Duration::from_secs(60), max_connections: 1024 }
+    }
+}

@@ -1,0 +1,10 @@
+//! The message model: what an HTTP message is to the proxy, and what RFC 9110–9112 say of it.
+//!
+//! In: heads and bodies from hyper. Out: the same, made safe to route and to forward.
+//! Never: knows a route, a plugin or a socket.
+
+mod body;
+mod client;
+
+pub use body::{Body, CollectError};
+pub use client::{Client, Tls};
