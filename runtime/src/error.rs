@@ -68,6 +68,33 @@ pub struct Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Kind {
+    /// Every kind, in the order of the enum: `ALL[kind as usize] == kind`.
+    pub const ALL: [Kind; Kind::ProxyLoopDetected as usize + 1] = [
+        Kind::DnsTimeout,
+        Kind::DnsError,
+        Kind::DestinationNotFound,
+        Kind::DestinationUnavailable,
+        Kind::ConnectionRefused,
+        Kind::ConnectionTerminated,
+        Kind::ConnectionTimeout,
+        Kind::ConnectionReadTimeout,
+        Kind::ConnectionWriteTimeout,
+        Kind::ConnectionLimitReached,
+        Kind::TlsProtocolError,
+        Kind::TlsCertificateError,
+        Kind::HttpRequestError,
+        Kind::HttpRequestDenied,
+        Kind::HttpResponseIncomplete,
+        Kind::HttpResponseTimeout,
+        Kind::HttpResponseHeaderSectionSize,
+        Kind::HttpUpgradeFailed,
+        Kind::HttpProtocolError,
+        Kind::ProxyInternalResponse,
+        Kind::ProxyInternalError,
+        Kind::ProxyConfigurationError,
+        Kind::ProxyLoopDetected,
+    ];
+
     /// The registered name (RFC 9209, 2.3).
     pub fn as_str(self) -> &'static str {
         match self {

@@ -19,6 +19,7 @@ pub mod clock;
 pub mod error;
 // Floor 1
 pub mod http;
+pub mod telemetry;
 // Floor 2
 pub mod config;
 // Floor 3

@@ -1,0 +1,204 @@
+//! What plugins cost and how they fail.
+//!
+//! In: hook calls, failures, instances. Out: `weir_plugin_calls_total`,
+//! `weir_plugin_duration_seconds`, `weir_plugin_failures_total`, `weir_plugin_instances`. Never:
+//! reads the clock for each call: durations are sampled, one call in [`SAMPLE`] of each worker.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+use super::cell::{Durations, DurationsSum, Sharded};
+use super::custom::{Names, PluginCustomMetrics};
+use super::exposition::Exposition;
+use super::series::SeriesMap;
+
+/// One call in so many is timed, the first included. A power of two.
+const SAMPLE: u64 = 16;
+
+/// Bounds of `weir_plugin_duration_seconds`, in nanoseconds: 1 µs to 1 s.
+const BOUNDS: [u64; 15] = [
+    1_000,
+    2_500,
+    5_000,
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    100_000_000,
+    1_000_000_000,
+];
+
+/// Labels of `reason`; whatever else a failure says is counted as the last.
+const REASONS: [&str; 7] =
+    ["trap", "deadline", "memory", "error", "invalid-reply", "unavailable", "other"];
+
+/// The handle of one plugin.
+#[derive(Debug, Clone)]
+pub struct PluginMetrics(Arc<Inner>);
+
+/// What the host calls of a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hook {
+    Configure,
+    Request,
+    Response,
+    RequestBody,
+    ResponseBody,
+    Completion,
+}
+
+/// One instance of a plugin; dropping it ends it.
+#[derive(Debug)]
+pub struct InstanceGuard(PluginMetrics);
+
+#[derive(Debug)]
+struct Inner {
+    cells: Sharded<Cells>,
+    custom: Arc<PluginCustomMetrics>,
+}
+
+#[derive(Debug, Default)]
+struct Cells {
+    hooks: [HookCells; Hook::ALL.len()],
+    instances: AtomicI64,
+}
+
+#[derive(Debug, Default)]
+struct HookCells {
+    calls: AtomicU64,
+    duration: Durations,
+    failures: [AtomicU64; REASONS.len()],
+}
+
+impl PluginMetrics {
+    pub(super) fn new(name: &str, names: Names) -> Self {
+        let custom = Arc::new(PluginCustomMetrics::new(name, names));
+        PluginMetrics(Arc::new(Inner { cells: Sharded::new(), custom }))
+    }
+
+    /// A hook is about to be called. Gives the time where this call is one to be timed; hand it
+    /// to [`PluginMetrics::returned`].
+    #[inline]
+    pub fn called(&self, hook: Hook) -> Option<Instant> {
+        let cells = self.0.cells.local().hooks.get(hook as usize)?;
+        let before = cells.calls.fetch_add(1, Relaxed);
+        before.is_multiple_of(SAMPLE).then(Instant::now)
+    }
+
+    /// The hook returned, whatever came of it.
+    #[inline]
+    pub fn returned(&self, hook: Hook, called: Option<Instant>) {
+        let Some(called) = called else { return };
+        if let Some(cells) = self.0.cells.local().hooks.get(hook as usize) {
+            cells.duration.observe(&BOUNDS, called.elapsed());
+        }
+    }
+
+    /// A hook failed; `reason` is a word of [`crate::chain::Failure`].
+    pub fn failed(&self, hook: Hook, reason: &str) {
+        let at = REASONS.iter().position(|known| *known == reason).unwrap_or(REASONS.len() - 1);
+        let cells = self.0.cells.local().hooks.get(hook as usize);
+        if let Some(cell) = cells.and_then(|cells| cells.failures.get(at)) {
+            cell.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// An instance was made.
+    pub fn instance(&self) -> InstanceGuard {
+        self.0.cells.local().instances.fetch_add(1, Relaxed);
+        InstanceGuard(self.clone())
+    }
+
+    /// What the plugin itself registers.
+    pub fn custom(&self) -> &Arc<PluginCustomMetrics> {
+        &self.0.custom
+    }
+}
+
+impl Drop for InstanceGuard {
+    fn drop(&mut self) {
+        self.0.0.cells.local().instances.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Hook {
+    const ALL: [Hook; Hook::Completion as usize + 1] = [
+        Hook::Configure,
+        Hook::Request,
+        Hook::Response,
+        Hook::RequestBody,
+        Hook::ResponseBody,
+        Hook::Completion,
+    ];
+
+    /// The label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Hook::Configure => "configure",
+            Hook::Request => "request",
+            Hook::Response => "response",
+            Hook::RequestBody => "request-body",
+            Hook::ResponseBody => "response-body",
+            Hook::Completion => "completion",
+        }
+    }
+}
+
+pub(super) fn expose(plugins: &SeriesMap<Arc<str>, PluginMetrics>, out: &mut Exposition) {
+    let mut calls = out.counter("weir_plugin_calls_total", "Hook calls.");
+    each_hook(plugins, |labels, shards| {
+        let count: u64 = shards.iter().map(|shard| shard.calls.load(Relaxed)).sum();
+        if count > 0 {
+            calls.sample(labels, count as f64);
+        }
+    });
+    let mut duration = out.histogram(
+        "weir_plugin_duration_seconds",
+        "Duration of hook calls, one in 16 calls of each worker timed.",
+    );
+    each_hook(plugins, |labels, shards| {
+        let mut sum = DurationsSum::default();
+        shards.iter().for_each(|shard| sum.add(&shard.duration));
+        if !sum.is_empty() {
+            duration.durations(labels, &BOUNDS, &sum);
+        }
+    });
+    let mut failures = out.counter("weir_plugin_failures_total", "Hook calls that failed.");
+    each_hook(plugins, |labels, shards| {
+        for (at, reason) in REASONS.iter().enumerate() {
+            let cells = shards.iter().filter_map(|shard| shard.failures.get(at));
+            let count: u64 = cells.map(|cell| cell.load(Relaxed)).sum();
+            if count > 0 {
+                let mut labels = labels.to_vec();
+                labels.push(("reason", reason));
+                failures.sample(&labels, count as f64);
+            }
+        }
+    });
+    let mut instances = out.gauge("weir_plugin_instances", "Instances in memory.");
+    plugins.each(|plugin, PluginMetrics(inner)| {
+        let cells = inner.cells.iter();
+        let count: i64 = cells.map(|shard| shard.instances.load(Relaxed)).sum();
+        instances.sample(&[("plugin", plugin)], count as f64);
+    });
+}
+
+fn each_hook(
+    plugins: &SeriesMap<Arc<str>, PluginMetrics>,
+    mut visit: impl FnMut(&[(&str, &str)], &[&HookCells]),
+) {
+    plugins.each(|plugin, PluginMetrics(inner)| {
+        for hook in Hook::ALL {
+            let shards: Vec<&HookCells> =
+                inner.cells.iter().filter_map(|shard| shard.hooks.get(hook as usize)).collect();
+            visit(&[("plugin", plugin), ("hook", hook.as_str())], &shards);
+        }
+    });
+}
