@@ -1,0 +1,199 @@
+//! Errors of a plugin: what a hook gives back, and why a call to the proxy was refused.
+//!
+//! In: any standard error, by `?`. Out: one text for the proxy's log and the plugin's
+//! `on_failure`. Never: ends a plugin by itself.
+
+use std::fmt;
+
+use crate::bindings::imports::weir::plugin::{http, store};
+
+/// `Result` with the SDK's [`Error`].
+pub type Result<T = (), E = Error> = std::result::Result<T, E>;
+
+/// Why a hook, or `configure`, failed: a text for people.
+///
+/// Every standard error turns into it by `?`. In a hook it makes the proxy follow the plugin's
+/// `on_failure`; in [`Plugin::configure`](crate::Plugin::configure) it refuses the configuration.
+pub struct Error {
+    message: String,
+}
+
+/// Why a change to a head was refused. The head is then as it was before the call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderError {
+    /// What kind of refusal it is.
+    pub reason: Refusal,
+    /// What was to be changed: the name of the field, or `:method`, `:authority`, `:path`,
+    /// `:status`.
+    pub field: String,
+}
+
+/// The kinds of [`HeaderError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The name or the value is not legal in HTTP (RFC 9110, 5.1 and 5.5), e.g. has CR or LF.
+    InvalidSyntax,
+    /// The proxy owns this field: hop-by-hop fields, framing (`content-length`,
+    /// `transfer-encoding`), `host`, and any change to a request in a response hook.
+    Forbidden,
+    /// The head would exceed the limits of the listener (64 KiB, 128 field lines by default).
+    SizeExceeded,
+}
+
+/// Why a body could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyError {
+    /// Longer than the limit asked for, or than the listener allows.
+    TooLarge,
+    /// The peer stopped, or broke the framing, before the end.
+    Incomplete,
+    /// No byte arrived within the idle timeout.
+    Timeout,
+}
+
+/// Why the store did not do it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreError {
+    /// The store cannot answer now; or the entry is no number that can be added to.
+    Unavailable(String),
+    /// Key (1 KiB) or value (1 MiB) exceeds its cap.
+    TooLarge,
+}
+
+/// Ends a function with an [`Error`] of this text, formatted as by [`format!`].
+///
+/// ```
+/// fn half(number: u32) -> weir_sdk::Result<u32> {
+///     if number % 2 == 1 {
+///         weir_sdk::bail!("{number} is odd");
+///     }
+///     Ok(number / 2)
+/// }
+/// assert_eq!(half(3).unwrap_err().to_string(), "3 is odd");
+/// ```
+#[macro_export]
+macro_rules! bail {
+    ($($text:tt)*) => { return ::core::result::Result::Err($crate::Error::new(::std::format!($($text)*))) };
+}
+
+// === impl Error ===
+
+impl Error {
+    /// An error with this text.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+        }
+    }
+
+    /// Puts what was being done before the text: `CONTEXT: TEXT`.
+    pub fn context(self, context: impl fmt::Display) -> Self {
+        Self::new(format!("{context}: {}", self.message))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+// `Error` is no `std::error::Error` itself, or this would overlap with `From<T> for T`.
+impl<E: std::error::Error> From<E> for Error {
+    fn from(error: E) -> Self {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            message.push_str(": ");
+            message.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        Self { message }
+    }
+}
+
+impl From<Error> for String {
+    fn from(error: Error) -> Self {
+        error.message
+    }
+}
+
+// === impl HeaderError ===
+
+impl HeaderError {
+    pub(crate) fn new(field: &str, error: http::HeaderError) -> Self {
+        Self {
+            reason: match error {
+                http::HeaderError::InvalidSyntax => Refusal::InvalidSyntax,
+                http::HeaderError::Forbidden => Refusal::Forbidden,
+                http::HeaderError::SizeExceeded => Refusal::SizeExceeded,
+            },
+            field: field.into(),
+        }
+    }
+}
+
+impl fmt::Display for HeaderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match self.reason {
+            Refusal::InvalidSyntax => "name or value is not legal in HTTP",
+            Refusal::Forbidden => "it belongs to the proxy, or is read-only in this hook",
+            Refusal::SizeExceeded => "the head would exceed the listener's limits",
+        };
+        write!(f, "cannot change `{}`: {why}", self.field.escape_debug())
+    }
+}
+
+impl std::error::Error for HeaderError {}
+
+// === impl BodyError ===
+
+impl From<http::BodyError> for BodyError {
+    fn from(error: http::BodyError) -> Self {
+        match error {
+            http::BodyError::TooLarge => Self::TooLarge,
+            http::BodyError::Incomplete => Self::Incomplete,
+            http::BodyError::Timeout => Self::Timeout,
+        }
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLarge => "the body is longer than allowed",
+            Self::Incomplete => "the body ended before its end",
+            Self::Timeout => "no byte of the body arrived in time",
+        })
+    }
+}
+
+impl std::error::Error for BodyError {}
+
+// === impl StoreError ===
+
+impl From<store::StoreError> for StoreError {
+    fn from(error: store::StoreError) -> Self {
+        match error {
+            store::StoreError::Unavailable(why) => Self::Unavailable(why),
+            store::StoreError::TooLarge => Self::TooLarge,
+        }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(why) => write!(f, "the store did not answer: {why}"),
+            Self::TooLarge => f.write_str("key or value exceeds what the store keeps"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}

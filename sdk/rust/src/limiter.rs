@@ -1,0 +1,26 @@
+//! Shared limits: one bucket for all workers of a node. Namespaced by plugin, kept over reloads.
+//!
+//! ```no_run
+//! use weir_sdk::limiter::{self, Bucket};
+//! let verdict = limiter::take("192.0.2.1", Bucket { rate: 10.0, burst: 20 }, 1);
+//! if !verdict.allowed {
+//!     println!("retry in {} ms", verdict.wait_millis);
+//! }
+//! ```
+
+pub use crate::bindings::imports::weir::plugin::limiter::{Bucket, Verdict};
+use crate::host;
+
+/// Atomic take of `cost` tokens from the bucket called `key`. A new bucket starts full.
+///
+/// When refused, none was taken, and `wait_millis` says when `cost` tokens are there; when
+/// allowed, it says when the bucket is full again.
+pub fn take(key: &str, bucket: Bucket, cost: u32) -> Verdict {
+    host::limiter::take(key, bucket, cost)
+}
+
+/// Atomic in-flight count: true and one more, or false at `limit`. The proxy gives it back when
+/// the exchange ends, however it ends. Only in a request hook.
+pub fn enter(key: &str, limit: u32) -> bool {
+    host::limiter::enter(key, limit)
+}

@@ -1,0 +1,224 @@
+//! The request as a plugin sees it.
+//!
+//! In: the handle the proxy hands to a hook. Out: its parts, each by one host call.
+//! Never: keeps a copy of the head; the proxy keeps the message.
+
+use std::net::IpAddr;
+
+use crate::bindings::imports::weir::plugin::http;
+pub use crate::bindings::imports::weir::plugin::http::{Client, Tls};
+use crate::error::{BodyError, HeaderError};
+use crate::host;
+use crate::{FieldValue, Target};
+
+/// The request on its way to the upstream. Good until the hook returns.
+///
+/// Every method is a call into the proxy (some 100 ns), so keep what you use twice. Changes need
+/// `&mut`: in a response hook the request is read-only, and the compiler says so.
+pub struct Request {
+    pub(crate) handle: host::Request,
+}
+
+// === impl Request ===
+
+impl Request {
+    #[doc(hidden)]
+    pub fn from_handle(handle: host::Request) -> Self {
+        Self { handle }
+    }
+
+    /// The method, e.g. `GET`. Case matters.
+    pub fn method(&self) -> String {
+        self.handle.method()
+    }
+
+    /// Changes the method that the upstream sees.
+    pub fn set_method(&mut self, method: &str) -> Result<(), HeaderError> {
+        refused(":method", self.handle.set_method(method))
+    }
+
+    /// `http` or `https`: how the client spoke to the proxy.
+    pub fn scheme(&self) -> String {
+        self.handle.scheme()
+    }
+
+    /// Host and optional port the request is for (`:authority`, else `Host`).
+    pub fn authority(&self) -> String {
+        self.handle.authority()
+    }
+
+    /// The authority without its port, lower-case; brackets of an IPv6 address stay.
+    pub fn host(&self) -> String {
+        let mut authority = self.handle.authority();
+        if let Some(at) = port_colon(&authority) {
+            authority.truncate(at);
+        }
+        authority.make_ascii_lowercase();
+        authority
+    }
+
+    /// Changes the authority that the upstream sees as `Host` or `:authority`.
+    pub fn set_authority(&mut self, authority: &str) -> Result<(), HeaderError> {
+        refused(":authority", self.handle.set_authority(authority))
+    }
+
+    /// Path and query exactly as they will be forwarded, e.g. `/a/b?c=d`.
+    pub fn path_with_query(&self) -> String {
+        self.handle.path_with_query()
+    }
+
+    /// Path and query, taken apart. One call for [`path`](Self::path), [`query`](Self::query) and
+    /// every parameter.
+    pub fn target(&self) -> Target {
+        Target::new(self.handle.path_with_query())
+    }
+
+    /// The path without the query, not decoded.
+    pub fn path(&self) -> String {
+        let mut path = self.handle.path_with_query();
+        if let Some(at) = path.find('?') {
+            path.truncate(at);
+        }
+        path
+    }
+
+    /// First value of a query parameter, decoded. See [`Target::parameter`].
+    pub fn query(&self, name: &str) -> Option<String> {
+        self.target()
+            .parameter(name)
+            .map(|value| value.into_owned())
+    }
+
+    /// Changes path and query. The route was chosen before and stays. Must start with `/` (or be
+    /// `*` for OPTIONS).
+    pub fn set_path_with_query(&mut self, value: &str) -> Result<(), HeaderError> {
+        refused(":path", self.handle.set_path_with_query(value))
+    }
+
+    /// First value of the field. The name is matched without regard to case.
+    pub fn header(&self, name: &str) -> Option<FieldValue> {
+        self.handle.header(name).map(FieldValue::from)
+    }
+
+    /// First value of the field as text; `None` also where it is not UTF-8.
+    pub fn header_str(&self, name: &str) -> Option<String> {
+        String::from_utf8(self.handle.header(name)?).ok()
+    }
+
+    /// Every value of the field, in order.
+    pub fn header_values(&self, name: &str) -> Vec<FieldValue> {
+        values(self.handle.header_values(name))
+    }
+
+    /// The whole head, in order of first appearance; names are lower-case.
+    pub fn headers(&self) -> Vec<(String, FieldValue)> {
+        lines(self.handle.headers())
+    }
+
+    /// Replaces every value of the field by this one.
+    pub fn set_header(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), HeaderError> {
+        refused(name, self.handle.set_header(name, value.as_ref()))
+    }
+
+    /// Adds one more field line.
+    pub fn append_header(
+        &mut self,
+        name: &str,
+        value: impl AsRef<[u8]>,
+    ) -> Result<(), HeaderError> {
+        refused(name, self.handle.append_header(name, value.as_ref()))
+    }
+
+    /// Removes every value of the field; fine if there is none.
+    pub fn remove_header(&mut self, name: &str) -> Result<(), HeaderError> {
+        refused(name, self.handle.remove_header(name))
+    }
+
+    /// First cookie of this name, as it was sent (RFC 6265, 4.2).
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        self.handle.header_values("cookie").iter().find_map(|line| {
+            let line = std::str::from_utf8(line).ok()?;
+            line.split(';').find_map(|pair| {
+                let (key, value) = pair.split_once('=')?;
+                (key.trim() == name).then(|| value.trim().trim_matches('"').to_owned())
+            })
+        })
+    }
+
+    /// The peer that sent the request.
+    pub fn client(&self) -> Client {
+        self.handle.client()
+    }
+
+    /// Name of the route that matched.
+    pub fn route(&self) -> String {
+        self.handle.route()
+    }
+
+    /// The proxy's identifier of this exchange, or what a plugin made it: `request.id`.
+    pub fn id(&self) -> String {
+        self.attribute("request.id").unwrap_or_default()
+    }
+
+    /// A fact that a plugin left, e.g. `auth.subject`.
+    pub fn attribute(&self, key: &str) -> Option<String> {
+        self.handle.attribute(key)
+    }
+
+    /// Leaves a fact for other plugins, for upstream choice and for the access log, and carries
+    /// state from a plugin's request hook to its response hook.
+    ///
+    /// At most 64 of them, 16 KiB in all; one more ends the plugin with a trap.
+    pub fn set_attribute(&self, key: &str, value: &str) {
+        self.handle.set_attribute(key, value);
+    }
+
+    /// Reads the whole body, waiting for it, and keeps it for forwarding. `limit` in bytes.
+    ///
+    /// A plugin that calls this anywhere becomes suspendable, which costs about 0.2 µs a hook.
+    pub fn read_body(&mut self, limit: u64) -> Result<Vec<u8>, BodyError> {
+        self.handle.read_body(limit).map_err(BodyError::from)
+    }
+
+    /// Replaces the body and fixes `content-length`.
+    pub fn set_body(&mut self, body: impl AsRef<[u8]>) {
+        self.handle.set_body(body.as_ref());
+    }
+}
+
+/// The peer's address as a type.
+pub trait ClientExt {
+    /// The peer's address; `None` for a Unix socket.
+    fn ip(&self) -> Option<IpAddr>;
+}
+
+impl ClientExt for Client {
+    fn ip(&self) -> Option<IpAddr> {
+        self.address.parse().ok()
+    }
+}
+
+/// Where the port of an authority begins, if it has one.
+fn port_colon(authority: &str) -> Option<usize> {
+    let colon = authority.rfind(':')?;
+    let bracket = authority.rfind(']');
+    (bracket.is_none_or(|bracket| bracket < colon)).then_some(colon)
+}
+
+pub(crate) fn refused(
+    field: &str,
+    result: Result<(), http::HeaderError>,
+) -> Result<(), HeaderError> {
+    result.map_err(|error| HeaderError::new(field, error))
+}
+
+pub(crate) fn values(values: Vec<Vec<u8>>) -> Vec<FieldValue> {
+    values.into_iter().map(FieldValue::from).collect()
+}
+
+pub(crate) fn lines(lines: Vec<(String, Vec<u8>)>) -> Vec<(String, FieldValue)> {
+    lines
+        .into_iter()
+        .map(|(name, value)| (name, FieldValue::from(value)))
+        .collect()
+}

@@ -1,0 +1,141 @@
+//! Path and query of a request, taken apart.
+//!
+//! In: the string the proxy forwards. Out: slices of it, and decoded parameters.
+//! Never: normalises the path; the proxy did, and what it matched is what it forwards.
+
+use std::borrow::Cow;
+
+/// Path and query of a request, as one host call gives them.
+///
+/// ```
+/// use weir_sdk::Target;
+/// let target = Target::new("/search?q=a%20b&q=c+d&flag");
+/// assert_eq!(target.path(), "/search");
+/// assert_eq!(target.query(), Some("q=a%20b&q=c+d&flag"));
+/// assert_eq!(target.parameter("q").as_deref(), Some("a b"));
+/// assert_eq!(target.parameter("flag").as_deref(), Some(""));
+/// assert_eq!(target.parameters().count(), 3);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    text: String,
+    question: Option<usize>,
+}
+
+// === impl Target ===
+
+impl Target {
+    /// Takes `path?query` apart.
+    pub fn new(text: impl Into<String>) -> Self {
+        let text = text.into();
+        let question = text.find('?');
+        Self { text, question }
+    }
+
+    /// The whole, as it is forwarded.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The path, without the query, not decoded.
+    pub fn path(&self) -> &str {
+        match self.question {
+            Some(at) => &self.text[..at],
+            None => &self.text,
+        }
+    }
+
+    /// The query without its question mark, not decoded; `None` where there is none.
+    pub fn query(&self) -> Option<&str> {
+        self.question.map(|at| &self.text[at + 1..])
+    }
+
+    /// First value of a query parameter, decoded. Empty for a name without `=`.
+    pub fn parameter(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.parameters()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value)
+    }
+
+    /// Every query parameter in order, decoded as `application/x-www-form-urlencoded`: `+` is a
+    /// space, and bytes that are no UTF-8 become U+FFFD.
+    pub fn parameters(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        self.query()
+            .unwrap_or_default()
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                (decode(name, true), decode(value, true))
+            })
+    }
+
+    /// The whole, without a copy.
+    pub fn into_string(self) -> String {
+        self.text
+    }
+}
+
+/// Resolves `%XX`, and `+` where `plus_is_space`. A `%` without two hex digits stays as it is.
+pub fn decode(text: &str, plus_is_space: bool) -> Cow<'_, str> {
+    if !text
+        .bytes()
+        .any(|byte| byte == b'%' || (plus_is_space && byte == b'+'))
+    {
+        return Cow::Borrowed(text);
+    }
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    loop {
+        rest = match rest {
+            [] => break,
+            [b'%', high, low, after @ ..] if hex(*high).is_some() && hex(*low).is_some() => {
+                out.push(hex(*high).unwrap_or(0) << 4 | hex(*low).unwrap_or(0));
+                after
+            }
+            [b'+', after @ ..] if plus_is_space => {
+                out.push(b' ');
+                after
+            }
+            [byte, after @ ..] => {
+                out.push(*byte);
+                after
+            }
+        };
+    }
+    Cow::Owned(match String::from_utf8(out) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    })
+}
+
+/// Escapes everything but the unreserved characters (RFC 3986, 2.3) as `%XX`, which is right in a
+/// path segment, and in a name or value of a query.
+pub fn encode(text: &str) -> Cow<'_, str> {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    if text.bytes().all(plain) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for byte in text.bytes() {
+        if plain(byte) {
+            out.push(byte.into());
+        } else {
+            out.push('%');
+            out.push(DIGITS[usize::from(byte >> 4)].into());
+            out.push(DIGITS[usize::from(byte & 15)].into());
+        }
+    }
+    Cow::Owned(out)
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}

@@ -1,0 +1,229 @@
+//! One exchange in the fake proxy, and what became of it.
+//!
+//! In: the messages of a test, and what the plugin does to them. Out: what upstream and client
+//! would see. Never: hides a mistake of the test; asking for a reply that is none panics.
+
+use std::cell::{Ref, RefCell};
+use std::rc::Rc;
+
+use super::head::{Head, is_token};
+use super::message::{FakeRequest, FakeResponse};
+use crate::bindings::imports::weir::plugin::http::HeaderError;
+use crate::{Error, FieldValue, Reply, Result, Verdict};
+
+const MAX_ATTRIBUTES: usize = 64;
+const MAX_ATTRIBUTE_BYTES: usize = 16 * 1024;
+
+/// The messages under way; what the handles point to.
+pub struct Inner {
+    pub(crate) request: FakeRequest,
+    pub(crate) response: FakeResponse,
+    /// Whether the request was sent on, so that its head is fixed.
+    pub(crate) read_only: bool,
+}
+
+/// What became of a request. It panics, with what happened instead, where a test asks for
+/// something that did not happen.
+pub struct Exchange {
+    pub(crate) inner: Rc<RefCell<Inner>>,
+    pub(crate) outcome: Result<Verdict>,
+    pub(crate) entered: Vec<String>,
+}
+
+/// The request as the upstream would see it.
+pub struct Forwarded<'a>(Ref<'a, FakeRequest>);
+
+/// The response as the client would see it.
+pub struct Answer<'a>(Ref<'a, FakeResponse>);
+
+// === impl Inner ===
+
+impl Inner {
+    pub(crate) fn request_head(&mut self) -> Result<&mut Head, HeaderError> {
+        self.writable()?;
+        Ok(&mut self.request.head)
+    }
+
+    pub(crate) fn set_method(&mut self, method: &str) -> Result<(), HeaderError> {
+        self.writable()?;
+        if !is_token(method) {
+            return Err(HeaderError::InvalidSyntax);
+        }
+        self.request.method = method.into();
+        Ok(())
+    }
+
+    pub(crate) fn set_authority(&mut self, authority: &str) -> Result<(), HeaderError> {
+        self.writable()?;
+        let legal = |byte: u8| byte.is_ascii_graphic() && !b"/?#@\\".contains(&byte);
+        if authority.is_empty() || !authority.bytes().all(legal) {
+            return Err(HeaderError::InvalidSyntax);
+        }
+        self.request.authority = authority.into();
+        Ok(())
+    }
+
+    pub(crate) fn set_path_with_query(&mut self, value: &str) -> Result<(), HeaderError> {
+        self.writable()?;
+        let asterisk = value == "*" && self.request.method == "OPTIONS";
+        let legal = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
+        if !asterisk && !(value.starts_with('/') && value.bytes().all(legal)) {
+            return Err(HeaderError::InvalidSyntax);
+        }
+        self.request.path_with_query = value.into();
+        Ok(())
+    }
+
+    pub(crate) fn set_attribute(&mut self, key: &str, value: &str) {
+        let attributes = &mut self.request.attributes;
+        attributes.insert(key.into(), value.into());
+        let bytes: usize = attributes
+            .iter()
+            .map(|(key, value)| key.len() + value.len())
+            .sum();
+        assert!(
+            attributes.len() <= MAX_ATTRIBUTES && bytes <= MAX_ATTRIBUTE_BYTES,
+            "trap: an exchange has at most 64 attributes of 16 KiB in all"
+        );
+    }
+
+    fn writable(&self) -> Result<(), HeaderError> {
+        if self.read_only {
+            return Err(HeaderError::Forbidden);
+        }
+        Ok(())
+    }
+}
+
+// === impl Exchange ===
+
+impl Exchange {
+    /// What the plugin decided, or its error.
+    pub fn outcome(&self) -> &Result<Verdict> {
+        &self.outcome
+    }
+
+    /// Whether the request goes on.
+    pub fn is_forwarded(&self) -> bool {
+        matches!(self.outcome, Ok(Verdict::Forward))
+    }
+
+    /// The plugin's own reply.
+    ///
+    /// # Panics
+    /// If the request was forwarded, or the plugin failed.
+    #[track_caller]
+    pub fn reply(&self) -> &Reply {
+        match &self.outcome {
+            Ok(Verdict::Respond(reply)) => reply,
+            other => panic!("the plugin gave no reply but {other:?}"),
+        }
+    }
+
+    /// The plugin's error.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[track_caller]
+    pub fn error(&self) -> &Error {
+        match &self.outcome {
+            Err(error) => error,
+            Ok(verdict) => panic!("the plugin did not fail but gave {verdict:?}"),
+        }
+    }
+
+    /// The request as the upstream would see it.
+    ///
+    /// # Panics
+    /// If the plugin replied or failed.
+    #[track_caller]
+    pub fn forwarded(&self) -> Forwarded<'_> {
+        match &self.outcome {
+            Ok(Verdict::Forward) => Forwarded(Ref::map(self.inner.borrow(), |it| &it.request)),
+            other => panic!("the plugin did not forward but gave {other:?}"),
+        }
+    }
+
+    /// The response as the client would see it: the upstream's, or the plugin's reply.
+    ///
+    /// # Panics
+    /// If the plugin failed.
+    #[track_caller]
+    pub fn response(&self) -> Answer<'_> {
+        match &self.outcome {
+            Ok(_) => Answer(Ref::map(self.inner.borrow(), |it| &it.response)),
+            Err(error) => panic!("there is no response, the plugin failed: {error}"),
+        }
+    }
+
+    /// An attribute as it is now.
+    pub fn attribute(&self, key: &str) -> Option<String> {
+        self.inner.borrow().request.attributes.get(key).cloned()
+    }
+}
+
+// === impl Forwarded ===
+
+impl Forwarded<'_> {
+    /// The method.
+    pub fn method(&self) -> &str {
+        &self.0.method
+    }
+
+    /// Host and port the upstream would see.
+    pub fn authority(&self) -> &str {
+        &self.0.authority
+    }
+
+    /// Path and query.
+    pub fn path_with_query(&self) -> &str {
+        &self.0.path_with_query
+    }
+
+    /// First value of the field, as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        text(self.0.head.first(name))
+    }
+
+    /// Every value of the field.
+    pub fn header_values(&self, name: &str) -> Vec<FieldValue> {
+        self.0.head.all(name).map(FieldValue::from).collect()
+    }
+
+    /// The body.
+    pub fn body(&self) -> &[u8] {
+        self.0.body.as_deref().unwrap_or_default()
+    }
+}
+
+// === impl Answer ===
+
+impl Answer<'_> {
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.0.status
+    }
+
+    /// First value of the field, as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        text(self.0.head.first(name))
+    }
+
+    /// Every value of the field.
+    pub fn header_values(&self, name: &str) -> Vec<FieldValue> {
+        self.0.head.all(name).map(FieldValue::from).collect()
+    }
+
+    /// The body.
+    pub fn body(&self) -> &[u8] {
+        self.0.body.as_deref().unwrap_or_default()
+    }
+}
+
+#[track_caller]
+fn text(value: Option<&[u8]>) -> Option<&str> {
+    value.map(|value| match std::str::from_utf8(value) {
+        Ok(text) => text,
+        Err(_) => panic!("the value is no UTF-8: use `header_values`"),
+    })
+}

@@ -1,0 +1,151 @@
+//! Header fields as the proxy keeps them, and what it refuses to change.
+//!
+//! In: names and values as a plugin gives them. Out: the field lines, or a refusal.
+//! Never: lets a head grow past the default limits of a listener.
+
+use crate::bindings::imports::weir::plugin::http::HeaderError;
+
+const MAX_LINES: usize = 128;
+const MAX_BYTES: usize = 64 * 1024;
+
+/// Fields that belong to the proxy: hop-by-hop (RFC 9110, 7.6.1), framing, and `host`.
+const FORBIDDEN: [&str; 8] = [
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Field lines, in order of first appearance.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Head {
+    lines: Vec<(String, Vec<u8>)>,
+}
+
+// === impl Head ===
+
+impl Head {
+    pub(crate) fn first(&self, name: &str) -> Option<&[u8]> {
+        self.all(name).next()
+    }
+
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.lines
+            .iter()
+            .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_slice())
+    }
+
+    /// Lines with one name stand together, where the first of them appeared.
+    pub(crate) fn lines(&self) -> Vec<(String, Vec<u8>)> {
+        let mut out: Vec<(String, Vec<u8>)> = Vec::with_capacity(self.lines.len());
+        for (name, value) in &self.lines {
+            let after = out.iter().rposition(|(key, _)| key == name);
+            let at = after.map_or(out.len(), |after| after + 1);
+            out.insert(at, (name.clone(), value.clone()));
+        }
+        out
+    }
+
+    /// As a peer sends it: without any check.
+    pub(crate) fn push(&mut self, name: &str, value: &[u8]) {
+        self.lines.push((name.to_ascii_lowercase(), value.to_vec()));
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: &[u8]) -> Result<(), HeaderError> {
+        let name = allowed(name)?;
+        legal(value)?;
+        let mut next = self.clone();
+        match next.lines.iter().position(|(key, _)| *key == name) {
+            Some(first) => {
+                next.lines[first].1 = value.to_vec();
+                let mut index = 0;
+                next.lines.retain(|(key, _)| {
+                    index += 1;
+                    index <= first + 1 || *key != name
+                });
+            }
+            None => next.lines.push((name, value.to_vec())),
+        }
+        self.replace(next)
+    }
+
+    pub(crate) fn append(&mut self, name: &str, value: &[u8]) -> Result<(), HeaderError> {
+        let name = allowed(name)?;
+        legal(value)?;
+        let mut next = self.clone();
+        next.lines.push((name, value.to_vec()));
+        self.replace(next)
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) -> Result<(), HeaderError> {
+        let name = allowed(name)?;
+        self.lines.retain(|(key, _)| *key != name);
+        Ok(())
+    }
+
+    fn replace(&mut self, next: Self) -> Result<(), HeaderError> {
+        let bytes: usize = next
+            .lines
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + 4)
+            .sum();
+        if next.lines.len() > MAX_LINES || bytes > MAX_BYTES {
+            return Err(HeaderError::SizeExceeded);
+        }
+        *self = next;
+        Ok(())
+    }
+}
+
+/// Whether this is a token (RFC 9110, 5.6.2).
+pub(crate) fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+fn allowed(name: &str) -> Result<String, HeaderError> {
+    if !is_token(name) {
+        return Err(HeaderError::InvalidSyntax);
+    }
+    let name = name.to_ascii_lowercase();
+    if FORBIDDEN.contains(&name.as_str()) {
+        return Err(HeaderError::Forbidden);
+    }
+    Ok(name)
+}
+
+/// A field value (RFC 9110, 5.5): no control character but a tab.
+fn legal(value: &[u8]) -> Result<(), HeaderError> {
+    let fine = |byte: &u8| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f);
+    if value.iter().all(fine) {
+        Ok(())
+    } else {
+        Err(HeaderError::InvalidSyntax)
+    }
+}
+
+/// What [`Reply`](crate::Reply) may carry, checked as the proxy does.
+pub(crate) fn check_reply(reply: &crate::Reply) -> Result<(), String> {
+    if !(200..=599).contains(&reply.status) {
+        return Err(format!(
+            "status {} of a reply is not in 200 to 599",
+            reply.status
+        ));
+    }
+    if reply.delay.as_millis() > 300_000 {
+        return Err("the delay of a reply is longer than 5 minutes".into());
+    }
+    for (name, value) in &reply.headers {
+        allowed(name)
+            .and_then(|_| legal(value))
+            .map_err(|error| crate::HeaderError::new(name, error).to_string())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! What the fake proxy knows beside the exchange: clock, randomness, log, metrics, limits, store.
+//!
+//! In: calls of the plugin. Out: the answers the proxy would give, and what a test looks at.
+//! Never: reads a real clock or real randomness.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use crate::limiter::{Bucket, Verdict};
+use crate::log::Level;
+
+/// A line that a plugin logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// How grave it is.
+    pub level: Level,
+    /// The text.
+    pub message: String,
+    /// Names and values.
+    pub fields: Vec<(String, String)>,
+}
+
+/// Name and sorted labels of a metric.
+type Series = (String, Vec<(String, String)>);
+
+pub(crate) struct State {
+    pub(crate) now: SystemTime,
+    pub(crate) random: u64,
+    pub(crate) logs: Vec<LogLine>,
+    pub(crate) metrics: BTreeMap<Series, f64>,
+    pub(crate) observations: BTreeMap<Series, Vec<f64>>,
+    pub(crate) store: BTreeMap<String, Entry>,
+    buckets: BTreeMap<String, Fill>,
+    pub(crate) in_flight: BTreeMap<String, u32>,
+    /// What the exchange under way entered; `None` outside of a request hook.
+    pub(crate) entered: Option<Vec<String>>,
+}
+
+/// A value of the store.
+pub(crate) struct Entry {
+    pub(crate) value: Vec<u8>,
+    pub(crate) expires: Option<SystemTime>,
+}
+
+/// How full a bucket is, and since when.
+struct Fill {
+    tokens: f64,
+    since: SystemTime,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Rc<RefCell<State>>> = RefCell::new(State::new());
+}
+
+/// The proxy whose plugin is running on this thread.
+pub(crate) fn current() -> Rc<RefCell<State>> {
+    CURRENT.with_borrow(Rc::clone)
+}
+
+/// Runs a call of the plugin with this proxy around it.
+pub(crate) fn enter<R>(state: &Rc<RefCell<State>>, call: impl FnOnce() -> R) -> R {
+    /// Puts the outer proxy back, also when the call panics.
+    struct Restore(Rc<RefCell<State>>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            CURRENT.set(Rc::clone(&self.0));
+        }
+    }
+    let _restore = Restore(CURRENT.replace(Rc::clone(state)));
+    call()
+}
+
+// === impl State ===
+
+impl State {
+    /// A proxy at 2026-01-01T00:00:00Z.
+    pub(crate) fn new() -> Rc<RefCell<Self>> {
+        Rc::new(RefCell::new(Self {
+            now: SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600),
+            random: 1,
+            logs: Vec::new(),
+            metrics: BTreeMap::new(),
+            observations: BTreeMap::new(),
+            store: BTreeMap::new(),
+            buckets: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            entered: None,
+        }))
+    }
+
+    /// splitmix64: even, and the same in every run.
+    pub(crate) fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = self.random;
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word ^ (word >> 31)
+    }
+
+    pub(crate) fn take(&mut self, key: &str, bucket: Bucket, cost: u32) -> Verdict {
+        assert!(
+            bucket.rate > 0.0 && bucket.burst >= 1,
+            "a bucket needs a rate above 0 and a burst of at least 1"
+        );
+        let burst = f64::from(bucket.burst);
+        let now = self.now;
+        let level = self.buckets.entry(key.into()).or_insert(Fill {
+            tokens: burst,
+            since: now,
+        });
+        let passed = now.duration_since(level.since).unwrap_or_default();
+        level.tokens = (level.tokens + passed.as_secs_f64() * bucket.rate).min(burst);
+        level.since = now;
+
+        let cost = f64::from(cost);
+        let allowed = level.tokens >= cost;
+        if allowed {
+            level.tokens -= cost;
+        }
+        let missing = if allowed { burst } else { cost } - level.tokens;
+        Verdict {
+            allowed,
+            remaining: level.tokens as u32,
+            wait_millis: (missing / bucket.rate * 1_000.0).ceil() as u64,
+        }
+    }
+
+    pub(crate) fn enter(&mut self, key: &str, limit: u32) -> bool {
+        let Some(entered) = &mut self.entered else {
+            panic!("`limiter::enter` was called outside of a request hook");
+        };
+        let count = self.in_flight.entry(key.into()).or_default();
+        if *count >= limit {
+            return false;
+        }
+        *count += 1;
+        entered.push(key.into());
+        true
+    }
+
+    /// The exchange ended: gives back what it had entered.
+    pub(crate) fn leave(&mut self, entered: &[String]) {
+        for key in entered {
+            if let Some(count) = self.in_flight.get_mut(key) {
+                *count = count.saturating_sub(1);
+            }
+        }
+    }
+
+    /// The entry, unless absent or expired.
+    pub(crate) fn stored(&mut self, key: &str) -> Option<&mut Entry> {
+        let now = self.now;
+        self.store
+            .retain(|_, entry| entry.expires.is_none_or(|expires| now < expires));
+        self.store.get_mut(key)
+    }
+
+    pub(crate) fn series(name: &str, labels: &[(&str, &str)]) -> Series {
+        let mut labels: Vec<_> = labels
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        labels.sort();
+        (name.into(), labels)
+    }
+}

@@ -1,0 +1,124 @@
+use crate::{Plugin, Refusal, Request, Response, Result, Transform, Verdict, clock, testing};
+
+/// Tries what the proxy refuses, and what it keeps.
+struct Tries;
+
+impl Plugin for Tries {
+    type Config = crate::NoConfig;
+
+    fn configure(_: crate::NoConfig) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn on_request(&self, request: &mut Request) -> Result<Verdict> {
+        let reason = |result: Result<(), crate::HeaderError>| result.unwrap_err().reason;
+        for (name, value) in [("", "a"), ("a b", "a"), ("a", "b\r\nc: d"), ("a", "\0")] {
+            assert_eq!(
+                reason(request.set_header(name, value)),
+                Refusal::InvalidSyntax
+            );
+            assert_eq!(
+                reason(request.append_header(name, value)),
+                Refusal::InvalidSyntax
+            );
+        }
+        for name in [
+            "Host",
+            "connection",
+            "Content-Length",
+            "transfer-encoding",
+            "upgrade",
+        ] {
+            assert_eq!(reason(request.set_header(name, "a")), Refusal::Forbidden);
+            assert_eq!(reason(request.remove_header(name)), Refusal::Forbidden);
+        }
+        let long = "a".repeat(65 * 1024);
+        assert_eq!(
+            reason(request.set_header("a", &long)),
+            Refusal::SizeExceeded
+        );
+        assert_eq!(reason(request.set_method("GE T")), Refusal::InvalidSyntax);
+        assert_eq!(reason(request.set_authority("a/b")), Refusal::InvalidSyntax);
+        assert_eq!(
+            reason(request.set_path_with_query("a")),
+            Refusal::InvalidSyntax
+        );
+
+        request.append_header("X-Many", "c")?;
+        assert_eq!(request.header("x-MANY").unwrap(), "a");
+        assert_eq!(request.header_values("x-many"), ["a", "b", "c"]);
+        request.set_header("x-many", "d")?;
+        request.set_header("x-new", b"\xff")?;
+        request.remove_header("x-gone")?;
+        let names: Vec<_> = request
+            .headers()
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(names, ["x-many", "x-other", "x-new"]);
+
+        request.set_method("POST")?;
+        request.set_authority("other:81")?;
+        request.set_path_with_query("/b?c")?;
+        request.set_attribute("seen", &clock::unix_seconds().to_string());
+        let body = request.read_body(5)?;
+        request.set_body([body, b"!".to_vec()].concat());
+        Ok(Verdict::Forward)
+    }
+
+    fn on_response(&self, request: &Request, response: &mut Response) -> Result {
+        response.set_header("x-seen", request.attribute("seen").unwrap_or_default())?;
+        assert!(response.set_status(199).is_err());
+        Ok(response.set_status(201)?)
+    }
+
+    fn on_response_body(&self, _: &Request, _: &Response) -> Option<Box<dyn Transform>> {
+        struct Upper(usize);
+        impl Transform for Upper {
+            fn push(&mut self, chunk: Vec<u8>) -> Result<Vec<u8>> {
+                self.0 += chunk.len();
+                Ok(chunk.to_ascii_uppercase())
+            }
+
+            fn finish(&mut self) -> Result<Vec<u8>> {
+                Ok(format!(" ({} bytes)", self.0).into_bytes())
+            }
+        }
+        Some(Box::new(Upper(0)))
+    }
+}
+
+#[test]
+fn a_whole_exchange_sees_what_the_proxy_would_do() {
+    let mut proxy = testing::Plugin::<Tries>::configure(serde_json::json!({})).unwrap();
+    let request = testing::request("GET", "/a")
+        .header("x-many", "a")
+        .header("x-other", "o")
+        .header("X-Many", "b")
+        .header("x-gone", "g")
+        .body("12345");
+    let exchange = proxy.exchange(request, testing::response(200).body("hello world"));
+    let sent = exchange.forwarded();
+    assert_eq!((sent.method(), sent.authority()), ("POST", "other:81"));
+    assert_eq!(sent.path_with_query(), "/b?c");
+    assert_eq!(sent.header_values("x-many"), ["d"]);
+    assert_eq!(sent.header_values("x-new")[0], b"\xff"[..]);
+    assert_eq!(sent.header("x-gone"), None);
+    assert_eq!(sent.body(), b"12345!");
+    let answer = exchange.response();
+    assert_eq!(answer.status(), 201);
+    assert_eq!(answer.header("x-seen"), Some("1767225600"));
+    assert_eq!(answer.body(), b"HELLO WORLD (11 bytes)");
+}
+
+#[test]
+fn a_body_beyond_the_limit_is_the_hooks_error() {
+    let mut proxy = testing::Plugin::<Tries>::configure(serde_json::json!({})).unwrap();
+    let request = testing::request("GET", "/a")
+        .header("x-many", "a")
+        .header("x-other", "o")
+        .header("x-many", "b")
+        .body("123456");
+    let error = proxy.request(request).error().to_string();
+    assert_eq!(error, "the body is longer than allowed");
+}
