@@ -5,6 +5,8 @@
 
 mod body;
 mod client;
+pub mod hop;
+pub mod path;
 
 pub use body::{Body, CollectError};
 pub use client::{Client, Tls};

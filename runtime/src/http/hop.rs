@@ -1,0 +1,245 @@
+//! Hop-by-hop fields (RFC 9110, section 7.6.1): what belongs to one connection stays on it.
+//!
+//! In: the fields of a request or a response as they were received. Out: the same map without
+//! everything that was meant for this hop only, so that plugins and the next hop never see it.
+//! Never: removes a field that we or the origin rely on because a peer named it in `Connection`
+//! (CVE-2024-45410), and never looks up or hashes a name when an ordinary head has nothing to strip.
+
+use http::header::{
+    CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const PROXY: HeaderName = HeaderName::from_static("proxy");
+const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
+
+/// The fields that never pass, in the order of the bits of [`Found`].
+const ALWAYS: [HeaderName; 8] = [
+    CONNECTION,
+    KEEP_ALIVE,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    PROXY_CONNECTION,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    TE,
+];
+
+/// What one pass over the names met: a bit for each of [`ALWAYS`] and two more.
+#[derive(Clone, Copy)]
+struct Found(u16);
+
+impl Found {
+    const CONNECTION: u16 = 1;
+    const KEEP_ALIVE: u16 = 1 << 1;
+    const PROXY_AUTHENTICATE: u16 = 1 << 2;
+    const PROXY_AUTHORIZATION: u16 = 1 << 3;
+    const PROXY_CONNECTION: u16 = 1 << 4;
+    const TRANSFER_ENCODING: u16 = 1 << 5;
+    const UPGRADE: u16 = 1 << 6;
+    const TE: u16 = 1 << 7;
+    /// `Proxy`, which CGI turns into `HTTP_PROXY` (httpoxy).
+    const PROXY: u16 = 1 << 8;
+    /// A name with `_` or `.`, which CGI and others cannot tell from the one with `-`.
+    const AMBIGUOUS: u16 = 1 << 9;
+
+    fn has(self, bit: u16) -> bool {
+        self.0 & bit != 0
+    }
+}
+
+/// Removes from a request what was meant for this hop, `Proxy`, and names with `_` or `.`.
+///
+/// `TE` stays, as `trailers`, if it had that member in any case: the next hop may send trailers,
+/// because we pass them on. Ask [`wants_upgrade`] before: `Upgrade` is gone afterwards.
+pub fn strip_request(headers: &mut HeaderMap) {
+    let mut found = Found(0);
+    for name in headers.keys() {
+        let name = name.as_str().as_bytes();
+        found.0 |= classify(name);
+        if is_ambiguous(name) {
+            found.0 |= Found::AMBIGUOUS;
+        }
+    }
+    if found.0 == 0 {
+        return;
+    }
+    let trailers = found.has(Found::TE) && takes_trailers(headers);
+    strip(headers, found);
+    if trailers {
+        headers.insert(TE, TRAILERS);
+    }
+    if found.has(Found::PROXY) {
+        headers.remove(PROXY);
+    }
+    if found.has(Found::AMBIGUOUS) {
+        let ambiguous: Vec<HeaderName> =
+            headers.keys().filter(|name| is_ambiguous(name.as_str().as_bytes())).cloned().collect();
+        for name in ambiguous {
+            headers.remove(name);
+        }
+    }
+}
+
+/// Removes from a response what was meant for the hop between us and the endpoint.
+///
+/// `Upgrade` goes too: who passes on a 101 takes it out before and puts it back.
+pub fn strip_response(headers: &mut HeaderMap) {
+    let found = headers
+        .keys()
+        .fold(Found(0), |found, name| Found(found.0 | classify(name.as_str().as_bytes())));
+    if found.0 != 0 {
+        strip(headers, found);
+    }
+}
+
+/// The protocols a client offers to switch to (RFC 9110, 7.8), if it really asks for it: HTTP/1.1,
+/// one `Upgrade` field, and `Connection` names it.
+///
+/// An offer that contains `h2c` is ignored as a whole: HTTP/2 would be spoken behind our back.
+pub fn wants_upgrade(headers: &HeaderMap, version: Version) -> Option<&HeaderValue> {
+    if version != Version::HTTP_11 {
+        return None;
+    }
+    let mut offers = headers.get_all(UPGRADE).iter();
+    let offer = offers.next()?;
+    if offers.next().is_some() || offer.is_empty() {
+        return None;
+    }
+    let h2c = |member: &[u8]| member.len() >= 3 && member[..3].eq_ignore_ascii_case(b"h2c");
+    if members(offer).any(h2c) || !names(headers, b"upgrade") {
+        return None;
+    }
+    Some(offer)
+}
+
+/// Whether a `Connection` field has this token, in any case.
+fn names(headers: &HeaderMap, token: &[u8]) -> bool {
+    headers.get_all(CONNECTION).iter().flat_map(members).any(|m| m.eq_ignore_ascii_case(token))
+}
+
+/// Whether `TE` has the member `trailers`, in any case and with or without a weight.
+fn takes_trailers(headers: &HeaderMap) -> bool {
+    headers.get_all(TE).iter().flat_map(members).any(|member| {
+        let coding = member.split(|byte| *byte == b';').next().unwrap_or_default();
+        coding.trim_ascii().eq_ignore_ascii_case(b"trailers")
+    })
+}
+
+/// The members of a list field (RFC 9110, 5.6.1) without empty ones. Values need not be UTF-8.
+fn members(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    value
+        .as_bytes()
+        .split(|byte| *byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|member| !member.is_empty())
+}
+
+/// Removes what was found, and first what `Connection` names.
+fn strip(headers: &mut HeaderMap, found: Found) {
+    if found.has(Found::CONNECTION) {
+        remove_named(headers);
+    }
+    for (bit, name) in ALWAYS.iter().enumerate() {
+        if found.0 & (1 << bit) != 0 {
+            headers.remove(name);
+        }
+    }
+}
+
+/// Removes the fields that `Connection` names, but for those a peer has no say over.
+fn remove_named(headers: &mut HeaderMap) {
+    // Collected only if there is one: the usual tokens need no removal of their own.
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(members)
+        .filter(|token| !is_usual(token))
+        .filter_map(|token| HeaderName::from_bytes(token).ok())
+        .filter(|name| !is_protected(name.as_str()))
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+}
+
+/// Tokens that are no field names, or whose field goes anyway.
+fn is_usual(token: &[u8]) -> bool {
+    token.eq_ignore_ascii_case(b"keep-alive")
+        || token.eq_ignore_ascii_case(b"close")
+        || token.eq_ignore_ascii_case(b"upgrade")
+        || token.eq_ignore_ascii_case(b"te")
+}
+
+/// End-to-end fields: a peer that lists them in `Connection` would make the next hop see a request
+/// without an identity, a credential, a length or a policy that it had.
+fn is_protected(name: &str) -> bool {
+    const PREFIXES: [&str; 3] = ["x-forwarded-", "content-", "x-real-"];
+    const NAMES: [&str; 13] = [
+        "host",
+        "forwarded",
+        "via",
+        "authorization",
+        "cookie",
+        "set-cookie",
+        "cache-control",
+        "date",
+        "vary",
+        "trailer",
+        "expect",
+        "max-forwards",
+        "traceparent",
+    ];
+    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The bit of a hop-by-hop name, or 0. The length decides first, so an ordinary name costs a jump.
+#[inline]
+fn classify(name: &[u8]) -> u16 {
+    let (expected, bit): (&[u8], u16) = match (name.len(), name.first()) {
+        (2, Some(b't')) => (b"te", Found::TE),
+        (5, Some(b'p')) => (b"proxy", Found::PROXY),
+        (7, Some(b'u')) => (b"upgrade", Found::UPGRADE),
+        (10, Some(b'c')) => (b"connection", Found::CONNECTION),
+        (10, Some(b'k')) => (b"keep-alive", Found::KEEP_ALIVE),
+        (16, Some(b'p')) => (b"proxy-connection", Found::PROXY_CONNECTION),
+        (17, Some(b't')) => (b"transfer-encoding", Found::TRANSFER_ENCODING),
+        (18, Some(b'p')) => (b"proxy-authenticate", Found::PROXY_AUTHENTICATE),
+        (19, Some(b'p')) => (b"proxy-authorization", Found::PROXY_AUTHORIZATION),
+        _ => return 0,
+    };
+    if name == expected { bit } else { 0 }
+}
+
+/// Whether a name holds `_` or `.`; eight bytes at a time.
+#[inline]
+fn is_ambiguous(name: &[u8]) -> bool {
+    match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+        (Some(first), Some(last)) if name.len() <= 16 => {
+            word_is_ambiguous(first) | word_is_ambiguous(last)
+        }
+        (Some(_), Some(last)) => {
+            let (words, _) = name.as_chunks::<8>();
+            words.iter().fold(word_is_ambiguous(last), |any, word| any | word_is_ambiguous(word))
+        }
+        _ => name.iter().any(|byte| matches!(byte, b'_' | b'.')),
+    }
+}
+
+/// Whether one of eight bytes is `_` or `.` (the zero-byte test of Hacker's Delight, 6-1).
+#[inline]
+fn word_is_ambiguous(word: &[u8; 8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let word = u64::from_ne_bytes(*word);
+    let has = |byte: u8| {
+        let zero = word ^ (ONES * u64::from(byte));
+        zero.wrapping_sub(ONES) & !zero & HIGH
+    };
+    has(b'_') | has(b'.') != 0
+}
+
+#[cfg(test)]
+mod tests;
