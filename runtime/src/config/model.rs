@@ -1,9 +1,10 @@
 //! Configuration as used: checked, resolved, every name an index, every text parsed.
 //!
-//! In: what [`super::check`] found good. Out: the one [`Config`] that router, upstreams, chains and
+//! In: what [`super::load`] found good. Out: the one [`Config`] that router, upstreams, chains and
 //! listeners are built from. Never: holds a key that was not checked, or text that must still be
 //! parsed. Vectors are sorted by name, so an index means the same for equal configurations.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,6 +12,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use regex::Regex;
+
+use super::places::Places;
+use super::problem::Problem;
 
 /// Everything one snapshot is built from.
 #[derive(Debug, Clone)]
@@ -22,6 +26,10 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// Every file that was read, also components and certificates: what to watch for changes.
     pub sources: Vec<PathBuf>,
+    /// What deserves a look and stops nothing, sorted by place.
+    pub warnings: Vec<Problem>,
+    /// Where every key stands, for problems that are found later.
+    pub places: Arc<Places>,
 }
 
 /// `[server]`
@@ -119,8 +127,8 @@ pub struct Limits {
     pub max_streams: u32,
 }
 
-/// `[plugins.NAME]`
-#[derive(Debug, Clone, PartialEq)]
+/// `[plugins.NAME]`. Equal if it would run the same, wherever it stands.
+#[derive(Clone)]
 pub struct Plugin {
     pub name: Arc<str>,
     pub component: ComponentSource,
@@ -292,13 +300,13 @@ pub enum UpstreamProtocol {
     Http2,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamTls {
     /// PEM of the authorities to trust; default: the system's.
     pub ca: Option<PathBuf>,
     /// Name for SNI and verification; default: the endpoint's host.
     pub server_name: Option<String>,
-    /// False accepts any certificate: for tests and closed networks only.
+    /// Default true; false accepts any certificate: for tests and closed networks only.
     pub verify: bool,
 }
 
@@ -331,6 +339,31 @@ pub enum HostPolicy {
     Fixed(String),
 }
 
+impl PartialEq for Plugin {
+    fn eq(&self, other: &Self) -> bool {
+        let Plugin { name, component, config, grants, limits, on_failure, isolation, place: _ } =
+            self;
+        *name == other.name
+            && *component == other.component
+            && *config == other.config
+            && *grants == other.grants
+            && *limits == other.limits
+            && *on_failure == other.on_failure
+            && *isolation == other.isolation
+    }
+}
+
+impl fmt::Debug for Plugin {
+    /// Without `config`: secrets are resolved in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin")
+            .field("name", &self.name)
+            .field("component", &self.component)
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {
@@ -350,6 +383,12 @@ impl Default for Limits {
 impl Default for PluginLimits {
     fn default() -> Self {
         PluginLimits { memory: 16 << 20, deadline: Duration::from_millis(10) }
+    }
+}
+
+impl Default for UpstreamTls {
+    fn default() -> Self {
+        UpstreamTls { ca: None, server_name: None, verify: true }
     }
 }
 

@@ -1,0 +1,77 @@
+//! `[listeners.NAME]`
+
+use super::Check;
+use crate::config::model::{CertificateFiles, Limits, Listener, ListenerTls, TlsVersion};
+use crate::config::problem::Fault;
+use crate::config::read::{Field, Named, TableReader};
+
+impl Check<'_> {
+    pub(super) fn listener(&self, named: &Named<'_, TableReader<'_>>) -> Option<Listener> {
+        let table = &named.value;
+        let bind = table.required("bind").and_then(|field| self.bind(&field));
+        if let Some(field) = table.field("http3")
+            && field.flag() == Some(true)
+        {
+            field.problem(Fault::hint("this build speaks no HTTP/3 yet", "remove http3"));
+        }
+        let listener = Listener {
+            name: named.name.into(),
+            plugins: self.chain(table),
+            tls: table.table("tls").map(|tls| self.listener_tls(&tls)),
+            limits: limits(table),
+            bind: bind?,
+        };
+        Some(listener)
+    }
+
+    fn listener_tls(&self, table: &TableReader<'_>) -> ListenerTls {
+        let field = table.required("certificates");
+        let items = field.as_ref().and_then(Field::list);
+        if let (Some(field), Some(items)) = (&field, &items)
+            && items.is_empty()
+        {
+            field.problem(Fault::hint(
+                "a TLS listener needs a certificate",
+                "certificates = [{ cert = \"a.pem\", key = \"a.key\" }]",
+            ));
+        }
+        let items = items.unwrap_or_default();
+        let certificates = items.iter().filter_map(|item| self.certificate(&item.table()?));
+        ListenerTls {
+            certificates: certificates.collect(),
+            min_version: match table.one_of("min_version") {
+                Some("1.3") => TlsVersion::V1_3,
+                _ => TlsVersion::V1_2,
+            },
+        }
+    }
+
+    fn certificate(&self, table: &TableReader<'_>) -> Option<CertificateFiles> {
+        let (cert, key) = (table.required("cert"), table.required("key"));
+        let cert_path = cert.as_ref().and_then(|field| self.file(field));
+        let key_path = key.as_ref().and_then(|field| self.file(field));
+        let chain = cert.zip(cert_path.as_ref()).and_then(|(f, path)| self.chain_of(&f, path));
+        let key =
+            key.zip(key_path.as_ref()).and_then(|(f, path)| Some((self.key_of(&f, path)?, f)));
+        if let (Some(chain), Some((key, field))) = (chain, key) {
+            self.key_matches(&field, chain, key);
+        }
+        Some(CertificateFiles { cert: cert_path?, key: key_path? })
+    }
+}
+
+fn limits(table: &TableReader<'_>) -> Limits {
+    let default = Limits::default();
+    let timeout = |name, default| table.duration(name).unwrap_or(default);
+    Limits {
+        header_timeout: timeout("header_timeout", default.header_timeout),
+        idle_timeout: timeout("idle_timeout", default.idle_timeout),
+        body_timeout: timeout("body_timeout", default.body_timeout),
+        handshake_timeout: timeout("handshake_timeout", default.handshake_timeout),
+        max_header_bytes: table.size("max_header_bytes").unwrap_or(default.max_header_bytes),
+        max_headers: table.integer("max_headers").unwrap_or(default.max_headers),
+        max_connections: table.integer("max_connections"),
+        body_limit: table.size("body_limit"),
+        max_streams: table.integer("max_streams").unwrap_or(default.max_streams),
+    }
+}

@@ -1,0 +1,203 @@
+//! From the tree to [`Config`]: one file for each kind of table.
+//!
+//! In: the tree, with overrides and `${…}` applied. Out: the parts of a [`Config`], every name an
+//! index; problems go to the report. Never: stops at a problem; a config whose report has one is
+//! thrown away by [`super::load`].
+
+mod certificate;
+mod listener;
+mod plugin;
+mod route;
+mod server;
+mod upstream;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::Environment;
+use super::keys;
+use super::model::{Bind, Listener, Plugin, Route, Server, Upstream};
+use super::problem::{Fault, Problem, Report, nearest};
+use super::read::{Field, Named, TableReader};
+use super::tree::{Node, Table};
+
+/// What the checks of single tables share.
+pub(crate) struct Check<'a> {
+    pub environment: &'a Environment,
+    /// Where relative paths start that are not written in a file.
+    pub folder: PathBuf,
+    pub built_ins: &'a [&'a str],
+    pub report: &'a Report,
+    plugins: Section<'a>,
+    upstreams: Section<'a>,
+    /// Addresses that are taken, and the key that takes them.
+    binds: RefCell<Vec<(Bind, String)>>,
+}
+
+/// The names of a section, and those that something uses.
+struct Section<'a> {
+    /// `plugins`
+    title: &'static str,
+    names: Vec<&'a str>,
+    used: RefCell<BTreeSet<usize>>,
+}
+
+/// Everything of a configuration but what [`super::load`] adds.
+pub(crate) struct Checked {
+    pub server: Server,
+    pub listeners: Vec<Listener>,
+    pub plugins: Vec<Plugin>,
+    pub routes: Vec<Route>,
+    pub upstreams: Vec<Upstream>,
+}
+
+pub(crate) fn check(
+    root: &Node,
+    environment: &Environment,
+    folder: PathBuf,
+    built_ins: &[&str],
+    report: &Report,
+) -> Option<Checked> {
+    let table = root.as_table()?;
+    let reader = TableReader::new(root, table, String::new(), keys::ROOT, report);
+    let check = Check {
+        environment,
+        folder,
+        built_ins,
+        report,
+        plugins: Section::new("plugins", table),
+        upstreams: Section::new("upstreams", table),
+        binds: RefCell::default(),
+    };
+    let listeners = reader.named("listeners");
+    let misspelled = reader.is_misspelled("listeners");
+    if listeners.is_empty() && !table.contains_key("listeners") && !misspelled {
+        reader.problem(Fault::hint(
+            "there is no listener, so nothing would be served",
+            "add [listeners.web] with bind = \"0.0.0.0:8080\"",
+        ));
+    }
+    let server = check.server(reader.table("server"));
+    let (plugins, upstreams) = (reader.named("plugins"), reader.named("upstreams"));
+    let checked = Checked {
+        server,
+        listeners: listeners.iter().filter_map(|named| check.listener(named)).collect(),
+        routes: reader.named("routes").iter().filter_map(|named| check.route(named)).collect(),
+        plugins: plugins.iter().filter_map(|named| check.plugin(named)).collect(),
+        upstreams: upstreams.iter().filter_map(|named| check.upstream(named)).collect(),
+    };
+    check.unused(&check.plugins, &plugins);
+    check.unused(&check.upstreams, &upstreams);
+    Some(checked)
+}
+
+impl Check<'_> {
+    /// A path as written at `field`: relative ones start from the folder of the file that names it.
+    fn path(&self, field: &Field<'_>, text: &str) -> PathBuf {
+        field.node.place.folder().unwrap_or(&self.folder).join(text)
+    }
+
+    /// A file that must be there; a problem is reported at `field`.
+    fn file(&self, field: &Field<'_>) -> Option<PathBuf> {
+        let path = self.path(field, field.text()?);
+        self.report.source(path.clone());
+        match std::fs::metadata(&path) {
+            Ok(metadata) if metadata.is_file() => Some(path),
+            Ok(_) => {
+                field.problem(Fault::new(format!("{} is not a file", path.display())));
+                None
+            }
+            Err(error) => {
+                field.problem(unreadable(&path, &error));
+                None
+            }
+        }
+    }
+
+    /// Plugins by name, in order.
+    fn chain(&self, table: &TableReader<'_>) -> Vec<usize> {
+        let mut chain = Vec::new();
+        for item in table.list("plugins").unwrap_or_default() {
+            let Some(index) = self.plugin_index(&item) else { continue };
+            if chain.contains(&index) {
+                item.problem(Fault::hint(
+                    "this plugin is in the chain already",
+                    "a second pass needs a second [plugins.NAME] with the same component",
+                ));
+            }
+            chain.push(index);
+        }
+        chain
+    }
+
+    fn plugin_index(&self, field: &Field<'_>) -> Option<usize> {
+        let name = field.text()?;
+        self.plugins
+            .index(name)
+            .map_err(|mut fault| {
+                if self.built_ins.contains(&name) {
+                    let table = format!("[plugins.{name}] with component = {name:?}");
+                    fault.hint =
+                        Some(format!("this is a built-in component; to use it add {table}"));
+                }
+                field.problem(fault);
+            })
+            .ok()
+    }
+
+    fn upstream_index(&self, field: &Field<'_>) -> Option<usize> {
+        let name = field.text()?;
+        self.upstreams
+            .index(name)
+            .map_err(|mut fault| {
+                if name.contains("://") {
+                    fault.hint = Some(format!(
+                        "add [upstreams.NAME] with endpoints = [{name:?}] and name that"
+                    ));
+                }
+                field.problem(fault);
+            })
+            .ok()
+    }
+
+    fn unused(&self, section: &Section<'_>, tables: &[Named<'_, TableReader<'_>>]) {
+        for named in tables {
+            let index = section.names.iter().position(|name| *name == named.name);
+            if index.is_some_and(|index| !section.used.borrow().contains(&index)) {
+                let message = format!("[{}] is not used", named.value.path);
+                self.report.warning(
+                    Problem::new(named.value.place.clone(), named.value.path.clone(), message)
+                        .with_hint("name it in a route or listener, or remove it"),
+                );
+            }
+        }
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
+    let hint = "relative paths start from the folder of the file that names them";
+    Fault::hint(format!("{} cannot be read: {error}", path.display()), hint)
+}
+
+impl<'a> Section<'a> {
+    fn new(title: &'static str, root: &'a Table) -> Section<'a> {
+        let section = root.get(title).and_then(|entry| entry.node.as_table());
+        let names = section.map_or_else(Vec::new, |s| s.keys().map(String::as_str).collect());
+        Section { title, names, used: RefCell::default() }
+    }
+
+    fn index(&self, name: &str) -> Result<usize, Fault> {
+        if let Some(index) = self.names.iter().position(|known| *known == name) {
+            self.used.borrow_mut().insert(index);
+            return Ok(index);
+        }
+        let title = self.title;
+        let hint = match nearest(name, self.names.iter().copied()) {
+            Some(nearest) => format!("did you mean {nearest:?}?"),
+            None if self.names.is_empty() => format!("add [{title}.{name}]"),
+            None => format!("add [{title}.{name}]; there are: {}", self.names.join(", ")),
+        };
+        Err(Fault::hint(format!("there is no [{title}.{name}]"), hint))
+    }
+}

@@ -1,0 +1,175 @@
+//! `[routes.NAME]`
+
+use http::{HeaderName, HeaderValue};
+
+use super::Check;
+use crate::config::model::{Match, PathMatch, Route, ValueMatch, WeightedUpstream};
+use crate::config::problem::Fault;
+use crate::config::read::{Field, Named, TableReader};
+use crate::config::scalar;
+
+/// From the request's head to the response's head.
+const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
+
+impl Check<'_> {
+    pub(super) fn route(&self, named: &Named<'_, TableReader<'_>>) -> Option<Route> {
+        let table = &named.value;
+        let (plugins, upstream) = (table.field("plugins"), table.field("upstream"));
+        let misspelled = table.is_misspelled("upstream") || table.is_misspelled("plugins");
+        let no_plugin = plugins.is_none_or(|field| field.is_empty_list());
+        if upstream.is_none() && no_plugin && !misspelled {
+            table.problem(Fault::hint(
+                format!(
+                    "[{}] has neither upstream nor plugins, so nothing would answer",
+                    table.path
+                ),
+                "add upstream = \"NAME\", or a plugin that replies",
+            ));
+        }
+        Some(Route {
+            name: named.name.into(),
+            matches: table.table("match").map(|table| matches(&table)).unwrap_or_default(),
+            priority: table.integer("priority").unwrap_or(0),
+            plugins: self.chain(table),
+            upstreams: upstream.map(|field| self.weighted(&field)).unwrap_or_default(),
+            timeout: table.duration("timeout").unwrap_or(TIMEOUT),
+        })
+    }
+
+    fn weighted(&self, field: &Field<'_>) -> Vec<WeightedUpstream> {
+        let list = match field.shorthand() {
+            Ok(_) => {
+                let index = self.upstream_index(field);
+                return index
+                    .map(|upstream| WeightedUpstream { upstream, weight: 1 })
+                    .into_iter()
+                    .collect();
+            }
+            Err(None) => return Vec::new(),
+            Err(Some(list)) => list,
+        };
+        let items = list.list().unwrap_or_default();
+        let mut out: Vec<WeightedUpstream> = Vec::new();
+        for item in &items {
+            let Some(table) = item.table() else { continue };
+            let upstream = table.required("to").and_then(|to| {
+                let index = self.upstream_index(&to)?;
+                if out.iter().any(|known| known.upstream == index) {
+                    to.problem(Fault::hint(
+                        "this upstream is in the list already",
+                        "add their weights",
+                    ));
+                }
+                Some(index)
+            });
+            let weight = match table.field("weight") {
+                Some(weight) => weight.integer().and_then(|weight| u32::try_from(weight).ok()),
+                None => Some(1),
+            };
+            if let (Some(upstream), Some(weight)) = (upstream, weight) {
+                out.push(WeightedUpstream { upstream, weight });
+            }
+        }
+        let complete = out.len() == items.len();
+        if complete && out.iter().all(|weighted| weighted.weight == 0) {
+            let message = if items.is_empty() { "the list is empty" } else { "every weight is 0" };
+            field.problem(Fault::hint(
+                format!("{message}, so nothing could be sent"),
+                "give at least one upstream a weight above 0",
+            ));
+        }
+        out
+    }
+}
+
+fn matches(table: &TableReader<'_>) -> Match {
+    let methods = table.field("methods");
+    if let Some(field) = methods.as_ref().filter(|field| field.is_empty_list()) {
+        field.problem(Fault::hint(
+            "an empty list matches nothing",
+            "leave methods out to match any",
+        ));
+    }
+    let methods = methods.and_then(|field| field.list()).unwrap_or_default();
+    let mut headers: Vec<(HeaderName, ValueMatch)> = Vec::new();
+    for entry in table.field("headers").map(|field| field.entries()).unwrap_or_default() {
+        let Ok(name) = HeaderName::from_bytes(entry.name.as_bytes()) else {
+            let message = format!("{:?} is not a field name", entry.name);
+            entry.value.problem_at(entry.key, Fault::hint(message, "letters, digits and \"-\""));
+            continue;
+        };
+        if headers.iter().any(|(known, _)| *known == name) {
+            let message = format!("{name} is matched already; field names have no case");
+            entry.value.problem_at(entry.key, Fault::hint(message, "keep one of them"));
+        }
+        if let Some(value) = value(&entry.value, |text| {
+            let legal = HeaderValue::from_str(text).is_ok();
+            legal.then_some(()).ok_or_else(|| {
+                Fault::hint(
+                    format!("{text:?} is not a field value"),
+                    "it has no control characters",
+                )
+            })
+        }) {
+            headers.push((name, value));
+        }
+    }
+    let query = table.field("query").map(|field| field.entries()).unwrap_or_default();
+    let query = query
+        .into_iter()
+        .filter_map(|entry| Some((entry.name.to_owned(), value(&entry.value, |_| Ok(()))?)));
+    Match {
+        host: table.parsed("host", scalar::host),
+        path: table.field("path").and_then(|field| path(&field)),
+        methods: methods.iter().filter_map(|item| item.parsed(scalar::method)).collect(),
+        headers,
+        query: query.collect(),
+    }
+}
+
+fn path(field: &Field<'_>) -> Option<PathMatch> {
+    let table = match field.shorthand() {
+        Ok(_) => return field.parsed(scalar::path),
+        Err(field) => field?.table()?,
+    };
+    let kinds = [table.field("exact"), table.field("prefix"), table.field("regex")];
+    if kinds.iter().flatten().count() != 1 {
+        field.problem(Fault::hint(
+            "a path is one of exact, prefix and regex",
+            "{ prefix = \"/api\" }",
+        ));
+    }
+    let [exact, prefix, regex] = kinds;
+    let exact = exact.and_then(|field| field.parsed(scalar::exact_path));
+    let prefix = prefix.and_then(|field| field.parsed(scalar::prefix_path));
+    let regex = regex.and_then(|field| field.parsed(scalar::regex_path));
+    exact.or(prefix).or(regex)
+}
+
+/// A header's or a parameter's value.
+fn value(field: &Field<'_>, legal: impl Fn(&str) -> Result<(), Fault>) -> Option<ValueMatch> {
+    let table = match field.shorthand() {
+        Ok(text) => {
+            field.parsed(legal)?;
+            return Some(ValueMatch::Exact(text.to_owned()));
+        }
+        Err(field) => field?.table()?,
+    };
+    let (regex, present) = (table.field("regex"), table.field("present"));
+    match (regex, present) {
+        (Some(regex), None) => regex.parsed(scalar::anchored).map(ValueMatch::Regex),
+        (None, Some(present)) => match present.flag()? {
+            true => Some(ValueMatch::Present),
+            false => {
+                let hint = "match the others with a route of their own and a higher priority";
+                present.problem(Fault::hint("absence cannot be matched", hint));
+                None
+            }
+        },
+        _ => {
+            let hint = "a string, { regex = \"…\" } or { present = true }";
+            field.problem(Fault::hint("this is not something to match a value with", hint));
+            None
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! `[server]`
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Check;
+use crate::config::model::{AccessLog, AccessLogFormat, Bind, Server};
+use crate::config::problem::Fault;
+use crate::config::read::{Field, TableReader};
+use crate::config::scalar;
+
+impl Check<'_> {
+    pub(super) fn server(&self, table: Option<TableReader<'_>>) -> Server {
+        let mut server = Server {
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            grace: Duration::from_secs(10),
+            admin: None,
+            cache: self.default_cache(),
+            access_log: None,
+            trusted_proxies: Vec::new(),
+        };
+        let Some(table) = table else { return server };
+        server.workers = table.integer("workers").unwrap_or(server.workers);
+        server.grace = table.duration("grace").unwrap_or(server.grace);
+        server.admin = table.field("admin").and_then(|field| self.bind(&field));
+        if let Some(field) = table.field("cache") {
+            server.cache = field.text().map(|text| self.path(&field, text));
+        }
+        server.access_log = table.field("access_log").and_then(|field| self.access_log(&field));
+        let networks = table.list("trusted_proxies").unwrap_or_default();
+        server.trusted_proxies =
+            networks.iter().filter_map(|item| item.parsed(scalar::network)).collect();
+        server
+    }
+
+    fn default_cache(&self) -> Option<PathBuf> {
+        let set = |name| self.environment.get(name).filter(|value| !value.is_empty());
+        let base = set("XDG_CACHE_HOME").map(PathBuf::from);
+        let base = base.or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".cache")));
+        base.map(|base| base.join("weir"))
+    }
+
+    /// An address to listen on that nothing else listens on; a relative socket path starts from
+    /// the folder of its file.
+    pub(super) fn bind(&self, field: &Field<'_>) -> Option<Bind> {
+        let bind = match field.parsed(scalar::bind)? {
+            Bind::Unix(path) => {
+                Bind::Unix(field.node.place.folder().unwrap_or(&self.folder).join(path))
+            }
+            tcp => tcp,
+        };
+        let mut binds = self.binds.borrow_mut();
+        // Port 0 is another one each time.
+        let any_port = matches!(bind, Bind::Tcp(address) if address.port() == 0);
+        match binds.iter().find(|(other, _)| *other == bind && !any_port) {
+            Some((_, other)) => field.problem(Fault::hint(
+                format!("{other} listens there already"),
+                "give each listener an address of its own",
+            )),
+            None => binds.push((bind.clone(), field.path.clone())),
+        }
+        Some(bind)
+    }
+
+    fn access_log(&self, field: &Field<'_>) -> Option<AccessLog> {
+        let format = |text: &str| match text {
+            "json" => Ok(AccessLogFormat::Json),
+            "combined" => Ok(AccessLogFormat::Combined),
+            _ => Err(Fault::hint(
+                format!("{text:?} is not a format of the access log"),
+                "write \"json\" or \"combined\", or a table with file = \"…\"",
+            )),
+        };
+        match field.shorthand() {
+            Ok(_) => Some(AccessLog { format: field.parsed(format)?, file: None }),
+            Err(field) => {
+                let table = field?.table()?;
+                let file = table.field("file");
+                Some(AccessLog {
+                    format: match table.one_of("format") {
+                        Some("combined") => AccessLogFormat::Combined,
+                        _ => AccessLogFormat::Json,
+                    },
+                    file: file.and_then(|file| Some(self.path(&file, file.text()?))),
+                })
+            }
+        }
+    }
+}

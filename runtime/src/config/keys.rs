@@ -1,0 +1,202 @@
+//! Every key there is, once: its kind, its default and what it says.
+//!
+//! In: nothing. Out: the definition that the reader, the "unknown key" suggestions, environment
+//! overrides, the effective configuration and the test over `configs/reference.toml` share.
+//! Never: reads anything.
+
+use std::time::Duration;
+
+/// One key of a table.
+#[derive(Debug)]
+pub struct Key {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// As it would be written; empty where there is none, because the key is required or absence
+    /// is a meaning of its own.
+    pub default: &'static str,
+    /// One sentence, without the full stop.
+    pub says: &'static str,
+}
+
+/// What may be written for a key.
+#[derive(Debug)]
+pub enum Kind {
+    Text,
+    Flag,
+    /// Bounds inclusive, as in all of these.
+    Integer(i64, i64),
+    Duration(Duration, Duration),
+    /// In bytes.
+    Size(u64, u64),
+    OneOf(&'static [&'static str]),
+    List(&'static Kind),
+    Table(&'static [Key]),
+    /// Tables under names of the user's choice.
+    Named(&'static [Key]),
+    /// Values of one kind under keys of the user's choice.
+    Map(&'static Kind),
+    /// A string as a shorthand of something longer.
+    TextOr(&'static Kind),
+    /// Anything; somebody else checks it.
+    Any,
+}
+
+const fn key(name: &'static str, kind: Kind, default: &'static str, says: &'static str) -> Key {
+    Key { name, kind, default, says }
+}
+
+const fn seconds(from: u64, to: u64) -> Kind {
+    Kind::Duration(Duration::from_secs(from), Duration::from_secs(to))
+}
+
+/// From a millisecond to so many seconds.
+const fn up_to(seconds: u64) -> Kind {
+    Kind::Duration(Duration::from_millis(1), Duration::from_secs(seconds))
+}
+
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+pub static ROOT: &[Key] = &[
+    key("server", Kind::Table(SERVER), "{}", "The process itself"),
+    key("listeners", Kind::Named(LISTENER), "", "Addresses and their protocols"),
+    key("plugins", Kind::Named(PLUGIN), "", "Components with a configuration and a name"),
+    key("routes", Kind::Named(ROUTE), "", "A match and what happens then"),
+    key("upstreams", Kind::Named(UPSTREAM), "", "Named sets of endpoints"),
+];
+
+pub static SERVER: &[Key] = &[
+    key("workers", Kind::Integer(1, 1024), "", "Threads that serve; absent: as many as there are cores"),
+    key("grace", seconds(0, HOUR), r#""10s""#, "Time to drain on SIGTERM"),
+    key("admin", Kind::Text, "", "Address of metrics, health, API and UI; absent: off"),
+    key("cache", Kind::Text, "", "Folder of compiled components; absent: $XDG_CACHE_HOME/weir, else ~/.cache/weir"),
+    key("access_log", Kind::TextOr(&Kind::Table(ACCESS_LOG)), "", "\"json\", \"combined\" or a table; absent: off"),
+    key("trusted_proxies", Kind::List(&Kind::Text), "[]", "Networks whose Forwarded and X-Forwarded-* are believed"),
+];
+
+pub static ACCESS_LOG: &[Key] = &[
+    key("format", Kind::OneOf(&["json", "combined"]), r#""json""#, "Shape of a line"),
+    key("file", Kind::Text, "", "File to append to; absent: standard output"),
+];
+
+pub static LISTENER: &[Key] = &[
+    key("bind", Kind::Text, "", "\"address:port\" or \"unix:/path\"; required"),
+    key("plugins", Kind::List(&Kind::Text), "[]", "Run before every route's own chain"),
+    key("http3", Kind::Flag, "false", "HTTP/3 over QUIC on the same port; this build has none yet"),
+    key("header_timeout", up_to(HOUR), r#""30s""#, "From the first byte of a head to its end"),
+    key("idle_timeout", up_to(DAY), r#""75s""#, "Between two requests of a connection"),
+    key("body_timeout", up_to(HOUR), r#""60s""#, "Between two bytes of a body, either way"),
+    key("handshake_timeout", up_to(HOUR), r#""10s""#, "Of a TLS handshake"),
+    key("max_header_bytes", Kind::Size(KIB, 16 * MIB), r#""64KiB""#, "Request line and fields"),
+    key("max_headers", Kind::Integer(1, 10_000), "128", "Field lines of a head"),
+    key("max_connections", Kind::Integer(1, 10_000_000), "", "At a time, all workers together; absent: no bound"),
+    key("body_limit", Kind::Size(0, u64::MAX), "", "Of a request's body; absent: no bound"),
+    key("max_streams", Kind::Integer(1, 100_000), "128", "HTTP/2 streams at a time, for each connection"),
+    key("tls", Kind::Table(LISTENER_TLS), "", "Termination; absent: plaintext"),
+];
+
+pub static LISTENER_TLS: &[Key] = &[
+    key("certificates", Kind::List(&Kind::Table(CERTIFICATE)), "", "The first serves clients without SNI; required"),
+    key("min_version", Kind::OneOf(&["1.2", "1.3"]), r#""1.2""#, "Oldest TLS that is spoken"),
+];
+
+pub static CERTIFICATE: &[Key] = &[
+    key("cert", Kind::Text, "", "PEM file with the chain, leaf first; required"),
+    key("key", Kind::Text, "", "PEM file with the private key; required"),
+];
+
+pub static PLUGIN: &[Key] = &[
+    key("component", Kind::Text, "", "A built-in's name, or a file: \"./x.wasm\"; required"),
+    key("config", Kind::Map(&Kind::Any), "{}", "The plugin's own table; its README says what it takes"),
+    key("grants", Kind::Table(GRANTS), "{}", "What it may import beyond http, log, metrics and limiter"),
+    key("limits", Kind::Table(PLUGIN_LIMITS), "{}", "What an instance may use"),
+    key("on_failure", Kind::OneOf(&["reject", "skip"]), r#""reject""#, "An exchange whose plugin trapped or failed: a 500, or as if it were not there"),
+    key("isolation", Kind::OneOf(&["worker", "request"]), r#""worker""#, "An instance serves many exchanges of its worker, or one"),
+];
+
+pub static GRANTS: &[Key] = &[
+    key("store", Kind::Flag, "false", "Key-value state that outlives instances and reloads"),
+    key("http", Kind::List(&Kind::Text), "[]", "Origins it may call; plugin contract 0.1 has no outbound interface"),
+];
+
+pub static PLUGIN_LIMITS: &[Key] = &[
+    key("memory", Kind::Size(64 * KIB, 256 * MIB), r#""16MiB""#, "Linear memory of an instance"),
+    key("deadline", up_to(10), r#""10ms""#, "CPU time of one hook call"),
+];
+
+pub static ROUTE: &[Key] = &[
+    key("match", Kind::Table(MATCH), "{}", "What a request must be; what is absent matches anything"),
+    key("priority", Kind::Integer(i32::MIN as i64, i32::MAX as i64), "0", "Higher wins, before the most specific does"),
+    key("plugins", Kind::List(&Kind::Text), "[]", "The chain, in order"),
+    key("upstream", Kind::TextOr(&Kind::List(&Kind::Table(WEIGHTED))), "", "Where it goes; absent: a plugin must reply"),
+    key("timeout", up_to(DAY), r#""30s""#, "From the request's head to the response's head"),
+];
+
+pub static MATCH: &[Key] = &[
+    key("host", Kind::Text, "", "Exact, or \"*.example.com\""),
+    key("path", Kind::TextOr(&Kind::Table(PATH)), "", "Exact, or all below if it ends in \"/*\", or a table"),
+    key("methods", Kind::List(&Kind::Text), "", "Any of these"),
+    key("headers", Kind::Map(&Kind::TextOr(&Kind::Table(VALUE))), "{}", "All of these, by field name"),
+    key("query", Kind::Map(&Kind::TextOr(&Kind::Table(VALUE))), "{}", "All of these, by parameter name"),
+];
+
+pub static PATH: &[Key] = &[
+    key("exact", Kind::Text, "", "This path only"),
+    key("prefix", Kind::Text, "", "This path and below, in whole segments"),
+    key("regex", Kind::Text, "", "The whole path"),
+];
+
+pub static VALUE: &[Key] = &[
+    key("regex", Kind::Text, "", "The whole value"),
+    key("present", Kind::Flag, "", "Any value, also an empty one"),
+];
+
+pub static WEIGHTED: &[Key] = &[
+    key("to", Kind::Text, "", "Name of an upstream; required"),
+    key("weight", Kind::Integer(0, 1_000_000), "1", "Share among the list; 0 sends nothing"),
+];
+
+pub static UPSTREAM: &[Key] = &[
+    key("endpoints", Kind::List(&Kind::TextOr(&Kind::Table(ENDPOINT))), "", "At least one; required"),
+    key("balance", Kind::OneOf(&["round-robin", "least-request"]), r#""round-robin""#, "Which endpoint is next"),
+    key("health", Kind::Table(HEALTH), "", "Active checks; absent: off"),
+    key("protocol", Kind::OneOf(&["auto", "http1", "http2"]), r#""auto""#, "auto: HTTP/1.1, or what ALPN settles; http2 without TLS is prior knowledge"),
+    key("tls", Kind::Table(UPSTREAM_TLS), "{}", "How https endpoints are verified"),
+    key("timeouts", Kind::Table(UPSTREAM_TIMEOUTS), "{}", "Towards an endpoint"),
+    key("pool", Kind::Table(POOL), "{}", "Connections kept, for each endpoint and worker"),
+    key("host", Kind::Text, r#""client""#, "Host sent: the client's (\"client\"), the endpoint's (\"endpoint\"), or this text"),
+    key("retries", Kind::Integer(0, 10), "1", "How often a request that was not sent, or is idempotent without a body, is sent again"),
+];
+
+pub static ENDPOINT: &[Key] = &[
+    key("url", Kind::Text, "", "\"http://host:port\" or \"https://host:port\"; required"),
+    key("weight", Kind::Integer(1, 1000), "1", "Share among the endpoints"),
+];
+
+pub static HEALTH: &[Key] = &[
+    key("path", Kind::Text, "", "What is asked for with GET; 2xx and 3xx are healthy; required"),
+    key("interval", up_to(DAY), r#""10s""#, "Between two checks of an endpoint"),
+    key("timeout", up_to(HOUR), r#""5s""#, "Of one check"),
+    key("healthy", Kind::Integer(1, 1000), "2", "Successes in a row that bring an endpoint back"),
+    key("unhealthy", Kind::Integer(1, 1000), "3", "Failures in a row that take it out"),
+];
+
+pub static UPSTREAM_TLS: &[Key] = &[
+    key("ca", Kind::Text, "", "PEM file of the authorities to trust; absent: the system's"),
+    key("server_name", Kind::Text, "", "For SNI and verification; absent: the endpoint's host"),
+    key("verify", Kind::Flag, "true", "False accepts any certificate"),
+];
+
+pub static UPSTREAM_TIMEOUTS: &[Key] = &[
+    key("connect", up_to(HOUR), r#""5s""#, "TCP and TLS"),
+    key("first_byte", up_to(DAY), r#""30s""#, "From the request sent to the response's head"),
+    key("idle", up_to(DAY), r#""60s""#, "Between two bytes of the response's body"),
+];
+
+pub static POOL: &[Key] = &[
+    key("max_idle", Kind::Integer(0, 100_000), "256", "Idle connections kept"),
+    key("idle_timeout", up_to(DAY), r#""60s""#, "How long one is kept idle"),
+    key("max_connections", Kind::Integer(1, 1_000_000), "1024", "Open at a time; a request beyond waits within the connect timeout"),
+];

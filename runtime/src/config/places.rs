@@ -1,0 +1,191 @@
+//! Looking things up in the tree by path: where a key stands, and what may be shown of it.
+//!
+//! In: the tree as it was read. Out: places for those who find problems later (a plugin's own
+//! configuration is checked by its component), and the effective configuration without secrets.
+//! Never: gives a secret away, not even to `Debug`.
+
+use std::fmt;
+
+use super::keys::{self, Key, Kind};
+use super::problem::Place;
+use super::tree::{self, Node, Table, Value};
+
+/// Where every key of a [`super::Config`] stands.
+#[derive(Clone)]
+pub struct Places {
+    root: Node,
+    /// By their index in [`super::Config::plugins`].
+    plugins: Vec<String>,
+}
+
+impl Places {
+    pub(crate) fn new(root: Node) -> Places {
+        let names = |section: &Table| section.keys().cloned().collect();
+        let plugins = root
+            .as_table()
+            .and_then(|root| root.get("plugins"))
+            .and_then(|section| section.node.as_table())
+            .map_or_else(Vec::new, names);
+        Places { root, plugins }
+    }
+
+    /// The place of the value at `plugins.edge-cors.config.allow_origins[0]`; of its nearest parent
+    /// that exists, where it does not.
+    pub fn of(&self, path: &str) -> Place {
+        self.nearest(steps(path))
+    }
+
+    /// The same for a JSON pointer (RFC 6901) into the `config` table of a plugin, which is named
+    /// by its index in [`super::Config::plugins`].
+    pub fn of_plugin_config(&self, plugin: usize, pointer: &str) -> Place {
+        let name = self.plugins.get(plugin).map_or("", String::as_str);
+        let below = pointer.split('/').skip(1).map(|s| s.replace("~1", "/").replace("~0", "~"));
+        let path = ["plugins", name, "config"].into_iter().map(str::to_owned);
+        self.nearest(path.chain(below))
+    }
+
+    fn nearest(&self, steps: impl IntoIterator<Item = String>) -> Place {
+        let mut node = &self.root;
+        for step in steps {
+            let next = match &node.value {
+                Value::Table(table) => table.get(&step).map(|entry| &entry.node),
+                Value::Array(items) => step.parse::<usize>().ok().and_then(|i| items.get(i)),
+                _ => None,
+            };
+            match next {
+                Some(next) => node = next,
+                None => break,
+            }
+        }
+        node.place.clone()
+    }
+
+    /// The effective configuration, defaults included. Every value that came from `${…}` is `***`,
+    /// and so is everything under keys that are named like secrets in tables that are not Weir's
+    /// own (a plugin's `config`, matched headers and queries).
+    pub fn masked(&self) -> serde_json::Value {
+        match &self.root.value {
+            Value::Table(table) => masked_table(table, keys::ROOT),
+            _ => serde_json::Value::Null,
+        }
+    }
+}
+
+impl fmt::Debug for Places {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Places { .. }")
+    }
+}
+
+/// `a.b` for a key below a path; keys that are not bare are quoted.
+pub(crate) fn join(path: &str, key: &str) -> String {
+    let dot = if path.is_empty() { "" } else { "." };
+    let bare = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    if !key.is_empty() && key.bytes().all(bare) {
+        format!("{path}{dot}{key}")
+    } else {
+        format!("{path}{dot}{key:?}")
+    }
+}
+
+/// The keys and indices of a path as [`join`] writes it.
+fn steps(path: &str) -> Vec<String> {
+    let mut steps = Vec::new();
+    let mut rest = path;
+    while !rest.is_empty() {
+        rest = rest.trim_start_matches(['.', '[', ']']);
+        if let Some(quoted) = rest.strip_prefix('"') {
+            let mut step = String::new();
+            let mut end = quoted.len();
+            let mut chars = quoted.char_indices();
+            while let Some((i, c)) = chars.next() {
+                match c {
+                    '"' => {
+                        end = i + 1;
+                        break;
+                    }
+                    '\\' => step.extend(chars.next().map(|(_, c)| c)),
+                    c => step.push(c),
+                }
+            }
+            steps.push(step);
+            rest = &quoted[end..];
+        } else {
+            let end = rest.find(['.', '[', ']']).unwrap_or(rest.len());
+            if end > 0 {
+                steps.push(rest[..end].to_owned());
+            }
+            rest = &rest[end..];
+        }
+    }
+    steps
+}
+
+fn masked_table(table: &Table, keys: &[Key]) -> serde_json::Value {
+    let mut out = serde_json::Map::new();
+    for key in keys.iter().filter(|key| !key.default.is_empty() && !table.contains_key(key.name)) {
+        let nowhere = Place::Whole("".into());
+        if let Some(default) = tree::parse_value(&nowhere, key.default) {
+            out.insert(key.name.to_owned(), masked(&default, &key.kind, false));
+        }
+    }
+    for (name, entry) in table {
+        let kind = keys.iter().find(|key| key.name == name).map_or(&Kind::Any, |key| &key.kind);
+        out.insert(name.clone(), masked(&entry.node, kind, false));
+    }
+    serde_json::Value::Object(out)
+}
+
+fn masked(node: &Node, kind: &Kind, secret: bool) -> serde_json::Value {
+    let json = |node: &Node, secret: bool| match &node.value {
+        _ if secret || node.written.is_some() => "***".into(),
+        Value::String(text) | Value::Datetime(text) => text.clone().into(),
+        Value::Integer(n) => (*n).into(),
+        Value::Float(n) => (*n).into(),
+        Value::Boolean(b) => (*b).into(),
+        Value::Array(_) | Value::Table(_) | Value::Broken => serde_json::Value::Null,
+    };
+    match (&node.value, kind) {
+        (Value::Table(table), Kind::Table(keys)) => masked_table(table, keys),
+        (Value::Table(table), Kind::Named(keys)) => {
+            let named = |entry: &tree::Entry| masked(&entry.node, &Kind::Table(keys), secret);
+            table.iter().map(|(name, entry)| (name.clone(), named(entry))).collect()
+        }
+        (Value::Table(_) | Value::Array(_), Kind::TextOr(kind)) => masked(node, kind, secret),
+        (Value::Table(table), _) => table
+            .iter()
+            .map(|(name, entry)| {
+                let secret = secret || sounds_secret(name);
+                (name.clone(), masked(&entry.node, &Kind::Any, secret))
+            })
+            .collect(),
+        (Value::Array(items), Kind::List(kind)) => {
+            items.iter().map(|item| masked(item, kind, secret)).collect()
+        }
+        (Value::Array(items), _) => {
+            items.iter().map(|item| masked(item, &Kind::Any, secret)).collect()
+        }
+        _ => json(node, secret),
+    }
+}
+
+/// Whether a word of the key's name is one that secrets go by.
+fn sounds_secret(name: &str) -> bool {
+    const WORDS: [&str; 13] = [
+        "secret",
+        "secrets",
+        "password",
+        "passwords",
+        "passwd",
+        "key",
+        "keys",
+        "token",
+        "tokens",
+        "user",
+        "users",
+        "private",
+        "authorization",
+    ];
+    let name = name.to_ascii_lowercase();
+    name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| WORDS.contains(&word))
+}

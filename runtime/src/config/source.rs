@@ -1,0 +1,148 @@
+//! From files to one tree.
+//!
+//! In: a [`Source`]. Out: the merged tree of every file, or every syntax error. Never: knows what a
+//! key means, beyond that the sections of several files are merged by name.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::problem::{Place, Problem, Report};
+use super::tree::{self, Node, Table, Value};
+
+/// Where a configuration is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A file, or a folder whose `*.toml` are merged in order of their names.
+    Path(PathBuf),
+    /// A text in memory; `name` stands in messages where a file's name would.
+    Text { name: String, text: String },
+}
+
+impl Source {
+    /// The folder that relative paths start from where they are not written in a file.
+    pub(crate) fn folder(&self) -> PathBuf {
+        match self {
+            Source::Path(path) if path.is_dir() => path.clone(),
+            Source::Path(path) => path.parent().map(Path::to_path_buf).unwrap_or_default(),
+            Source::Text { .. } => PathBuf::new(),
+        }
+    }
+}
+
+/// The tree of all that is written, or `None` if a file could not be read or parsed.
+pub(crate) fn read(source: &Source, report: &Report) -> Option<Node> {
+    match source {
+        Source::Text { name, text } => parse(&Arc::from(name.as_str()), text, report),
+        Source::Path(path) if path.is_dir() => folder(path, report),
+        Source::Path(path) => file(path, report),
+    }
+}
+
+fn folder(path: &Path, report: &Report) -> Option<Node> {
+    report.source(path.to_path_buf());
+    let name = Arc::from(path.display().to_string());
+    let entries = match std::fs::read_dir(path) {
+        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())),
+        Err(error) => {
+            let message = format!("this folder cannot be read: {error}");
+            report.problem(Problem::new(Place::Whole(name), "", message));
+            return None;
+        }
+    };
+    let mut files: Vec<PathBuf> = entries
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    files.sort();
+    if files.is_empty() {
+        report.problem(
+            Problem::new(Place::Whole(name), "", "there is no *.toml in this folder")
+                .with_hint("put the configuration there, or name a file with -c"),
+        );
+        return None;
+    }
+    // All of them, so that one run shows every file's errors.
+    let parsed: Vec<Option<Node>> = files.iter().map(|path| file(path, report)).collect();
+    let mut trees = parsed.into_iter().collect::<Option<Vec<Node>>>()?.into_iter();
+    let mut merged = trees.next()?;
+    for tree in trees {
+        merge(&mut merged, tree, report);
+    }
+    Some(merged)
+}
+
+fn file(path: &Path, report: &Report) -> Option<Node> {
+    report.source(path.to_path_buf());
+    let name: Arc<str> = Arc::from(path.display().to_string());
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let message = format!("this file cannot be read: {error}");
+            report.problem(
+                Problem::new(Place::Whole(name), "", message)
+                    .with_hint("name the configuration with -c, or try `weir demo`"),
+            );
+            return None;
+        }
+    };
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => parse(&name, text, report),
+        Err(error) => {
+            let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let place = Place::in_text(&name, &valid, valid.len());
+            report.problem(
+                Problem::new(place, "", "this is not TOML: a byte here is not UTF-8")
+                    .with_hint("save the file as UTF-8"),
+            );
+            None
+        }
+    }
+}
+
+fn parse(name: &Arc<str>, text: &str, report: &Report) -> Option<Node> {
+    let mut problems = Vec::new();
+    let tree = tree::parse(name, text, &mut problems);
+    let sound = problems.is_empty();
+    problems.into_iter().for_each(|problem| report.problem(problem));
+    sound.then_some(tree)
+}
+
+/// Sections (`[listeners]`, `[routes]` …) of two files become one; what stands in them must not be
+/// there twice.
+fn merge(into: &mut Node, from: Node, report: &Report) {
+    let (Value::Table(sections), Value::Table(added)) = (&mut into.value, from.value) else {
+        return;
+    };
+    for (name, entry) in added {
+        match sections.get_mut(&name) {
+            None => {
+                sections.insert(name, entry);
+            }
+            Some(section) => match (&mut section.node.value, entry.node.value) {
+                // `server` is one table and not a section of named ones.
+                (Value::Table(here), Value::Table(there)) if name != "server" => {
+                    merge_section(&name, here, there, report);
+                }
+                _ => report.problem(twice(&name, &entry.key, &section.key)),
+            },
+        }
+    }
+}
+
+fn merge_section(section: &str, here: &mut Table, there: Table, report: &Report) {
+    for (name, entry) in there {
+        match here.get(&name) {
+            Some(first) => {
+                let path = format!("{section}.{name}");
+                report.problem(twice(&path, &entry.node.place, &first.node.place));
+            }
+            None => {
+                here.insert(name, entry);
+            }
+        }
+    }
+}
+
+fn twice(path: &str, second: &Place, first: &Place) -> Problem {
+    Problem::new(second.clone(), path, format!("[{path}] is already defined at {first}"))
+        .with_hint("keep one of them, or rename this one")
+}
