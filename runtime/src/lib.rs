@@ -24,3 +24,5 @@ pub mod telemetry;
 pub mod config;
 // Floor 3
 pub mod chain;
+// Floor 5
+pub mod tls;

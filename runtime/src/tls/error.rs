@@ -1,0 +1,36 @@
+//! What is wrong with a certificate, a key or a trust store: which file, what, what to do.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// One problem, told to whoever wrote the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// The file, where there is one.
+    pub file: Option<PathBuf>,
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl Error {
+    pub(super) fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Error { file: None, what: what.into(), hint: hint.into() }
+    }
+
+    pub(super) fn of(file: &Path, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Error { file: Some(file.to_owned()), ..Error::new(what, hint) }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{}: ", file.display())?;
+        }
+        write!(f, "{}; {}", self.what, self.hint)
+    }
+}
+
+impl std::error::Error for Error {}

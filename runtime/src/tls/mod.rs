@@ -1,0 +1,34 @@
+//! TLS: termination for clients, origination towards endpoints.
+//!
+//! In: PEM files and a stream. Out: configurations for rustls, encrypted streams, the facts of a
+//! handshake. Never: holds a listener; a reload makes a new configuration and swaps it in, while
+//! session tickets and the session cache live as long as the process.
+
+mod certificates;
+mod dangerous;
+mod error;
+mod origination;
+mod pem;
+mod termination;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+
+pub use self::certificates::{CertificateFacts, CertificateStore};
+pub use self::error::Error;
+pub use self::origination::{client_config, connect, server_name};
+pub use self::termination::{Accepted, ServerTls, accept, facts, server_config};
+
+/// ALPN name of HTTP/2 (RFC 9113, 3.1).
+pub const H2: &[u8] = b"h2";
+/// ALPN name of HTTP/1.1 (RFC 7301, 6).
+pub const HTTP_1_1: &[u8] = b"http/1.1";
+
+/// The one provider of cryptography: aws-lc-rs, with X25519MLKEM768 first.
+fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: std::sync::OnceLock<Arc<CryptoProvider>> = std::sync::OnceLock::new();
+    PROVIDER.get_or_init(|| Arc::new(aws_lc_rs::default_provider())).clone()
+}
