@@ -5,7 +5,9 @@
 
 mod body;
 mod client;
+pub mod framing;
 pub mod hop;
+pub mod host;
 pub mod path;
 
 pub use body::{Body, CollectError};

@@ -1,0 +1,359 @@
+//! A strict reading of HTTP/1.1 requests on the wire (RFC 9112), before the parser sees them.
+//!
+//! In: the bytes of a connection as they are read, in any pieces. Out: nothing, or the first
+//! [`Violation`]. Request smuggling lives on what two parsers read differently, so whatever the RFC
+//! calls an error is one here, although a tolerant parser would go on. Never: copies a head that
+//! arrives in one piece, looks into a body of known length, or changes a byte.
+//!
+//! The guard follows the messages of a connection: head, body by `Content-Length` or in chunks, next
+//! head. After a head that switches protocols it must be told to stop, see [`FramingGuard::release`].
+
+mod head;
+
+use memchr::memchr3;
+
+use crate::error::Error;
+
+use self::head::Head;
+
+/// Limits of a head, or of a trailer section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Request line, field lines and line ends, in bytes.
+    pub bytes: usize,
+    /// Field lines.
+    pub fields: usize,
+}
+
+/// A chunk's size and extensions, in bytes.
+const MAX_CHUNK_LINE: usize = 1024;
+/// What is kept of the buffer for lines that came in pieces.
+const KEEP: usize = 1024;
+
+/// Watches the request side of one HTTP/1 connection.
+#[derive(Debug)]
+pub struct FramingGuard {
+    limits: HeadLimits,
+    state: State,
+    head: Head,
+    /// The begin of a line whose end has not come yet.
+    held: Vec<u8>,
+    /// Bytes of this head, trailer section or chunk line so far, with what is held.
+    used: usize,
+    /// Field lines of this head or trailer section so far.
+    fields: usize,
+}
+
+/// What the next byte belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Before a request line; empty lines are skipped (RFC 9112, 2.2).
+    Start,
+    Fields,
+    /// A body: so many bytes to come.
+    Length(u64),
+    ChunkSize,
+    /// A chunk: so many bytes to come.
+    ChunkData(u64),
+    /// The CR, then the LF, after a chunk.
+    ChunkCr,
+    ChunkLf,
+    Trailers,
+    /// Another protocol: not looked at.
+    Released,
+}
+
+/// What is wrong, and how much of the input came before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    pub violation: Violation,
+    /// Bytes at the begin of the input that may still be passed on: those before the refused line.
+    /// Requests that were complete before it are among them.
+    pub clean: usize,
+}
+
+/// What RFC 9112 calls an error, or more than the limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Violation {
+    /// The head or a trailer section is longer than [`HeadLimits::bytes`].
+    TooLarge,
+    /// More than [`HeadLimits::fields`].
+    TooManyFields,
+    BareLf,
+    BareCr,
+    Nul,
+    /// Not `method SP target SP version`.
+    RequestLine,
+    /// Neither `HTTP/1.1` nor `HTTP/1.0`; also a request line without one (HTTP/0.9).
+    Version,
+    /// A field line that begins with white space, as the first or as a fold of the one before.
+    LeadingSpace,
+    SpaceBeforeColon,
+    /// A field line without a colon, without a name, or whose name is no token.
+    FieldName,
+    /// Not one decimal number that fits.
+    ContentLength,
+    /// A second `Content-Length`, be it the same.
+    SeveralContentLengths,
+    /// Anything but `chunked`.
+    TransferEncoding,
+    /// A second `Transfer-Encoding`.
+    SeveralTransferEncodings,
+    /// `Transfer-Encoding` in an HTTP/1.0 request.
+    TransferEncodingInHttp10,
+    /// `Content-Length` and `Transfer-Encoding`.
+    LengthAndEncoding,
+    /// Not one to sixteen hexadecimal digits, then the line's end or `;`.
+    ChunkSize,
+    /// Control characters in extensions, or a line that is too long.
+    ChunkExtension,
+    /// A chunk that is not followed by CR LF.
+    ChunkEnd,
+    /// A trailer that frames messages or routes them.
+    Trailer,
+}
+
+/// One line, or what came instead.
+enum Line {
+    /// Complete, with so many bytes of the input up to and with its end.
+    Whole(usize),
+    /// Its end is not in the input.
+    Part,
+    /// Wrong; seen after so many bytes of the input.
+    Bad(Violation, usize),
+}
+
+impl FramingGuard {
+    /// Before the first request of a connection.
+    pub fn new(limits: HeadLimits) -> Self {
+        FramingGuard {
+            limits,
+            state: State::Start,
+            head: Head::default(),
+            held: Vec::new(),
+            used: 0,
+            fields: 0,
+        }
+    }
+
+    /// Looks at the next bytes of the connection. The result does not depend on where the stream is
+    /// cut into inputs.
+    ///
+    /// # Errors
+    ///
+    /// The first violation. The connection is lost then: the guard must not be asked again.
+    pub fn inspect(&mut self, input: &[u8]) -> Result<(), Refusal> {
+        let mut at = 0;
+        while let Some(rest) = input.get(at..).filter(|rest| !rest.is_empty()) {
+            let refuse = |violation| Refusal { violation, clean: at };
+            at += match self.state {
+                State::Length(left) => self.skip(left, rest, State::Start, State::Length),
+                State::ChunkData(left) => self.skip(left, rest, State::ChunkCr, State::ChunkData),
+                State::ChunkCr | State::ChunkLf => self.chunk_end(rest).map_err(refuse)?,
+                State::Released => rest.len(),
+                _ => self.line(rest).map_err(refuse)?,
+            };
+        }
+        Ok(())
+    }
+
+    /// Stops looking: what follows is another protocol, after a 101, or a 2xx to CONNECT. To be
+    /// called before the bytes that follow are read.
+    pub fn release(&mut self) {
+        self.state = State::Released;
+        self.held = Vec::new();
+    }
+
+    /// Whether no byte of a next request has come: the connection is idle as far as reading goes.
+    pub fn is_between(&self) -> bool {
+        self.state == State::Start && self.used == 0
+    }
+
+    /// Passes over bytes that are not looked at.
+    fn skip(&mut self, left: u64, rest: &[u8], then: State, more: fn(u64) -> State) -> usize {
+        let here = rest.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let left = left - here as u64;
+        self.state = if left == 0 { then } else { more(left) };
+        here
+    }
+
+    /// The two bytes after a chunk.
+    fn chunk_end(&mut self, rest: &[u8]) -> Result<usize, Violation> {
+        self.state = match (self.state, rest.first()) {
+            (State::ChunkCr, Some(b'\r')) => State::ChunkLf,
+            (State::ChunkLf, Some(b'\n')) => State::ChunkSize,
+            _ => return Err(Violation::ChunkEnd),
+        };
+        Ok(1)
+    }
+
+    /// Takes one line, or holds its begin. Says how many bytes of `rest` that were.
+    fn line(&mut self, rest: &[u8]) -> Result<usize, Violation> {
+        match find_end(rest, self.held.last() == Some(&b'\r')) {
+            Line::Bad(violation, seen) => {
+                self.count(seen)?;
+                Err(violation)
+            }
+            Line::Part => {
+                self.count(rest.len())?;
+                self.held.extend_from_slice(rest);
+                Ok(rest.len())
+            }
+            Line::Whole(taken) => {
+                self.count(taken)?;
+                if self.held.is_empty() {
+                    self.take_line(&rest[..taken - 2])?;
+                } else {
+                    let mut held = std::mem::take(&mut self.held);
+                    held.extend_from_slice(&rest[..taken]);
+                    self.take_line(&held[..held.len() - 2])?;
+                    if held.capacity() <= KEEP {
+                        held.clear();
+                        self.held = held;
+                    }
+                }
+                Ok(taken)
+            }
+        }
+    }
+
+    /// Adds to what is counted, up to the limit.
+    fn count(&mut self, bytes: usize) -> Result<(), Violation> {
+        self.used += bytes;
+        match self.state {
+            State::ChunkSize if self.used > MAX_CHUNK_LINE => Err(Violation::ChunkExtension),
+            State::ChunkSize => Ok(()),
+            _ if self.used > self.limits.bytes => Err(Violation::TooLarge),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads a line without its end.
+    fn take_line(&mut self, line: &[u8]) -> Result<(), Violation> {
+        match self.state {
+            State::Start if line.is_empty() => {}
+            State::Start => {
+                self.head = Head::request_line(line)?;
+                self.state = State::Fields;
+            }
+            State::Fields if line.is_empty() => {
+                let body = match (self.head.chunked, self.head.length) {
+                    (true, _) => State::ChunkSize,
+                    (false, Some(length)) if length > 0 => State::Length(length),
+                    (false, _) => State::Start,
+                };
+                self.begin(body);
+            }
+            State::Fields => {
+                self.count_field()?;
+                self.head.field(line)?;
+            }
+            State::ChunkSize => match chunk_size(line)? {
+                0 => self.begin(State::Trailers),
+                size => self.begin(State::ChunkData(size)),
+            },
+            State::Trailers if line.is_empty() => self.begin(State::Start),
+            State::Trailers => {
+                self.count_field()?;
+                head::trailer(line)?;
+            }
+            State::Length(_)
+            | State::ChunkData(_)
+            | State::ChunkCr
+            | State::ChunkLf
+            | State::Released => {}
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, state: State) {
+        self.state = state;
+        self.used = 0;
+        self.fields = 0;
+    }
+
+    fn count_field(&mut self) -> Result<(), Violation> {
+        self.fields += 1;
+        if self.fields > self.limits.fields { Err(Violation::TooManyFields) } else { Ok(()) }
+    }
+}
+
+impl Violation {
+    /// 431 for what is too large, 501 for a transfer coding we do not know, otherwise 400.
+    pub fn status(self) -> u16 {
+        match self {
+            Violation::TooLarge | Violation::TooManyFields => 431,
+            Violation::TransferEncoding => 501,
+            _ => 400,
+        }
+    }
+
+    /// What the client and the log are told.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Violation::TooLarge => "the request's head is too large",
+            Violation::TooManyFields => "the request has too many fields",
+            Violation::BareLf => "a line ends in LF without CR",
+            Violation::BareCr => "a line holds CR without LF",
+            Violation::Nul => "a line holds NUL",
+            Violation::RequestLine => "the request line is not \"method target version\"",
+            Violation::Version => "the request line's version is neither HTTP/1.1 nor HTTP/1.0",
+            Violation::LeadingSpace => "a field line begins with white space",
+            Violation::SpaceBeforeColon => "a field name is followed by white space",
+            Violation::FieldName => "a field line has no valid name",
+            Violation::ContentLength => "Content-Length is not a decimal number",
+            Violation::SeveralContentLengths => "there is more than one Content-Length",
+            Violation::TransferEncoding => "Transfer-Encoding is not \"chunked\"",
+            Violation::SeveralTransferEncodings => "there is more than one Transfer-Encoding",
+            Violation::TransferEncodingInHttp10 => "Transfer-Encoding in an HTTP/1.0 request",
+            Violation::LengthAndEncoding => "both Content-Length and Transfer-Encoding",
+            Violation::ChunkSize => "a chunk's size is not a hexadecimal number",
+            Violation::ChunkExtension => "a chunk's extensions are not valid",
+            Violation::ChunkEnd => "a chunk is not followed by CR LF",
+            Violation::Trailer => "a trailer that may not be one",
+        }
+    }
+}
+
+impl From<Violation> for Error {
+    fn from(violation: Violation) -> Error {
+        Error::request(violation.status(), violation.as_str())
+    }
+}
+
+/// Finds the end of the line that goes on in `rest`; `after_cr`: the byte before was a CR.
+#[inline]
+fn find_end(rest: &[u8], after_cr: bool) -> Line {
+    if after_cr {
+        return match rest.first() {
+            Some(b'\n') => Line::Whole(1),
+            _ => Line::Bad(Violation::BareCr, 1),
+        };
+    }
+    let Some(at) = memchr3(b'\r', b'\n', 0, rest) else { return Line::Part };
+    match (rest[at], rest.get(at + 1)) {
+        (b'\r', Some(b'\n')) => Line::Whole(at + 2),
+        (b'\r', Some(_)) => Line::Bad(Violation::BareCr, at + 2),
+        (b'\r', None) => Line::Part,
+        (b'\n', _) => Line::Bad(Violation::BareLf, at + 1),
+        _ => Line::Bad(Violation::Nul, at + 1),
+    }
+}
+
+/// `chunk-size [ chunk-ext ]` (RFC 9112, 7.1), without white space after the size.
+fn chunk_size(line: &[u8]) -> Result<u64, Violation> {
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let (digits, extensions) = line.split_at(digits);
+    if digits.is_empty() || digits.len() > 16 || !matches!(extensions.first(), None | Some(b';')) {
+        return Err(Violation::ChunkSize);
+    }
+    if extensions.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
+        return Err(Violation::ChunkExtension);
+    }
+    Ok(digits.iter().fold(0, |size, digit| {
+        size << 4 | u64::from((*digit as char).to_digit(16).unwrap_or_default())
+    }))
+}
+
+#[cfg(test)]
+mod tests;
