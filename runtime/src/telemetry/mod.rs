@@ -1,7 +1,10 @@
-//! What the proxy tells of itself: metrics, the access log, its own log, trace context.
+//! What the proxy tells of itself: metrics, the access log, its own log.
 //!
 //! In: events from every floor above, through handles that were resolved beforehand. Out: the
-//! Prometheus exposition, log lines, `traceparent` values. Never: locks, hashes a label or
-//! allocates on a request's way, and never blocks a worker on a disk.
+//! Prometheus exposition and log lines. Never: locks, hashes a label or allocates on a request's
+//! way, and never blocks a worker on a disk or a terminal.
 
+pub mod access_log;
+pub mod log;
 pub mod metrics;
+mod writer;
