@@ -5,10 +5,12 @@
 
 mod body;
 mod client;
+pub mod forwarded;
 pub mod framing;
 pub mod hop;
 pub mod host;
 pub mod path;
+pub mod via;
 
 pub use body::{Body, CollectError};
 pub use client::{Client, Tls};

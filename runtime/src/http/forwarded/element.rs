@@ -1,0 +1,107 @@
+//! Elements of `Forwarded` and nodes of both lists (RFC 7239, sections 4 and 6).
+//!
+//! In: field values of a trusted proxy, which may still hold what its clients wrote. Out: addresses,
+//! or `None` for what cannot be read. Never: guesses at a broken value.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+/// An element that names an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Element {
+    /// `for`; port 0 where none is written.
+    pub(super) node: (IpAddr, u16),
+    /// `proto`.
+    pub(super) https: Option<bool>,
+}
+
+/// The elements of a line, left to right. `None`: one without a readable `for`. From the first
+/// syntax error on, what is to its right cannot be told apart and the whole line is one `None`.
+pub(super) fn elements(line: &[u8]) -> Vec<Option<Element>> {
+    split(line, b',')
+        .and_then(|elements| elements.into_iter().map(element).collect())
+        .unwrap_or_else(|| vec![None])
+}
+
+/// `Err` in the outer option: syntax.
+fn element(text: &[u8]) -> Option<Option<Element>> {
+    let (mut address, mut https) = (None, None);
+    for pair in split(text, b';')?.into_iter().filter(|pair| !pair.is_empty()) {
+        let at = memchr::memchr(b'=', pair)?;
+        let (name, value) = (&pair[..at], unquote(&pair[at + 1..])?);
+        if name.eq_ignore_ascii_case(b"for") {
+            address = node(&value);
+        } else if name.eq_ignore_ascii_case(b"proto") {
+            https = is_https(&value);
+        }
+    }
+    Some(address.map(|node| Element { node, https }))
+}
+
+/// An address with or without a port: `1.2.3.4`, `1.2.3.4:5`, `::1`, `[::1]`, `[::1]:5`. An
+/// IPv4-mapped IPv6 address is IPv4. `unknown` and `_obfuscated` are none.
+pub(super) fn node(text: &[u8]) -> Option<(IpAddr, u16)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok();
+    let (address, port) = match text.parse::<IpAddr>() {
+        Ok(address) => (address, 0),
+        Err(_) => match text.parse::<SocketAddr>() {
+            Ok(socket) => (socket.ip(), socket.port()),
+            Err(_) => (IpAddr::V6(bracketed()?), 0),
+        },
+    };
+    Some((address.to_canonical(), port))
+}
+
+/// `https` and `wss`, `http` and `ws`; anything else says nothing.
+pub(super) fn is_https(proto: &[u8]) -> Option<bool> {
+    if proto.eq_ignore_ascii_case(b"https") || proto.eq_ignore_ascii_case(b"wss") {
+        Some(true)
+    } else if proto.eq_ignore_ascii_case(b"http") || proto.eq_ignore_ascii_case(b"ws") {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+/// Splits outside of quoted strings. `None`: a string has no end.
+fn split(text: &[u8], at: u8) -> Option<Vec<&[u8]>> {
+    let mut parts = Vec::new();
+    let (mut start, mut quoted, mut escaped) = (0, false, false);
+    for (place, &byte) in text.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if byte == at && !quoted => {
+                parts.push(text[start..place].trim_ascii());
+                start = place + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(text[start..].trim_ascii());
+    if quoted { None } else { Some(parts) }
+}
+
+/// A token as it is, or the text of a quoted string (RFC 9110, 5.6.4).
+fn unquote(value: &[u8]) -> Option<Vec<u8>> {
+    let Some(inner) = value.strip_prefix(b"\"") else {
+        return if value.contains(&b'"') { None } else { Some(value.to_vec()) };
+    };
+    let mut text = Vec::with_capacity(inner.len());
+    let mut rest = inner;
+    loop {
+        match rest {
+            [b'"'] => return Some(text),
+            [b'\\', byte, after @ ..] => {
+                text.push(*byte);
+                rest = after;
+            }
+            [] | [b'"', ..] => return None,
+            [byte, after @ ..] => {
+                text.push(*byte);
+                rest = after;
+            }
+        }
+    }
+}
