@@ -4,6 +4,7 @@
 //! Never: shows a secret.
 
 mod duration;
+mod json;
 mod secret;
 mod size;
 #[cfg(test)]
@@ -13,9 +14,6 @@ pub use duration::Duration;
 pub use secret::Secret;
 pub use size::Size;
 
-use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
-
 use crate::Plugin;
 
 /// The configuration of a plugin that takes none: any key in it is an error.
@@ -23,15 +21,8 @@ use crate::Plugin;
 #[derive(Debug, Default, Clone, Copy)]
 pub struct NoConfig {}
 
-/// The JSON Schema (2020-12) of a configuration.
-pub(crate) fn schema<C: JsonSchema>() -> String {
-    let generator = SchemaSettings::draft2020_12().into_generator();
-    let schema = generator.into_root_schema_for::<C>();
-    schema.as_value().to_string()
-}
-
 /// Reads the configuration and makes the plugin.
 pub(crate) fn configure<P: Plugin>(text: &str) -> Result<P, String> {
-    let config = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let config = json::from_str(text).map_err(|error| error.to_string())?;
     Ok(P::configure(config)?)
 }

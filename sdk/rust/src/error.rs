@@ -146,7 +146,7 @@ impl fmt::Display for HeaderError {
             Refusal::Forbidden => "it belongs to the proxy, or is read-only in this hook",
             Refusal::SizeExceeded => "the head would exceed the listener's limits",
         };
-        write!(f, "cannot change `{}`: {why}", self.field.escape_debug())
+        write!(f, "cannot change `{}`: {why}", self.field)
     }
 }
 

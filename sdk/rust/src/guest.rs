@@ -15,7 +15,7 @@ use crate::bindings::request_hook::exports::weir::plugin::request_hook;
 use crate::bindings::response_body_hook::exports::weir::plugin::response_body_hook;
 use crate::bindings::response_hook::exports::weir::plugin::response_hook;
 use crate::plugin::{Plugin, Transform};
-use crate::{Request, Response, Verdict, config};
+use crate::{Request, Response, Verdict, config, schema};
 
 /// What `#[plugin]` knows about a plugin: where its value lives, and what its crate is called.
 pub trait Instance: Plugin {
@@ -49,7 +49,7 @@ impl<P: Instance> lifecycle::Guest for Exports<P> {
             name: P::NAME.into(),
             version: P::VERSION.into(),
             summary: P::SUMMARY.into(),
-            config_schema: config::schema::<P::Config>(),
+            config_schema: schema::document::<P::Config>(),
         }
     }
 

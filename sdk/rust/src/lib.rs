@@ -83,6 +83,7 @@ pub mod random;
 mod reply;
 mod request;
 mod response;
+mod schema;
 pub mod store;
 mod target;
 mod template;
@@ -90,7 +91,7 @@ mod template;
 pub mod testing;
 
 #[doc(hidden)]
-pub use {schemars, serde, serde_json, wit_bindgen};
+pub use {serde, serde_json, wit_bindgen};
 
 pub use config::{Duration, NoConfig, Secret, Size};
 pub use error::{BodyError, Error, HeaderError, Refusal, Result, StoreError};
@@ -99,6 +100,7 @@ pub use plugin::{Plugin, Summary, Transform};
 pub use reply::{Reply, Verdict};
 pub use request::{Client, ClientExt, Request, Tls};
 pub use response::Response;
+pub use schema::Schema;
 pub use target::{Target, decode, encode};
 pub use template::{Template, TemplateError};
 pub use weir_sdk_macros::{config, plugin};

@@ -3,11 +3,10 @@
 //! In: the author's `impl Plugin`. Out: what the exports (and the fake proxy of the tests) call.
 //! Never: calls the host.
 
-use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 pub use crate::bindings::completion_hook::exports::weir::plugin::completion_hook::Summary;
-use crate::{Request, Response, Result, Verdict};
+use crate::{Request, Response, Result, Schema, Verdict};
 
 /// A plugin. Put [`#[weir_sdk::plugin]`](macro@crate::plugin) on the `impl` block: it exports the
 /// hooks that are written there, and only these are called.
@@ -18,7 +17,7 @@ use crate::{Request, Response, Result, Verdict};
 pub trait Plugin: Sized + 'static {
     /// The plugin's configuration: mark it with [`#[weir_sdk::config]`](macro@crate::config).
     /// [`NoConfig`](crate::NoConfig) where there is none.
-    type Config: DeserializeOwned + JsonSchema;
+    type Config: DeserializeOwned + Schema;
 
     /// Makes the plugin, once for each instance and before its first hook. Do here what can be
     /// done once: parse, compile, prepare. Nothing of the proxy may be called but clock and

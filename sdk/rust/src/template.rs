@@ -11,10 +11,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
-use crate::Request;
+use crate::{Request, Schema};
 use variable::Variable;
 
 /// A text with variables in braces; `{{` and `}}` are braces.
@@ -221,17 +220,9 @@ impl serde::Serialize for Template {
     }
 }
 
-impl JsonSchema for Template {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Template".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "format": "weir-template" })
+impl Schema for Template {
+    fn members(out: &mut String) {
+        out.push_str(r#""type":"string","format":"weir-template""#);
     }
 }
 

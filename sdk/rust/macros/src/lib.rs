@@ -4,6 +4,9 @@
 //! the exports of a component, or the derives of a configuration.
 //! Never: looks into a function's body, or changes what the author wrote.
 
+mod attributes;
+mod config;
+
 use proc_macro::{Delimiter, TokenStream, TokenTree};
 
 /// The hooks an author can write, and the macro of `weir-sdk` that exports each.
@@ -33,21 +36,24 @@ pub fn plugin(attribute: TokenStream, item: TokenStream) -> TokenStream {
     }
 }
 
-/// Makes a struct or an enum the configuration of a plugin: derives `Deserialize` and
-/// `JsonSchema`, and refuses unknown keys. Attributes of serde and schemars work as usual, and doc
-/// comments become the descriptions in the schema.
+/// Makes a struct or an enum the configuration of a plugin: derives `Deserialize`, refuses unknown
+/// keys, and writes the JSON Schema of both. Doc comments become descriptions.
+///
+/// Attributes of serde that change the shape (`rename`, `rename_all`, `default`, `alias`, `skip`,
+/// `tag`, `untagged`, `from`, `try_from`, `transparent`) are understood, others refused. What serde
+/// cannot say goes into `#[schema(…)]` on a field: `min`, `max`, `above`, `below`, `min_length`,
+/// `max_length`, `min_items`, `max_items`, `min_properties`, `pattern`, `format`, `default`, and
+/// `as = "TYPE"` for a field (or a type) that is read by a function.
 #[proc_macro_attribute]
 pub fn config(attribute: TokenStream, item: TokenStream) -> TokenStream {
     if !attribute.is_empty() {
         return tokens("::core::compile_error!(\"`#[config]` takes no arguments\");");
     }
-    let mut out = tokens(
-        "#[derive(::weir_sdk::serde::Deserialize, ::weir_sdk::schemars::JsonSchema)]
-         #[serde(crate = \"::weir_sdk::serde\", deny_unknown_fields)]
-         #[schemars(crate = \"::weir_sdk::schemars\")]",
-    );
-    out.extend(item);
-    out
+    let item = syn::parse_macro_input!(item as syn::DeriveInput);
+    match config::expand(item) {
+        Ok(tokens) => tokens.into(),
+        Err(error) => error.into_compile_error().into(),
+    }
 }
 
 fn exports(attribute: TokenStream, item: &TokenStream) -> Result<TokenStream, String> {

@@ -6,10 +6,9 @@ use std::ops::Deref;
 use std::str::FromStr;
 use std::time;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
-use crate::Error;
+use crate::{Error, Schema};
 
 /// A duration in a configuration: digits and one of `ms`, `s`, `m`, `h`, `d`; several in a row add
 /// up, as in `1h30m`.
@@ -103,17 +102,9 @@ impl fmt::Display for Duration {
     }
 }
 
-impl JsonSchema for Duration {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Duration".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))+$" })
+impl Schema for Duration {
+    fn members(out: &mut String) {
+        out.push_str(r#""type":"string","pattern":"^([0-9]+(ms|s|m|h|d))+$""#);
     }
 }
 

@@ -1,11 +1,11 @@
 //! Secrets in a configuration: never shown, compared in constant time.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 use subtle::ConstantTimeEq;
+
+use crate::Schema;
 
 /// A secret text in a configuration. Its `Debug` shows nothing, its schema says `writeOnly`, and
 /// it compares in constant time.
@@ -51,16 +51,8 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-impl JsonSchema for Secret {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Secret".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "writeOnly": true })
+impl Schema for Secret {
+    fn members(out: &mut String) {
+        out.push_str(r#""type":"string","writeOnly":true"#);
     }
 }

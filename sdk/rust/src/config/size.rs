@@ -4,10 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
-use crate::Error;
+use crate::{Error, Schema};
 
 /// A number of bytes in a configuration: digits and one of `B`, `KiB`, `MiB`, `GiB` (powers of
 /// 1024), `KB`, `MB`, `GB` (powers of 1000).
@@ -83,17 +82,9 @@ impl fmt::Display for Size {
     }
 }
 
-impl JsonSchema for Size {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Size".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[0-9]+(B|[KMG]i?B)$" })
+impl Schema for Size {
+    fn members(out: &mut String) {
+        out.push_str(r#""type":"string","pattern":"^[0-9]+(B|[KMG]i?B)$""#);
     }
 }
 

@@ -62,20 +62,262 @@ fn a_secret_is_not_shown() {
 }
 
 #[test]
-fn the_schema_has_types_descriptions_and_defaults() {
-    /// A table.
-    #[weir_sdk::config]
-    #[expect(dead_code, reason = "only its schema is looked at")]
-    struct Table {
-        /// How long.
-        age: Duration,
-        #[serde(default)]
-        secret: Option<Secret>,
+fn json_is_read_as_serde_json_reads_it() {
+    for text in [
+        "null",
+        "true",
+        " [ ] ",
+        "{}",
+        "0",
+        
+        "-12",
+        "18446744073709551615",
+        "1.5",
+        "-2e3",
+        "1E+2",
+        r#""plain""#,
+        r#""\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00""#,
+        r#""a\nb\nc""#,
+        r#""ü€""#,
+        r#"{"a":[1,{"b":null}],"c":"d"}"#,
+        "[[],[[]],{}]",
+        "\t\r\n1\n",
+    ] {
+        let expected: serde_json::Value = serde_json::from_str(text).unwrap();
+        let read: serde_json::Value = json::from_str(text).unwrap();
+        assert_eq!(read, expected, "{text}");
     }
-    let schema: serde_json::Value = serde_json::from_str(&schema::<Table>()).unwrap();
-    assert_eq!(schema["additionalProperties"], false);
-    assert_eq!(schema["properties"]["age"]["type"], "string");
-    assert_eq!(schema["properties"]["age"]["description"], "How long.");
-    assert_eq!(schema["required"], serde_json::json!(["age"]));
-    assert!(schema["$schema"].as_str().unwrap().contains("2020-12"));
+    for text in [
+        "",
+        " ",
+        "nul",
+        "tru",
+        "01",
+        "-",
+        "1.",
+        ".5",
+        "1e",
+        "+1",
+        "0x1",
+        "[1,]",
+        "[1 2]",
+        "[",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{a:1}",
+        "\"",
+        "\"\n\"",
+        r#""\x""#,
+        r#""\u12""#,
+        r#""\ud800""#,
+        r#""\ud800\u0041""#,
+        r#""\udc00""#,
+        "1 2",
+        "{}x",
+        "]",
+    ] {
+        assert!(
+            serde_json::from_str::<serde_json::Value>(text).is_err(),
+            "{text}"
+        );
+        assert!(json::from_str::<serde_json::Value>(text).is_err(), "{text}");
+    }
+    let deep = "[".repeat(65) + &"]".repeat(65);
+    assert!(json::from_str::<serde_json::Value>(&deep).is_err());
+}
+
+/// A configuration with everything a schema can say.
+#[weir_sdk::config]
+#[derive(Debug, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+struct Table {
+    /// How long.
+    max_age: Duration,
+    #[serde(default)]
+    secret: Option<Secret>,
+    #[serde(default)]
+    #[schema(min = 1, max = 100)]
+    rate: f64,
+    #[serde(default)]
+    keys: Vec<Key>,
+    #[serde(default)]
+    modes: std::collections::BTreeMap<String, Mode>,
+    #[serde(default, deserialize_with = "hex")]
+    #[schema(as = "String", pattern = "^[0-9a-f]+$")]
+    mask: u64,
+}
+
+#[weir_sdk::config]
+#[derive(Debug, PartialEq)]
+#[serde(untagged)]
+enum Key {
+    Plain(Secret),
+    Named { key: Secret, name: String },
+}
+
+#[weir_sdk::config]
+#[derive(Debug, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    Off,
+    On,
+    Level(u8),
+    Between { low: u8, high: u8 },
+}
+
+fn hex<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let text = <String as serde::Deserialize>::deserialize(from)?;
+    u64::from_str_radix(&text, 16).map_err(serde::de::Error::custom)
+}
+
+#[test]
+fn a_configuration_is_read() {
+    let table: Table = json::from_str(
+        r#"{"max-age": "1m", "rate": 2, "keys": ["a", {"key": "b", "name": "c"}], "mask": "ff",
+            "modes": {"a": "off", "b": {"level": 3}, "c": {"between": {"low": 1, "high": 2}}}}"#,
+    )
+    .unwrap();
+    assert_eq!(table.max_age.as_secs(), 60);
+    assert_eq!((table.rate, table.mask), (2.0, 255));
+    let named = Key::Named {
+        key: "b".into(),
+        name: "c".into(),
+    };
+    assert_eq!(table.keys, [Key::Plain("a".into()), named]);
+    assert_eq!(table.modes["a"], Mode::Off);
+    assert_eq!(table.modes["b"], Mode::Level(3));
+    assert_eq!(table.modes["c"], Mode::Between { low: 1, high: 2 });
+}
+
+#[test]
+fn mistakes_are_named_by_their_place() {
+    for (text, expected) in [
+        ("{}", "missing field `max-age`"),
+        (r#"{"max-age": 1}"#, "max-age: an integer is no "),
+        (r#"{"max-age": "1"}"#, "max-age: `1` is no duration"),
+        (
+            r#"{"maxage": "1s"}"#,
+            "unknown field `maxage`, expected one of `max-age`",
+        ),
+        (
+            r#"{"max-age": "1s", "keys": ["a", 1]}"#,
+            "keys[1]: data did not match",
+        ),
+        (
+            r#"{"max-age": "1s", "modes": {"x": "up"}}"#,
+            "modes.x: unknown variant `up`",
+        ),
+        (
+            r#"{"max-age": "1s", "modes": {"x": {"level": 300}}}"#,
+            "modes.x.level: 300 is no u8",
+        ),
+        (
+            r#"{"max-age": "1s", "modes": {"x": "level"}}"#,
+            "modes.x: `level` needs a value",
+        ),
+        (
+            r#"{"max-age": "1s", "modes": {"x": {"level": 1.5}}}"#,
+            "modes.x.level: 1.5 is no u8",
+        ),
+        (r#"{"max-age": "1s", "mask": "xyz"}"#, "mask: invalid digit"),
+        (
+            r#"{"max-age": "1s", "rate": true}"#,
+            "rate: a boolean is no f64",
+        ),
+        (r#"{"max-age": "1s"} x"#, "expected nothing more"),
+    ] {
+        let error = json::from_str::<Table>(text).unwrap_err().to_string();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+}
+
+#[test]
+fn the_schema_says_what_is_read() {
+    let schema: serde_json::Value =
+        serde_json::from_str(&crate::schema::document::<Table>()).unwrap();
+    let duration = "^([0-9]+(ms|s|m|h|d))+$";
+    let u8 = serde_json::json!({ "type": "integer", "minimum": 0, "maximum": 255 });
+    let secret = serde_json::json!({ "type": "string", "writeOnly": true });
+    assert_eq!(
+        schema,
+        serde_json::json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "description": "A configuration with everything a schema can say.",
+            "type": "object",
+            "properties": {
+                "max-age": { "description": "How long.", "type": "string", "pattern": duration },
+                "secret": secret,
+                "rate": { "minimum": 1, "maximum": 100, "type": "number" },
+                "keys": { "type": "array", "items": { "anyOf": [secret, {
+                    "type": "object",
+                    "properties": { "key": secret, "name": { "type": "string" } },
+                    "required": ["key", "name"],
+                    "additionalProperties": false,
+                }] } },
+                "modes": { "type": "object", "additionalProperties": { "anyOf": [
+                    { "const": "off" },
+                    { "const": "on" },
+                    {
+                        "type": "object",
+                        "properties": { "level": u8 },
+                        "required": ["level"],
+                        "additionalProperties": false,
+                    },
+                    {
+                        "type": "object",
+                        "properties": { "between": {
+                            "type": "object",
+                            "properties": { "low": u8, "high": u8 },
+                            "required": ["low", "high"],
+                            "additionalProperties": false,
+                        } },
+                        "required": ["between"],
+                        "additionalProperties": false,
+                    },
+                ] } },
+                "mask": { "pattern": "^[0-9a-f]+$", "type": "string" },
+            },
+            "required": ["max-age"],
+            "additionalProperties": false,
+        })
+    );
+}
+
+#[test]
+fn a_tagged_enum_and_a_text_type_have_schemas() {
+    #[weir_sdk::config]
+    #[derive(Debug)]
+    #[serde(tag = "kind", rename_all = "snake_case")]
+    enum Hash {
+        Plain { text: String },
+        None,
+    }
+    #[weir_sdk::config]
+    #[derive(Debug)]
+    #[serde(try_from = "String")]
+    struct Even(String);
+    impl TryFrom<String> for Even {
+        type Error = crate::HeaderError;
+        fn try_from(text: String) -> Result<Self, Self::Error> {
+            Ok(Self(text))
+        }
+    }
+    assert_eq!(
+        crate::schema::document::<Even>(),
+        crate::schema::document::<String>()
+    );
+    let Even(text) = json::from_str(r#""even""#).unwrap();
+    assert_eq!(text, "even");
+    let schema: serde_json::Value =
+        serde_json::from_str(&crate::schema::document::<Hash>()).unwrap();
+    assert_eq!(schema["anyOf"][1]["properties"]["kind"]["const"], "none");
+    let Hash::Plain { text } = json::from_str(r#"{"text": "a", "kind": "plain"}"#).unwrap() else {
+        panic!("it is plain");
+    };
+    assert_eq!(text, "a");
+    assert!(matches!(
+        json::from_str(r#"{"kind": "none"}"#),
+        Ok(Hash::None)
+    ));
 }

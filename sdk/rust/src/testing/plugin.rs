@@ -33,7 +33,7 @@ impl<P: crate::Plugin> Plugin<P> {
 
     /// The JSON Schema of the plugin's configuration.
     pub fn schema() -> serde_json::Value {
-        serde_json::from_str(&config::schema::<P::Config>()).unwrap_or_default()
+        serde_json::from_str(&crate::schema::document::<P::Config>()).unwrap_or_default()
     }
 
     /// The plugin itself.
