@@ -23,6 +23,8 @@ mod source;
 mod tree;
 
 #[cfg(test)]
+pub(crate) mod cases;
+#[cfg(test)]
 mod tests;
 
 pub use environment::Environment;

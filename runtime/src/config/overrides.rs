@@ -5,6 +5,7 @@
 
 use super::Environment;
 use super::keys::{self, Kind};
+use super::places::join;
 use super::problem::{Place, Problem, Report};
 use super::tree::{self, Entry, Node, Table, Value};
 
@@ -23,7 +24,8 @@ pub(crate) fn apply(root: &mut Node, environment: &Environment, report: &Report)
             );
             continue;
         }
-        if let Err((path, found)) = set(root, &Kind::Table(keys::ROOT), &segments, text, &place) {
+        if let Err((path, found)) = set(root, &Kind::Table(keys::ROOT), "", &segments, text, &place)
+        {
             let message = format!("{path} is {found} and has nothing below it");
             report.problem(
                 Problem::new(place, path, message).with_hint(
@@ -38,6 +40,7 @@ pub(crate) fn apply(root: &mut Node, environment: &Environment, report: &Report)
 fn set(
     node: &mut Node,
     kind: &Kind,
+    path: &str,
     segments: &[&str],
     text: &str,
     place: &Place,
@@ -55,12 +58,11 @@ fn set(
                 key: place.clone(),
                 node: Node::new(place.clone(), Value::Table(Table::new())),
             });
-            set(&mut entry.node, below, rest, text, place)
-                .map_err(|(path, found)| (super::places::join(&name, &path), found))
+            set(&mut entry.node, below, &join(path, &name), rest, text, place)
         }
         Value::Array(items) => {
             let index = segment.parse::<usize>().ok().filter(|index| *index <= items.len());
-            let index = index.ok_or((String::new(), found))?;
+            let index = index.ok_or_else(|| (path.to_owned(), found))?;
             if index == items.len() {
                 items.push(Node::new(place.clone(), Value::Table(Table::new())));
             }
@@ -69,11 +71,11 @@ fn set(
                 _ => &Kind::Any,
             };
             match items.get_mut(index) {
-                Some(item) => set(item, below, rest, text, place),
+                Some(item) => set(item, below, &format!("{path}[{index}]"), rest, text, place),
                 None => Ok(()),
             }
         }
-        _ => Err((String::new(), found)),
+        _ => Err((path.to_owned(), found)),
     }
 }
 

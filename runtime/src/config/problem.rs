@@ -20,6 +20,14 @@ pub enum Place {
     Variable(Arc<str>),
 }
 
+/// Finds the place of a byte in a text.
+pub(crate) struct Lines<'a> {
+    file: &'a Arc<str>,
+    text: &'a str,
+    /// Where each line starts.
+    starts: Vec<usize>,
+}
+
 /// One problem, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -144,21 +152,6 @@ impl fmt::Display for Labelled<'_> {
 // === impl Place ===
 
 impl Place {
-    /// The place of byte `offset` of `text`. An offset past the end is the end.
-    pub(crate) fn in_text(file: &Arc<str>, text: &str, offset: usize) -> Place {
-        let mut end = offset.min(text.len());
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        let before = &text[..end];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Place::At {
-            file: file.clone(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
-    }
-
     /// The folder that relative paths written here start from; `None` for an override.
     pub(crate) fn folder(&self) -> Option<&Path> {
         match self {
@@ -175,6 +168,24 @@ impl fmt::Display for Place {
             Place::Whole(file) => f.write_str(file),
             Place::Variable(name) => write!(f, "environment variable {name}"),
         }
+    }
+}
+
+// === impl Lines ===
+
+impl<'a> Lines<'a> {
+    pub fn new(file: &'a Arc<str>, text: &'a str) -> Lines<'a> {
+        let ends = text.match_indices('\n').map(|(newline, _)| newline + 1);
+        Lines { file, text, starts: std::iter::once(0).chain(ends).collect() }
+    }
+
+    /// The place of byte `offset`; beyond the end it is the end's.
+    pub fn place(&self, offset: usize) -> Place {
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let before = self.text.get(start..).unwrap_or_default().char_indices();
+        let column = before.take_while(|(at, _)| start + at < offset).count() + 1;
+        Place::At { file: self.file.clone(), line, column }
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) struct Field<'a> {
     pub node: &'a Node,
     pub path: String,
     kind: &'static Kind,
+    says: &'static str,
     report: &'a Report,
 }
 
@@ -88,7 +89,9 @@ impl<'a> TableReader<'a> {
         let key = self.keys.iter().find(|key| key.name == name);
         debug_assert!(key.is_some(), "{name} is not defined in {}", self.path);
         let node = &self.table.get(name)?.node;
-        Some(Field { node, path: join(&self.path, name), kind: &key?.kind, report: self.report })
+        let (path, report) = (join(&self.path, name), self.report);
+        let Key { kind, says, .. } = key?;
+        Some(Field { node, path, kind, says, report })
     }
 
     /// As [`Self::field`]; absence is a problem.
@@ -162,7 +165,7 @@ impl<'a> TableReader<'a> {
             let path = join(&section.path, name);
             check_name(name, &entry.key, &path, self.report);
             let (node, report) = (&entry.node, self.report);
-            let field = Field { node, path, kind: &Kind::Map(&Kind::Any), report };
+            let field = Field { node, path, kind: &Kind::Map(&Kind::Any), says: "", report };
             if let Some(table) = field.as_table() {
                 let value = TableReader::new(node, table, field.path, keys, report);
                 out.push(Named { name, key: &entry.key, value });
@@ -189,25 +192,26 @@ fn bracketed(path: &str) -> String {
 // === impl Field ===
 
 impl<'a> Field<'a> {
-    /// A problem with this value: `message` is put behind the path.
+    /// A problem with this value: the message is put behind the path.
     pub fn problem(&self, fault: Fault) {
-        let Fault { message, hint } = fault;
-        // What a parser says may quote the text, and this one is a secret.
-        let message = match &self.node.written {
-            Some(written) => format!("{}: what {written:?} stands for is not valid", self.path),
-            None => format!("{}: {message}", self.path),
-        };
-        let hint = if self.node.written.is_some() {
-            Some(format!("it must be {}", expected(self.kind)))
-        } else {
-            hint
-        };
-        self.report.problem(Problem {
-            place: self.node.place.clone(),
-            path: self.path.clone(),
-            message,
-            hint,
-        });
+        match &self.node.written {
+            None => self.plain_problem(fault),
+            // What a parser says may quote the text, and this one is a secret.
+            Some(written) => self.plain_problem(Fault::hint(
+                format!("what {written:?} stands for is not valid here"),
+                format!("what is wanted: {}", self.says.trim_end_matches("; required")),
+            )),
+        }
+    }
+
+    /// As [`Self::problem`], for messages that never quote the value.
+    pub fn plain_problem(&self, fault: Fault) {
+        self.problem_at(&self.node.place, fault);
+    }
+
+    /// A path made from this value, for messages: as written, if there was `${…}` in it.
+    pub fn shown_path(&self, path: &std::path::Path) -> String {
+        self.node.written.as_deref().map_or_else(|| path.display().to_string(), str::to_owned)
     }
 
     /// Something that deserves a look and stops nothing.
@@ -248,7 +252,7 @@ impl<'a> Field<'a> {
             (Kind::Text | Kind::TextOr(_) | Kind::OneOf(_), Value::Float(n)) => {
                 Some(quotes(&n.to_string()))
             }
-            (Kind::Text | Kind::TextOr(_), Value::Boolean(b)) => Some(quotes(&b.to_string())),
+            (Kind::Text, Value::Boolean(b)) => Some(quotes(&b.to_string())),
             (Kind::Integer(..), Value::String(text)) if text.parse::<i64>().is_ok() => {
                 Some("write it without quotes".to_owned())
             }
@@ -288,9 +292,18 @@ impl<'a> Field<'a> {
         parse(self.text()?).map_err(|fault| self.problem(fault)).ok()
     }
 
+    /// The text, if `${…}` in it was replaced: only so can it stand for a number or a flag.
+    fn interpolated(&self) -> Option<&'a str> {
+        match &self.node.value {
+            Value::String(text) if self.node.written.is_some() => Some(text),
+            _ => None,
+        }
+    }
+
     pub fn flag(&self) -> Option<bool> {
-        match self.node.value {
-            Value::Boolean(flag) => Some(flag),
+        match (&self.node.value, self.interpolated().map(str::parse::<bool>)) {
+            (Value::Boolean(flag), _) => Some(*flag),
+            (_, Some(Ok(flag))) => Some(flag),
             _ => {
                 self.wrong_type();
                 None
@@ -299,9 +312,13 @@ impl<'a> Field<'a> {
     }
 
     pub fn integer(&self) -> Option<i64> {
-        let Value::Integer(n) = self.node.value else {
-            self.wrong_type();
-            return None;
+        let n = match (&self.node.value, self.interpolated().map(str::parse::<i64>)) {
+            (Value::Integer(n), _) => *n,
+            (_, Some(Ok(n))) => n,
+            _ => {
+                self.wrong_type();
+                return None;
+            }
         };
         match self.kind {
             Kind::Integer(min, max) if !(min..=max).contains(&&n) => {
@@ -360,6 +377,7 @@ impl<'a> Field<'a> {
             node,
             path: format!("{}[{i}]", self.path),
             kind,
+            says: self.says,
             report: self.report,
         };
         Some(items.iter().enumerate().map(item).collect())
@@ -377,7 +395,8 @@ impl<'a> Field<'a> {
         let Some(table) = self.as_table() else { return Vec::new() };
         let entry = |(name, entry): (&'a String, &'a super::tree::Entry)| {
             let path = join(&self.path, name);
-            let value = Field { node: &entry.node, path, kind, report: self.report };
+            let (says, report) = (self.says, self.report);
+            let value = Field { node: &entry.node, path, kind, says, report };
             Named { name: name.as_str(), key: &entry.key, value }
         };
         table.iter().map(entry).collect()
@@ -392,6 +411,7 @@ impl<'a> Field<'a> {
                 node: self.node,
                 path: self.path.clone(),
                 kind,
+                says: self.says,
                 report: self.report,
             })),
             _ => {

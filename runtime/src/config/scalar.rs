@@ -13,6 +13,7 @@ use regex::Regex;
 
 use super::model::{Bind, HostMatch, PathMatch};
 use super::problem::Fault;
+use crate::http::path::normalize;
 
 /// `250ms`, `10s`, `1h`, `1m30s`, `1.5s`; units from the largest to the smallest.
 pub(crate) fn duration(text: &str) -> Result<Duration, Fault> {
@@ -229,24 +230,19 @@ pub(crate) fn host(text: &str) -> Result<HostMatch, Fault> {
 /// `match.path` as a string: exact, or all below if it ends in `/*`.
 pub(crate) fn path(text: &str) -> Result<PathMatch, Fault> {
     match text.strip_suffix('*') {
-        Some(below) if below.ends_with('/') => {
-            plain_path(below)?;
-            Ok(PathMatch::Below(below.to_owned()))
-        }
+        Some(below) if below.ends_with('/') => Ok(PathMatch::Below(plain_path(below)?)),
         _ => exact_path(text),
     }
 }
 
 /// `match.path.exact`
 pub(crate) fn exact_path(text: &str) -> Result<PathMatch, Fault> {
-    plain_path(text)?;
-    Ok(PathMatch::Exact(text.to_owned()))
+    Ok(PathMatch::Exact(plain_path(text)?))
 }
 
 /// `match.path.prefix`
 pub(crate) fn prefix_path(text: &str) -> Result<PathMatch, Fault> {
-    plain_path(text)?;
-    Ok(PathMatch::Prefix(text.trim_end_matches('/').to_owned()))
+    Ok(PathMatch::Prefix(plain_path(text)?.trim_end_matches('/').to_owned()))
 }
 
 /// `match.path.regex`
@@ -254,30 +250,29 @@ pub(crate) fn regex_path(text: &str) -> Result<PathMatch, Fault> {
     anchored(text).map(PathMatch::Regex)
 }
 
-/// A path as it can stand in a request: RFC 3986, 3.3.
-fn plain_path(text: &str) -> Result<(), Fault> {
+/// A path in the normal form that requests are matched in.
+fn plain_path(text: &str) -> Result<String, Fault> {
     let fault = |why: &str, hint: &str| Err(Fault::hint(format!("path {text:?} {why}"), hint));
     if !text.starts_with('/') {
         return fault("does not start with \"/\"", "write \"/api\" or \"/api/*\"");
     }
     if text.contains('*') {
         let hint =
-            "a star stands only at the end, after a slash: \"/api/*\"; else use { regex = \"…\" }";
+            "a star stands only at the end, after a slash: \"/api/*\"; else { regex = \"…\" }";
         return fault("has a star inside", hint);
     }
     if text.contains(['?', '#']) {
-        return fault(
-            "has a query or fragment",
-            "match the query with query = { name = \"value\" }",
-        );
+        let hint = "match the query with query = { name = \"value\" }";
+        return fault("has a query or fragment", hint);
     }
     if text.split('/').any(|segment| matches!(segment, "." | "..")) {
-        return fault("has a \".\" or \"..\" segment", "such segments are resolved before routing");
+        let hint = "dots are resolved before routing: write the path that is left";
+        return fault("has a \".\" or \"..\" segment", hint);
     }
-    if !text.is_ascii() || text.bytes().any(|b| b <= b' ' || b == 0x7f) {
-        return fault("has a character that no request path has", "percent-encode it: \"%20\"");
+    match normalize(text) {
+        Ok(normal) => Ok(normal.into_owned()),
+        Err(bad) => fault("is one that no request can have", bad.as_str()),
     }
-    Ok(())
 }
 
 /// A pattern that must match all of a text.

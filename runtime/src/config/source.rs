@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::problem::{Place, Problem, Report};
+use super::problem::{Lines, Place, Problem, Report};
 use super::tree::{self, Node, Table, Value};
 
 /// Where a configuration is written.
@@ -88,7 +88,7 @@ fn file(path: &Path, report: &Report) -> Option<Node> {
         Ok(text) => parse(&name, text, report),
         Err(error) => {
             let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            let place = Place::in_text(&name, &valid, valid.len());
+            let place = Lines::new(&name, &valid).place(valid.len());
             report.problem(
                 Problem::new(place, "", "this is not TOML: a byte here is not UTF-8")
                     .with_hint("save the file as UTF-8"),

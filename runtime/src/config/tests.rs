@@ -1,5 +1,9 @@
 //! Good configurations, and the parts of [`super::load`] that are not a single value.
 
+mod scalars;
+mod sources;
+mod written;
+
 use std::time::Duration;
 
 use super::*;

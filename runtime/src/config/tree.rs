@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Place, Problem};
+use super::problem::{Lines, Place, Problem};
 
 /// A value and where it stands.
 #[derive(Clone)]
@@ -73,11 +73,22 @@ impl Node {
 /// Parses one TOML document. Errors are pushed to `problems`; the tree is what could be read.
 pub(crate) fn parse(file: &Arc<str>, text: &str, problems: &mut Vec<Problem>) -> Node {
     let (root, errors) = DeTable::parse_recoverable(text);
+    let lines = Lines::new(file, text);
+    let mut inside_second = None;
     for error in errors {
-        let place = Place::in_text(file, text, error.span().map_or(0, |span| span.start));
+        let start = error.span().map_or(0, |span| span.start);
+        if error.message() == "duplicate key" {
+            // A table's second header says it all: its keys need not be listed as well.
+            let header = header_before(text, start);
+            if inside_second == Some(header) {
+                continue;
+            }
+            inside_second = text[header..].starts_with('[').then_some(header);
+        }
+        let place = lines.place(start);
         problems.push(Problem::new(place, "", format!("this is not TOML: {}", error.message())));
     }
-    let mut builder = Builder { file, text, problems };
+    let mut builder = Builder { lines, problems };
     let root = root.into_inner();
     let table = builder.table(root);
     Node::new(Place::At { file: file.clone(), line: 1, column: 1 }, Value::Table(table))
@@ -87,10 +98,17 @@ pub(crate) fn parse(file: &Arc<str>, text: &str, problems: &mut Vec<Problem>) ->
 pub(crate) fn parse_value(place: &Place, text: &str) -> Option<Node> {
     let value = DeValue::parse(text).ok()?;
     let mut problems = Vec::new();
-    let mut node = Builder { file: &Arc::from(""), text, problems: &mut problems }
-        .value(value.span().start, value.into_inner());
+    let nowhere = Arc::from("");
+    let lines = Lines::new(&nowhere, text);
+    let mut node =
+        Builder { lines, problems: &mut problems }.value(value.span().start, value.into_inner());
     relocate(&mut node, place);
     problems.is_empty().then_some(node)
+}
+
+/// Where the last line that opens a table starts, of those that start before `offset`.
+fn header_before(text: &str, offset: usize) -> usize {
+    text.get(..offset).and_then(|before| before.rfind("\n[")).map_or(0, |newline| newline + 1)
 }
 
 fn relocate(node: &mut Node, place: &Place) {
@@ -108,8 +126,7 @@ fn relocate(node: &mut Node, place: &Place) {
 }
 
 struct Builder<'a> {
-    file: &'a Arc<str>,
-    text: &'a str,
+    lines: Lines<'a>,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -155,6 +172,6 @@ impl Builder<'_> {
     }
 
     fn place(&self, offset: usize) -> Place {
-        Place::in_text(self.file, self.text, offset)
+        self.lines.place(offset)
     }
 }

@@ -24,21 +24,25 @@ impl Check<'_> {
         let hint = "PEM starts with -----BEGIN CERTIFICATE-----";
         let fault = match parsed {
             Ok(chain) if chain.is_empty() => {
-                Fault::hint(format!("{} holds no certificate", path.display()), hint)
+                Fault::hint(format!("{} holds no certificate", field.shown_path(path)), hint)
             }
             Ok(chain) => {
                 match chain.iter().find_map(|der| x509_parser::parse_x509_certificate(der).err()) {
                     None => return Some(chain),
                     Some(error) => {
-                        let message =
-                            format!("{} holds a broken certificate: {error}", path.display());
+                        let message = format!(
+                            "{} holds a broken certificate: {error}",
+                            field.shown_path(path)
+                        );
                         Fault::hint(message, hint)
                     }
                 }
             }
-            Err(error) => Fault::hint(format!("{} is not PEM: {error}", path.display()), hint),
+            Err(error) => {
+                Fault::hint(format!("{} is not PEM: {error}", field.shown_path(path)), hint)
+            }
         };
-        field.problem(fault);
+        field.plain_problem(fault);
         None
     }
 
@@ -48,8 +52,8 @@ impl Check<'_> {
         // The parser's own error could quote the file.
         PrivateKeyDer::from_pem_slice(&pem)
             .map_err(|_| {
-                field.problem(Fault::hint(
-                    format!("{} holds no private key", path.display()),
+                field.plain_problem(Fault::hint(
+                    format!("{} holds no private key", field.shown_path(path)),
                     "PEM starts with -----BEGIN PRIVATE KEY-----; it must not be encrypted",
                 ));
             })
@@ -66,14 +70,14 @@ impl Check<'_> {
         let signing = match aws_lc_rs::sign::any_supported_type(&key) {
             Ok(signing) => signing,
             Err(_) => {
-                return field.problem(Fault::hint(
+                return field.plain_problem(Fault::hint(
                     "this private key is not of a kind that TLS uses",
                     "RSA, ECDSA with P-256, P-384 or P-521, or Ed25519",
                 ));
             }
         };
         if CertifiedKey::new(chain, Arc::clone(&signing)).keys_match().is_err() {
-            field.problem(Fault::hint(
+            field.plain_problem(Fault::hint(
                 "this key is not the one of the certificate",
                 "cert and key come in pairs; the chain's file starts with the leaf",
             ));
@@ -81,6 +85,8 @@ impl Check<'_> {
     }
 
     fn pem(&self, field: &Field<'_>, path: &Path) -> Option<Vec<u8>> {
-        std::fs::read(path).map_err(|error| field.problem(unreadable(path, &error))).ok()
+        std::fs::read(path)
+            .map_err(|error| field.plain_problem(unreadable(field, path, &error)))
+            .ok()
     }
 }

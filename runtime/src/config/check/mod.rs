@@ -39,6 +39,7 @@ pub(crate) struct Check<'a> {
 struct Section<'a> {
     /// `plugins`
     title: &'static str,
+    /// Sorted.
     names: Vec<&'a str>,
     used: RefCell<BTreeSet<usize>>,
 }
@@ -105,11 +106,12 @@ impl Check<'_> {
         match std::fs::metadata(&path) {
             Ok(metadata) if metadata.is_file() => Some(path),
             Ok(_) => {
-                field.problem(Fault::new(format!("{} is not a file", path.display())));
+                let message = format!("{} is not a file", field.shown_path(&path));
+                field.plain_problem(Fault::new(message));
                 None
             }
             Err(error) => {
-                field.problem(unreadable(&path, &error));
+                field.plain_problem(unreadable(field, &path, &error));
                 None
             }
         }
@@ -163,8 +165,8 @@ impl Check<'_> {
 
     fn unused(&self, section: &Section<'_>, tables: &[Named<'_, TableReader<'_>>]) {
         for named in tables {
-            let index = section.names.iter().position(|name| *name == named.name);
-            if index.is_some_and(|index| !section.used.borrow().contains(&index)) {
+            let index = section.names.binary_search(&named.name);
+            if index.is_ok_and(|index| !section.used.borrow().contains(&index)) {
                 let message = format!("[{}] is not used", named.value.path);
                 self.report.warning(
                     Problem::new(named.value.place.clone(), named.value.path.clone(), message)
@@ -175,9 +177,9 @@ impl Check<'_> {
     }
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
+fn unreadable(field: &Field<'_>, path: &Path, error: &std::io::Error) -> Fault {
     let hint = "relative paths start from the folder of the file that names them";
-    Fault::hint(format!("{} cannot be read: {error}", path.display()), hint)
+    Fault::hint(format!("{} cannot be read: {error}", field.shown_path(path)), hint)
 }
 
 impl<'a> Section<'a> {
@@ -188,7 +190,7 @@ impl<'a> Section<'a> {
     }
 
     fn index(&self, name: &str) -> Result<usize, Fault> {
-        if let Some(index) = self.names.iter().position(|known| *known == name) {
+        if let Ok(index) = self.names.binary_search(&name) {
             self.used.borrow_mut().insert(index);
             return Ok(index);
         }

@@ -70,7 +70,7 @@ impl Check<'_> {
 fn grants(table: Option<TableReader<'_>>) -> Grants {
     let Some(table) = table else { return Grants::default() };
     if let Some(field) = table.field("http")
-        && field.list().is_some_and(|origins| !origins.is_empty())
+        && field.list().is_some_and(|origins| origins.iter().any(|origin| origin.text().is_some()))
     {
         field.problem(Fault::hint(
             "plugin contract 0.1 has no outbound interface, so there is nothing to grant",

@@ -133,7 +133,8 @@ fn path(field: &Field<'_>) -> Option<PathMatch> {
         Err(field) => field?.table()?,
     };
     let kinds = [table.field("exact"), table.field("prefix"), table.field("regex")];
-    if kinds.iter().flatten().count() != 1 {
+    let misspelled = ["exact", "prefix", "regex"].iter().any(|kind| table.is_misspelled(kind));
+    if kinds.iter().flatten().count() != 1 && !misspelled {
         field.problem(Fault::hint(
             "a path is one of exact, prefix and regex",
             "{ prefix = \"/api\" }",
@@ -156,6 +157,7 @@ fn value(field: &Field<'_>, legal: impl Fn(&str) -> Result<(), Fault>) -> Option
         Err(field) => field?.table()?,
     };
     let (regex, present) = (table.field("regex"), table.field("present"));
+    let misspelled = table.is_misspelled("regex") || table.is_misspelled("present");
     match (regex, present) {
         (Some(regex), None) => regex.parsed(scalar::anchored).map(ValueMatch::Regex),
         (None, Some(present)) => match present.flag()? {
@@ -166,6 +168,7 @@ fn value(field: &Field<'_>, legal: impl Fn(&str) -> Result<(), Fault>) -> Option
                 None
             }
         },
+        _ if misspelled => None,
         _ => {
             let hint = "a string, { regex = \"…\" } or { present = true }";
             field.problem(Fault::hint("this is not something to match a value with", hint));
