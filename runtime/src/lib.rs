@@ -24,5 +24,6 @@ pub mod telemetry;
 pub mod config;
 // Floor 3
 pub mod chain;
+pub mod router;
 // Floor 5
 pub mod tls;

@@ -1,0 +1,76 @@
+//! What a route wants besides host and path: methods, headers, query parameters.
+//!
+//! In: a route's match; then a request. Out: whether it holds. Never: allocates, but for a query
+//! value that is percent-encoded.
+
+use http::{HeaderName, Method};
+
+use crate::config::{Match, ValueMatch};
+
+use super::{Request, query};
+
+/// The conditions of one route.
+#[derive(Debug)]
+pub(super) struct Rule {
+    /// Index of the route in the configuration.
+    pub(super) route: usize,
+    /// Most routes have none.
+    conditions: Option<Box<Conditions>>,
+}
+
+#[derive(Debug)]
+struct Conditions {
+    /// One of them; empty: any.
+    methods: Vec<Method>,
+    /// All of them; of a field with several lines one must match.
+    headers: Vec<(HeaderName, ValueMatch)>,
+    /// All of them, decoded; of a repeated parameter the first counts (as the Gateway API says).
+    query: Vec<(String, ValueMatch)>,
+}
+
+impl Rule {
+    pub(super) fn new(route: usize, matches: &Match) -> Self {
+        let Match { host: _, path: _, methods, headers, query } = matches;
+        let bare = methods.is_empty() && headers.is_empty() && query.is_empty();
+        let conditions = (!bare).then(|| {
+            Box::new(Conditions {
+                methods: methods.clone(),
+                headers: headers.clone(),
+                query: query.clone(),
+            })
+        });
+        Rule { route, conditions }
+    }
+
+    pub(super) fn holds(&self, request: &Request<'_>) -> bool {
+        match &self.conditions {
+            None => true,
+            Some(conditions) => conditions.hold(request),
+        }
+    }
+}
+
+impl Conditions {
+    fn hold(&self, request: &Request<'_>) -> bool {
+        let Request { query, parts, .. } = *request;
+        (self.methods.is_empty() || self.methods.contains(&parts.method))
+            && self.headers.iter().all(|(name, value)| {
+                parts.headers.get_all(name).iter().any(|line| matches(value, line.as_bytes()))
+            })
+            && self.query.iter().all(|(name, value)| {
+                query::first(query.unwrap_or_default(), name)
+                    .is_some_and(|first| matches(value, &first))
+            })
+    }
+}
+
+fn matches(wanted: &ValueMatch, value: &[u8]) -> bool {
+    match wanted {
+        ValueMatch::Exact(exact) => exact.as_bytes() == value,
+        // What is no UTF-8 matches no expression.
+        ValueMatch::Regex(regex) => {
+            std::str::from_utf8(value).is_ok_and(|value| regex.is_match(value))
+        }
+        ValueMatch::Present => true,
+    }
+}
