@@ -158,21 +158,18 @@ fn value(field: &Field<'_>, legal: impl Fn(&str) -> Result<(), Fault>) -> Option
     };
     let (regex, present) = (table.field("regex"), table.field("present"));
     let misspelled = table.is_misspelled("regex") || table.is_misspelled("present");
-    match (regex, present) {
-        (Some(regex), None) => regex.parsed(scalar::anchored).map(ValueMatch::Regex),
-        (None, Some(present)) => match present.flag()? {
-            true => Some(ValueMatch::Present),
-            false => {
-                let hint = "match the others with a route of their own and a higher priority";
-                present.problem(Fault::hint("absence cannot be matched", hint));
-                None
-            }
-        },
-        _ if misspelled => None,
-        _ => {
-            let hint = "a string, { regex = \"…\" } or { present = true }";
-            field.problem(Fault::hint("this is not something to match a value with", hint));
+    if regex.is_some() == present.is_some() && !misspelled {
+        let hint = "a string, { regex = \"…\" } or { present = true }";
+        field.problem(Fault::hint("this is not something to match a value with", hint));
+    }
+    let regex = regex.and_then(|field| field.parsed(scalar::anchored)).map(ValueMatch::Regex);
+    let present = present.and_then(|field| match field.flag()? {
+        true => Some(ValueMatch::Present),
+        false => {
+            let hint = "match the others with a route of their own and a higher priority";
+            field.problem(Fault::hint("absence cannot be matched", hint));
             None
         }
-    }
+    });
+    regex.or(present)
 }
