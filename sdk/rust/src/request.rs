@@ -27,6 +27,19 @@ impl Request {
         Self { handle }
     }
 
+    /// What the host says to changes where the types allow none: the conformance guest asks.
+    #[doc(hidden)]
+    pub fn changes_past_their_time(&self) -> [Result<(), HeaderError>; 6] {
+        [
+            refused("x-in", self.handle.set_header("x-in", b"a")),
+            refused("x-in", self.handle.append_header("x-in", b"a")),
+            refused("x-in", self.handle.remove_header("x-in")),
+            refused(":method", self.handle.set_method("PUT")),
+            refused(":authority", self.handle.set_authority("a")),
+            refused(":path", self.handle.set_path_with_query("/a")),
+        ]
+    }
+
     /// The method, e.g. `GET`. Case matters.
     pub fn method(&self) -> String {
         self.handle.method()

@@ -3,14 +3,9 @@
 use weir_sdk::{Plugin, Request, Response, Result, Verdict};
 
 #[weir_sdk::config]
-struct Hello {
+pub struct Hello {
     /// What to say.
-    #[serde(default = "hello")]
     greeting: String,
-}
-
-fn hello() -> String {
-    "Hello!".into()
 }
 
 #[weir_sdk::plugin]
@@ -27,9 +22,7 @@ impl Plugin for Hello {
     }
 
     fn on_response(&self, _: &Request, response: &mut Response) -> Result {
-        Ok(response.set_header("x-hello", &self.greeting)?)
+        response.set_header("x-hello", &self.greeting)?;
+        Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;
