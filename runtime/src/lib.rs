@@ -23,7 +23,9 @@ pub mod telemetry;
 // Floor 2
 pub mod config;
 // Floor 3
+pub mod balancer;
 pub mod chain;
+pub mod health;
 pub mod router;
 // Floor 5
 pub mod tls;
