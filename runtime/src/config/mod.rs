@@ -8,11 +8,15 @@
 //!                                     keys (what there is) ──▲   places (where it stands) ──▶ masked
 //! ```
 
+mod address;
 mod check;
 mod environment;
+mod field;
 mod interpolate;
 #[rustfmt::skip] // a table reads as rows
 pub mod keys;
+mod matcher;
+mod mismatch;
 mod model;
 mod overrides;
 mod places;

@@ -88,7 +88,7 @@ pub(crate) fn parse(file: &Arc<str>, text: &str, problems: &mut Vec<Problem>) ->
         let place = lines.place(start);
         problems.push(Problem::new(place, "", format!("this is not TOML: {}", error.message())));
     }
-    let mut builder = Builder { lines, problems };
+    let mut builder = Builder { lines, problems, depth: 0 };
     let root = root.into_inner();
     let table = builder.table(root);
     Node::new(Place::At { file: file.clone(), line: 1, column: 1 }, Value::Table(table))
@@ -100,8 +100,8 @@ pub(crate) fn parse_value(place: &Place, text: &str) -> Option<Node> {
     let mut problems = Vec::new();
     let nowhere = Arc::from("");
     let lines = Lines::new(&nowhere, text);
-    let mut node =
-        Builder { lines, problems: &mut problems }.value(value.span().start, value.into_inner());
+    let mut node = Builder { lines, problems: &mut problems, depth: 0 }
+        .value(value.span().start, value.into_inner());
     relocate(&mut node, place);
     problems.is_empty().then_some(node)
 }
@@ -128,7 +128,11 @@ fn relocate(node: &mut Node, place: &Place) {
 struct Builder<'a> {
     lines: Lines<'a>,
     problems: &'a mut Vec<Problem>,
+    depth: usize,
 }
+
+/// Tables and lists within each other; what walks the tree does so on the stack.
+const MAX_DEPTH: usize = 64;
 
 impl Builder<'_> {
     fn table(&mut self, table: DeTable<'_>) -> Table {
@@ -143,6 +147,11 @@ impl Builder<'_> {
 
     fn value(&mut self, offset: usize, value: DeValue<'_>) -> Node {
         let place = self.place(offset);
+        if self.depth == MAX_DEPTH {
+            let message = format!("more than {MAX_DEPTH} tables and lists within each other");
+            return Node::new(place.clone(), self.broken(&place, message));
+        }
+        self.depth += 1;
         let value = match value {
             DeValue::String(text) => Value::String(text.into_owned()),
             DeValue::Integer(n) => match i64::from_str_radix(n.as_str(), n.radix()) {
@@ -163,6 +172,7 @@ impl Builder<'_> {
             }
             DeValue::Table(table) => Value::Table(self.table(table)),
         };
+        self.depth -= 1;
         Node::new(place, value)
     }
 

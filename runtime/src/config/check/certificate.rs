@@ -1,16 +1,16 @@
 //! PEM files: that they hold what they should, and that a key is the one of its certificate.
 
 use std::path::Path;
-use std::sync::Arc;
 
+use rustls::InconsistentKeys;
 use rustls::crypto::aws_lc_rs;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::{Check, unreadable};
+use crate::config::field::Field;
 use crate::config::problem::Fault;
-use crate::config::read::Field;
 
 impl Check<'_> {
     /// The certificates of a file, at least one.
@@ -76,12 +76,15 @@ impl Check<'_> {
                 ));
             }
         };
-        if CertifiedKey::new(chain, Arc::clone(&signing)).keys_match().is_err() {
-            field.plain_problem(Fault::hint(
+        let fault = match CertifiedKey::new(chain, signing).keys_match() {
+            Ok(()) => return,
+            Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Fault::hint(
                 "this key is not the one of the certificate",
                 "cert and key come in pairs; the chain's file starts with the leaf",
-            ));
-        }
+            ),
+            Err(error) => Fault::new(format!("its certificate is of no use to TLS: {error}")),
+        };
+        field.plain_problem(fault);
     }
 
     fn pem(&self, field: &Field<'_>, path: &Path) -> Option<Vec<u8>> {

@@ -1,9 +1,10 @@
 //! `[listeners.NAME]`
 
 use super::Check;
+use crate::config::field::Field;
 use crate::config::model::{CertificateFiles, Limits, Listener, ListenerTls, TlsVersion};
 use crate::config::problem::Fault;
-use crate::config::read::{Field, Named, TableReader};
+use crate::config::read::{Named, TableReader};
 
 impl Check<'_> {
     pub(super) fn listener(&self, named: &Named<'_, TableReader<'_>>) -> Option<Listener> {

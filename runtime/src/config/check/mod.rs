@@ -16,10 +16,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Environment;
+use super::field::Field;
 use super::keys;
 use super::model::{Bind, Listener, Plugin, Route, Server, Upstream};
 use super::problem::{Fault, Problem, Report, nearest};
-use super::read::{Field, Named, TableReader};
+use super::read::{Named, TableReader};
 use super::tree::{Node, Table};
 
 /// What the checks of single tables share.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::Check;
+use crate::config::field::Field;
 use crate::config::model::{ComponentSource, Grants, Isolation, OnFailure, Plugin, PluginLimits};
 use crate::config::problem::{Fault, nearest};
-use crate::config::read::{Field, Named, TableReader};
+use crate::config::read::{Named, TableReader};
 use crate::config::tree::{Node, Value};
 
 impl Check<'_> {

@@ -3,10 +3,11 @@
 use http::{HeaderName, HeaderValue};
 
 use super::Check;
+use crate::config::field::Field;
+use crate::config::matcher;
 use crate::config::model::{Match, PathMatch, Route, ValueMatch, WeightedUpstream};
 use crate::config::problem::Fault;
-use crate::config::read::{Field, Named, TableReader};
-use crate::config::scalar;
+use crate::config::read::{Named, TableReader};
 
 /// From the request's head to the response's head.
 const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
@@ -119,9 +120,9 @@ fn matches(table: &TableReader<'_>) -> Match {
         .into_iter()
         .filter_map(|entry| Some((entry.name.to_owned(), value(&entry.value, |_| Ok(()))?)));
     Match {
-        host: table.parsed("host", scalar::host),
+        host: table.parsed("host", matcher::host),
         path: table.field("path").and_then(|field| path(&field)),
-        methods: methods.iter().filter_map(|item| item.parsed(scalar::method)).collect(),
+        methods: methods.iter().filter_map(|item| item.parsed(matcher::method)).collect(),
         headers,
         query: query.collect(),
     }
@@ -129,7 +130,7 @@ fn matches(table: &TableReader<'_>) -> Match {
 
 fn path(field: &Field<'_>) -> Option<PathMatch> {
     let table = match field.shorthand() {
-        Ok(_) => return field.parsed(scalar::path),
+        Ok(_) => return field.parsed(matcher::path),
         Err(field) => field?.table()?,
     };
     let kinds = [table.field("exact"), table.field("prefix"), table.field("regex")];
@@ -141,9 +142,9 @@ fn path(field: &Field<'_>) -> Option<PathMatch> {
         ));
     }
     let [exact, prefix, regex] = kinds;
-    let exact = exact.and_then(|field| field.parsed(scalar::exact_path));
-    let prefix = prefix.and_then(|field| field.parsed(scalar::prefix_path));
-    let regex = regex.and_then(|field| field.parsed(scalar::regex_path));
+    let exact = exact.and_then(|field| field.parsed(matcher::exact_path));
+    let prefix = prefix.and_then(|field| field.parsed(matcher::prefix_path));
+    let regex = regex.and_then(|field| field.parsed(matcher::regex_path));
     exact.or(prefix).or(regex)
 }
 
@@ -162,7 +163,7 @@ fn value(field: &Field<'_>, legal: impl Fn(&str) -> Result<(), Fault>) -> Option
         let hint = "a string, { regex = \"…\" } or { present = true }";
         field.problem(Fault::hint("this is not something to match a value with", hint));
     }
-    let regex = regex.and_then(|field| field.parsed(scalar::anchored)).map(ValueMatch::Regex);
+    let regex = regex.and_then(|field| field.parsed(matcher::anchored)).map(ValueMatch::Regex);
     let present = present.and_then(|field| match field.flag()? {
         true => Some(ValueMatch::Present),
         false => {

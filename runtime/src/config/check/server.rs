@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Check;
+use crate::config::address;
+use crate::config::field::Field;
 use crate::config::model::{AccessLog, AccessLogFormat, Bind, Server};
 use crate::config::problem::Fault;
-use crate::config::read::{Field, TableReader};
-use crate::config::scalar;
+use crate::config::read::TableReader;
 
 impl Check<'_> {
     pub(super) fn server(&self, table: Option<TableReader<'_>>) -> Server {
@@ -29,7 +30,7 @@ impl Check<'_> {
         server.access_log = table.field("access_log").and_then(|field| self.access_log(&field));
         let networks = table.list("trusted_proxies").unwrap_or_default();
         server.trusted_proxies =
-            networks.iter().filter_map(|item| item.parsed(scalar::network)).collect();
+            networks.iter().filter_map(|item| item.parsed(address::network)).collect();
         server
     }
 
@@ -43,7 +44,7 @@ impl Check<'_> {
     /// An address to listen on that nothing else listens on; a relative socket path starts from
     /// the folder of its file.
     pub(super) fn bind(&self, field: &Field<'_>) -> Option<Bind> {
-        let bind = match field.parsed(scalar::bind)? {
+        let bind = match field.parsed(address::bind)? {
             Bind::Unix(path) => {
                 Bind::Unix(field.node.place.folder().unwrap_or(&self.folder).join(path))
             }

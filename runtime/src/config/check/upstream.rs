@@ -6,13 +6,14 @@ use std::time::Duration;
 use rustls_pki_types::ServerName;
 
 use super::Check;
+use crate::config::address;
+use crate::config::field::Field;
 use crate::config::model::{
     Balance, Endpoint, Health, HostPolicy, Pool, Upstream, UpstreamProtocol, UpstreamTimeouts,
     UpstreamTls,
 };
 use crate::config::problem::Fault;
-use crate::config::read::{Field, Named, TableReader};
-use crate::config::scalar;
+use crate::config::read::{Named, TableReader};
 
 impl Check<'_> {
     pub(super) fn upstream(&self, named: &Named<'_, TableReader<'_>>) -> Option<Upstream> {
@@ -95,14 +96,14 @@ fn endpoints(field: &Field<'_>) -> Vec<Endpoint> {
 
 fn endpoint(field: &Field<'_>) -> Option<Endpoint> {
     let (url, weight) = match field.shorthand() {
-        Ok(_) => (field.parsed(scalar::origin), 1),
+        Ok(_) => (field.parsed(address::origin), 1),
         Err(field) => {
             let table = field?.table()?;
-            let url = table.required("url").and_then(|url| url.parsed(scalar::origin));
+            let url = table.required("url").and_then(|url| url.parsed(address::origin));
             (url, table.integer("weight").unwrap_or(1))
         }
     };
-    let scalar::Origin { tls, host, port } = url?;
+    let address::Origin { tls, host, port } = url?;
     Some(Endpoint { tls, host: Arc::from(host), port, weight })
 }
 
@@ -148,6 +149,6 @@ fn host(text: &str) -> Result<HostPolicy, Fault> {
     match text {
         "client" => Ok(HostPolicy::Client),
         "endpoint" => Ok(HostPolicy::Endpoint),
-        _ => scalar::authority(text).map(HostPolicy::Fixed),
+        _ => address::authority(text).map(HostPolicy::Fixed),
     }
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::config::scalar::*;
+use crate::config::address::{bind, origin};
+use crate::config::matcher::{anchored, exact_path, host, path, prefix_path};
+use crate::config::scalar::{duration, show_duration, show_size, size};
 use crate::config::{Bind, HostMatch, PathMatch};
 
 #[test]

@@ -201,3 +201,33 @@ fn secrets_are_masked() {
     assert!(!format!("{config:?}").contains("hunter2"), "nor does Debug show them");
     assert!(!format!("{config:?}").contains("\"k1\""));
 }
+
+#[test]
+fn damaged_configurations_are_refused_or_read_and_never_panic() {
+    let whole = include_str!("../../../../configs/reference.toml");
+    // Knuth's MMIX generator: the same damage each time.
+    let mut state = 42_u64;
+    let mut random = |below: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let mut refused = 0;
+    for _ in 0..500 {
+        let mut bytes = whole.as_bytes().to_vec();
+        for _ in 0..1 + random(4) {
+            let at = random(bytes.len());
+            match random(3) {
+                0 => drop(bytes.remove(at)),
+                1 => bytes.insert(at, b"\"[]{}=.${}\\\n1:"[random(14)]),
+                _ => bytes.truncate(at.max(1)),
+            }
+        }
+        let toml = String::from_utf8_lossy(&bytes);
+        if let Err(problems) = load(&text(&toml), &Environment::default(), &["cors"]) {
+            assert!(!problems.is_empty() && !problems.to_string().is_empty());
+            refused += 1;
+        }
+    }
+    assert!(refused > 100, "{refused}");
+}

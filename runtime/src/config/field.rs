@@ -1,0 +1,229 @@
+//! Reading a single value.
+//!
+//! In: a node and the [`Kind`] it should be of. Out: the value, or `None` with a problem reported.
+//! Never: quotes a value that came from `${…}`.
+
+use std::time::Duration;
+
+use super::keys::Kind;
+use super::mismatch::{self, expected};
+use super::places::join;
+use super::problem::{Fault, Place, Problem, Report, nearest};
+use super::read::{Named, TableReader};
+use super::scalar::{self, show_duration, show_size};
+use super::tree::{Entry, Node, Table, Value};
+
+/// A value, the path that leads to it and the kind it should be of.
+pub(crate) struct Field<'a> {
+    pub node: &'a Node,
+    pub path: String,
+    pub kind: &'static Kind,
+    /// What the definition says of it.
+    pub says: &'static str,
+    pub report: &'a Report,
+}
+
+// === impl Field ===
+
+impl<'a> Field<'a> {
+    /// A problem with this value: the message is put behind the path.
+    pub fn problem(&self, fault: Fault) {
+        match &self.node.written {
+            None => self.plain_problem(fault),
+            // What a parser says may quote the text, and this one is a secret.
+            Some(written) => self.plain_problem(Fault::hint(
+                format!("what {written:?} stands for is not valid here"),
+                format!("what is wanted: {}", self.says.trim_end_matches("; required")),
+            )),
+        }
+    }
+
+    /// As [`Self::problem`], for messages that never quote the value.
+    pub fn plain_problem(&self, fault: Fault) {
+        self.problem_at(&self.node.place, fault);
+    }
+
+    /// A path made from this value, for messages: as written, if there was `${…}` in it.
+    pub fn shown_path(&self, path: &std::path::Path) -> String {
+        self.node.written.as_deref().map_or_else(|| path.display().to_string(), str::to_owned)
+    }
+
+    /// Something that deserves a look and stops nothing.
+    pub fn warning(&self, fault: Fault) {
+        let Fault { message, hint } = fault;
+        self.report.warning(Problem {
+            place: self.node.place.clone(),
+            path: self.path.clone(),
+            message: format!("{}: {message}", self.path),
+            hint,
+        });
+    }
+
+    /// A problem with the key that this value stands under.
+    pub fn problem_at(&self, key: &Place, fault: Fault) {
+        let Fault { message, hint } = fault;
+        let message = format!("{}: {message}", self.path);
+        self.report.problem(Problem { place: key.clone(), path: self.path.clone(), message, hint });
+    }
+
+    pub fn is_empty_list(&self) -> bool {
+        matches!(&self.node.value, Value::Array(items) if items.is_empty())
+    }
+
+    fn wrong_type(&self) {
+        if let Some(fault) = mismatch::fault(self.kind, self.node) {
+            self.plain_problem(fault);
+        }
+    }
+
+    pub fn text(&self) -> Option<&'a str> {
+        match &self.node.value {
+            Value::String(text) => Some(text),
+            _ => {
+                self.wrong_type();
+                None
+            }
+        }
+    }
+
+    pub fn parsed<T>(&self, parse: impl Fn(&str) -> Result<T, Fault>) -> Option<T> {
+        parse(self.text()?).map_err(|fault| self.problem(fault)).ok()
+    }
+
+    /// The text, if `${…}` in it was replaced: only so can it stand for a number or a flag.
+    fn interpolated(&self) -> Option<&'a str> {
+        match &self.node.value {
+            Value::String(text) if self.node.written.is_some() => Some(text),
+            _ => None,
+        }
+    }
+
+    pub fn flag(&self) -> Option<bool> {
+        match (&self.node.value, self.interpolated().map(str::parse::<bool>)) {
+            (Value::Boolean(flag), _) => Some(*flag),
+            (_, Some(Ok(flag))) => Some(flag),
+            _ => {
+                self.wrong_type();
+                None
+            }
+        }
+    }
+
+    pub fn integer(&self) -> Option<i64> {
+        let n = match (&self.node.value, self.interpolated().map(str::parse::<i64>)) {
+            (Value::Integer(n), _) => *n,
+            (_, Some(Ok(n))) => n,
+            _ => {
+                self.wrong_type();
+                return None;
+            }
+        };
+        match self.kind {
+            Kind::Integer(min, max) if !(min..=max).contains(&&n) => {
+                self.problem(Fault::new(format!("{n} is out of range: {min} to {max}")));
+                None
+            }
+            _ => Some(n),
+        }
+    }
+
+    pub fn duration(&self) -> Option<Duration> {
+        let Kind::Duration(min, max) = self.kind else { return None };
+        self.parsed(|text| {
+            let value = scalar::duration(text)?;
+            if (*min..=*max).contains(&value) {
+                return Ok(value);
+            }
+            let (min, max) = (show_duration(*min), show_duration(*max));
+            Err(Fault::new(format!("{text:?} is out of range: {min} to {max}")))
+        })
+    }
+
+    pub fn size(&self) -> Option<u64> {
+        let Kind::Size(min, max) = self.kind else { return None };
+        self.parsed(|text| {
+            let value = scalar::size(text)?;
+            if (*min..=*max).contains(&value) {
+                return Ok(value);
+            }
+            let (min, max) = (show_size(*min), show_size(*max));
+            Err(Fault::new(format!("{text:?} is out of range: {min} to {max}")))
+        })
+    }
+
+    pub fn one_of(&self) -> Option<&'static str> {
+        let Kind::OneOf(choices) = self.kind else { return None };
+        self.parsed(|text| {
+            if let Some(choice) = choices.iter().find(|choice| **choice == text) {
+                return Ok(*choice);
+            }
+            let hint = match nearest(text, choices.iter().copied()) {
+                Some(choice) => format!("did you mean {choice:?}?"),
+                None => format!("write {}", expected(self.kind)),
+            };
+            Err(Fault::hint(format!("{text:?} is none of the choices"), hint))
+        })
+    }
+
+    pub fn list(&self) -> Option<Vec<Field<'a>>> {
+        let Kind::List(kind) = self.kind else { return None };
+        let Value::Array(items) = &self.node.value else {
+            self.wrong_type();
+            return None;
+        };
+        let item = |(i, node): (usize, &'a Node)| Field {
+            node,
+            path: format!("{}[{i}]", self.path),
+            kind,
+            says: self.says,
+            report: self.report,
+        };
+        Some(items.iter().enumerate().map(item).collect())
+    }
+
+    pub fn table(&self) -> Option<TableReader<'a>> {
+        let Kind::Table(keys) = self.kind else { return None };
+        let table = self.as_table()?;
+        Some(TableReader::new(self.node, table, self.path.clone(), keys, self.report))
+    }
+
+    /// Values of one kind under keys of the user's choice.
+    pub fn entries(&self) -> Vec<Named<'a, Field<'a>>> {
+        let Kind::Map(kind) = self.kind else { return Vec::new() };
+        let Some(table) = self.as_table() else { return Vec::new() };
+        let entry = |(name, entry): (&'a String, &'a Entry)| {
+            let path = join(&self.path, name);
+            let (says, report) = (self.says, self.report);
+            let value = Field { node: &entry.node, path, kind, says, report };
+            Named { name: name.as_str(), key: &entry.key, value }
+        };
+        table.iter().map(entry).collect()
+    }
+
+    /// Either the string, or this value as what the string is a shorthand of.
+    pub fn shorthand(&self) -> Result<&'a str, Option<Field<'a>>> {
+        match (&self.node.value, self.kind) {
+            (Value::String(text), _) => Ok(text),
+            (Value::Table(_), Kind::TextOr(kind @ Kind::Table(_)))
+            | (Value::Array(_), Kind::TextOr(kind @ Kind::List(_))) => Err(Some(Field {
+                node: self.node,
+                path: self.path.clone(),
+                kind,
+                says: self.says,
+                report: self.report,
+            })),
+            _ => {
+                self.wrong_type();
+                Err(None)
+            }
+        }
+    }
+
+    pub fn as_table(&self) -> Option<&'a Table> {
+        let table = self.node.as_table();
+        if table.is_none() {
+            self.wrong_type();
+        }
+        table
+    }
+}
