@@ -27,5 +27,7 @@ pub mod balancer;
 pub mod chain;
 pub mod health;
 pub mod router;
+// Floor 4
+pub mod net;
 // Floor 5
 pub mod tls;

@@ -98,8 +98,11 @@ pub struct Record<'a> {
     pub user_agent: Option<&'a [u8]>,
     pub referer: Option<&'a [u8]>,
     /// Calls its argument for each attribute of the exchange.
-    pub attributes: &'a dyn Fn(&mut dyn FnMut(&str, &str)),
+    pub attributes: &'a Attributes<'a>,
 }
+
+/// Calls its argument with key and value of each attribute.
+pub type Attributes<'a> = dyn Fn(&mut dyn FnMut(&str, &str)) + 'a;
 
 impl AccessLog {
     /// Opens the file to append to (mode 0640), or standard output, and starts the writing thread.

@@ -1,0 +1,225 @@
+//! Accepting connections, up to a limit that all workers share.
+//!
+//! In: a listening socket. Out: streams with their peer. Never: ends, and never spins: an error of
+//! the system (no descriptors, no memory) is waited out, longer each time.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UnixListener};
+
+use super::{Listener, Stream};
+use crate::telemetry::metrics::{ConnectionGuard, ListenerMetrics};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// One worker's end of a listener.
+#[derive(Debug)]
+pub struct Acceptor {
+    socket: Socket,
+    limit: ConnectionLimit,
+    metrics: ListenerMetrics,
+    /// How long to wait after the next error.
+    pause: Duration,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub struct Accepted {
+    pub stream: Stream,
+    /// `None` for a Unix socket.
+    pub peer: Option<SocketAddr>,
+    /// Keep it as long as the connection.
+    pub place: ConnectionPlace,
+}
+
+/// How many connections a listener has, over all workers, and may have.
+#[derive(Debug, Clone)]
+pub struct ConnectionLimit(Arc<Count>);
+
+/// One of them; dropping it makes room.
+#[derive(Debug)]
+pub struct ConnectionPlace {
+    count: Arc<Count>,
+    _metrics: Option<ConnectionGuard>,
+}
+
+#[derive(Debug)]
+struct Count {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Acceptor {
+    /// Takes the socket into the calling runtime.
+    ///
+    /// # Errors
+    ///
+    /// The runtime cannot watch it.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with IO.
+    pub fn new(
+        listener: Listener,
+        limit: ConnectionLimit,
+        metrics: ListenerMetrics,
+    ) -> io::Result<Self> {
+        let socket = match listener {
+            Listener::Tcp(listener) => Socket::Tcp(TcpListener::from_std(listener)?),
+            Listener::Unix(listener) => Socket::Unix(UnixListener::from_std(listener)?),
+        };
+        Ok(Acceptor { socket, limit, metrics, pause: FIRST_PAUSE })
+    }
+
+    /// The next connection. Those beyond the limit are closed at once. Cancel safe.
+    pub async fn accept(&mut self) -> Accepted {
+        loop {
+            let accepted = match &self.socket {
+                Socket::Tcp(socket) => {
+                    let accepted = socket.accept().await;
+                    accepted.map(|(stream, peer)| (Stream::Tcp(stream), Some(peer)))
+                }
+                Socket::Unix(socket) => {
+                    socket.accept().await.map(|(stream, _)| (Stream::Unix(stream), None))
+                }
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    self.pause = FIRST_PAUSE;
+                    match self.limit.enter() {
+                        Some(mut place) => {
+                            place._metrics = Some(self.metrics.accepted());
+                            return Accepted { stream, peer, place };
+                        }
+                        None => self.metrics.rejected(),
+                    }
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, pause = ?self.pause, "cannot accept connections");
+                    tokio::time::sleep(self.pause).await;
+                    self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+}
+
+/// The client was gone before it was accepted: nothing to wait for. (accept(2) hands out pending
+/// network errors of the new socket.)
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::*;
+    matches!(
+        error.kind(),
+        ConnectionAborted
+            | ConnectionReset
+            | ConnectionRefused
+            | Interrupted
+            | NetworkDown
+            | NetworkUnreachable
+            | HostUnreachable
+            | TimedOut
+    )
+}
+
+impl ConnectionLimit {
+    /// `None`: no bound, but they are counted.
+    pub fn new(most: Option<usize>) -> Self {
+        let most = AtomicUsize::new(most.unwrap_or(usize::MAX));
+        ConnectionLimit(Arc::new(Count { now: AtomicUsize::new(0), most }))
+    }
+
+    /// Changes the bound; connections beyond the new one stay.
+    pub fn set(&self, most: Option<usize>) {
+        self.0.most.store(most.unwrap_or(usize::MAX), Relaxed);
+    }
+
+    /// Open connections.
+    pub fn open(&self) -> usize {
+        self.0.now.load(Relaxed)
+    }
+
+    /// A place, unless all are taken.
+    pub fn enter(&self) -> Option<ConnectionPlace> {
+        let place = ConnectionPlace { count: self.0.clone(), _metrics: None };
+        // Taken first and given back when dropped, so that two workers never both get the last.
+        let before = self.0.now.fetch_add(1, Relaxed);
+        (before < self.0.most.load(Relaxed)).then_some(place)
+    }
+}
+
+impl Drop for ConnectionPlace {
+    fn drop(&mut self) {
+        self.count.now.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+    use crate::config::Bind;
+    use crate::net::listen;
+    use crate::telemetry::metrics::Metrics;
+
+    #[test]
+    fn places_are_given_back() {
+        let limit = ConnectionLimit::new(Some(2));
+        let first = limit.enter().unwrap();
+        let second = limit.enter().unwrap();
+        assert!(limit.enter().is_none());
+        assert_eq!(limit.open(), 2);
+        drop(first);
+        let third = limit.enter().unwrap();
+        limit.set(Some(1));
+        drop(third);
+        assert!(limit.enter().is_none());
+        drop(second);
+        assert!(limit.enter().is_some());
+        limit.set(None);
+        let many: Vec<_> = (0..100).map(|_| limit.enter().unwrap()).collect();
+        assert_eq!(many.len(), limit.open());
+    }
+
+    #[test]
+    fn only_the_system_is_waited_for() {
+        for (code, of_one) in [(103, true), (104, true), (24, false), (23, false), (105, false)] {
+            // ECONNABORTED, ECONNRESET; EMFILE, ENFILE, ENOBUFS
+            assert_eq!(is_of_one_connection(&io::Error::from_raw_os_error(code)), of_one, "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn beyond_the_limit_connections_are_closed() {
+        let listener = listen(&Bind::Tcp("127.0.0.1:0".parse().unwrap()), 1).unwrap().remove(0);
+        let address = listener.local_addr().unwrap();
+        let metrics = Metrics::new();
+        let limit = ConnectionLimit::new(Some(1));
+        let mut acceptor = Acceptor::new(listener, limit, metrics.listener("web")).unwrap();
+        let connect = || tokio::net::TcpStream::connect(address);
+        let first = connect().await.unwrap();
+        let accepted = acceptor.accept().await;
+        assert_eq!(accepted.peer, Some(first.local_addr().unwrap()));
+        let mut refused = connect().await.unwrap();
+        let next = tokio::spawn(async move { acceptor.accept().await });
+        assert_eq!(refused.read(&mut [0]).await.unwrap(), 0);
+        drop(accepted);
+        let third = connect().await.unwrap();
+        assert_eq!(next.await.unwrap().peer, Some(third.local_addr().unwrap()));
+        let text = metrics.render();
+        assert!(text.contains("weir_connections_accepted_total{listener=\"web\"} 2"), "{text}");
+        assert!(text.contains("weir_connections_rejected_total{listener=\"web\"} 1"), "{text}");
+    }
+}

@@ -1,0 +1,497 @@
+//! Watching connections for peers that are slow or gone, without a timer for each request.
+//!
+//! In: reads and writes as they happen ([`Watched`]), exchanges as they begin and end. Out: what is
+//! overdue, found by a sweep over all connections of a worker every [`SWEEP`]. Never: asks for the
+//! time on a read or a write: the sweep leaves it in a cell, and a stamp is one store.
+//!
+//! The state is shared by atomics only because an upgraded connection must be `Send`; all of it
+//! stays on one worker, and a relaxed store is an ordinary one.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::config::Limits;
+
+/// How often to call [`Watch::sweep`]. Nothing is closed early, and nothing later than two of
+/// these after its time.
+pub const SWEEP: Duration = Duration::from_millis(250);
+
+/// How long a client in the middle of a body may go on sending after its answer was sent; see
+/// [`super::Linger`].
+pub const LINGER_TIME: Duration = Duration::from_secs(2);
+
+/// What a client gets whose head does not come to an end (RFC 9110, 15.5.9).
+const REQUEST_TIMEOUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// All connections of a worker.
+#[derive(Debug)]
+pub struct Watch {
+    start: Instant,
+    /// Milliseconds since `start`, as of the last sweep.
+    clock: Arc<AtomicU64>,
+    connections: RefCell<Vec<Arc<Activity>>>,
+}
+
+/// What one connection does.
+#[derive(Debug)]
+pub struct Activity {
+    clock: Arc<AtomicU64>,
+    timeouts: Timeouts,
+    phase: AtomicU8,
+    /// When the phase began.
+    since: AtomicU64,
+    /// When the last byte came or went.
+    progress: AtomicU64,
+    read_waits: AtomicBool,
+    write_waits: AtomicBool,
+    body_pending: AtomicBool,
+    multiplexed: AtomicBool,
+    /// Exchanges under way.
+    exchanges: AtomicU32,
+    /// 0: not overdue.
+    overdue: AtomicU8,
+    waker: Mutex<Option<Waker>>,
+}
+
+/// What a connection is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// TLS.
+    Handshake,
+    /// Ready, but no byte came yet.
+    New,
+    /// A request's head is coming in.
+    Head,
+    /// Between two requests.
+    Idle,
+    /// At least one exchange is under way.
+    Exchange,
+    /// It belongs to another protocol now, which has its own idea of idle.
+    Tunnel,
+    /// The answer is sent, and FIN; what still comes is discarded.
+    Lingering,
+}
+
+/// Bounds in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    pub handshake: u64,
+    pub header: u64,
+    pub idle: u64,
+    pub body: u64,
+}
+
+/// A connection as a sweep sees it; times are milliseconds of the same clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observed {
+    pub phase: Phase,
+    pub since: u64,
+    pub progress: u64,
+    /// The request's body is not at its end, and the last read found nothing.
+    pub awaits_body: bool,
+    /// The last write found no room.
+    pub awaits_room: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Keep,
+    Close(Overdue),
+}
+
+/// Why a connection is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Overdue {
+    Handshake = 1,
+    /// No request came.
+    Idle,
+    /// A head began and did not end: 408.
+    Head,
+    /// No byte of a body came, or could be sent.
+    Body,
+    /// The client had its time to read the answer.
+    Linger,
+}
+
+/// Ready when the connection is overdue.
+#[derive(Debug)]
+pub struct Closed {
+    activity: Arc<Activity>,
+    registered: Option<Waker>,
+}
+
+/// A stream whose reads and writes are recorded. It stands above TLS, so that a 408 can be written.
+/// Once the connection is overdue its reads end: with the stream's end, after a 408, or an error.
+#[derive(Debug)]
+pub struct Watched<S> {
+    stream: S,
+    activity: Arc<Activity>,
+}
+
+/// Whether a connection may stay, at `now`. The stamps are as old as the sweep before them, so one
+/// [`SWEEP`] is granted on top.
+pub fn verdict(observed: &Observed, now: u64, timeouts: &Timeouts) -> Verdict {
+    let grace = SWEEP.as_millis() as u64;
+    let passed = |since: u64, bound: u64| now.saturating_sub(since) > bound.saturating_add(grace);
+    let overdue = match observed.phase {
+        Phase::Handshake => {
+            passed(observed.since, timeouts.handshake).then_some(Overdue::Handshake)
+        }
+        Phase::New => passed(observed.since, timeouts.header).then_some(Overdue::Idle),
+        Phase::Head => passed(observed.since, timeouts.header).then_some(Overdue::Head),
+        // A response's last bytes may still be waiting for room when its exchange is over.
+        Phase::Idle if observed.awaits_room => {
+            passed(observed.progress, timeouts.body).then_some(Overdue::Body)
+        }
+        Phase::Idle => passed(observed.since, timeouts.idle).then_some(Overdue::Idle),
+        Phase::Exchange if observed.awaits_body || observed.awaits_room => {
+            passed(observed.progress, timeouts.body).then_some(Overdue::Body)
+        }
+        Phase::Lingering => {
+            passed(observed.since, LINGER_TIME.as_millis() as u64).then_some(Overdue::Linger)
+        }
+        // It waits for the upstream, which has timeouts of its own.
+        Phase::Exchange | Phase::Tunnel => None,
+    };
+    overdue.map_or(Verdict::Keep, Verdict::Close)
+}
+
+impl Watch {
+    pub fn new(now: Instant) -> Self {
+        Watch { start: now, clock: Arc::default(), connections: RefCell::default() }
+    }
+
+    /// A connection was accepted. `handshake`: TLS comes first.
+    pub fn register(&self, timeouts: Timeouts, handshake: bool) -> Arc<Activity> {
+        let now = self.clock.load(Relaxed);
+        let phase = if handshake { Phase::Handshake } else { Phase::New };
+        let activity = Arc::new(Activity {
+            clock: self.clock.clone(),
+            timeouts,
+            phase: AtomicU8::new(phase as u8),
+            since: AtomicU64::new(now),
+            progress: AtomicU64::new(now),
+            read_waits: AtomicBool::new(false),
+            write_waits: AtomicBool::new(false),
+            body_pending: AtomicBool::new(false),
+            multiplexed: AtomicBool::new(false),
+            exchanges: AtomicU32::new(0),
+            overdue: AtomicU8::new(0),
+            waker: Mutex::new(None),
+        });
+        self.connections.borrow_mut().push(activity.clone());
+        activity
+    }
+
+    /// Sets the clock to `now`, wakes what is overdue, forgets what is gone. Gives the number of
+    /// connections that were found overdue.
+    pub fn sweep(&self, now: Instant) -> usize {
+        let now = now.saturating_duration_since(self.start);
+        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        self.clock.store(now, Relaxed);
+        let mut overdue = 0;
+        self.connections.borrow_mut().retain(|activity| {
+            // The only one left is this list's.
+            if Arc::strong_count(activity) == 1 {
+                return false;
+            }
+            if let Verdict::Close(why) = verdict(&activity.observed(), now, &activity.timeouts)
+                && activity.overdue().is_none()
+            {
+                overdue += 1;
+                activity.close(why);
+            }
+            true
+        });
+        overdue
+    }
+
+    /// Connections that were there at the last sweep or came since.
+    pub fn len(&self) -> usize {
+        self.connections.borrow().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Activity {
+    /// The handshake is over. `multiplexed`: HTTP/2 was settled.
+    pub fn ready(&self, multiplexed: bool) {
+        self.multiplexed.store(multiplexed, Relaxed);
+        // A multiplexed connection is idle until a stream opens: its reads are no heads.
+        self.enter(if multiplexed { Phase::Idle } else { Phase::New });
+    }
+
+    /// A request's head is complete. `body`: a body follows (HTTP/1.1 only; an HTTP/2 stream is
+    /// bounded by its window).
+    pub fn begin_exchange(&self, body: bool) {
+        self.exchanges.fetch_add(1, Relaxed);
+        self.body_pending.store(body && !self.multiplexed.load(Relaxed), Relaxed);
+        self.progress.store(self.clock.load(Relaxed), Relaxed);
+        self.enter(Phase::Exchange);
+    }
+
+    /// The request's body was read to its end.
+    pub fn end_body(&self) {
+        self.body_pending.store(false, Relaxed);
+    }
+
+    /// The response was handed over to its end, or given up.
+    pub fn end_exchange(&self) {
+        let before = self.exchanges.fetch_sub(1, Relaxed);
+        if before <= 1 && self.phase() == Phase::Exchange {
+            self.enter(Phase::Idle);
+        }
+    }
+
+    /// The connection was upgraded: from here on it is never overdue.
+    pub fn tunnel(&self) {
+        self.end_body();
+        self.enter(Phase::Tunnel);
+    }
+
+    /// FIN is sent, and what still comes is discarded.
+    pub(super) fn linger(&self) {
+        self.enter(Phase::Lingering);
+    }
+
+    /// Why it is to be closed, if it is.
+    pub fn overdue(&self) -> Option<Overdue> {
+        match self.overdue.load(Relaxed) {
+            0 => None,
+            1 => Some(Overdue::Handshake),
+            2 => Some(Overdue::Idle),
+            3 => Some(Overdue::Head),
+            4 => Some(Overdue::Body),
+            _ => Some(Overdue::Linger),
+        }
+    }
+
+    /// Whether the client is, as far as is known, still sending a body that nobody reads.
+    pub fn has_pending_body(&self) -> bool {
+        self.body_pending.load(Relaxed)
+    }
+
+    /// Ready when a sweep finds the connection overdue. To be polled by the connection's task:
+    /// afterwards poll the connection again, and its reads end; then drop it.
+    pub fn closed(self: &Arc<Self>) -> Closed {
+        Closed { activity: self.clone(), registered: None }
+    }
+
+    fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            0 => Phase::Handshake,
+            1 => Phase::New,
+            2 => Phase::Head,
+            3 => Phase::Idle,
+            4 => Phase::Exchange,
+            5 => Phase::Tunnel,
+            _ => Phase::Lingering,
+        }
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Relaxed);
+        self.since.store(self.clock.load(Relaxed), Relaxed);
+    }
+
+    fn observed(&self) -> Observed {
+        Observed {
+            phase: self.phase(),
+            since: self.since.load(Relaxed),
+            progress: self.progress.load(Relaxed),
+            awaits_body: self.body_pending.load(Relaxed) && self.read_waits.load(Relaxed),
+            awaits_room: self.write_waits.load(Relaxed),
+        }
+    }
+
+    fn close(&self, why: Overdue) {
+        self.overdue.store(why as u8, Relaxed);
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Bytes came.
+    #[inline]
+    fn was_read(&self) {
+        let now = self.clock.load(Relaxed);
+        self.progress.store(now, Relaxed);
+        self.read_waits.store(false, Relaxed);
+        let phase = self.phase.load(Relaxed);
+        if phase == Phase::New as u8 {
+            // The head's time runs from the connection's start.
+            self.phase.store(Phase::Head as u8, Relaxed);
+        } else if phase == Phase::Idle as u8 && !self.multiplexed.load(Relaxed) {
+            self.enter(Phase::Head);
+        }
+    }
+
+    /// Bytes went, or nothing is left to go.
+    #[inline]
+    fn was_written(&self, moved: bool) {
+        if moved {
+            self.progress.store(self.clock.load(Relaxed), Relaxed);
+        }
+        self.write_waits.store(false, Relaxed);
+    }
+}
+
+impl From<&Limits> for Timeouts {
+    fn from(limits: &Limits) -> Self {
+        let millis = |bound: Duration| u64::try_from(bound.as_millis()).unwrap_or(u64::MAX);
+        Timeouts {
+            handshake: millis(limits.handshake_timeout),
+            header: millis(limits.header_timeout),
+            idle: millis(limits.idle_timeout),
+            body: millis(limits.body_timeout),
+        }
+    }
+}
+
+impl Future for Closed {
+    type Output = Overdue;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Overdue> {
+        if let Some(why) = self.activity.overdue() {
+            return Poll::Ready(why);
+        }
+        // A connection's task polls this with every event; only a new waker takes the lock.
+        if self.registered.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
+            let waker = cx.waker().clone();
+            let mut place = self.activity.waker.lock().unwrap_or_else(PoisonError::into_inner);
+            *place = Some(waker.clone());
+            drop(place);
+            self.registered = Some(waker);
+        }
+        Poll::Pending
+    }
+}
+
+impl<S> Watched<S> {
+    pub fn new(stream: S, activity: Arc<Activity>) -> Self {
+        Watched { stream, activity }
+    }
+
+    pub fn activity(&self) -> &Arc<Activity> {
+        &self.activity
+    }
+
+    pub fn into_inner(self) -> S {
+        self.stream
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Watched<S> {
+    /// How reads end on an overdue connection.
+    fn end(&mut self, why: Overdue, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match why {
+            Overdue::Idle => return Poll::Ready(Ok(())),
+            Overdue::Head => {
+                // Nothing else was written since the last response, so there is room; and if
+                // there is none, the client does not read anyway.
+                let _ = Pin::new(&mut self.stream).poll_write(cx, REQUEST_TIMEOUT);
+                let _ = Pin::new(&mut self.stream).poll_flush(cx);
+            }
+            Overdue::Handshake | Overdue::Body | Overdue::Linger => {}
+        }
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
+    #[inline]
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if let Some(why) = this.activity.overdue() {
+            return this.end(why, cx);
+        }
+        let before = buf.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if read.is_pending() {
+            this.activity.read_waits.store(true, Relaxed);
+        } else if buf.filled().len() > before {
+            this.activity.was_read();
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Watched<S> {
+    #[inline]
+    fn note(&self, written: &Poll<io::Result<usize>>) {
+        match written {
+            Poll::Pending => self.activity.write_waits.store(true, Relaxed),
+            Poll::Ready(written) => {
+                self.activity.was_written(written.as_ref().is_ok_and(|count| *count > 0));
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    #[inline]
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, buf);
+        this.note(&written);
+        written
+    }
+
+    #[inline]
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
+        this.note(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    #[inline]
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.stream).poll_flush(cx);
+        // TLS keeps records back until there is room.
+        match &flushed {
+            Poll::Pending => this.activity.write_waits.store(true, Relaxed),
+            Poll::Ready(_) => this.activity.was_written(false),
+        }
+        flushed
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests;
