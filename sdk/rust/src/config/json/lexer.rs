@@ -1,0 +1,174 @@
+//! Words of JSON: texts, numbers, punctuation.
+//!
+//! In: text. Out: its words, borrowed where they have no escapes. Never: looks at nesting.
+
+use std::borrow::Cow;
+
+use super::error::JsonError;
+
+/// A text, from where it is read on.
+pub(super) struct Lexer<'de> {
+    rest: &'de str,
+}
+
+// === impl Lexer ===
+
+impl<'de> Lexer<'de> {
+    pub(super) fn new(text: &'de str) -> Self {
+        Self { rest: text }
+    }
+
+    /// The next byte that is no white space.
+    #[inline(never)]
+    pub(super) fn peek(&mut self) -> Option<u8> {
+        let space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        let space = self.rest.bytes().take_while(space).count();
+        self.skip(space);
+        self.rest.bytes().next()
+    }
+
+    /// Drops bytes that are known to be whole characters.
+    pub(super) fn skip(&mut self, bytes: usize) {
+        self.rest = self.rest.get(bytes..).unwrap_or_default();
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn syntax(&self, expected: &str) -> JsonError {
+        let message = format!(
+            "the JSON is broken {} bytes before its end: expected {expected}",
+            self.rest.len()
+        );
+        JsonError::new(message)
+    }
+
+    /// Takes this byte, which is ASCII.
+    pub(super) fn take(&mut self, byte: u8) -> bool {
+        let there = self.peek() == Some(byte);
+        if there {
+            self.skip(1);
+        }
+        there
+    }
+
+    pub(super) fn word(&mut self, word: &str) -> bool {
+        match self.rest.strip_prefix(word) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    #[inline(never)]
+    pub(super) fn text(&mut self) -> Result<Cow<'de, str>, JsonError> {
+        if !self.take(b'"') {
+            return Err(self.syntax("a text"));
+        }
+        let mut owned = String::new();
+        loop {
+            let ends = |byte: u8| byte == b'"' || byte == b'\\' || byte < b' ';
+            let end = self.rest.bytes().position(ends);
+            let plain = end.and_then(|end| self.rest.get(..end));
+            let plain = plain.ok_or_else(|| self.syntax("the end of a text"))?;
+            self.skip(plain.len());
+            if self.word("\"") {
+                if owned.is_empty() {
+                    return Ok(Cow::Borrowed(plain));
+                }
+                owned.push_str(plain);
+                return Ok(Cow::Owned(owned));
+            }
+            if !self.word("\\") {
+                return Err(self.syntax("no control character"));
+            }
+            owned.push_str(plain);
+            let letter = self.rest.bytes().next();
+            let character = match letter {
+                Some(letter @ (b'"' | b'\\' | b'/')) => char::from(letter),
+                Some(b'b') => '\u{8}',
+                Some(b'f') => '\u{c}',
+                Some(b'n') => '\n',
+                Some(b'r') => '\r',
+                Some(b't') => '\t',
+                Some(b'u') => '\0',
+                _ => return Err(self.syntax("an escape")),
+            };
+            self.skip(1);
+            owned.push(match letter {
+                Some(b'u') => self.unicode()?,
+                _ => character,
+            });
+        }
+    }
+
+    /// What follows `\u`: four digits, or twice four for a surrogate pair.
+    fn unicode(&mut self) -> Result<char, JsonError> {
+        let mut code = self.digits()?;
+        if (0xd800..0xdc00).contains(&code) && self.word("\\u") {
+            let low = self.digits()?;
+            if !(0xdc00..0xe000).contains(&low) {
+                return Err(self.syntax("a low surrogate"));
+            }
+            code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+        }
+        char::from_u32(code).ok_or_else(|| self.syntax("a character"))
+    }
+
+    fn digits(&mut self) -> Result<u32, JsonError> {
+        let mut code = 0;
+        for _ in 0..4 {
+            let digit = self.rest.bytes().next().and_then(crate::target::hex);
+            let digit = digit.ok_or_else(|| self.syntax("a hexadecimal digit"))?;
+            code = code * 16 + u32::from(digit);
+            self.skip(1);
+        }
+        Ok(code)
+    }
+
+    /// A number as it is written; checked against the grammar (RFC 8259, 6).
+    pub(super) fn number(&mut self) -> Result<&'de str, JsonError> {
+        let part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+        let end = self.rest.bytes().take_while(part).count();
+        let number = self.rest.get(..end).unwrap_or_default();
+        if !is_number(number.as_bytes()) {
+            return Err(self.syntax("a value"));
+        }
+        self.skip(end);
+        Ok(number)
+    }
+}
+
+/// `-`, digits without a needless zero, then perhaps a fraction, then perhaps an exponent.
+fn is_number(mut text: &[u8]) -> bool {
+    fn digits(text: &mut &[u8]) -> usize {
+        let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        *text = text.get(count..).unwrap_or_default();
+        count
+    }
+    if let [b'-', rest @ ..] = text {
+        text = rest;
+    }
+    let zero = text.first() == Some(&b'0');
+    let whole = digits(&mut text);
+    if whole == 0 || (zero && whole > 1) {
+        return false;
+    }
+    if let [b'.', rest @ ..] = text {
+        text = rest;
+        if digits(&mut text) == 0 {
+            return false;
+        }
+    }
+    if let [b'e' | b'E', rest @ ..] = text {
+        text = match rest {
+            [b'+' | b'-', rest @ ..] => rest,
+            rest => rest,
+        };
+        if digits(&mut text) == 0 {
+            return false;
+        }
+    }
+    text.is_empty()
+}
