@@ -13,14 +13,18 @@ use crate::host;
 
 /// Atomic take of `cost` tokens from the bucket called `key`. A new bucket starts full.
 ///
-/// When refused, none was taken, and `wait_millis` says when `cost` tokens are there; when
-/// allowed, it says when the bucket is full again.
+/// When refused, none was taken, and `wait_millis` says when `cost` tokens are there: `u64::MAX` if
+/// that is more than the bucket holds. When allowed, it says when the bucket is full again.
+///
+/// A rate that is not above 0, or a burst below 1, ends the plugin with a trap: refuse them in
+/// [`configure`](crate::Plugin::configure).
 pub fn take(key: &str, bucket: Bucket, cost: u32) -> Verdict {
     host::limiter::take(key, bucket, cost)
 }
 
 /// Atomic in-flight count: true and one more, or false at `limit`. The proxy gives it back when
-/// the exchange ends, however it ends. Only in a request hook.
+/// the exchange ends, however it ends. Only in a request hook: elsewhere it is
+/// a trap.
 pub fn enter(key: &str, limit: u32) -> bool {
     host::limiter::enter(key, limit)
 }

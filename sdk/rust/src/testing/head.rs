@@ -9,13 +9,14 @@ const MAX_LINES: usize = 128;
 const MAX_BYTES: usize = 64 * 1024;
 
 /// Fields that belong to the proxy: hop-by-hop (RFC 9110, 7.6.1), framing, and `host`.
-const FORBIDDEN: [&str; 8] = [
+const FORBIDDEN: [&str; 9] = [
     "connection",
     "content-length",
     "host",
     "keep-alive",
     "proxy-connection",
     "te",
+    "trailer",
     "transfer-encoding",
     "upgrade",
 ];
@@ -92,7 +93,7 @@ impl Head {
         let bytes: usize = next
             .lines
             .iter()
-            .map(|(name, value)| name.len() + value.len() + 4)
+            .map(|(name, value)| name.len() + value.len())
             .sum();
         if next.lines.len() > MAX_LINES || bytes > MAX_BYTES {
             return Err(HeaderError::SizeExceeded);

@@ -102,7 +102,7 @@ impl State {
     pub(crate) fn take(&mut self, key: &str, bucket: Bucket, cost: u32) -> Verdict {
         assert!(
             bucket.rate > 0.0 && bucket.burst >= 1,
-            "a bucket needs a rate above 0 and a burst of at least 1"
+            "trap: a bucket needs a rate above 0 and a burst of at least 1"
         );
         let burst = f64::from(bucket.burst);
         let now = self.now;
@@ -115,21 +115,26 @@ impl State {
         level.since = now;
 
         let cost = f64::from(cost);
-        let allowed = level.tokens >= cost;
+        // A billionth of a token is rounding, not a refusal.
+        let allowed = level.tokens + 1e-9 >= cost;
         if allowed {
-            level.tokens -= cost;
+            level.tokens = (level.tokens - cost).max(0.0);
         }
         let missing = if allowed { burst } else { cost } - level.tokens;
         Verdict {
             allowed,
             remaining: level.tokens as u32,
-            wait_millis: (missing / bucket.rate * 1_000.0).ceil() as u64,
+            wait_millis: if cost > burst {
+                u64::MAX // it never holds as many
+            } else {
+                ((missing / bucket.rate * 1e6).round() as u64).div_ceil(1_000)
+            },
         }
     }
 
     pub(crate) fn enter(&mut self, key: &str, limit: u32) -> bool {
         let Some(entered) = &mut self.entered else {
-            panic!("`limiter::enter` was called outside of a request hook");
+            panic!("trap: `limiter::enter` was called outside of a request hook");
         };
         let count = self.in_flight.entry(key.into()).or_default();
         if *count >= limit {

@@ -1,4 +1,11 @@
-use crate::{Plugin, Refusal, Request, Response, Result, Transform, Verdict, clock, testing};
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::limiter::{self, Bucket};
+use crate::{
+    Plugin, Refusal, Request, Response, Result, Transform, Verdict, clock, log, metrics, random,
+    store, testing,
+};
 
 /// Tries what the proxy refuses, and what it keeps.
 struct Tries;
@@ -121,4 +128,92 @@ fn a_body_beyond_the_limit_is_the_hooks_error() {
         .body("123456");
     let error = proxy.request(request).error().to_string();
     assert_eq!(error, "the body is longer than allowed");
+}
+
+/// Asks the services, and answers with what they said.
+struct Services {
+    calls: Cell<u32>,
+}
+
+impl Plugin for Services {
+    type Config = crate::NoConfig;
+
+    fn configure(_: crate::NoConfig) -> Result<Self> {
+        Ok(Self {
+            calls: Cell::new(0),
+        })
+    }
+
+    fn on_request(&self, request: &mut Request) -> Result<Verdict> {
+        self.calls.set(self.calls.get() + 1);
+        let bucket = Bucket {
+            rate: 2.0,
+            burst: 3,
+        };
+        let verdict = limiter::take("k", bucket, 2);
+        request.set_header("x-allowed", verdict.allowed.to_string())?;
+        request.set_header("x-wait", verdict.wait_millis.to_string())?;
+        request.set_header("x-entered", limiter::enter("k", 2).to_string())?;
+        store::set("s", "v", Some(Duration::from_secs(5)))?;
+        request.set_header("x-random", format!("{:x}", random::u64()))?;
+        metrics::count("calls_total", &[("b", "2"), ("a", "1")], 1);
+        log::warn!(call = self.calls.get(); "called");
+        Ok(Verdict::Forward)
+    }
+}
+
+#[test]
+fn the_services_follow_the_turned_clock() {
+    let mut proxy = testing::Plugin::<Services>::configure(serde_json::json!({})).unwrap();
+    let mut open = Vec::new();
+    let mut said = Vec::new();
+    for millis in [0, 0, 499, 1, 0] {
+        proxy.advance(Duration::from_millis(millis));
+        let exchange = proxy.request(testing::request("GET", "/"));
+        let sent = exchange.forwarded();
+        let value = |name| sent.header(name).unwrap().to_owned();
+        said.push((value("x-allowed"), value("x-wait"), value("x-entered")));
+        drop(sent);
+        open.push(exchange);
+    }
+    let line = |allowed: &str, wait: &str, entered: &str| {
+        (allowed.to_owned(), wait.to_owned(), entered.to_owned())
+    };
+    assert_eq!(said[0], line("true", "1000", "true"));
+    assert_eq!(said[1], line("false", "500", "true"));
+    assert_eq!(said[2], line("false", "1", "false"));
+    assert_eq!(said[3], line("true", "1500", "false"));
+    proxy.finish(&mut open[0]);
+    let after = proxy.request(testing::request("GET", "/"));
+    assert_eq!(after.forwarded().header("x-entered"), Some("true"));
+
+    assert_eq!(proxy.stored("s").as_deref(), Some(b"v".as_slice()));
+    proxy.advance(Duration::from_secs(5));
+    assert_eq!(proxy.stored("s"), None);
+    assert_eq!(proxy.metric("calls_total", &[("a", "1"), ("b", "2")]), 6.0);
+    let last = proxy.logs().pop().unwrap();
+    assert_eq!(
+        (last.level, last.message.as_str()),
+        (log::Level::Warn, "called")
+    );
+    assert_eq!(last.fields, [("call".to_owned(), "6".to_owned())]);
+}
+
+#[test]
+fn randomness_repeats_with_its_seed() {
+    let draw = |seed| {
+        let mut proxy = testing::Plugin::<Services>::configure(serde_json::json!({})).unwrap();
+        proxy.seed(seed);
+        let exchange = proxy.request(testing::request("GET", "/"));
+        exchange.forwarded().header("x-random").unwrap().to_owned()
+    };
+    assert_eq!(draw(7), draw(7));
+    assert_ne!(draw(7), draw(8));
+}
+
+#[test]
+#[should_panic(expected = "trap: `limiter::enter` was called outside of a request hook")]
+fn entering_elsewhere_is_a_trap() {
+    let mut proxy = testing::Plugin::<Services>::configure(serde_json::json!({})).unwrap();
+    proxy.host(|| limiter::enter("k", 1));
 }
