@@ -7,7 +7,7 @@
 use std::fmt;
 
 use super::keys::{self, Key, Kind};
-use super::problem::Place;
+use super::problem::{Place, Problem};
 use super::tree::{self, Node, Table, Value};
 
 /// Where every key of a [`super::Config`] stands.
@@ -39,9 +39,23 @@ impl Places {
     /// by its index in [`super::Config::plugins`].
     pub fn of_plugin_config(&self, plugin: usize, pointer: &str) -> Place {
         let name = self.plugins.get(plugin).map_or("", String::as_str);
-        let below = pointer.split('/').skip(1).map(|s| s.replace("~1", "/").replace("~0", "~"));
         let path = ["plugins", name, "config"].into_iter().map(str::to_owned);
-        self.nearest(path.chain(below))
+        self.nearest(path.chain(pointer_steps(pointer)))
+    }
+
+    /// A problem with a value in the `config` table of a plugin, named as in
+    /// [`Self::of_plugin_config`]. `message` must not quote the value: it may be a secret.
+    pub fn plugin_config_problem(&self, plugin: usize, pointer: &str, message: &str) -> Problem {
+        let mut path = join("plugins", self.plugins.get(plugin).map_or("", String::as_str));
+        path = join(&path, "config");
+        for step in pointer_steps(pointer) {
+            match step.parse::<usize>() {
+                Ok(index) => path.push_str(&format!("[{index}]")),
+                Err(_) => path = join(&path, &step),
+            }
+        }
+        let message = format!("{path}: {message}");
+        Problem::new(self.of_plugin_config(plugin, pointer), path, message)
     }
 
     fn nearest(&self, steps: impl IntoIterator<Item = String>) -> Place {
@@ -86,6 +100,11 @@ pub(crate) fn join(path: &str, key: &str) -> String {
     } else {
         format!("{path}{dot}{key:?}")
     }
+}
+
+/// The keys and indices of a JSON pointer.
+fn pointer_steps(pointer: &str) -> impl Iterator<Item = String> + '_ {
+    pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"))
 }
 
 /// The keys and indices of a path as [`join`] writes it.

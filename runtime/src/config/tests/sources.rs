@@ -154,6 +154,10 @@ fn places_are_found_by_path_and_by_pointer() {
     assert_eq!(places.of_plugin_config(1, "/x/1/a~1b").to_string(), "weir.toml:7:30");
     assert_eq!(places.of_plugin_config(1, "").to_string(), "weir.toml:7:10");
     assert_eq!(places.of_plugin_config(1, "/x/7").to_string(), "weir.toml:7:16");
+    assert_eq!(
+        places.plugin_config_problem(1, "/x/1/a~1b", "it must be a string").to_string(),
+        "weir.toml:7:30: error: plugins.b.config.x[1].\"a/b\": it must be a string"
+    );
     assert_eq!(places.of_plugin_config(0, "/x").to_string(), "weir.toml:3:1", "no config there");
 }
 
