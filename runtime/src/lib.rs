@@ -31,3 +31,5 @@ pub mod router;
 pub mod net;
 // Floor 5
 pub mod tls;
+// Floor 8
+pub mod server;
