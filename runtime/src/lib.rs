@@ -31,5 +31,5 @@ pub mod router;
 pub mod net;
 // Floor 5
 pub mod tls;
-// Floor 8
-pub mod server;
+// Floor 6
+pub mod wasm;

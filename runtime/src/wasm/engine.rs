@@ -1,0 +1,68 @@
+//! The engine that every plugin is compiled for and runs in.
+//!
+//! In: nothing. Out: one [`wasmtime::Engine`] for the process, and the [`Ticker`](super::ticker::Ticker)
+//! that moves its epoch. Never: knows a component.
+//!
+//! What each setting is for stands beside it; the sizes below are address space, not memory: a slot
+//! costs memory only while an instance touches it.
+
+use std::num::NonZeroUsize;
+
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+
+/// The most linear memory any plugin may be given, in bytes: what `limits.memory` can say.
+pub const MAX_MEMORY: usize = 256 << 20;
+/// Instances at a time, of all plugins and workers together. Each reserves 4 GiB of address space
+/// for its memory (so that compiled code needs no bounds checks): 4 TiB of the 128 TiB there are.
+const MAX_INSTANCES: u32 = 1000;
+/// Core instances a component may consist of. Rust's `wasm32-wasip2` makes 4, componentize-py 30.
+pub const MAX_CORE_INSTANCES_PER_COMPONENT: u32 = 100;
+/// Entries of a function table: CPython has about 12,000.
+pub const MAX_TABLE_ELEMENTS: usize = 20_000;
+/// Stacks of suspended hooks at a time: `read-body` under way.
+const MAX_STACKS: u32 = 4096;
+/// Memory that an unused slot keeps, so that the next instance in it faults no page in. With
+/// `isolation = "request"` a slot is reused at once; more than a small plugin touches is wasted.
+const KEEP_RESIDENT: usize = 64 << 10;
+/// Unused slots that keep what they touched. The rest give their memory back.
+const WARM_SLOTS: u32 = 16;
+
+/// Makes the engine.
+///
+/// # Errors
+/// Where the machine is none that wasmtime compiles for, or its address space is capped (`ulimit -v`).
+pub fn engine() -> wasmtime::Result<Engine> {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(MAX_INSTANCES)
+        .total_core_instances(MAX_INSTANCES * 8)
+        .total_memories(MAX_INSTANCES)
+        .total_tables(MAX_INSTANCES * 4)
+        .total_stacks(MAX_STACKS)
+        .max_core_instances_per_component(MAX_CORE_INSTANCES_PER_COMPONENT)
+        .max_memories_per_component(4)
+        .max_tables_per_component(MAX_CORE_INSTANCES_PER_COMPONENT)
+        .max_component_instance_size(8 << 20)
+        .max_core_instance_size(8 << 20)
+        .max_memory_size(MAX_MEMORY)
+        .table_elements(MAX_TABLE_ELEMENTS)
+        .linear_memory_keep_resident(KEEP_RESIDENT)
+        .table_keep_resident(KEEP_RESIDENT)
+        .max_unused_warm_slots(WARM_SLOTS);
+
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .wasm_component_model(true)
+        // Task bookkeeping for component-model async costs 0.4 µs of a 0.8 µs call.
+        .concurrency_support(false)
+        .cranelift_opt_level(OptLevel::Speed)
+        // Deadlines. Checks at loop heads and function entries cost about 5 % of the guest's time.
+        .epoch_interruption(true)
+        .wasm_simd(true)
+        // The log names the guest function that failed; lines of source would need DWARF in memory.
+        .wasm_backtrace_max_frames(NonZeroUsize::new(24))
+        .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable)
+        .max_wasm_stack(512 << 10)
+        .async_stack_size(1 << 20);
+    Engine::new(&config)
+}

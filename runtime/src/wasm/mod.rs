@@ -1,0 +1,34 @@
+//! The Wasm host: runs plugins as sandboxed components behind [`chain::Middleware`](crate::chain::Middleware).
+//!
+//! In: the plugins of a configuration. Out: chain members for each worker. Never: blocks a worker
+//! longer than a plugin's deadline, and never gives a plugin what its grants do not name.
+//!
+//! ```text
+//! Host::load ── cache: bytes → compiled component ── component: hooks, capabilities ── schema: config
+//!     └─▶ LoadedPlugin ─ prepare ─▶ PreparedInstance ─ member ─▶ Rc<dyn Middleware>   (one a worker)
+//! member: hook call ─▶ instance: exchange moved in ─▶ guest ◀─▶ host/*: one file for each import
+//!                          └─ exchange moved out ◀─ verdict, or fault ─▶ log, metrics, backoff
+//! ```
+
+mod backoff;
+mod bindings;
+mod cache;
+mod component;
+mod engine;
+mod fault;
+mod host;
+mod instance;
+mod limiter;
+mod member;
+mod plugin;
+mod problem;
+mod reply;
+mod schema;
+mod shared;
+mod state;
+mod store;
+mod ticker;
+
+pub use bindings::About;
+pub use plugin::{BuiltIn, Host, HostOptions, LoadedPlugin, PreparedInstance};
+pub use problem::PluginProblem;

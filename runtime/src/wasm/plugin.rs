@@ -1,0 +1,281 @@
+//! Plugins of a configuration, loaded and ready to be called.
+//!
+//! In: [`config::Plugin`]s. Out: a [`LoadedPlugin`] each, configured once to see that it can be, or
+//! every reason why not. Never: on a worker: compiling and configuring take their time.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use wasmtime::component::Linker;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::Engine;
+
+use super::bindings::About;
+use super::cache::{Cache, Loaded};
+use super::engine::engine;
+use super::fault::Fault;
+use super::host;
+use super::instance::{Instance, Template};
+use super::problem::{PluginProblem, Problem};
+use super::schema;
+use super::shared::Registry;
+use super::state::State;
+use super::ticker::{Ticker, ticks};
+use crate::chain::Hooks;
+use crate::clock::Clock;
+use crate::config::{self, ComponentSource, Isolation, OnFailure};
+use crate::telemetry::metrics::Metrics;
+
+/// A built-in plugin: its name and its component.
+pub type BuiltIn = (&'static str, &'static [u8]);
+
+/// What a [`Host`] is made with.
+#[derive(Debug, Clone, Default)]
+pub struct HostOptions {
+    /// Where compiled components are kept; none: nowhere.
+    pub cache_dir: Option<PathBuf>,
+    pub metrics: Metrics,
+    pub clock: Clock,
+    /// What `component = "NAME"` means.
+    pub built_ins: &'static [BuiltIn],
+}
+
+/// Runs plugins: one for each process, kept over reloads.
+pub struct Host {
+    engine: Engine,
+    ticker: Arc<Ticker>,
+    cache: Cache,
+    registry: Registry,
+    options: HostOptions,
+    loaded: Mutex<HashMap<Arc<str>, Known>>,
+}
+
+/// A plugin of the snapshot before, in case the next one has the same.
+struct Known {
+    config: config::Plugin,
+    plugin: Weak<LoadedPlugin>,
+}
+
+/// A plugin that was seen to take its configuration.
+pub struct LoadedPlugin {
+    pub(super) template: Template,
+    pub(super) name: Arc<str>,
+    pub(super) on_failure: OnFailure,
+    pub(super) isolation: Isolation,
+    pub(super) config: Arc<str>,
+    pub(super) ticker: Arc<Ticker>,
+    component: Arc<Loaded>,
+    about: About,
+    /// The instance that took the configuration at load.
+    first: Mutex<Option<Box<Instance>>>,
+}
+
+/// A configured instance, made off the workers and handed to one.
+pub struct PreparedInstance(pub(super) Box<Instance>);
+
+impl Host {
+    /// Makes the engine and starts its ticker.
+    ///
+    /// # Errors
+    /// Where the machine cannot run compiled WebAssembly, or gives no thread.
+    pub fn new(options: HostOptions) -> wasmtime::Result<Host> {
+        let engine = engine()?;
+        let ticker = Arc::new(Ticker::start(&engine)?);
+        let cache = Cache::new(&engine, options.cache_dir.as_deref());
+        let (registry, loaded) = Default::default();
+        Ok(Host { engine, ticker, cache, registry, options, loaded })
+    }
+
+    /// Loads a plugin: reads, compiles (or takes from the cache), inspects, instantiates and
+    /// configures it. The same configuration and component give the same plugin again. Blocks for
+    /// as long as that takes: up to seconds for a component seen for the first time.
+    ///
+    /// # Errors
+    /// Every reason found why the plugin cannot be used.
+    pub fn load(&self, plugin: &config::Plugin) -> Result<Arc<LoadedPlugin>, Vec<PluginProblem>> {
+        let of = |problems: Vec<Problem>| -> Vec<PluginProblem> {
+            problems.into_iter().map(|problem| problem.of(&plugin.name)).collect()
+        };
+        let component = self.component(&plugin.component).map_err(of)?;
+        if let Some(known) = self.known(plugin, &component) {
+            return Ok(known);
+        }
+        let loaded = Arc::new(self.build(plugin, component).map_err(of)?);
+        let known = Known { config: plugin.clone(), plugin: Arc::downgrade(&loaded) };
+        let mut all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, known| known.plugin.strong_count() > 0);
+        all.insert(plugin.name.clone(), known);
+        Ok(loaded)
+    }
+
+    /// Forgets limits and stored state of plugins that are no longer configured.
+    pub fn retain(&self, keep: impl FnMut(&str) -> bool) {
+        self.registry.retain(keep);
+    }
+
+    /// Compiled components in use.
+    pub fn components(&self) -> usize {
+        self.cache.len()
+    }
+
+    fn component(&self, source: &ComponentSource) -> Result<Arc<Loaded>, Vec<Problem>> {
+        match source {
+            ComponentSource::BuiltIn(name) => {
+                let known = self.options.built_ins.iter().find(|(known, _)| **known == **name);
+                match known {
+                    Some((_, bytes)) => self.cache.load(bytes),
+                    None => Err(vec![self.unknown_built_in(name)]),
+                }
+            }
+            ComponentSource::File(path) => {
+                let bytes = fs::read(path).map_err(|error| {
+                    vec![Problem::component(format!("cannot read {}: {error}", path.display()))]
+                })?;
+                self.cache.load(&bytes)
+            }
+        }
+    }
+
+    fn unknown_built_in(&self, name: &str) -> Problem {
+        let names: Vec<&str> = self.options.built_ins.iter().map(|(name, _)| *name).collect();
+        Problem::component(format!("there is no built-in plugin `{name}`")).hint(format!(
+            "built in are: {}; a file is written with a slash, as in \"./{name}.wasm\"",
+            names.join(", ")
+        ))
+    }
+
+    fn known(&self, plugin: &config::Plugin, component: &Arc<Loaded>) -> Option<Arc<LoadedPlugin>> {
+        let all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all.get(&plugin.name)?;
+        // Where the table stands may change without the plugin changing.
+        let config = config::Plugin { place: known.config.place.clone(), ..plugin.clone() };
+        let loaded = known.plugin.upgrade()?;
+        (config == known.config && loaded.component.digest == component.digest).then_some(loaded)
+    }
+
+    fn build(
+        &self,
+        plugin: &config::Plugin,
+        component: Arc<Loaded>,
+    ) -> Result<LoadedPlugin, Vec<Problem>> {
+        let ungranted = component.inspected.check_grants(&plugin.name, &plugin.grants);
+        if !ungranted.is_empty() {
+            return Err(ungranted);
+        }
+        let template = self.template(plugin, &component).map_err(|error| {
+            vec![
+                Problem::component(format!("the component does not fit the contract: {error:#}"))
+                    .hint("rebuild it against weir:plugin@0.1.0"),
+            ]
+        })?;
+        let pulse = self.ticker.pulse();
+        let unusable = |step: &str| {
+            let step = step.to_owned();
+            move |fault: Fault| {
+                let message = format!("{step} failed ({}): {}", fault.reason, fault.detail);
+                vec![Problem::component(message)]
+            }
+        };
+        let mut first = template.instantiate(&pulse).map_err(unusable("starting the component"))?;
+        let about = first.describe(&pulse).map_err(unusable("`describe`"))?;
+        schema::check(&plugin.config, &about.config_schema)?;
+        first
+            .configure(&pulse, &plugin.config)
+            .map_err(unusable("`configure`"))?
+            .map_err(|message| vec![schema::at("", message)])?;
+        Ok(LoadedPlugin {
+            template,
+            name: plugin.name.clone(),
+            on_failure: plugin.on_failure,
+            isolation: plugin.isolation,
+            config: plugin.config.clone(),
+            ticker: self.ticker.clone(),
+            component,
+            about,
+            first: Mutex::new(Some(Box::new(first))),
+        })
+    }
+
+    fn template(&self, plugin: &config::Plugin, loaded: &Loaded) -> wasmtime::Result<Template> {
+        let mut linker = Linker::<State>::new(&self.engine);
+        host::link(&mut linker)?;
+        for (name, kind) in loaded.component.component_type().imports(&self.engine) {
+            if let (true, ComponentItem::ComponentInstance(interface)) =
+                (host::wasi::is_known(name), kind.ty)
+            {
+                host::wasi::link(&mut linker, &self.engine, name, &interface)?;
+            }
+        }
+        Ok(Template {
+            engine: self.engine.clone(),
+            before: linker.instantiate_pre(&loaded.component)?,
+            exports: loaded.inspected.exports.clone(),
+            suspends: loaded.inspected.suspends,
+            memory: plugin.limits.memory,
+            ticks: ticks(plugin.limits.deadline),
+            keeps_backup: plugin.on_failure == OnFailure::Skip,
+            shared: self.registry.shared(&plugin.name, &self.options.metrics, &self.options.clock),
+        })
+    }
+}
+
+impl LoadedPlugin {
+    /// The name in the configuration.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// What the component says of itself.
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// The hooks it exports.
+    pub fn hooks(&self) -> Hooks {
+        self.component.inspected.hooks
+    }
+
+    /// Every interface it imports: its capabilities.
+    pub fn imports(&self) -> &[String] {
+        &self.component.inspected.imports
+    }
+
+    /// Whether its hooks run on fibers, because it imports `read-body`.
+    pub fn suspends(&self) -> bool {
+        self.template.suspends
+    }
+
+    /// SHA-256 of the component, lower-case hex.
+    pub fn digest(&self) -> &str {
+        &self.component.digest
+    }
+
+    /// A configured instance for a worker. To be called off the workers, so that none of them
+    /// waits for it.
+    ///
+    /// # Errors
+    /// Where there is no instance to be had, or `configure` refused what it took before.
+    pub fn prepare(&self) -> Result<PreparedInstance, PluginProblem> {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(first) = first {
+            return Ok(PreparedInstance(first));
+        }
+        self.instance(&self.ticker.pulse()).map(PreparedInstance).map_err(|fault| {
+            Problem::component(format!("no instance ({}): {}", fault.reason, fault.detail))
+                .of(&self.name)
+        })
+    }
+
+    /// A fresh, configured instance.
+    pub(super) fn instance(&self, pulse: &super::ticker::Pulse) -> Result<Box<Instance>, Fault> {
+        let mut instance = self.template.instantiate(pulse)?;
+        match instance.configure(pulse, &self.config)? {
+            Ok(()) => Ok(Box::new(instance)),
+            Err(message) => Err(Fault::unavailable(format!(
+                "`configure` refused a configuration that it took before: {message}"
+            ))),
+        }
+    }
+}
