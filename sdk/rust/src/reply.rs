@@ -73,10 +73,22 @@ impl Reply {
 
     /// A reply that says what is wrong, as `application/problem+json` (RFC 9457).
     pub fn problem(status: u16, title: &str, detail: &str) -> Self {
-        let problem = serde_json::json!({ "status": status, "title": title, "detail": detail });
-        Self::new(status)
-            .header("content-type", "application/problem+json")
-            .body(problem.to_string())
+        #[derive(Serialize)]
+        struct Problem<'a> {
+            status: u16,
+            title: &'a str,
+            detail: &'a str,
+        }
+        let problem = Problem {
+            status,
+            title,
+            detail,
+        };
+        Self {
+            headers: Vec::new(),
+            ..Self::json(status, problem)
+        }
+        .header("content-type", "application/problem+json")
     }
 
     /// A redirect: this status and a `location`.

@@ -102,6 +102,15 @@ impl Request {
             .map(|value| value.into_owned())
     }
 
+    /// Takes every query parameter of this name out of what is forwarded; the others stay as they
+    /// are. One call where there is none, two where there is.
+    pub fn remove_query(&mut self, name: &str) -> Result<(), HeaderError> {
+        match self.target().without(name) {
+            Some(rest) => self.set_path_with_query(&rest),
+            None => Ok(()),
+        }
+    }
+
     /// Changes path and query. The route was chosen before and stays. Must start with `/` (or be
     /// `*` for OPTIONS).
     pub fn set_path_with_query(&mut self, value: &str) -> Result<(), HeaderError> {
@@ -156,6 +165,32 @@ impl Request {
                 (key.trim() == name).then(|| value.trim().trim_matches('"').to_owned())
             })
         })
+    }
+
+    /// Takes every cookie of this name out of what is forwarded; the others stay, in one field
+    /// line.
+    pub fn remove_cookie(&mut self, name: &str) -> Result<(), HeaderError> {
+        let lines = self.handle.header_values("cookie");
+        let pairs = || {
+            lines
+                .iter()
+                .flat_map(|line| line.split(|byte| *byte == b';'))
+                .map(<[u8]>::trim_ascii)
+                .filter(|pair| !pair.is_empty())
+        };
+        let other = |pair: &&[u8]| {
+            let key = pair.split(|byte| *byte == b'=').next().unwrap_or(pair);
+            key.trim_ascii() != name.as_bytes()
+        };
+        if pairs().all(|pair| other(&pair)) {
+            return Ok(());
+        }
+        let rest: Vec<&[u8]> = pairs().filter(other).collect();
+        if rest.is_empty() {
+            self.remove_header("cookie")
+        } else {
+            self.set_header("cookie", rest.join(b"; ".as_slice()))
+        }
     }
 
     /// The peer that sent the request.

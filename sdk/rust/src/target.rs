@@ -70,6 +70,34 @@ impl Target {
             })
     }
 
+    /// The whole without the query parameters of this name; `None` where there is none to take
+    /// out. What stays is not decoded and encoded again.
+    ///
+    /// ```
+    /// let target = weir_sdk::Target::new("/a?k=1&b=%20&k=2");
+    /// assert_eq!(target.without("k").as_deref(), Some("/a?b=%20"));
+    /// assert_eq!(target.without("c"), None);
+    /// ```
+    pub fn without(&self, name: &str) -> Option<String> {
+        let named = |pair: &&str| {
+            let key = pair.split_once('=').map_or(*pair, |(key, _)| key);
+            decode(key, true) == name
+        };
+        let pairs = || self.query().unwrap_or_default().split('&');
+        if !pairs().any(|pair| named(&pair)) {
+            return None;
+        }
+        let mut out = String::with_capacity(self.text.len());
+        out.push_str(self.path());
+        let mut mark = '?';
+        for pair in pairs().filter(|pair| !named(pair)) {
+            out.push(mark);
+            out.push_str(pair);
+            mark = '&';
+        }
+        Some(out)
+    }
+
     /// The whole, without a copy.
     pub fn into_string(self) -> String {
         self.text
