@@ -33,3 +33,5 @@ pub mod net;
 pub mod tls;
 // Floor 6
 pub mod wasm;
+// Floor 8
+pub mod server;

@@ -147,6 +147,7 @@ impl FramingGuard {
         while let Some(rest) = input.get(at..).filter(|rest| !rest.is_empty()) {
             let refuse = |violation| Refusal { violation, clean: at };
             at += match self.state {
+                State::Start if self.used == 0 => self.head(rest).map_err(refuse)?,
                 State::Length(left) => self.skip(left, rest, State::Start, State::Length),
                 State::ChunkData(left) => self.skip(left, rest, State::ChunkCr, State::ChunkData),
                 State::ChunkCr | State::ChunkLf => self.chunk_end(rest).map_err(refuse)?,
@@ -185,6 +186,19 @@ impl FramingGuard {
             _ => return Err(Violation::ChunkEnd),
         };
         Ok(1)
+    }
+
+    /// Takes a head that is here as a whole and has nothing wrong with it, which is the usual case,
+    /// or else the first line of it.
+    fn head(&mut self, rest: &[u8]) -> Result<usize, Violation> {
+        match Head::whole(rest, self.limits) {
+            Some((head, taken)) => {
+                self.head = head;
+                self.begin(head.body());
+                Ok(taken)
+            }
+            None => self.line(rest),
+        }
     }
 
     /// Takes one line, or holds its begin. Says how many bytes of `rest` that were.
@@ -236,14 +250,7 @@ impl FramingGuard {
                 self.head = Head::request_line(line)?;
                 self.state = State::Fields;
             }
-            State::Fields if line.is_empty() => {
-                let body = match (self.head.chunked, self.head.length) {
-                    (true, _) => State::ChunkSize,
-                    (false, Some(length)) if length > 0 => State::Length(length),
-                    (false, _) => State::Start,
-                };
-                self.begin(body);
-            }
+            State::Fields if line.is_empty() => self.begin(self.head.body()),
             State::Fields => {
                 self.count_field()?;
                 self.head.field(line)?;

@@ -59,10 +59,11 @@ pub fn target(parts: &Parts) -> Result<Target<'_>, BadHost> {
     let is_h1 = parts.version < Version::HTTP_2;
     let authority = match parts.uri.authority() {
         Some(authority) => {
-            let scheme = parts.uri.scheme_str();
-            if !matches!(scheme, Some("http" | "https"))
-                && !(scheme.is_none() && parts.method == Method::CONNECT)
-            {
+            let usable = match parts.uri.scheme_str() {
+                Some(scheme) => matches!(scheme, "http" | "https"),
+                None => parts.method == Method::CONNECT,
+            };
+            if !usable {
                 return Err(BadHost::Scheme);
             }
             match field {

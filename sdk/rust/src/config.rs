@@ -5,12 +5,20 @@
 
 mod duration;
 mod json;
+mod name;
+#[cfg(feature = "regex")]
+mod pattern;
 mod secret;
 mod size;
 #[cfg(test)]
 mod tests;
 
 pub use duration::Duration;
+pub use name::FieldName;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use name::{is_owned_by_proxy, is_token};
+#[cfg(feature = "regex")]
+pub use pattern::{Pattern, Substitution};
 pub use secret::Secret;
 pub use size::Size;
 

@@ -21,6 +21,14 @@ pub struct FieldValue(Vec<u8>);
 // === impl FieldValue ===
 
 impl FieldValue {
+    /// Whether these bytes can be the value of a field (RFC 9110, 5.5): no control character but a
+    /// tab.
+    pub fn is_legal(bytes: &[u8]) -> bool {
+        bytes
+            .iter()
+            .all(|byte| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f))
+    }
+
     /// The value as text, unless it is not UTF-8.
     pub fn as_str(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()

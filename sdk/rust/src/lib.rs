@@ -93,7 +93,9 @@ pub mod testing;
 #[doc(hidden)]
 pub use {serde, serde_json, wit_bindgen};
 
-pub use config::{Duration, NoConfig, Secret, Size};
+pub use config::{Duration, FieldName, NoConfig, Secret, Size};
+#[cfg(feature = "regex")]
+pub use config::{Pattern, Substitution};
 pub use error::{BodyError, Error, HeaderError, Refusal, Result, StoreError};
 pub use field::FieldValue;
 pub use plugin::{Plugin, Summary, Transform};

@@ -84,7 +84,8 @@ fn a_trusted_peer_is_appended() {
     let rest = ["x-forwarded-host: b", "x-forwarded-port: 8080", "x-forwarded-proto: https"];
     let kept = [("x-forwarded-host", "b"), ("x-forwarded-proto", "https")];
     let peer = client("10.0.0.1");
-    let cases: &[(&[(&str, &str)], &[&str])] = &[
+    type Case = (&'static [(&'static str, &'static str)], &'static [&'static str]);
+    let cases: &[Case] = &[
         (&[], &["forwarded: for=10.0.0.1;proto=http", "x-forwarded-for: 10.0.0.1"]),
         (&[("x-forwarded-for", "1.1.1.1")], &["x-forwarded-for: 1.1.1.1, 10.0.0.1"]),
         (
@@ -98,8 +99,7 @@ fn a_trusted_peer_is_appended() {
         ),
     ];
     for (lists, expected) in cases {
-        let fields: Vec<(&'static str, &str)> =
-            lists.iter().chain(&kept).map(|(name, value)| (*name, *value)).collect();
+        let fields: Vec<(&'static str, &str)> = lists.iter().chain(&kept).copied().collect();
         let lines = applied(&peer, &fields);
         assert_eq!(lines, [*expected, &rest].concat(), "{lists:?}");
     }

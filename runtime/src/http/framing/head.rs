@@ -4,17 +4,56 @@
 //! [`Violation`]. Never: keeps a line, or judges a field that does not frame the message beyond
 //! its name being one.
 
-use super::Violation;
+use memchr::memchr2;
+
+use super::{HeadLimits, State, Violation};
 
 /// What was said so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Head {
     http10: bool,
-    pub(super) length: Option<u64>,
-    pub(super) chunked: bool,
+    length: Option<u64>,
+    chunked: bool,
 }
 
 impl Head {
+    /// A head that the input begins with and that is right in every way, and how long it is. `None`
+    /// if there is any doubt: reading line by line then says what is wrong, or missing.
+    ///
+    /// One pass: names up to their colon, values up to the first control character, which must be
+    /// the line's CR. (A value with a tab is right too, but seldom enough to be read again.)
+    pub(super) fn whole(input: &[u8], limits: HeadLimits) -> Option<(Head, usize)> {
+        let (line, mut rest) = until_control(input)?;
+        let mut head = Head::request_line(line).ok()?;
+        let mut fields = 0;
+        loop {
+            let (name, after) = rest.split_at(token(rest));
+            match (name, after) {
+                ([], [b'\r', b'\n', next @ ..]) => {
+                    let taken = input.len() - next.len();
+                    let right = taken <= limits.bytes && fields <= limits.fields;
+                    return right.then_some((head, taken));
+                }
+                ([_, ..], [b':', after @ ..]) => {
+                    let (value, next) = until_control(after)?;
+                    head.frame(name, value).ok()?;
+                    fields += 1;
+                    rest = next;
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    /// What follows the head.
+    pub(super) fn body(self) -> State {
+        match (self.chunked, self.length) {
+            (true, _) => State::ChunkSize,
+            (false, Some(length)) if length > 0 => State::Length(length),
+            (false, _) => State::Start,
+        }
+    }
+
     /// `method SP request-target SP HTTP-version`
     pub(super) fn request_line(line: &[u8]) -> Result<Head, Violation> {
         // The version first: without one this is HTTP/0.9, whatever the rest looks like.
@@ -23,10 +62,9 @@ impl Head {
             Some((before, b" HTTP/1.0")) => (before, true),
             _ => return Err(Violation::Version),
         };
-        let method = before.iter().take_while(|byte| TOKEN[**byte as usize]).count();
-        match before.split_at(method) {
+        match before.split_at(token(before)) {
             ([_, ..], [b' ', target @ ..]) if !target.is_empty() => {
-                match memchr::memchr2(b' ', b'\t', target) {
+                match memchr2(b' ', b'\t', target) {
                     None => Ok(Head { http10, ..Head::default() }),
                     Some(_) => Err(Violation::RequestLine),
                 }
@@ -38,6 +76,12 @@ impl Head {
     /// `field-name ":" OWS field-value OWS`
     pub(super) fn field(&mut self, line: &[u8]) -> Result<(), Violation> {
         let (name, value) = split(line)?;
+        self.frame(name, value)
+    }
+
+    /// Notes the two fields that frame a message.
+    #[inline]
+    fn frame(&mut self, name: &[u8], value: &[u8]) -> Result<(), Violation> {
         match name.len() {
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 if self.length.is_some() {
@@ -84,12 +128,48 @@ pub(super) fn trailer(line: &[u8]) -> Result<(), Violation> {
 /// Name and value of a field line.
 #[inline]
 fn split(line: &[u8]) -> Result<(&[u8], &[u8]), Violation> {
-    let end = line.iter().take_while(|byte| TOKEN[**byte as usize]).count();
-    match line.split_at(end) {
+    match line.split_at(token(line)) {
         ([], [b' ' | b'\t', ..]) => Err(Violation::LeadingSpace),
         (name @ [_, ..], [b':', value @ ..]) => Ok((name, value)),
         ([_, ..], [b' ' | b'\t', ..]) => Err(Violation::SpaceBeforeColon),
         _ => Err(Violation::FieldName),
+    }
+}
+
+/// How long the token is that a line begins with; four bytes at a time.
+#[inline]
+fn token(line: &[u8]) -> usize {
+    let (words, _) = line.as_chunks::<4>();
+    let whole = |[a, b, c, d]: &&[u8; 4]| {
+        TOKEN[*a as usize] & TOKEN[*b as usize] & TOKEN[*c as usize] & TOKEN[*d as usize]
+    };
+    let start = words.iter().take_while(whole).count() * 4;
+    let rest = line[start..].iter().take_while(|byte| TOKEN[**byte as usize]);
+    start + rest.count()
+}
+
+/// What comes before the first control character if that is the CR of a line end, and what comes
+/// after the line end. Eight bytes at a time.
+#[inline]
+fn until_control(input: &[u8]) -> Option<(&[u8], &[u8])> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let (words, tail) = input.as_chunks::<8>();
+    // The lowest byte that is marked is the first one below 0x20; those above it need not be.
+    let marks = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        word.wrapping_sub(ONES * 0x20) & !word & (ONES * 0x80)
+    };
+    let found = words.iter().enumerate().find_map(|(at, word)| match marks(word) {
+        0 => None,
+        marks => Some(at * 8 + marks.trailing_zeros() as usize / 8),
+    });
+    let at = match found {
+        Some(at) => at,
+        None => words.len() * 8 + tail.iter().position(|byte| *byte < 0x20)?,
+    };
+    match input.split_at(at) {
+        (line, [b'\r', b'\n', next @ ..]) => Some((line, next)),
+        _ => None,
     }
 }
 

@@ -64,7 +64,8 @@ fn connect_names_an_authority_without_a_scheme() {
 #[test]
 fn table_of_authorities() {
     use BadHost::*;
-    let cases: &[(&str, Result<(&str, Option<u16>), BadHost>)] = &[
+    type Case = (&'static str, Result<(&'static str, Option<u16>), BadHost>);
+    let cases: &[Case] = &[
         ("a", Ok(("a", None))),
         ("a.example.", Ok(("a.example", None))),
         ("a.example.:8080", Ok(("a.example", Some(8080)))),

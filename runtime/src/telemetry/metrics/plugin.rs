@@ -101,7 +101,7 @@ impl PluginMetrics {
         }
     }
 
-    /// A hook failed; `reason` is a word of [`crate::chain::Failure`].
+    /// A hook failed; `reason` is a word of `chain::Failure`.
     pub fn failed(&self, hook: Hook, reason: &str) {
         let at = REASONS.iter().position(|known| *known == reason).unwrap_or(REASONS.len() - 1);
         let cells = self.0.cells.local().hooks.get(hook as usize);

@@ -320,3 +320,57 @@ fn a_tagged_enum_and_a_text_type_have_schemas() {
         Ok(Hash::None)
     ));
 }
+
+#[test]
+fn a_field_name_is_a_lower_case_token() {
+    use crate::FieldName;
+    for (text, name) in [("X-A", "x-a"), ("a", "a"), ("a!#1", "a!#1")] {
+        let parsed: FieldName = text.parse().unwrap();
+        assert_eq!(&*parsed, name);
+        assert!(parsed.writable().is_ok());
+    }
+    for text in ["", "a b", "a:", "\u{e9}", "a\r\nb", "a\0"] {
+        let error = text.parse::<FieldName>().unwrap_err().to_string();
+        assert!(error.contains("is no name of a header field"), "{error}");
+    }
+    for text in ["Host", "content-length", "Transfer-Encoding", "upgrade"] {
+        let name: FieldName = text.parse().unwrap();
+        let error = name.writable().unwrap_err().to_string();
+        assert!(error.contains("belongs to the proxy"), "{error}");
+    }
+}
+
+#[cfg(feature = "regex")]
+#[test]
+fn a_substitution_puts_groups_in_place_of_matches() {
+    use crate::Substitution;
+    let read = |pattern: &str, replace: &str| {
+        serde_json::from_value::<Substitution>(
+            serde_json::json!({ "pattern": pattern, "replace": replace }),
+        )
+    };
+    for (pattern, replace, text, out) in [
+        ("^/v1/(.*)$", "/$1", "/v1/a/b", Some("/a/b")),
+        ("^/(?<a>.)(.)", "/$2$a", "/xyz", Some("/yxz")),
+        ("^/(?<a>.)", "/${a}a$1b$$", "/x", Some("/xaxb$")),
+        ("b", "<$0>", "abcb", Some("a<b>c<b>")),
+        ("x?", "-", "ab", Some("-a-b-")),
+        ("(a)|(b)", "[$2]", "ab", Some("[][b]")),
+        ("^/v1", "", "/v2", None),
+        ("é", "e", "/é", Some("/e")),
+    ] {
+        let substitution = read(pattern, replace).unwrap();
+        assert_eq!(substitution.apply(text).as_deref(), out, "{pattern} {text}");
+    }
+    for (pattern, replace, why) in [
+        ("(", "", "is no regular expression"),
+        ("a", "$1", "uses the group `1`"),
+        ("(a)", "${b}", "uses the group `b`"),
+        ("(a)", "$", "names no group"),
+        ("(a)", "${1", "names no group"),
+        ("(a)", "${}", "names no group"),
+    ] {
+        let error = read(pattern, replace).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}

@@ -6,9 +6,10 @@
 use std::cell::{Ref, RefCell};
 use std::rc::Rc;
 
-use super::head::{Head, is_token};
+use super::head::Head;
 use super::message::{FakeRequest, FakeResponse};
 use crate::bindings::imports::weir::plugin::http::HeaderError;
+use crate::config::is_token;
 use crate::{Error, FieldValue, Reply, Result, Verdict};
 
 const MAX_ATTRIBUTES: usize = 64;

@@ -3,23 +3,12 @@
 //! In: names and values as a plugin gives them. Out: the field lines, or a refusal.
 //! Never: lets a head grow past the default limits of a listener.
 
+use crate::FieldValue;
 use crate::bindings::imports::weir::plugin::http::HeaderError;
+use crate::config::{is_owned_by_proxy, is_token};
 
 const MAX_LINES: usize = 128;
 const MAX_BYTES: usize = 64 * 1024;
-
-/// Fields that belong to the proxy: hop-by-hop (RFC 9110, 7.6.1), framing, and `host`.
-const FORBIDDEN: [&str; 9] = [
-    "connection",
-    "content-length",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// Field lines, in order of first appearance.
 #[derive(Debug, Clone, Default)]
@@ -103,29 +92,19 @@ impl Head {
     }
 }
 
-/// Whether this is a token (RFC 9110, 5.6.2).
-pub(crate) fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-}
-
 fn allowed(name: &str) -> Result<String, HeaderError> {
     if !is_token(name) {
         return Err(HeaderError::InvalidSyntax);
     }
     let name = name.to_ascii_lowercase();
-    if FORBIDDEN.contains(&name.as_str()) {
+    if is_owned_by_proxy(&name) {
         return Err(HeaderError::Forbidden);
     }
     Ok(name)
 }
 
-/// A field value (RFC 9110, 5.5): no control character but a tab.
 fn legal(value: &[u8]) -> Result<(), HeaderError> {
-    let fine = |byte: &u8| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f);
-    if value.iter().all(fine) {
+    if FieldValue::is_legal(value) {
         Ok(())
     } else {
         Err(HeaderError::InvalidSyntax)

@@ -1,0 +1,190 @@
+//! The admin listener: metrics, health, what is configured and how it fares, reload.
+//!
+//! In: HTTP/1.1 requests of operators and their tools. Out: text and JSON made by an [`AdminView`].
+//! Never: shows a secret (the view masks them), runs on a worker, or lets a web page of another
+//! site use a browser that can reach it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::task::JoinSet;
+
+use crate::net::Acceptor;
+use crate::telemetry::metrics;
+
+/// Connections at a time; one more waits for another to end.
+const CONNECTIONS: usize = 64;
+/// For a request's head, and between two requests.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// What the admin listener shows and does; the server implements it.
+pub trait AdminView: Send + Sync + 'static {
+    /// The text exposition format.
+    fn metrics(&self) -> String;
+    /// Whether traffic may be sent here; if not, why.
+    fn ready(&self) -> Result<(), String>;
+    /// The configuration in use, secrets masked.
+    fn config(&self) -> serde_json::Value;
+    /// Upstreams, their endpoints and health.
+    fn upstreams(&self) -> serde_json::Value;
+    /// Plugins, their components, hooks and instances.
+    fn plugins(&self) -> serde_json::Value;
+    /// Reads the configuration again and takes it into use, or gives every problem.
+    fn reload(&self) -> Reload;
+}
+
+/// A reload under way.
+pub type Reload = Pin<Box<dyn Future<Output = Result<(), Vec<String>>> + Send>>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Page {
+    Index,
+    Metrics,
+    Live,
+    Ready,
+    Config,
+    Upstreams,
+    Plugins,
+    Reload,
+}
+
+const PAGES: [(&str, Page, &str); 8] = [
+    ("/", Page::Index, "this list"),
+    ("/metrics", Page::Metrics, "metrics for Prometheus"),
+    ("/livez", Page::Live, "200 while the process runs"),
+    ("/readyz", Page::Ready, "200 while it takes traffic, else 503 and why"),
+    ("/config", Page::Config, "the configuration in use, secrets masked"),
+    ("/upstreams", Page::Upstreams, "upstreams, their endpoints and health"),
+    ("/plugins", Page::Plugins, "plugins, their components and hooks"),
+    ("/reload", Page::Reload, "reads the configuration again; 422 and every problem if it is bad"),
+];
+
+/// Serves until it is dropped, which ends its connections too.
+pub async fn serve(mut acceptor: Acceptor, view: Arc<dyn AdminView>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = acceptor.accept().await;
+        // Those that ended are collected first; the set holds no more than are open.
+        while connections.try_join_next().is_some() {}
+        if connections.len() >= CONNECTIONS {
+            connections.join_next().await;
+        }
+        let view = view.clone();
+        connections.spawn(async move {
+            let _place = accepted.place;
+            let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+                let view = view.clone();
+                async move {
+                    let (head, _body) = request.into_parts();
+                    let answer = answer(&*view, &head.method, head.uri.path(), &head.headers).await;
+                    Ok::<_, std::convert::Infallible>(answer)
+                }
+            });
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEADER_TIMEOUT)
+                .serve_connection(TokioIo::new(accepted.stream), service);
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "admin connection ended early");
+            }
+        });
+    }
+}
+
+/// One request.
+async fn answer(
+    view: &dyn AdminView,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+) -> Response<Full<Bytes>> {
+    if is_cross_site(headers) {
+        return text(StatusCode::FORBIDDEN, "Requests of other sites' pages are refused.\n");
+    }
+    let Some((_, page, _)) = PAGES.iter().find(|(known, ..)| *known == path) else {
+        return text(StatusCode::NOT_FOUND, "No such page; / lists what there is.\n");
+    };
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    if *page == Page::Reload {
+        if *method != Method::POST {
+            return not_allowed("POST");
+        }
+    } else if !reads {
+        return not_allowed("GET, HEAD");
+    }
+    match page {
+        Page::Index => text(StatusCode::OK, index()),
+        Page::Metrics => respond(StatusCode::OK, metrics::CONTENT_TYPE, view.metrics()),
+        Page::Live => text(StatusCode::OK, "live\n"),
+        Page::Ready => match view.ready() {
+            Ok(()) => text(StatusCode::OK, "ready\n"),
+            Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+        },
+        Page::Config => json(StatusCode::OK, &view.config()),
+        Page::Upstreams => json(StatusCode::OK, &view.upstreams()),
+        Page::Plugins => json(StatusCode::OK, &view.plugins()),
+        Page::Reload => match view.reload().await {
+            Ok(()) => json(StatusCode::OK, &serde_json::json!({ "reloaded": true })),
+            Err(problems) => {
+                let body = serde_json::json!({ "reloaded": false, "problems": problems });
+                json(StatusCode::UNPROCESSABLE_ENTITY, &body)
+            }
+        },
+    }
+}
+
+/// Browsers say where a request comes from (Fetch Metadata); tools send nothing.
+fn is_cross_site(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
+}
+
+fn index() -> String {
+    let line = |(path, page, what): &(&str, Page, &str)| {
+        let method = if *page == Page::Reload { "POST" } else { "GET" };
+        format!("{method:<5}{path:<12}{what}\n")
+    };
+    PAGES.iter().map(line).collect()
+}
+
+fn not_allowed(allowed: &'static str) -> Response<Full<Bytes>> {
+    let body = format!("Allowed here: {allowed}.\n");
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, body);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    respond(status, TEXT, body)
+}
+
+fn json(status: StatusCode, value: &serde_json::Value) -> Response<Full<Bytes>> {
+    respond(status, JSON, format!("{value:#}\n"))
+}
+
+fn respond(
+    status: StatusCode,
+    media_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! Regular expressions as the configuration writes them. Needs the feature `regex`.
+
+use std::borrow::Cow;
+use std::ops::Deref;
+
+use regex_lite::Regex;
+use serde::{Deserialize, Deserializer};
+
+use crate::{Error, Schema};
+
+/// A regular expression in a configuration, in the syntax of the crate `regex-lite`: Perl's
+/// without look-around and back-references. Matching takes linear time. Not anchored: write `^`
+/// and `$` where they are meant.
+#[derive(Debug, Clone)]
+pub struct Pattern(Regex);
+
+/// A regular expression and what takes the place of its matches: `{ pattern, replace }`.
+///
+/// In `replace`, `$1` and `${name}` are what a group matched, and `$$` is a dollar sign. A group
+/// that the pattern lacks is an error of the configuration.
+///
+/// ```
+/// # use weir_sdk::{Substitution, serde_json::{from_value, json}};
+/// let config = json!({ "pattern": "^/(?<user>[a-z]+)/(.*)$", "replace": "/$2?u=${user}" });
+/// let substitution: Substitution = from_value(config)?;
+/// assert_eq!(substitution.apply("/ada/notes").as_deref(), Some("/notes?u=ada"));
+/// assert_eq!(substitution.apply("/1/notes"), None);
+/// # Ok::<(), weir_sdk::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Substitution {
+    pattern: Pattern,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone)]
+enum Part {
+    Text(String),
+    Group(usize),
+}
+
+/// A substitution as it is written.
+#[weir_sdk::config]
+struct Written {
+    /// The regular expression.
+    pattern: Pattern,
+    /// What takes the place of each match; `$1` or `${name}` is what a group matched.
+    replace: String,
+}
+
+// === impl Pattern ===
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(from)?;
+        let regex = Regex::new(&text).map_err(|error| {
+            serde::de::Error::custom(format_args!("`{text}` is no regular expression: {error}"))
+        })?;
+        Ok(Self(regex))
+    }
+}
+
+impl Schema for Pattern {
+    fn members(out: &mut String) {
+        out.push_str(r#""type":"string","format":"weir-regex""#);
+    }
+}
+
+impl Deref for Pattern {
+    type Target = Regex;
+
+    fn deref(&self) -> &Regex {
+        &self.0
+    }
+}
+
+// === impl Substitution ===
+
+impl Substitution {
+    /// The text with every match replaced, or `None` if there is no match.
+    pub fn apply(&self, text: &str) -> Option<String> {
+        let mut matches = self.pattern.captures_iter(text).peekable();
+        matches.peek()?;
+        let mut out = String::with_capacity(text.len() + 16);
+        let mut copied = 0;
+        for groups in matches {
+            let Some(whole) = groups.get(0) else { continue };
+            out.push_str(&text[copied..whole.start()]);
+            copied = whole.end();
+            for part in &self.parts {
+                match part {
+                    Part::Text(text) => out.push_str(text),
+                    Part::Group(group) => {
+                        out.push_str(groups.get(*group).map_or("", |group| group.as_str()))
+                    }
+                }
+            }
+        }
+        out.push_str(&text[copied..]);
+        Some(out)
+    }
+
+    /// The texts between the groups of the replacement, as configured.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(text.as_str()),
+            Part::Group(_) => None,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Substitution {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let Written { pattern, replace } = Written::deserialize(from)?;
+        let parts = parts(&replace, &pattern).map_err(serde::de::Error::custom)?;
+        Ok(Self { pattern, parts })
+    }
+}
+
+impl Schema for Substitution {
+    fn members(out: &mut String) {
+        Written::members(out);
+    }
+}
+
+/// Takes a replacement apart. Digits after a `$` are a number, as in nginx: `$1a` is group 1.
+fn parts(replace: &str, pattern: &Regex) -> Result<Vec<Part>, Error> {
+    let mut parts = Vec::new();
+    let mut text = String::new();
+    let mut rest = replace;
+    while let Some((before, after)) = rest.split_once('$') {
+        text.push_str(before);
+        if let Some(after) = after.strip_prefix('$') {
+            text.push('$');
+            rest = after;
+            continue;
+        }
+        let (name, after) = match after.strip_prefix('{') {
+            Some(after) => after.split_once('}'),
+            None => {
+                let number = after.starts_with(|first: char| first.is_ascii_digit());
+                let end = after.find(|letter: char| match number {
+                    true => !letter.is_ascii_digit(),
+                    false => !(letter.is_ascii_alphanumeric() || letter == '_'),
+                });
+                Some(after.split_at(end.unwrap_or(after.len())))
+            }
+        }
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or_else(|| {
+            Error::new(format!(
+                "a `$` in the replacement `{replace}` names no group: a dollar sign is `$$`"
+            ))
+        })?;
+        let group = match name.parse() {
+            Ok(number) => (number < pattern.captures_len()).then_some(number),
+            Err(_) => pattern
+                .capture_names()
+                .position(|known| known == Some(name)),
+        };
+        let group = group.ok_or_else(|| {
+            Error::new(format!(
+                "the replacement `{replace}` uses the group `{name}`, which the pattern `{}` lacks",
+                pattern.as_str()
+            ))
+        })?;
+        if !text.is_empty() {
+            parts.push(Part::Text(std::mem::take(&mut text)));
+        }
+        parts.push(Part::Group(group));
+        rest = after;
+    }
+    text.push_str(rest);
+    if !text.is_empty() {
+        parts.push(Part::Text(text));
+    }
+    Ok(parts)
+}
