@@ -1,3 +1,5 @@
+use fastrand::Rng;
+
 use super::*;
 
 const UP: EndpointState = EndpointState { usable: true, in_flight: 0 };
@@ -35,11 +37,12 @@ fn equal_weights_turn_as_the_weighted_way_would() {
 
 #[test]
 fn shares_are_exact_over_a_whole_period() {
-    let mut random = Random(1);
+    let mut random = Rng::with_seed(1);
     for _ in 0..200 {
-        let weights: Vec<u32> = (0..1 + random.below(8)).map(|_| random.below(9) as u32).collect();
+        let weights: Vec<u32> =
+            (0..1 + random.usize(..8)).map(|_| random.usize(..9) as u32).collect();
         let total: u32 = weights.iter().sum();
-        let mut turns = RoundRobin::new(&weights, random.below(40));
+        let mut turns = RoundRobin::new(&weights, random.usize(..40));
         let mut counts = vec![0; weights.len()];
         for _ in 0..total {
             counts[turns.pick(|_| true).unwrap()] += 1;
@@ -152,17 +155,4 @@ fn tried_has_room_for_so_many() {
     }
     assert!(!tried.insert(1));
     assert!(!tried.contains(1));
-}
-
-/// Small deterministic generator (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % bound as u64) as usize
-    }
 }

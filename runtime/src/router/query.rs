@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use crate::http::path::hex;
+
 /// The value of the first parameter with this name; one without `=` has an empty value.
 pub(super) fn first<'q>(query: &'q str, name: &str) -> Option<Cow<'q, [u8]>> {
     query.as_bytes().split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).find_map(|pair| {
@@ -37,10 +39,6 @@ fn decode(text: &[u8]) -> Cow<'_, [u8]> {
         }
     }
     Cow::Owned(decoded)
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    (digit as char).to_digit(16).map(|value| value as u8)
 }
 
 #[cfg(test)]
