@@ -47,12 +47,15 @@ impl Plugin for Conformance {
     }
 
     fn on_request_body(&self, request: &Request) -> Option<Box<dyn Transform>> {
-        (self.behaviour(request) == "transform_request_body").then(Upper::new)
+        match self.behaviour(request).as_str() {
+            "transform_request_body" => Some(Box::new(Upper::default())),
+            _ => None,
+        }
     }
 
     fn on_response_body(&self, request: &Request, _: &Response) -> Option<Box<dyn Transform>> {
         match self.behaviour(request).as_str() {
-            "transform_response_body" => Some(Upper::new()),
+            "transform_response_body" => Some(Box::new(Upper::default())),
             "transform_error" => Some(Box::new(Broken)),
             _ => None,
         }
@@ -72,6 +75,7 @@ impl Plugin for Conformance {
 }
 
 /// Upper case, and at the end how many bytes it saw.
+#[derive(Default)]
 struct Upper {
     seen: usize,
 }
@@ -91,12 +95,6 @@ impl Conformance {
 }
 
 // === impl Upper ===
-
-impl Upper {
-    fn new() -> Box<dyn Transform> {
-        Box::new(Self { seen: 0 })
-    }
-}
 
 impl Transform for Upper {
     fn push(&mut self, mut chunk: Vec<u8>) -> Result<Vec<u8>> {

@@ -96,7 +96,7 @@ impl fmt::Display for Duration {
         let (unit, factor) = UNITS
             .iter()
             .rev()
-            .find(|(_, factor)| millis != 0 && millis % factor == 0)
+            .find(|(_, factor)| millis != 0 && millis.is_multiple_of(*factor))
             .unwrap_or(&("s", 1_000));
         write!(f, "{}{unit}", millis / factor)
     }

@@ -76,7 +76,7 @@ impl fmt::Display for Size {
             .iter()
             .rev()
             .filter(|(unit, _)| unit.len() != 2)
-            .find(|(_, factor)| self.0 != 0 && self.0 % factor == 0)
+            .find(|(_, factor)| self.0 != 0 && self.0.is_multiple_of(*factor))
             .unwrap_or(&("B", 1));
         write!(f, "{}{unit}", self.0 / factor)
     }

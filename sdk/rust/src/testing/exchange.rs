@@ -68,11 +68,11 @@ impl Inner {
         self.writable()?;
         let asterisk = value == "*" && self.request.method == "OPTIONS";
         let legal = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
-        if !asterisk && !(value.starts_with('/') && value.bytes().all(legal)) {
-            return Err(HeaderError::InvalidSyntax);
+        if asterisk || (value.starts_with('/') && value.bytes().all(legal)) {
+            self.request.path_with_query = value.into();
+            return Ok(());
         }
-        self.request.path_with_query = value.into();
-        Ok(())
+        Err(HeaderError::InvalidSyntax)
     }
 
     pub(crate) fn set_attribute(&mut self, key: &str, value: &str) {
