@@ -4,7 +4,7 @@
 //! its key and with the caller's name as an attribute.
 //! Never: shows a key, or takes longer for a better guess.
 
-use weir_sdk::{HeaderError, Plugin, Reply, Request, Result, Secret, Verdict, bail};
+use weir_sdk::{Place, Plugin, Reply, Request, Result, Secret, Verdict, bail};
 
 mod keys;
 #[cfg(test)]
@@ -55,12 +55,6 @@ struct KeyAuth {
     challenge: String,
 }
 
-enum Place {
-    Header(String),
-    Query(String),
-    Cookie(String),
-}
-
 fn header() -> String {
     "x-api-key".into()
 }
@@ -78,16 +72,7 @@ impl Plugin for KeyAuth {
     type Config = Config;
 
     fn configure(config: Config) -> Result<Self> {
-        let places: Vec<_> = [
-            Some(config.header)
-                .filter(|name| !name.is_empty())
-                .map(Place::Header),
-            config.query.map(Place::Query),
-            config.cookie.map(Place::Cookie),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
+        let places = Place::all(config.header, config.query, config.cookie);
         if places.is_empty() {
             bail!("no place for a key is left: name a `header`, a `query` or a `cookie`");
         }
@@ -107,12 +92,12 @@ impl Plugin for KeyAuth {
 
     fn on_request(&self, request: &mut Request) -> Result<Verdict> {
         for place in &self.places {
-            let Some(candidates) = place.read(request) else {
-                continue;
-            };
-            // One key, or none: which of several would the upstream believe?
-            let [candidate] = candidates.as_slice() else {
-                return Ok(self.refuse("one key is allowed, several were sent"));
+            let candidates = place.read(request);
+            let candidate = match candidates.as_slice() {
+                [] => continue,
+                [one] => one,
+                // Which of them would the upstream believe?
+                _ => return Ok(self.refuse("one key is allowed, several were sent")),
             };
             let Some(name) = self.keys.find(candidate) else {
                 return Ok(self.refuse("the key is not known"));
@@ -135,38 +120,5 @@ impl KeyAuth {
         Reply::problem(401, "Unauthorized", detail)
             .header("www-authenticate", &self.challenge)
             .into()
-    }
-}
-
-impl Place {
-    /// What was sent here; `None` for nothing.
-    fn read(&self, request: &Request) -> Option<Vec<Vec<u8>>> {
-        let found: Vec<Vec<u8>> = match self {
-            Self::Header(name) => request
-                .header_values(name)
-                .into_iter()
-                .map(weir_sdk::FieldValue::into_bytes)
-                .collect(),
-            Self::Query(name) => request
-                .target()
-                .parameters()
-                .filter(|(key, _)| key == name)
-                .map(|(_, value)| value.into_owned().into_bytes())
-                .collect(),
-            Self::Cookie(name) => request
-                .cookie(name)
-                .into_iter()
-                .map(String::into_bytes)
-                .collect(),
-        };
-        (!found.is_empty()).then_some(found)
-    }
-
-    fn strip(&self, request: &mut Request) -> Result<(), HeaderError> {
-        match self {
-            Self::Header(name) => request.remove_header(name),
-            Self::Query(name) => request.remove_query(name),
-            Self::Cookie(name) => request.remove_cookie(name),
-        }
     }
 }

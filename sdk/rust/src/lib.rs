@@ -66,6 +66,7 @@ extern crate self as weir_sdk; // generated code names this crate by its path
 
 #[doc(hidden)]
 pub mod bindings;
+mod cache;
 pub mod clock;
 mod config;
 mod error;
@@ -78,6 +79,7 @@ mod host;
 pub mod limiter;
 pub mod log;
 pub mod metrics;
+mod place;
 mod plugin;
 pub mod random;
 mod reply;
@@ -93,11 +95,13 @@ pub mod testing;
 #[doc(hidden)]
 pub use {serde, serde_json, wit_bindgen};
 
+pub use cache::Cache;
 pub use config::{Duration, FieldName, NoConfig, Secret, Size};
 #[cfg(feature = "regex")]
 pub use config::{Pattern, Substitution};
 pub use error::{BodyError, Error, HeaderError, Refusal, Result, StoreError};
 pub use field::FieldValue;
+pub use place::Place;
 pub use plugin::{Plugin, Summary, Transform};
 pub use reply::{Reply, Verdict};
 pub use request::{Client, ClientExt, Request, Tls};

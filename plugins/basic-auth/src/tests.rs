@@ -1,0 +1,212 @@
+use std::time::Instant;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use weir_sdk::serde_json::{Value, json};
+use weir_sdk::testing::{self, FakeRequest, request};
+
+use super::BasicAuth;
+
+/// Hashes that other implementations made: libxcrypt, OpenSSL; the last two of the specification
+/// of SHA-crypt.
+const HASHES: [(&str, &str, &str); 7] = [
+    (
+        "bcrypt",
+        "open sesame",
+        "$2b$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy",
+    ),
+    (
+        "bcrypt-y",
+        "open sesame",
+        "$2y$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy",
+    ),
+    (
+        "argon",
+        "open sesame",
+        "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$J0h/eOIccad38gI2gY5uz0HCloBYgjF8EI2nPrCFklw",
+    ),
+    (
+        "sha256",
+        "open sesame",
+        "$5$rounds=1000$pepper$oWZorsUmPOKJiuz3b2Jv.1gslgXZar14XnGUa6f3M.9",
+    ),
+    (
+        "sha256-5000",
+        "Hello world!",
+        "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5",
+    ),
+    (
+        "sha512",
+        "Hello world!",
+        "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
+    ),
+    ("plain", "pass:word \u{e9}", "plain:pass:word \u{e9}"),
+];
+
+fn users() -> Value {
+    HASHES
+        .iter()
+        .map(|(name, _, hash)| ((*name).to_owned(), json!(hash)))
+        .collect()
+}
+
+fn proxy(config: Value) -> testing::Plugin<BasicAuth> {
+    testing::Plugin::configure(config).unwrap()
+}
+
+fn basic(name: &str, password: &str) -> FakeRequest {
+    let credentials = STANDARD.encode(format!("{name}:{password}"));
+    request("GET", "/").header("authorization", format!("Basic {credentials}"))
+}
+
+#[test]
+fn every_kind_of_hash_is_verified() {
+    for cache in [0, 16] {
+        let mut proxy = proxy(json!({ "users": users(), "cache": cache }));
+        for (name, password, _) in HASHES {
+            // The second time it may be remembered.
+            for _ in 0..2 {
+                let exchange = proxy.request(basic(name, password));
+                assert_eq!(exchange.forwarded().header("authorization"), None, "{name}");
+                assert_eq!(exchange.attribute("auth.subject").as_deref(), Some(name));
+                assert_eq!(exchange.attribute("auth.scheme").as_deref(), Some("basic"));
+                for wrong in ["", "open sesam", "open sesame!", "Hello world", "pass"] {
+                    assert_eq!(
+                        proxy.request(basic(name, wrong)).reply().status,
+                        401,
+                        "{name}"
+                    );
+                }
+            }
+            for stranger in ["", "nobody", "Bcrypt", "sha256 "] {
+                assert_eq!(proxy.request(basic(stranger, password)).reply().status, 401);
+            }
+        }
+    }
+}
+
+#[test]
+fn credentials_are_read_as_rfc_7617_says() {
+    let authorization = |value: &str| request("GET", "/").header("authorization", value);
+    let good = STANDARD.encode("plain:pass:word \u{e9}");
+    for (request, passes) in [
+        (request("GET", "/"), false),
+        (authorization(&format!("Basic {good}")), true),
+        (authorization(&format!("bAsIc   {good} ")), true),
+        (authorization(&good), false),
+        (authorization("Basic"), false),
+        (authorization("Basic "), false),
+        (authorization("Basic !!!!"), false),
+        (
+            authorization(&format!("Basic {}", STANDARD.encode("plain"))),
+            false,
+        ),
+        (authorization(&format!("Bearer {good}")), false),
+        (
+            basic("plain", "pass:word \u{e9}").header("authorization", "Basic eDp5"),
+            false,
+        ),
+    ] {
+        let text = format!("{request:?}");
+        let mut proxy = proxy(json!({ "users": users(), "realm": "the vault", "hide": false }));
+        let exchange = proxy.request(request);
+        assert_eq!(exchange.is_forwarded(), passes, "{text}");
+        if passes {
+            assert!(exchange.forwarded().header("authorization").is_some());
+        } else {
+            let challenge = "Basic realm=\"the vault\", charset=\"UTF-8\"";
+            assert_eq!(
+                exchange.response().header("www-authenticate"),
+                Some(challenge)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_name_that_nobody_has_takes_its_time() {
+    let hash = "$2b$10$abcdefghijklmnopqrstuu4T826PRnz0Hu6YlprUuxkZxOOj5Fw5S";
+    let mut proxy = proxy(json!({ "users": { "alice": hash } }));
+    let mut time = |name: &str| {
+        (0..3)
+            .map(|_| {
+                let start = Instant::now();
+                assert_eq!(proxy.request(basic(name, "wrong")).reply().status, 401);
+                start.elapsed()
+            })
+            .min()
+            .unwrap_or_default()
+    };
+    // Coarse on purpose: without the hash it would be a hundred thousand times faster.
+    let (known, unknown) = (time("alice"), time("nobody"));
+    assert!(unknown * 20 > known, "{known:?} {unknown:?}");
+}
+
+#[test]
+fn a_wrong_configuration_says_what_to_write_and_shows_no_hash() {
+    let user = |hash: &str| json!({ "users": { "alice": hash } });
+    for (config, says) in [
+        (json!({}), "missing field `users`"),
+        (json!({ "users": {} }), "`users` is empty"),
+        (
+            json!({ "users": { "a:b": "plain:topsecret" } }),
+            "has a colon",
+        ),
+        (
+            user("topsecret"),
+            "users.alice: it is no hash of a kind known here",
+        ),
+        (user(""), "no hash of a kind"),
+        (user("plain:"), "the password is empty"),
+        (user("$1$topsecret$x"), "no hash of a kind"),
+        (user("x$2b$topsecret"), "no hash of a kind"),
+        (
+            user("$2b$04$topsecret"),
+            "begins as a bcrypt hash but is none",
+        ),
+        (
+            user("$2b$99$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy"),
+            "bcrypt",
+        ),
+        (
+            user("$2b$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/c"),
+            "bcrypt",
+        ),
+        (
+            user("$argon2id$v=19$m=64,t=1,p=1$topsecret"),
+            "begins as a argon2id hash but is none",
+        ),
+        (
+            user("$argon2id$v=19$m=64,t=0,p=1$c29tZXNhbHQ$J0h/eOIccad38gI2gY5uzw"),
+            "argon2id",
+        ),
+        (
+            user("$5$rounds=10$pepper$oWZorsUmPOKJiuz3b2Jv.1gslgXZar14XnGUa6f3M.9"),
+            "sha-crypt",
+        ),
+        (user("$5$topsecret"), "sha-crypt"),
+        (
+            user("$6$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8"),
+            "sha-crypt",
+        ),
+        (
+            json!({ "users": { "alice": "plain:topsecret" }, "realm": "a\"" }),
+            "`realm`",
+        ),
+        (
+            json!({ "users": { "alice": "plain:topsecret" }, "hidden": true }),
+            "unknown field",
+        ),
+    ] {
+        let text = config.to_string();
+        let error = testing::Plugin::<BasicAuth>::configure(config).err();
+        let error = error
+            .map(|error| error.to_string())
+            .unwrap_or_else(|| panic!("accepted {text}"));
+        assert!(error.contains(says), "{text}: {error}");
+        assert!(
+            !error.contains("topsecret") && !error.contains("LVz6MZl"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,165 @@
+//! Lets requests pass that carry a valid JSON Web Token (RFC 7519).
+//!
+//! In: a token in a header field, a query parameter or a cookie. Out: 401 with the error codes of
+//! RFC 6750, or the request with facts of the token in attributes and header fields.
+//! Never: believes a token's own word on how to verify it: the type of the key decides.
+
+use std::cell::RefCell;
+
+use weir_sdk::{Cache, Place, Plugin, Request, Result, Verdict, bail, clock};
+
+mod algorithm;
+mod claims;
+mod config;
+mod jwk;
+mod key;
+mod material;
+mod refusal;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use claims::Expected;
+use config::Config;
+use key::Keys;
+use refusal::Refusal;
+use token::Verified;
+
+/// Longer tokens are verified each time: what the cache may take has to be bounded.
+const MAX_CACHED: usize = 2 << 10;
+
+struct Jwt {
+    keys: Keys,
+    /// Where a token may be, in the order in which they are looked at.
+    places: Vec<Place>,
+    expected: Expected,
+    /// Names of the header fields that claims go to, as `expected.mapped` has the claims.
+    fields: Vec<String>,
+    hide: bool,
+    realm: String,
+    /// Tokens that were found good but for the time, which is checked again.
+    cache: RefCell<Cache<Verified>>,
+    /// The decoded part of a token, kept for its capacity.
+    scratch: RefCell<Vec<u8>>,
+}
+
+#[weir_sdk::plugin]
+impl Plugin for Jwt {
+    type Config = Config;
+
+    fn configure(config: Config) -> Result<Self> {
+        let places = Place::all(config.header, config.query, config.cookie);
+        if places.is_empty() {
+            bail!("no place for a token is left: name a `header`, a `query` or a `cookie`");
+        }
+        if config.realm.contains(['"', '\\']) || config.realm.contains(char::is_control) {
+            bail!("`realm` may have no quotes, backslashes or control characters");
+        }
+        let (mapped, fields) = config.claims_to_headers.into_iter().unzip();
+        Ok(Self {
+            keys: Keys::new(
+                config.algorithms,
+                config.secret,
+                config.public_key,
+                config.jwks,
+            )?,
+            places,
+            expected: Expected::new(
+                config.issuer.map(Into::into),
+                config.audience.map(Into::into),
+                config.leeway,
+                config.require,
+                mapped,
+            ),
+            fields,
+            hide: config.hide,
+            realm: config.realm,
+            cache: RefCell::new(Cache::new(config.cache)),
+            scratch: RefCell::default(),
+        })
+    }
+
+    fn on_request(&self, request: &mut Request) -> Result<Verdict> {
+        for place in &self.places {
+            let found = place.read(request);
+            let value = match found.as_slice() {
+                [] => continue,
+                [one] => one,
+                // Which of them would the upstream believe?
+                _ => return Ok(Refusal::Several.reply(&self.realm).into()),
+            };
+            let Some(token) = bearer(place, value) else {
+                continue;
+            };
+            return match self.admit(token, request)? {
+                Ok(()) => {
+                    if self.hide {
+                        place.strip(request)?;
+                    }
+                    Ok(Verdict::Forward)
+                }
+                Err(refusal) => Ok(refusal.reply(&self.realm).into()),
+            };
+        }
+        Ok(Refusal::Missing.reply(&self.realm).into())
+    }
+}
+
+impl Jwt {
+    /// Verifies the token and tells the upstream and other plugins what it says.
+    fn admit(&self, token: &[u8], request: &mut Request) -> Result<Result<(), Refusal>> {
+        let now = clock::unix_seconds() as f64;
+        let mut cache = self.cache.borrow_mut();
+        if let Some(verified) = cache.get(token) {
+            return self.tell(verified, now, request);
+        }
+        let mut scratch = self.scratch.borrow_mut();
+        let verified = match token::verify(token, &self.keys, &self.expected, &mut scratch) {
+            Ok(verified) => verified,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let told = self.tell(&verified, now, request)?;
+        if told.is_ok() && token.len() <= MAX_CACHED {
+            cache.put(token, verified);
+        }
+        Ok(told)
+    }
+
+    /// Tells what a verified token says, if now is its time.
+    fn tell(
+        &self,
+        verified: &Verified,
+        now: f64,
+        request: &mut Request,
+    ) -> Result<Result<(), Refusal>> {
+        if let Err(refusal) = verified.check_time(now) {
+            return Ok(Err(refusal));
+        }
+        request.set_attribute("auth.scheme", "bearer");
+        if let Some(subject) = &verified.subject {
+            request.set_attribute("auth.subject", subject);
+        }
+        for (name, value) in self.fields.iter().zip(&verified.mapped) {
+            match value {
+                Some(value) => request.set_header(name, value)?,
+                // Or the caller could say it in the token's stead.
+                None => request.remove_header(name)?,
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+/// The token in a value: behind `Bearer` (RFC 6750, 2.1), which may be missing anywhere but in
+/// `authorization`.
+fn bearer<'a>(place: &Place, value: &'a [u8]) -> Option<&'a [u8]> {
+    match value.split_at_checked(7) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => {
+            Some(token.trim_ascii())
+        }
+        _ => match place {
+            Place::Header(name) if name.eq_ignore_ascii_case("authorization") => None,
+            _ => Some(value),
+        },
+    }
+}
