@@ -6,16 +6,18 @@
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use wasmtime::component::{
-    ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Lower, Resource, ResourceAny,
+    ComponentExportIndex, ComponentNamedList, Func, InstancePre, Lift, Lower, Resource, ResourceAny,
     TypedFunc,
 };
-use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime::{Engine, Store};
 
 use super::bindings::{self, About, RequestHandle, ResponseHandle};
-use super::component::Exports;
-use super::fault::{DeadlineExceeded, Fault};
+use super::component::{Exports, TransformExports};
+use super::deadline::{self, Budget};
+use super::fault::Fault;
 use super::reply;
 use super::shared::Shared;
 use super::state::{Phase, State};
@@ -23,9 +25,9 @@ use super::ticker::Pulse;
 use crate::chain::{Exchange, Summary, Verdict};
 use crate::telemetry::metrics::InstanceGuard;
 
-/// Ticks that `describe` and `configure` may take. More than a hook's: they may parse large tables,
-/// and run where no request waits, except once after a trap.
-const SET_UP_TICKS: u64 = 1_000;
+/// CPU time that `describe` and `configure` may take. More than a hook's: they may parse large
+/// tables, and run where no request waits, except once after a trap.
+const SET_UP_LIMIT: Duration = Duration::from_secs(1);
 
 /// How instances of a plugin are made.
 pub struct Template {
@@ -36,8 +38,8 @@ pub struct Template {
     pub suspends: bool,
     /// Bytes.
     pub memory: usize,
-    /// Ticks of a hook call.
-    pub ticks: u64,
+    /// CPU time of a hook call.
+    pub limit: Duration,
     pub keeps_backup: bool,
     pub shared: Arc<Shared>,
 }
@@ -47,7 +49,7 @@ pub struct Instance {
     store: Store<State>,
     functions: Functions,
     suspends: bool,
-    ticks: u64,
+    limit: Duration,
     /// Calls so far.
     pub calls: u32,
     /// It trapped, or a call was given up half-way.
@@ -62,8 +64,21 @@ type OnComplete = TypedFunc<(Resource<RequestHandle>, bindings::Summary), ()>;
 type OpenRequest = TypedFunc<(Resource<RequestHandle>,), (Option<ResourceAny>,)>;
 type OpenResponse =
     TypedFunc<(Resource<RequestHandle>, Resource<ResponseHandle>), (Option<ResourceAny>,)>;
-type Push = TypedFunc<(ResourceAny, &'static [u8]), (Result<Vec<u8>, String>,)>;
-type Finish = TypedFunc<(ResourceAny,), (Result<Vec<u8>, String>,)>;
+type Transformed = (Result<Vec<u8>, String>,);
+
+/// The guest's side of a body, and the functions that move it on.
+pub struct OpenTransform {
+    resource: ResourceAny,
+    push: Func,
+    finish: Func,
+}
+
+/// The functions of a kind of body transform.
+struct TransformFunctions<Open> {
+    open: Open,
+    push: Func,
+    finish: Func,
+}
 
 struct Functions {
     describe: TypedFunc<(), (About,)>,
@@ -71,6 +86,8 @@ struct Functions {
     on_request: Option<OnRequest>,
     on_response: Option<OnResponse>,
     on_complete: Option<OnComplete>,
+    request_body: Option<TransformFunctions<OpenRequest>>,
+    response_body: Option<TransformFunctions<OpenResponse>>,
 }
 
 impl Template {
@@ -80,17 +97,9 @@ impl Template {
         let state = State::new(self.shared.clone(), self.memory, self.keeps_backup);
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.caps);
-        if self.suspends {
-            store.epoch_deadline_callback(|mut store| {
-                let ticks = &mut store.data_mut().ticks;
-                *ticks = ticks.saturating_sub(1);
-                if *ticks == 0 { Err(DeadlineExceeded.into()) } else { Ok(UpdateDeadline::Yield(1)) }
-            });
-            store.data_mut().ticks = SET_UP_TICKS;
-            store.set_epoch_deadline(1);
-        } else {
-            store.set_epoch_deadline(SET_UP_TICKS);
-        }
+        deadline::watch(&mut store, self.suspends);
+        store.data_mut().budget = Budget::new(SET_UP_LIMIT);
+        store.set_epoch_deadline(1);
         let beat = pulse.beat();
         let made = if self.suspends {
             drive(self.before.instantiate_async(&mut store))
@@ -106,7 +115,7 @@ impl Template {
             store,
             functions,
             suspends: self.suspends,
-            ticks: self.ticks,
+            limit: self.limit,
             calls: 0,
             broken: false,
             _counted: counted,
@@ -131,12 +140,30 @@ impl Functions {
         {
             export.map(|export| instance.get_typed_func(store, export)).transpose()
         }
+        fn transform<P, R>(
+            instance: &wasmtime::component::Instance,
+            store: &mut Store<State>,
+            exports: Option<&TransformExports>,
+        ) -> wasmtime::Result<Option<TransformFunctions<TypedFunc<P, R>>>>
+        where
+            P: ComponentNamedList + Lower,
+            R: ComponentNamedList + Lift,
+        {
+            let Some(exports) = exports else { return Ok(None) };
+            let open = instance.get_typed_func(&mut *store, &exports.open)?;
+            // What is inspected is there, so these are found.
+            let push = instance.get_func(&mut *store, &exports.push);
+            let finish = instance.get_func(&mut *store, &exports.finish);
+            Ok(push.zip(finish).map(|(push, finish)| TransformFunctions { open, push, finish }))
+        }
         Ok(Functions {
             describe: instance.get_typed_func(&mut *store, &exports.describe)?,
             configure: instance.get_typed_func(&mut *store, &exports.configure)?,
             on_request: find(instance, store, exports.on_request.as_ref())?,
             on_response: find(instance, store, exports.on_response.as_ref())?,
             on_complete: find(instance, store, exports.on_complete.as_ref())?,
+            request_body: transform(instance, store, exports.request_body.as_ref())?,
+            response_body: transform(instance, store, exports.response_body.as_ref())?,
         })
     }
 }
@@ -145,13 +172,13 @@ impl Instance {
     /// What the plugin says of itself.
     pub fn describe(&mut self, pulse: &Pulse) -> Result<About, Fault> {
         let function = self.functions.describe;
-        self.set_up(pulse, function, ()).map(|(about,)| about)
+        self.call_alone(pulse, function, (), SET_UP_LIMIT).map(|(about,)| about)
     }
 
     /// Hands over the configuration; to be done once. The inner error is the plugin's own.
     pub fn configure(&mut self, pulse: &Pulse, config: &str) -> Result<Result<(), String>, Fault> {
         let function = self.functions.configure;
-        self.set_up(pulse, function, (config.to_owned(),)).map(|(answer,)| answer)
+        self.call_alone(pulse, function, (config.to_owned(),), SET_UP_LIMIT).map(|(answer,)| answer)
     }
 
     /// The request hook.
@@ -233,6 +260,121 @@ impl Instance {
         self.call_suspending(pulse, function, exchange, Phase::Complete, arguments, none).await
     }
 
+    /// Asks whether the request's body is to be transformed.
+    pub fn open_request_transform(
+        &mut self,
+        pulse: &Pulse,
+        exchange: Box<Exchange>,
+    ) -> (Box<Exchange>, Result<Option<OpenTransform>, Fault>) {
+        let Some(functions) = &self.functions.request_body else {
+            return (exchange, Ok(None));
+        };
+        let (open, push, finish) = (functions.open, functions.push, functions.finish);
+        let handle = |call| (Resource::new_own(call),);
+        let opened = |(resource,): (Option<ResourceAny>,), _: &Exchange| {
+            Ok(resource.map(|resource| OpenTransform { resource, push, finish }))
+        };
+        self.call(pulse, open, exchange, Phase::Request, handle, opened)
+    }
+
+    /// Asks whether the request's body is to be transformed, on a fiber.
+    pub async fn open_request_transform_suspending(
+        &mut self,
+        pulse: &Pulse,
+        exchange: Box<Exchange>,
+    ) -> (Box<Exchange>, Result<Option<OpenTransform>, Fault>) {
+        let Some(functions) = &self.functions.request_body else {
+            return (exchange, Ok(None));
+        };
+        let (open, push, finish) = (functions.open, functions.push, functions.finish);
+        let handle = |call| (Resource::new_own(call),);
+        let opened = |(resource,): (Option<ResourceAny>,), _: &Exchange| {
+            Ok(resource.map(|resource| OpenTransform { resource, push, finish }))
+        };
+        self.call_suspending(pulse, open, exchange, Phase::Request, handle, opened).await
+    }
+
+    /// Asks whether the response's body is to be transformed.
+    pub fn open_response_transform(
+        &mut self,
+        pulse: &Pulse,
+        exchange: Box<Exchange>,
+    ) -> (Box<Exchange>, Result<Option<OpenTransform>, Fault>) {
+        let Some(functions) = &self.functions.response_body else {
+            return (exchange, Ok(None));
+        };
+        let (open, push, finish) = (functions.open, functions.push, functions.finish);
+        let opened = |(resource,): (Option<ResourceAny>,), _: &Exchange| {
+            Ok(resource.map(|resource| OpenTransform { resource, push, finish }))
+        };
+        self.call(pulse, open, exchange, Phase::Response, handles, opened)
+    }
+
+    /// Asks whether the response's body is to be transformed, on a fiber.
+    pub async fn open_response_transform_suspending(
+        &mut self,
+        pulse: &Pulse,
+        exchange: Box<Exchange>,
+    ) -> (Box<Exchange>, Result<Option<OpenTransform>, Fault>) {
+        let Some(functions) = &self.functions.response_body else {
+            return (exchange, Ok(None));
+        };
+        let (open, push, finish) = (functions.open, functions.push, functions.finish);
+        let opened = |(resource,): (Option<ResourceAny>,), _: &Exchange| {
+            Ok(resource.map(|resource| OpenTransform { resource, push, finish }))
+        };
+        self.call_suspending(pulse, open, exchange, Phase::Response, handles, opened).await
+    }
+
+    /// One chunk through a transform.
+    pub fn push(
+        &mut self,
+        pulse: &Pulse,
+        transform: &OpenTransform,
+        chunk: &[u8],
+    ) -> Result<Vec<u8>, Fault> {
+        // The type is looked at anew each time, for it has the chunk's lifetime in it; the chunk
+        // is then copied once, into the guest.
+        let function = transform.push.typed::<(ResourceAny, &[u8]), Transformed>(&self.store);
+        self.transform(pulse, function, (transform.resource, chunk))
+    }
+
+    /// What is left after the last chunk.
+    pub fn finish(&mut self, pulse: &Pulse, transform: &OpenTransform) -> Result<Vec<u8>, Fault> {
+        let function = transform.finish.typed::<(ResourceAny,), Transformed>(&self.store);
+        self.transform(pulse, function, (transform.resource,))
+    }
+
+    /// Drops the guest's side. An instance that fails at it is broken.
+    pub fn close_transform(&mut self, pulse: &Pulse, transform: OpenTransform) {
+        if self.broken {
+            return;
+        }
+        self.grant(self.limit);
+        let beat = pulse.beat();
+        let dropped = if self.suspends {
+            drive(transform.resource.resource_drop_async(&mut self.store))
+        } else {
+            transform.resource.resource_drop(&mut self.store)
+        };
+        drop(beat);
+        self.broken |= dropped.is_err();
+    }
+
+    fn transform<P>(
+        &mut self,
+        pulse: &Pulse,
+        function: wasmtime::Result<TypedFunc<P, Transformed>>,
+        arguments: P,
+    ) -> Result<Vec<u8>, Fault>
+    where
+        P: ComponentNamedList + Lower,
+    {
+        let function = function.map_err(|error| Fault::unavailable(error.to_string()))?;
+        let (answer,) = self.call_alone(pulse, function, arguments, self.limit)?;
+        answer.map_err(|message| Fault::error(&message))
+    }
+
     /// A call with the exchange at hand.
     fn call<P, R, T>(
         &mut self,
@@ -272,7 +414,7 @@ impl Instance {
         self.broken = true;
         let returned = {
             let running = pin!(function.call_async(&mut self.store, arguments(call)));
-            Beating { running, pulse }.await
+            Beating { running, pulse, is_first: true }.await
         };
         self.broken = false;
         self.end(returned, check)
@@ -280,17 +422,13 @@ impl Instance {
 
     fn begin(&mut self, exchange: Box<Exchange>, phase: Phase) -> u32 {
         self.calls += 1;
-        self.grant_ticks(self.ticks);
+        self.grant(self.limit);
         self.store.data_mut().enter(exchange, phase)
     }
 
-    fn grant_ticks(&mut self, ticks: u64) {
-        if self.suspends {
-            self.store.data_mut().ticks = ticks;
-            self.store.set_epoch_deadline(1);
-        } else {
-            self.store.set_epoch_deadline(ticks);
-        }
+    fn grant(&mut self, limit: Duration) {
+        self.store.data_mut().budget = Budget::new(limit);
+        self.store.set_epoch_deadline(1);
     }
 
     fn end<R, T>(
@@ -308,18 +446,19 @@ impl Instance {
         (state.leave(result.is_err()), result)
     }
 
-    /// A call without an exchange, where nothing waits for it.
-    fn set_up<P, R>(
+    /// A call without an exchange, which waits for nothing.
+    fn call_alone<P, R>(
         &mut self,
         pulse: &Pulse,
         function: TypedFunc<P, R>,
         arguments: P,
+        limit: Duration,
     ) -> Result<R, Fault>
     where
         P: ComponentNamedList + Lower,
         R: ComponentNamedList + Lift + 'static,
     {
-        self.grant_ticks(SET_UP_TICKS);
+        self.grant(limit);
         let beat = pulse.beat();
         let returned = if self.suspends {
             drive(function.call_async(&mut self.store, arguments))
@@ -338,12 +477,15 @@ impl Instance {
 struct Beating<'a, F> {
     running: Pin<&'a mut F>,
     pulse: &'a Pulse,
+    /// Not polled yet.
+    is_first: bool,
 }
 
 impl<F: Future> Future for Beating<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        deadline::resume(std::mem::take(&mut self.is_first));
         let _beat = self.pulse.beat();
         self.running.as_mut().poll(cx)
     }
@@ -353,7 +495,9 @@ impl<F: Future> Future for Beating<'_, F> {
 fn drive<F: Future>(call: F) -> F::Output {
     let mut call = pin!(call);
     let mut cx = Context::from_waker(Waker::noop());
+    let mut is_first = true;
     loop {
+        deadline::resume(std::mem::take(&mut is_first));
         if let Poll::Ready(output) = call.as_mut().poll(&mut cx) {
             return output;
         }

@@ -11,12 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::backoff::Backoff;
 use super::bindings;
 use super::fault::Fault;
-use super::instance::Instance;
+use super::instance::{Instance, OpenTransform};
 use super::plugin::{LoadedPlugin, PreparedInstance};
 use super::ticker::Pulse;
+use super::transform::GuestTransform;
 use crate::chain::{Exchange, Failure, Hooks, Middleware, Step, Summary, Transform, Verdict};
 use crate::config::{Isolation, OnFailure};
-use crate::telemetry::metrics::Hook;
+use crate::telemetry::metrics::{Hook, PluginMetrics};
 
 /// Calls after which an instance is replaced, so that what a guest leaks stays bounded.
 const MAX_CALLS: u32 = 100_000;
@@ -39,6 +40,9 @@ pub struct Desk {
     /// The last call lost its instance: look at `backoff`. Spares the good ones a lock.
     failing: AtomicBool,
 }
+
+/// What comes of asking a guest for a transform.
+type Opened = (Box<Exchange>, Result<Option<OpenTransform>, Fault>);
 
 impl LoadedPlugin {
     /// The plugin as a chain member of the calling worker.
@@ -87,14 +91,26 @@ impl Middleware for Member {
     }
 
     fn open_request_transform(&self, exchange: Box<Exchange>) -> Step<Option<Box<dyn Transform>>> {
-        Step::Ready(exchange, Ok(None))
+        if self.desk.plugin.suspends() {
+            let call = async |instance: &mut Instance, pulse: &Pulse, exchange| {
+                instance.open_request_transform_suspending(pulse, exchange).await
+            };
+            return self.open_suspending(Hook::RequestBody, exchange, call);
+        }
+        self.open(Hook::RequestBody, exchange, Instance::open_request_transform)
     }
 
     fn open_response_transform(
         &self,
         exchange: Box<Exchange>,
     ) -> Step<Option<Box<dyn Transform>>> {
-        Step::Ready(exchange, Ok(None))
+        if self.desk.plugin.suspends() {
+            let call = async |instance: &mut Instance, pulse: &Pulse, exchange| {
+                instance.open_response_transform_suspending(pulse, exchange).await
+            };
+            return self.open_suspending(Hook::ResponseBody, exchange, call);
+        }
+        self.open(Hook::ResponseBody, exchange, Instance::open_response_transform)
     }
 
     fn on_complete(&self, exchange: Box<Exchange>, summary: &Summary) -> Step<()> {
@@ -127,25 +143,75 @@ impl Member {
                 return Step::Ready(exchange, Err(failure));
             }
         };
-        let metrics = &desk.plugin.template.shared.metrics;
+        let metrics = desk.metrics();
         let called = metrics.called(hook);
         let (exchange, result) = call(&mut instance, &desk.pulse, exchange);
         metrics.returned(hook, called);
         match result {
             Ok(value) => {
                 desk.succeeded();
-                if desk.may_serve_again(&instance) {
-                    self.warm.set(Some(instance));
-                }
+                self.keep(instance);
                 Step::Ready(exchange, Ok(value))
             }
             Err(fault) => {
-                if desk.may_serve_again(&instance) {
-                    self.warm.set(Some(instance));
-                }
+                self.keep(instance);
                 let failure = desk.failed(hook, &exchange, fault);
                 Step::Ready(exchange, Err(failure))
             }
+        }
+    }
+
+    /// Opens a body transform, on an instance of its own.
+    fn open(
+        &self,
+        hook: Hook,
+        exchange: Box<Exchange>,
+        call: impl FnOnce(&mut Instance, &Pulse, Box<Exchange>) -> Opened,
+    ) -> Step<Option<Box<dyn Transform>>> {
+        let desk = &self.desk;
+        let mut instance = match self.warm.take().map_or_else(|| desk.obtain(), Ok) {
+            Ok(instance) => instance,
+            Err(fault) => {
+                let failure = desk.failed(hook, &exchange, fault);
+                return Step::Ready(exchange, Err(failure));
+            }
+        };
+        let called = desk.metrics().called(hook);
+        let (exchange, result) = call(&mut instance, &desk.pulse, exchange);
+        desk.metrics().returned(hook, called);
+        let result = desk.opened(hook, instance, &exchange, result);
+        Step::Ready(exchange, result)
+    }
+
+    /// The same, where the guest may wait before it answers.
+    fn open_suspending(
+        &self,
+        hook: Hook,
+        exchange: Box<Exchange>,
+        call: impl AsyncFnOnce(&mut Instance, &Pulse, Box<Exchange>) -> Opened + 'static,
+    ) -> Step<Option<Box<dyn Transform>>> {
+        let desk = self.desk.clone();
+        let warm = self.warm.take().map_or_else(|| desk.obtain(), Ok);
+        Step::Pending(Box::pin(async move {
+            let mut instance = match warm {
+                Ok(instance) => instance,
+                Err(fault) => {
+                    let failure = desk.failed(hook, &exchange, fault);
+                    return (exchange, Err(failure));
+                }
+            };
+            let called = desk.metrics().called(hook);
+            let (exchange, result) = call(&mut instance, &desk.pulse, exchange).await;
+            desk.metrics().returned(hook, called);
+            let result = desk.opened(hook, instance, &exchange, result);
+            (exchange, result)
+        }))
+    }
+
+    /// The instance waits for the next call here.
+    fn keep(&self, instance: Box<Instance>) {
+        if self.desk.may_serve_again(&instance) {
+            self.warm.set(Some(instance));
         }
     }
 
@@ -171,7 +237,7 @@ impl Member {
                     return (exchange, Err(failure));
                 }
             };
-            let metrics = &desk.plugin.template.shared.metrics;
+            let metrics = desk.metrics();
             let called = metrics.called(hook);
             let (exchange, result) = call(&mut instance, &desk.pulse, exchange).await;
             metrics.returned(hook, called);
@@ -189,6 +255,37 @@ impl Member {
 }
 
 impl Desk {
+    pub fn metrics(&self) -> &PluginMetrics {
+        &self.plugin.template.shared.metrics
+    }
+
+    /// A guest's answer to whether it transforms a body.
+    fn opened(
+        self: &Arc<Self>,
+        hook: Hook,
+        instance: Box<Instance>,
+        exchange: &Exchange,
+        result: Result<Option<OpenTransform>, Fault>,
+    ) -> Result<Option<Box<dyn Transform>>, Failure> {
+        match result {
+            Ok(Some(transform)) => {
+                let (route, request) = (exchange.route.clone(), exchange.request_id());
+                let desk = self.clone();
+                let open = GuestTransform::new(desk, hook, instance, transform, route, request);
+                Ok(Some(Box::new(open)))
+            }
+            Ok(None) => {
+                self.succeeded();
+                self.give_back(instance);
+                Ok(None)
+            }
+            Err(fault) => {
+                self.give_back(instance);
+                Err(self.failed(hook, exchange, fault))
+            }
+        }
+    }
+
     /// An idle instance, or a new one unless the plugin is paused.
     fn obtain(&self) -> Result<Box<Instance>, Fault> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -206,7 +303,7 @@ impl Desk {
     }
 
     /// Keeps an instance for the next call, if it can serve one.
-    fn give_back(&self, instance: Box<Instance>) {
+    pub fn give_back(&self, instance: Box<Instance>) {
         if !self.may_serve_again(&instance) {
             return;
         }
@@ -222,7 +319,7 @@ impl Desk {
             && self.plugin.isolation == Isolation::Worker
     }
 
-    fn succeeded(&self) {
+    pub fn succeeded(&self) {
         if self.failing.load(Ordering::Relaxed) {
             self.backoff.lock().unwrap_or_else(PoisonError::into_inner).succeeded();
             self.failing.store(false, Ordering::Relaxed);
@@ -234,7 +331,7 @@ impl Desk {
         self.report(hook, &exchange.route, &exchange.request_id(), fault)
     }
 
-    fn report(&self, hook: Hook, route: &str, request: &str, fault: Fault) -> Failure {
+    pub fn report(&self, hook: Hook, route: &str, request: &str, fault: Fault) -> Failure {
         let shared = &self.plugin.template.shared;
         shared.metrics.failed(hook, fault.reason);
         let plugin = &*self.plugin.name;

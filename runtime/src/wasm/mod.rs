@@ -14,6 +14,7 @@ mod backoff;
 mod bindings;
 mod cache;
 mod component;
+mod deadline;
 mod engine;
 mod fault;
 mod host;
@@ -28,6 +29,7 @@ mod shared;
 mod state;
 mod store;
 mod ticker;
+mod transform;
 
 pub use bindings::About;
 pub use plugin::{BuiltIn, Host, HostOptions, LoadedPlugin, PreparedInstance};

@@ -22,7 +22,7 @@ use super::problem::{PluginProblem, Problem};
 use super::schema;
 use super::shared::Registry;
 use super::state::State;
-use super::ticker::{Ticker, ticks};
+use super::ticker::Ticker;
 use crate::chain::Hooks;
 use crate::clock::Clock;
 use crate::config::{self, ComponentSource, Isolation, OnFailure};
@@ -214,7 +214,7 @@ impl Host {
             exports: loaded.inspected.exports.clone(),
             suspends: loaded.inspected.suspends,
             memory: plugin.limits.memory,
-            ticks: ticks(plugin.limits.deadline),
+            limit: plugin.limits.deadline,
             keeps_backup: plugin.on_failure == OnFailure::Skip,
             shared: self.registry.shared(&plugin.name, &self.options.metrics, &self.options.clock),
         })

@@ -10,6 +10,7 @@ use wasmtime::component::Resource;
 use wasmtime::{ResourceLimiter, Result};
 
 use super::bindings::{RequestHandle, ResponseHandle};
+use super::deadline::Budget;
 use super::host::wasi::Output;
 use super::shared::Shared;
 use crate::chain::{Attributes, Exchange, HeadLimits};
@@ -30,8 +31,8 @@ pub struct State {
     /// Bytes of the heads as they are, once counted in this call.
     pub request_bytes: Option<usize>,
     pub response_bytes: Option<usize>,
-    /// Ticks that a call on a fiber may still use; see `instance`.
-    pub ticks: u64,
+    /// CPU time of the call.
+    pub budget: Budget,
     pub caps: Caps,
     pub shared: Arc<Shared>,
     pub metrics: WorkerCustomMetrics,
@@ -100,7 +101,7 @@ impl State {
             backup: None,
             request_bytes: None,
             response_bytes: None,
-            ticks: 0,
+            budget: Budget::default(),
             caps: Caps { memory, used: 0, refused: false },
             metrics: WorkerCustomMetrics::new(shared.metrics.custom().clone()),
             shared,

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use wasmtime::{Engine, EngineWeak};
 
-/// Length of a tick: deadlines are counted in these.
-pub const TICK: Duration = Duration::from_millis(1);
+/// Length of a tick: how often the CPU time of a call that lasts is looked at.
+const TICK: Duration = Duration::from_millis(1);
 /// Ticks without a running guest after which the thread parks.
 const QUIET_TICKS: u32 = 100;
 
@@ -43,12 +43,6 @@ struct Shared {
     parked: AtomicBool,
     stopped: AtomicBool,
     pulses: Mutex<Vec<Weak<Pulse>>>,
-}
-
-/// How many ticks a call may take: `deadline` rounded up, and one more for the tick under way.
-pub fn ticks(deadline: Duration) -> u64 {
-    let ticks = deadline.as_nanos().div_ceil(TICK.as_nanos());
-    u64::try_from(ticks).unwrap_or(u64::MAX / 2).saturating_add(1)
 }
 
 impl Ticker {

@@ -64,9 +64,8 @@ pub(super) async fn read_response(
     Ok((read,))
 }
 
-/// Back from waiting: the body is put back, and the time waited is no CPU time of the guest.
+/// Back from waiting: the body is put back.
 fn resume(store: &mut Context<'_>, part: Part, body: Body) {
-    store.set_epoch_deadline(1);
     let Some(exchange) = store.data_mut().exchange_mut() else { return };
     match part {
         Part::Response => exchange.response_body = body,
