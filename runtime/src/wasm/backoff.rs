@@ -38,3 +38,6 @@ impl Backoff {
         *self = Backoff::default();
     }
 }
+
+#[cfg(test)]
+mod tests;

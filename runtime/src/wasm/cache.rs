@@ -56,17 +56,23 @@ impl Cache {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let key = format!("{:016x}", hasher.finish());
-        let dir = dir.and_then(|dir| match private_dir(dir).and_then(|()| private_dir(&dir.join(&key))) {
-            Ok(()) => Some(dir.join(&key)),
-            Err(error) => {
-                tracing::warn!(
-                    cache = %dir.display(),
-                    "compiled components are not kept, so every start compiles them: {error}"
-                );
-                None
+        let dir = dir.and_then(|dir| {
+            match private_dir(dir).and_then(|()| private_dir(&dir.join(&key))) {
+                Ok(()) => Some(dir.join(&key)),
+                Err(error) => {
+                    tracing::warn!(
+                        cache = %dir.display(),
+                        "compiled components are not kept, so every start compiles them: {error}"
+                    );
+                    None
+                }
             }
         });
-        Cache { engine: engine.clone(), dir, loaded: Mutex::default() }
+        Cache {
+            engine: engine.clone(),
+            dir,
+            loaded: Mutex::default(),
+        }
     }
 
     /// Loads a component.
@@ -80,10 +86,19 @@ impl Cache {
         }
         let (component, origin) = match self.read(&digest) {
             Some(component) => (component, Origin::Disk),
-            None => (self.compile(bytes, &digest).map_err(|problem| vec![problem])?, Origin::Compiled),
+            None => (
+                self.compile(bytes, &digest)
+                    .map_err(|problem| vec![problem])?,
+                Origin::Compiled,
+            ),
         };
         let inspected = inspect(&self.engine, &component)?;
-        let loaded = Arc::new(Loaded { component, digest: digest.clone(), inspected, origin });
+        let loaded = Arc::new(Loaded {
+            component,
+            digest: digest.clone(),
+            inspected,
+            origin,
+        });
         let mut all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, loaded| loaded.strong_count() > 0);
         all.insert(digest, Arc::downgrade(&loaded));
@@ -93,7 +108,9 @@ impl Cache {
     /// How many components are in use.
     pub fn len(&self) -> usize {
         let all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        all.values().filter(|loaded| loaded.strong_count() > 0).count()
+        all.values()
+            .filter(|loaded| loaded.strong_count() > 0)
+            .count()
     }
 
     fn known(&self, digest: &str) -> Option<Arc<Loaded>> {
@@ -103,8 +120,9 @@ impl Cache {
 
     fn compile(&self, bytes: &[u8], digest: &str) -> Result<Component, Problem> {
         check_kind(bytes)?;
-        let component = Component::from_binary(&self.engine, bytes)
-            .map_err(|error| Problem::component(format!("the component does not compile: {error:#}")))?;
+        let component = Component::from_binary(&self.engine, bytes).map_err(|error| {
+            Problem::component(format!("the component does not compile: {error:#}"))
+        })?;
         if let Some(dir) = &self.dir
             && let Err(error) = self.write(dir, digest, &component)
         {
@@ -168,11 +186,18 @@ fn private_dir(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     // A file of ours tells who we are; no other portable call without unsafe code does.
     let probe = dir.join(format!(".probe-{}-{}", process::id(), serial()));
-    let ours = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&probe)?.metadata();
+    let ours = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&probe)?
+        .metadata();
     fs::remove_file(&probe)?;
     let (ours, dir) = (ours?, fs::symlink_metadata(dir)?);
     if dir.uid() != ours.uid() || dir.mode() & 0o022 != 0 || !dir.is_dir() {
-        return Err(io::Error::other("others can write to the directory, or it is not ours"));
+        return Err(io::Error::other(
+            "others can write to the directory, or it is not ours",
+        ));
     }
     Ok(())
 }
@@ -208,9 +233,14 @@ fn serial() -> u64 {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,7 +32,11 @@ thread_local! {
 
 impl Budget {
     pub fn new(limit: Duration) -> Budget {
-        Budget { limit, used: Duration::ZERO, since: None }
+        Budget {
+            limit,
+            used: Duration::ZERO,
+            since: None,
+        }
     }
 
     /// Counts the time up to `now`, and says whether it was too much.
@@ -75,3 +79,6 @@ pub fn resume(is_first: bool) {
 fn thread_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

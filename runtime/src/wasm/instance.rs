@@ -9,8 +9,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use wasmtime::component::{
-    ComponentExportIndex, ComponentNamedList, Func, InstancePre, Lift, Lower, Resource, ResourceAny,
-    TypedFunc,
+    ComponentExportIndex, ComponentNamedList, Func, InstancePre, Lift, Lower, Resource,
+    ResourceAny, TypedFunc,
 };
 use wasmtime::{Engine, Store};
 
@@ -138,7 +138,9 @@ impl Functions {
             P: ComponentNamedList + Lower,
             R: ComponentNamedList + Lift,
         {
-            export.map(|export| instance.get_typed_func(store, export)).transpose()
+            export
+                .map(|export| instance.get_typed_func(store, export))
+                .transpose()
         }
         fn transform<P, R>(
             instance: &wasmtime::component::Instance,
@@ -149,12 +151,16 @@ impl Functions {
             P: ComponentNamedList + Lower,
             R: ComponentNamedList + Lift,
         {
-            let Some(exports) = exports else { return Ok(None) };
+            let Some(exports) = exports else {
+                return Ok(None);
+            };
             let open = instance.get_typed_func(&mut *store, &exports.open)?;
             // What is inspected is there, so these are found.
             let push = instance.get_func(&mut *store, &exports.push);
             let finish = instance.get_func(&mut *store, &exports.finish);
-            Ok(push.zip(finish).map(|(push, finish)| TransformFunctions { open, push, finish }))
+            Ok(push
+                .zip(finish)
+                .map(|(push, finish)| TransformFunctions { open, push, finish }))
         }
         Ok(Functions {
             describe: instance.get_typed_func(&mut *store, &exports.describe)?,
@@ -172,13 +178,15 @@ impl Instance {
     /// What the plugin says of itself.
     pub fn describe(&mut self, pulse: &Pulse) -> Result<About, Fault> {
         let function = self.functions.describe;
-        self.call_alone(pulse, function, (), SET_UP_LIMIT).map(|(about,)| about)
+        self.call_alone(pulse, function, (), SET_UP_LIMIT)
+            .map(|(about,)| about)
     }
 
     /// Hands over the configuration; to be done once. The inner error is the plugin's own.
     pub fn configure(&mut self, pulse: &Pulse, config: &str) -> Result<Result<(), String>, Fault> {
         let function = self.functions.configure;
-        self.call_alone(pulse, function, (config.to_owned(),), SET_UP_LIMIT).map(|(answer,)| answer)
+        self.call_alone(pulse, function, (config.to_owned(),), SET_UP_LIMIT)
+            .map(|(answer,)| answer)
     }
 
     /// The request hook.
@@ -204,7 +212,8 @@ impl Instance {
             return (exchange, Ok(Verdict::Forward));
         };
         let handle = |call| (Resource::new_own(call),);
-        self.call_suspending(pulse, function, exchange, Phase::Request, handle, verdict).await
+        self.call_suspending(pulse, function, exchange, Phase::Request, handle, verdict)
+            .await
     }
 
     /// The response hook.
@@ -228,7 +237,8 @@ impl Instance {
         let Some(function) = self.functions.on_response else {
             return (exchange, Ok(()));
         };
-        self.call_suspending(pulse, function, exchange, Phase::Response, handles, done).await
+        self.call_suspending(pulse, function, exchange, Phase::Response, handles, done)
+            .await
     }
 
     /// The completion hook.
@@ -242,7 +252,14 @@ impl Instance {
             return (exchange, Ok(()));
         };
         let arguments = |call| (Resource::new_own(call), summary.into());
-        self.call(pulse, function, exchange, Phase::Complete, arguments, |(), _| Ok(()))
+        self.call(
+            pulse,
+            function,
+            exchange,
+            Phase::Complete,
+            arguments,
+            |(), _| Ok(()),
+        )
     }
 
     /// The completion hook, on a fiber.
@@ -257,7 +274,8 @@ impl Instance {
         };
         let arguments = |call| (Resource::new_own(call), summary);
         let none = |(), _: &Exchange| Ok(());
-        self.call_suspending(pulse, function, exchange, Phase::Complete, arguments, none).await
+        self.call_suspending(pulse, function, exchange, Phase::Complete, arguments, none)
+            .await
     }
 
     /// Asks whether the request's body is to be transformed.
@@ -272,7 +290,11 @@ impl Instance {
         let (open, push, finish) = (functions.open, functions.push, functions.finish);
         let handle = |call| (Resource::new_own(call),);
         let opened = |(resource,): (Option<ResourceAny>,), _: &Exchange| {
-            Ok(resource.map(|resource| OpenTransform { resource, push, finish }))
+            Ok(resource.map(|resource| OpenTransform {
+                resource,
+                push,
+                finish,
+            }))
         };
         self.call(pulse, open, exchange, Phase::Request, handle, opened)
     }
@@ -289,9 +311,14 @@ impl Instance {
         let (open, push, finish) = (functions.open, functions.push, functions.finish);
         let handle = |call| (Resource::new_own(call),);
         let opened = |(resource,): (Option<ResourceAny>,), _: &Exchange| {
-            Ok(resource.map(|resource| OpenTransform { resource, push, finish }))
+            Ok(resource.map(|resource| OpenTransform {
+                resource,
+                push,
+                finish,
+            }))
         };
-        self.call_suspending(pulse, open, exchange, Phase::Request, handle, opened).await
+        self.call_suspending(pulse, open, exchange, Phase::Request, handle, opened)
+            .await
     }
 
     /// Asks whether the response's body is to be transformed.
@@ -305,7 +332,11 @@ impl Instance {
         };
         let (open, push, finish) = (functions.open, functions.push, functions.finish);
         let opened = |(resource,): (Option<ResourceAny>,), _: &Exchange| {
-            Ok(resource.map(|resource| OpenTransform { resource, push, finish }))
+            Ok(resource.map(|resource| OpenTransform {
+                resource,
+                push,
+                finish,
+            }))
         };
         self.call(pulse, open, exchange, Phase::Response, handles, opened)
     }
@@ -321,9 +352,14 @@ impl Instance {
         };
         let (open, push, finish) = (functions.open, functions.push, functions.finish);
         let opened = |(resource,): (Option<ResourceAny>,), _: &Exchange| {
-            Ok(resource.map(|resource| OpenTransform { resource, push, finish }))
+            Ok(resource.map(|resource| OpenTransform {
+                resource,
+                push,
+                finish,
+            }))
         };
-        self.call_suspending(pulse, open, exchange, Phase::Response, handles, opened).await
+        self.call_suspending(pulse, open, exchange, Phase::Response, handles, opened)
+            .await
     }
 
     /// One chunk through a transform.
@@ -335,13 +371,17 @@ impl Instance {
     ) -> Result<Vec<u8>, Fault> {
         // The type is looked at anew each time, for it has the chunk's lifetime in it; the chunk
         // is then copied once, into the guest.
-        let function = transform.push.typed::<(ResourceAny, &[u8]), Transformed>(&self.store);
+        let function = transform
+            .push
+            .typed::<(ResourceAny, &[u8]), Transformed>(&self.store);
         self.transform(pulse, function, (transform.resource, chunk))
     }
 
     /// What is left after the last chunk.
     pub fn finish(&mut self, pulse: &Pulse, transform: &OpenTransform) -> Result<Vec<u8>, Fault> {
-        let function = transform.finish.typed::<(ResourceAny,), Transformed>(&self.store);
+        let function = transform
+            .finish
+            .typed::<(ResourceAny,), Transformed>(&self.store);
         self.transform(pulse, function, (transform.resource,))
     }
 
@@ -414,7 +454,12 @@ impl Instance {
         self.broken = true;
         let returned = {
             let running = pin!(function.call_async(&mut self.store, arguments(call)));
-            Beating { running, pulse, is_first: true }.await
+            Beating {
+                running,
+                pulse,
+                is_first: true,
+            }
+            .await
         };
         self.broken = false;
         self.end(returned, check)

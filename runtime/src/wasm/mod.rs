@@ -12,6 +12,7 @@
 
 mod backoff;
 mod bindings;
+mod built_ins;
 mod cache;
 mod component;
 mod deadline;
@@ -28,9 +29,12 @@ mod schema;
 mod shared;
 mod state;
 mod store;
+#[cfg(test)]
+mod tests;
 mod ticker;
 mod transform;
 
 pub use bindings::About;
+pub use built_ins::BUILT_INS;
 pub use plugin::{BuiltIn, Host, HostOptions, LoadedPlugin, PreparedInstance};
 pub use problem::PluginProblem;

@@ -36,7 +36,14 @@ impl Registry {
         let (limiter, store) = plugins.entry(name.clone()).or_default().clone();
         let metrics = metrics.plugin(name);
         let epoch = clock.now();
-        Arc::new(Shared { name: name.clone(), limiter, store, metrics, clock: clock.clone(), epoch })
+        Arc::new(Shared {
+            name: name.clone(),
+            limiter,
+            store,
+            metrics,
+            clock: clock.clone(),
+            epoch,
+        })
     }
 
     /// Forgets the state of plugins that are gone.

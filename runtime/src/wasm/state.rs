@@ -53,7 +53,6 @@ pub enum Phase {
     Complete,
 }
 
-
 /// Memory and tables of an instance.
 #[derive(Debug)]
 pub struct Caps {
@@ -102,7 +101,11 @@ impl State {
             request_bytes: None,
             response_bytes: None,
             budget: Budget::default(),
-            caps: Caps { memory, used: 0, refused: false },
+            caps: Caps {
+                memory,
+                used: 0,
+                refused: false,
+            },
             metrics: WorkerCustomMetrics::new(shared.metrics.custom().clone()),
             shared,
             stdout: Output::default(),
@@ -126,7 +129,10 @@ impl State {
     /// Without an [`enter`](Self::enter) before it.
     pub fn leave(&mut self, failed: bool) -> Box<Exchange> {
         self.phase = Phase::None;
-        let mut exchange = self.exchange.take().expect("a call is left once for each time it is entered");
+        let mut exchange = self
+            .exchange
+            .take()
+            .expect("a call is left once for each time it is entered");
         if let Some(backup) = self.backup.take()
             && failed
         {
@@ -197,7 +203,9 @@ impl State {
     /// Puts a new body in place of the request's or the response's, and keeps the old one if it
     /// may be wanted back.
     pub fn replace_body(&mut self, part: Part, body: Body) {
-        let Some(exchange) = &mut self.exchange else { return };
+        let Some(exchange) = &mut self.exchange else {
+            return;
+        };
         let slot = match part {
             Part::Response => &mut exchange.response_body,
             _ => &mut exchange.request_body,
@@ -229,7 +237,8 @@ impl Backup {
                 }
             }
             Part::Attributes => {
-                self.attributes.get_or_insert_with(|| exchange.attributes.clone());
+                self.attributes
+                    .get_or_insert_with(|| exchange.attributes.clone());
             }
             Part::InFlight => {
                 self.in_flight.get_or_insert(exchange.in_flight.len());

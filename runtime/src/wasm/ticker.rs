@@ -56,7 +56,10 @@ impl Ticker {
         let handle = std::thread::Builder::new()
             .name("weir-ticker".into())
             .spawn(move || run(&engine, &of_thread))?;
-        Ok(Ticker { shared, thread: handle.thread().clone() })
+        Ok(Ticker {
+            shared,
+            thread: handle.thread().clone(),
+        })
     }
 
     /// One more caller.
@@ -67,15 +70,14 @@ impl Ticker {
             shared: self.shared.clone(),
             thread: self.thread.clone(),
         });
-        let mut pulses = self.shared.pulses.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pulses = self
+            .shared
+            .pulses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         pulses.retain(|known| known.strong_count() > 0);
         pulses.push(Arc::downgrade(&pulse));
         pulse
-    }
-
-    /// Whether the thread sleeps.
-    pub fn is_parked(&self) -> bool {
-        self.shared.parked.load(Ordering::Relaxed)
     }
 }
 
@@ -111,10 +113,13 @@ impl Shared {
     /// Whether a guest runs now or has run since the last look.
     fn is_active(&self) -> bool {
         let pulses = self.pulses.lock().unwrap_or_else(PoisonError::into_inner);
-        pulses.iter().filter_map(Weak::upgrade).fold(false, |active, pulse| {
-            let beaten = pulse.beaten.swap(false, Ordering::Relaxed);
-            active || beaten || pulse.running.load(Ordering::Relaxed)
-        })
+        pulses
+            .iter()
+            .filter_map(Weak::upgrade)
+            .fold(false, |active, pulse| {
+                let beaten = pulse.beaten.swap(false, Ordering::Relaxed);
+                active || beaten || pulse.running.load(Ordering::Relaxed)
+            })
     }
 }
 
@@ -122,7 +127,9 @@ fn run(engine: &EngineWeak, shared: &Shared) {
     let mut quiet = 0;
     while !shared.stopped.load(Ordering::Relaxed) {
         std::thread::sleep(TICK);
-        let Some(engine) = engine.upgrade() else { return };
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
         engine.increment_epoch();
         drop(engine);
         quiet = if shared.is_active() { 0 } else { quiet + 1 };
@@ -140,3 +147,6 @@ fn run(engine: &EngineWeak, shared: &Shared) {
         quiet = 0;
     }
 }
+
+#[cfg(test)]
+mod tests;

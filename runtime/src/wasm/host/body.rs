@@ -57,7 +57,9 @@ pub(super) async fn read_response(
     if !state.phase.may_change_response() {
         return Ok((Err(BodyError::Incomplete),));
     }
-    let Some(exchange) = state.exchange_mut() else { return Ok((Err(BodyError::Incomplete),)) };
+    let Some(exchange) = state.exchange_mut() else {
+        return Ok((Err(BodyError::Incomplete),));
+    };
     let mut body = std::mem::take(&mut exchange.response_body);
     let read = read(&mut body, limit).await;
     resume(&mut store, Part::Response, body);
@@ -66,7 +68,9 @@ pub(super) async fn read_response(
 
 /// Back from waiting: the body is put back.
 fn resume(store: &mut Context<'_>, part: Part, body: Body) {
-    let Some(exchange) = store.data_mut().exchange_mut() else { return };
+    let Some(exchange) = store.data_mut().exchange_mut() else {
+        return;
+    };
     match part {
         Part::Response => exchange.response_body = body,
         _ => exchange.request_body = body,
@@ -77,13 +81,21 @@ fn resume(store: &mut Context<'_>, part: Part, body: Body) {
 async fn read(body: &mut Body, limit: u64) -> Result<Vec<u8>, BodyError> {
     if let Body::Full(bytes) = body {
         let fits = bytes.len() as u64 <= limit;
-        return if fits { Ok(bytes.to_vec()) } else { Err(BodyError::TooLarge) };
+        return if fits {
+            Ok(bytes.to_vec())
+        } else {
+            Err(BodyError::TooLarge)
+        };
     }
     if HttpBody::size_hint(body).lower() > limit {
         return Err(BodyError::TooLarge);
     }
-    let mut rewound =
-        Rewound { read: VecDeque::new(), trailers: None, failed: None, rest: Body::Empty };
+    let mut rewound = Rewound {
+        read: VecDeque::new(),
+        trailers: None,
+        failed: None,
+        rest: Body::Empty,
+    };
     let mut length = 0;
     let error = loop {
         match std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
@@ -128,7 +140,8 @@ fn whole(read: &mut VecDeque<Bytes>) -> Bytes {
         return read.pop_front().unwrap_or_default();
     }
     let mut bytes = BytesMut::with_capacity(read.iter().map(Bytes::len).sum());
-    read.drain(..).for_each(|piece| bytes.extend_from_slice(&piece));
+    read.drain(..)
+        .for_each(|piece| bytes.extend_from_slice(&piece));
     bytes.freeze()
 }
 
@@ -137,12 +150,9 @@ fn cause(error: &Error) -> BodyError {
     match (error.kind, error.status()) {
         (_, 413) => BodyError::TooLarge,
         (_, 408)
-        | (
-            Kind::ConnectionReadTimeout
-            | Kind::ConnectionTimeout
-            | Kind::HttpResponseTimeout,
-            _,
-        ) => BodyError::Timeout,
+        | (Kind::ConnectionReadTimeout | Kind::ConnectionTimeout | Kind::HttpResponseTimeout, _) => {
+            BodyError::Timeout
+        }
         _ => BodyError::Incomplete,
     }
 }
@@ -177,7 +187,11 @@ impl HttpBody for Rewound {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let read = self.read.iter().map(|piece| piece.len() as u64).sum::<u64>();
+        let read = self
+            .read
+            .iter()
+            .map(|piece| piece.len() as u64)
+            .sum::<u64>();
         let rest = HttpBody::size_hint(&self.rest);
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower() + read);

@@ -17,37 +17,45 @@ use crate::wasm::state::State;
 pub const MAX_BYTES: usize = 64 << 10;
 
 pub(super) fn link(log: &mut Interface<'_>) -> Result<()> {
-    log.func_wrap("log", |mut store: Context, args: (Level, WasmStr, WasmList<(WasmStr, WasmStr)>)| {
-        let (level, message, fields) = args;
-        if !is_enabled(level) {
-            return Ok(());
-        }
-        let mut text = String::new();
-        escape(&mut text, &message.to_str(&store)?);
-        let mut tail = String::new();
-        for at in 0..fields.len() {
-            let Some(field) = fields.get(&mut store, at) else { break };
-            let (name, value) = field?;
-            if text.len() + tail.len() >= MAX_BYTES {
-                break;
+    log.func_wrap(
+        "log",
+        |mut store: Context, args: (Level, WasmStr, WasmList<(WasmStr, WasmStr)>)| {
+            let (level, message, fields) = args;
+            if !is_enabled(level) {
+                return Ok(());
             }
-            tail.push_str(if tail.is_empty() { "" } else { " " });
-            escape(&mut tail, &name.to_str(&store)?);
-            tail.push('=');
-            escape(&mut tail, &value.to_str(&store)?);
-        }
-        let room = MAX_BYTES - text.len();
-        tail.truncate(tail.floor_char_boundary(room));
-        write(store.data(), level, &text, &tail);
-        Ok(())
-    })
+            let mut text = String::new();
+            escape(&mut text, &message.to_str(&store)?);
+            let mut tail = String::new();
+            for at in 0..fields.len() {
+                let Some(field) = fields.get(&mut store, at) else {
+                    break;
+                };
+                let (name, value) = field?;
+                if text.len() + tail.len() >= MAX_BYTES {
+                    break;
+                }
+                tail.push_str(if tail.is_empty() { "" } else { " " });
+                escape(&mut tail, &name.to_str(&store)?);
+                tail.push('=');
+                escape(&mut tail, &value.to_str(&store)?);
+            }
+            let room = MAX_BYTES - text.len();
+            tail.truncate(tail.floor_char_boundary(room));
+            write(store.data(), level, &text, &tail);
+            Ok(())
+        },
+    )
 }
 
 /// Writes one line, tagged with where it comes from.
 pub fn write(state: &State, level: Level, message: &str, fields: &str) {
     let plugin = &*state.shared.name;
     let route = state.exchange().map_or("", |exchange| &exchange.route);
-    let request = state.exchange().map(|exchange| exchange.request_id()).unwrap_or_default();
+    let request = state
+        .exchange()
+        .map(|exchange| exchange.request_id())
+        .unwrap_or_default();
     macro_rules! event {
         ($level:ident) => {
             tracing::event!(

@@ -133,8 +133,9 @@ fn standard_stream(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
         "get-stderr" => instance.func_wrap(name, |_: Context, (): ()| {
             Ok((Resource::<OutputStream>::new_own(STDERR),))
         })?,
-        "get-stdin" => instance
-            .func_wrap(name, |_: Context, (): ()| Ok((Resource::<InputStream>::new_own(0),)))?,
+        "get-stdin" => instance.func_wrap(name, |_: Context, (): ()| {
+            Ok((Resource::<InputStream>::new_own(0),))
+        })?,
         _ => return Ok(false),
     }
     Ok(true)
@@ -145,21 +146,31 @@ fn streams(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
     type In = Resource<InputStream>;
     match name {
         "[method]output-stream.check-write" => instance
-            .func_wrap(name, |_: Context, (_,): (Out,)| -> Stream<u64> { Ok((Ok(WRITE_PERMIT),)) })?,
-        "[method]output-stream.write" | "[method]output-stream.blocking-write-and-flush" => instance
-            .func_wrap(name, |mut store: Context, (stream, bytes): (Out, WasmList<u8>)| -> Stream<()> {
-                let bytes = bytes.as_le_slice(&store).to_vec();
-                write(store.data_mut(), stream.rep(), &bytes);
+            .func_wrap(name, |_: Context, (_,): (Out,)| -> Stream<u64> {
+                Ok((Ok(WRITE_PERMIT),))
+            })?,
+        "[method]output-stream.write" | "[method]output-stream.blocking-write-and-flush" => {
+            instance.func_wrap(
+                name,
+                |mut store: Context, (stream, bytes): (Out, WasmList<u8>)| -> Stream<()> {
+                    let bytes = bytes.as_le_slice(&store).to_vec();
+                    write(store.data_mut(), stream.rep(), &bytes);
+                    Ok((Ok(()),))
+                },
+            )?
+        }
+        "[method]output-stream.flush" | "[method]output-stream.blocking-flush" => instance
+            .func_wrap(name, |_: Context, (_,): (Out,)| -> Stream<()> {
                 Ok((Ok(()),))
             })?,
-        "[method]output-stream.flush" | "[method]output-stream.blocking-flush" => instance
-            .func_wrap(name, |_: Context, (_,): (Out,)| -> Stream<()> { Ok((Ok(()),)) })?,
-        "[method]output-stream.subscribe" => instance.func_wrap(name, |_: Context, (_,): (Out,)| {
-            Ok((Resource::<Pollable>::new_own(READY),))
-        })?,
-        "[method]input-stream.subscribe" => instance.func_wrap(name, |_: Context, (_,): (In,)| {
-            Ok((Resource::<Pollable>::new_own(READY),))
-        })?,
+        "[method]output-stream.subscribe" => instance
+            .func_wrap(name, |_: Context, (_,): (Out,)| {
+                Ok((Resource::<Pollable>::new_own(READY),))
+            })?,
+        "[method]input-stream.subscribe" => instance
+            .func_wrap(name, |_: Context, (_,): (In,)| {
+                Ok((Resource::<Pollable>::new_own(READY),))
+            })?,
         "[method]input-stream.read" | "[method]input-stream.blocking-read" => instance
             .func_wrap(name, |_: Context, (_, _): (In, u64)| -> Stream<Vec<u8>> {
                 Ok((Err(StreamError::Closed),))
@@ -172,7 +183,9 @@ fn streams(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
 fn poll(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
     fn ready(pollable: &Resource<Pollable>) -> Result<()> {
         if pollable.rep() == TIMER {
-            return Err(Error::msg("a plugin cannot sleep: it would hold every request of its worker"));
+            return Err(Error::msg(
+                "a plugin cannot sleep: it would hold every request of its worker",
+            ));
         }
         Ok(())
     }
@@ -182,10 +195,13 @@ fn poll(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
             Ok(((0..u32::try_from(all.len())?).collect::<Vec<u32>>(),))
         })?,
         "[method]pollable.ready" => instance
-            .func_wrap(name, |_: Context, (this,): (Resource<Pollable>,)| Ok((this.rep() != TIMER,)))?,
-        "[method]pollable.block" => {
-            instance.func_wrap(name, |_: Context, (this,): (Resource<Pollable>,)| ready(&this))?
-        }
+            .func_wrap(name, |_: Context, (this,): (Resource<Pollable>,)| {
+                Ok((this.rep() != TIMER,))
+            })?,
+        "[method]pollable.block" => instance
+            .func_wrap(name, |_: Context, (this,): (Resource<Pollable>,)| {
+                ready(&this)
+            })?,
         _ => return Ok(false),
     }
     Ok(true)
@@ -195,7 +211,9 @@ fn random(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
     match name {
         "get-random-bytes" | "get-insecure-random-bytes" => {
             instance.func_wrap(name, |store: Context, (length,): (u64,)| {
-                let length = usize::try_from(length).ok().filter(|length| *length <= 64 << 10);
+                let length = usize::try_from(length)
+                    .ok()
+                    .filter(|length| *length <= 64 << 10);
                 let Some(length) = length else {
                     return Err(Error::msg("more than 64 KiB of random bytes at a time"));
                 };
@@ -226,10 +244,17 @@ fn wall_clock(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
         "now" => instance.func_wrap(name, |store: Context, (): ()| {
             let since = store.data().shared.clock.wall().duration_since(UNIX_EPOCH);
             let since = since.unwrap_or_default();
-            Ok((Datetime { seconds: since.as_secs(), nanoseconds: since.subsec_nanos() },))
+            Ok((Datetime {
+                seconds: since.as_secs(),
+                nanoseconds: since.subsec_nanos(),
+            },))
         })?,
-        "resolution" => instance
-            .func_wrap(name, |_: Context, (): ()| Ok((Datetime { seconds: 0, nanoseconds: 1 },)))?,
+        "resolution" => instance.func_wrap(name, |_: Context, (): ()| {
+            Ok((Datetime {
+                seconds: 0,
+                nanoseconds: 1,
+            },))
+        })?,
         _ => return Ok(false),
     }
     Ok(true)
@@ -256,8 +281,9 @@ fn monotonic_clock(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
 /// The process a toolchain thinks it is: without environment, arguments, files or terminal.
 fn process(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
     match name {
-        "get-environment" => instance
-            .func_wrap(name, |_: Context, (): ()| Ok((Vec::<(String, String)>::new(),)))?,
+        "get-environment" => instance.func_wrap(name, |_: Context, (): ()| {
+            Ok((Vec::<(String, String)>::new(),))
+        })?,
         "get-arguments" => {
             instance.func_wrap(name, |_: Context, (): ()| Ok((Vec::<String>::new(),)))?;
         }
@@ -286,7 +312,10 @@ fn write(state: &mut State, stream: u32, bytes: &[u8]) {
         None if whole.len() >= MAX_LINE => whole.len(),
         None => 0,
     };
-    for line in whole[..end].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+    for line in whole[..end]
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+    {
         let mut text = String::new();
         log::escape(&mut text, &String::from_utf8_lossy(line));
         log::write(state, level, &text, "");

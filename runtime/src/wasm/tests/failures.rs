@@ -1,0 +1,163 @@
+//! What a guest can do wrong, each with what it may cost.
+
+use std::time::{Duration, Instant};
+
+use super::guest::request_filter;
+use super::*;
+use crate::clock::TurnedClock;
+
+/// Sets `x-test`, then fails: what is left of the field tells whether the exchange was restored.
+fn fails_after_a_change(fault: &str) -> Vec<u8> {
+    request_filter(&format!(
+        "(call $set_test (local.get $request)) {fault} (i32.const 256)"
+    ))
+}
+
+/// The reason of the failure, and that the next call gets an instance again.
+#[track_caller]
+fn reason(component: &[u8], expected: &str) -> Failure {
+    let host = host();
+    let plugin = load(&host, component, |_| ());
+    let member = member(&plugin);
+    let (exchange, result) = request(&member);
+    let failure = result.expect_err("the guest fails");
+    assert_eq!(failure.reason, expected, "{failure:?}");
+    assert_eq!(&*failure.plugin, "test");
+    assert!(
+        exchange.request.headers.contains_key("host"),
+        "the exchange comes back"
+    );
+    assert_eq!(
+        request(&member).1.expect_err("it fails again").reason,
+        expected
+    );
+    failure
+}
+
+#[test]
+fn trap() {
+    let failure = reason(&request_filter("unreachable"), "trap");
+    assert!(failure.detail.contains("unreachable"), "{}", failure.detail);
+}
+
+#[test]
+fn endless_loop() {
+    let start = Instant::now();
+    reason(
+        &request_filter("(loop $for_ever (br $for_ever)) (i32.const 256)"),
+        "deadline",
+    );
+    assert!(
+        start.elapsed() < Duration::from_secs(20),
+        "two calls of 20 ms each: {:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
+fn endless_allocation() {
+    let grow = "(loop $more (br_if $more (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) unreachable";
+    reason(&request_filter(grow), "memory");
+}
+
+#[test]
+fn error() {
+    let body = "(i32.store8 (i32.const 256) (i32.const 1))
+        (i32.store (i32.const 260) (i32.const 512)) (i32.store (i32.const 264) (i32.const 6))
+        (i32.const 256)";
+    let failure = reason(&request_filter(body), "error");
+    assert_eq!(failure.detail, "x-test");
+}
+
+#[test]
+fn status_out_of_range() {
+    for status in [0, 100, 101, 199, 600, 999, 65_535] {
+        let body = format!(
+            "(i32.store8 (i32.const 260) (i32.const 1)) (i32.store16 (i32.const 264) (i32.const {status})) (i32.const 256)"
+        );
+        let failure = reason(&request_filter(&body), "invalid-reply");
+        assert!(
+            failure.detail.contains(&status.to_string()),
+            "{}",
+            failure.detail
+        );
+    }
+}
+
+#[test]
+fn reply_with_a_line_break_in_a_field() {
+    let body =
+        "(i32.store8 (i32.const 260) (i32.const 1)) (i32.store16 (i32.const 264) (i32.const 200))
+        (i32.store (i32.const 268) (i32.const 320)) (i32.store (i32.const 272) (i32.const 1))
+        (i32.store (i32.const 320) (i32.const 512)) (i32.store (i32.const 324) (i32.const 6))
+        (i32.store (i32.const 328) (i32.const 544)) (i32.store (i32.const 332) (i32.const 4))
+        (i32.const 256)";
+    let failure = reason(&request_filter(body), "invalid-reply");
+    assert!(failure.detail.contains("x-test"), "{}", failure.detail);
+}
+
+#[test]
+fn handle_kept_past_its_call() {
+    let body = "(if (global.get $kept) (then
+            (call $header (global.get $kept) (i32.const 512) (i32.const 6) (i32.const 600))))
+        (global.set $kept (local.get $request)) (i32.const 256)";
+    let host = host();
+    let member = member(&load(&host, &request_filter(body), |_| ()));
+    assert!(matches!(request(&member).1, Ok(Verdict::Forward)));
+    let failure = request(&member).1.expect_err("the handle is stale");
+    assert_eq!(failure.reason, "trap");
+    assert!(
+        failure.detail.contains("belongs to an earlier call"),
+        "{}",
+        failure.detail
+    );
+}
+
+#[test]
+fn skipped_plugin_leaves_no_trace() {
+    let invalid = "(i32.store8 (i32.const 260) (i32.const 1))";
+    for (fault, policy, left) in [
+        ("unreachable", OnFailure::Skip, false),
+        ("unreachable", OnFailure::Reject, true),
+        (invalid, OnFailure::Skip, false),
+        ("", OnFailure::Skip, true),
+    ] {
+        let host = host();
+        let plugin = load(&host, &fails_after_a_change(fault), |plugin| {
+            plugin.on_failure = policy
+        });
+        let (exchange, _) = request(&member(&plugin));
+        assert_eq!(
+            exchange.request.headers.contains_key("x-test"),
+            left,
+            "{fault} {policy:?}"
+        );
+    }
+}
+
+#[test]
+fn repeated_traps_pause_the_plugin_and_it_comes_back() {
+    let clock = TurnedClock::new();
+    let host = host_at(Clock::Turned(clock.clone()));
+    // Traps only on requests that have the field.
+    let body = "(call $header (local.get $request) (i32.const 560) (i32.const 8) (i32.const 600))
+        (if (i32.load8_u (i32.const 600)) (then unreachable)) (i32.const 256)";
+    let member = member(&load(&host, &request_filter(body), |_| ()));
+    let bad = || at_once(member.on_request(exchange(&[("trace-it", "1")]))).1;
+    for _ in 0..5 {
+        assert_eq!(bad().expect_err("a trap").reason, "trap");
+    }
+    assert_eq!(
+        request(&member).1.expect_err("paused").reason,
+        "unavailable"
+    );
+    clock.turn(Duration::from_millis(99));
+    assert_eq!(
+        request(&member).1.expect_err("still paused").reason,
+        "unavailable"
+    );
+    clock.turn(Duration::from_millis(1));
+    assert!(request(&member).1.is_ok());
+    assert_eq!(bad().expect_err("counted anew").reason, "trap");
+    assert!(request(&member).1.is_ok());
+}

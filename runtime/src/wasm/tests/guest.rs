@@ -1,0 +1,99 @@
+//! Guests for tests: core modules in text form, made into components of the contract.
+//!
+//! In: the functions a guest is to have. Out: a component. Never: more than one behaviour a guest.
+
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+/// What every guest has: a bump allocator, and a lifecycle that takes any configuration.
+const COMMON: &str = r#"
+    (memory (export "memory") 1)
+    (global $top (mut i32) (i32.const 8192))
+    (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+        (local $at i32)
+        (global.set $top (i32.and (i32.add (global.get $top) (i32.const 7)) (i32.const -8)))
+        (local.set $at (global.get $top))
+        (global.set $top (i32.add (global.get $top) (local.get 3)))
+        (local.get $at))
+    (data (i32.const 16) "test")
+    (data (i32.const 32) "1.2.3")
+    (data (i32.const 64) "\10\00\00\00\04\00\00\00\20\00\00\00\05\00\00\00\10\00\00\00\04\00\00\00")
+    (func (export "weir:plugin/lifecycle@0.1.0#describe") (result i32)
+        (i32.store (i32.const 88) (global.get $schema)) (i32.store (i32.const 92) (global.get $schema_length))
+        (i32.const 64))
+    (func (export "weir:plugin/lifecycle@0.1.0#configure") (param i32 i32) (result i32) (i32.const 128))
+"#;
+
+/// A component that exports `lifecycle` and these interfaces, and imports what `world` says.
+pub fn component(world: &str, core: &str) -> Vec<u8> {
+    with_schema(world, core, "")
+}
+
+/// The same, with a schema for its configuration.
+pub fn with_schema(world: &str, core: &str, schema: &str) -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    resolve.push_dir("../wit").expect("the contract parses");
+    let source = format!(
+        "package test:guest;\nworld guest {{\n export weir:plugin/lifecycle@0.1.0;\n {world}\n}}"
+    );
+    raw(resolve, &source, &imports_first(core, schema))
+}
+
+/// A component of any world.
+pub fn of_world(source: &str, core: &str) -> Vec<u8> {
+    raw(Resolve::default(), source, &format!("(module {core})"))
+}
+
+fn raw(mut resolve: Resolve, source: &str, core: &str) -> Vec<u8> {
+    let package = resolve
+        .push_str("guest.wit", source)
+        .expect("the world parses");
+    let world = resolve
+        .select_world(&[package], None)
+        .expect("there is one world");
+    let mut module = wat::parse_str(core).expect("the core module parses");
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
+        .expect("the metadata fits");
+    ComponentEncoder::default()
+        .validate(true)
+        .module(&module)
+        .and_then(|encoder| encoder.encode())
+        .unwrap_or_else(|error| panic!("the module fits its world: {error:?}"))
+}
+
+/// Imports must stand before everything else in a module.
+fn imports_first(core: &str, schema: &str) -> String {
+    let (imports, rest): (Vec<&str>, Vec<&str>) = core
+        .lines()
+        .partition(|line| line.trim_start().starts_with("(import"));
+    let escaped: String = schema.bytes().map(|byte| format!("\\{byte:02x}")).collect();
+    format!(
+        "(module\n{}\n(global $schema i32 (i32.const 4096))\n(global $schema_length i32 (i32.const {}))\n\
+         (data (i32.const 4096) \"{escaped}\")\n{COMMON}\n{}\n)",
+        imports.join("\n"),
+        schema.len(),
+        rest.join("\n"),
+    )
+}
+
+/// A request filter whose hook has this body. `$request` is its handle; at 256 there are 32 zero
+/// bytes, which is "forward"; `$header` and `$set` are there.
+pub fn request_filter(body: &str) -> Vec<u8> {
+    component(
+        "import weir:plugin/http@0.1.0;\n export weir:plugin/request-hook@0.1.0;",
+        &format!(
+            r#"
+    (import "weir:plugin/http@0.1.0" "[method]request.header" (func $header (param i32 i32 i32 i32)))
+    (import "weir:plugin/http@0.1.0" "[method]request.set-header" (func $set (param i32 i32 i32 i32 i32 i32)))
+    (global $kept (mut i32) (i32.const 0))
+    (data (i32.const 512) "x-test")
+    (data (i32.const 528) "yes")
+    (data (i32.const 544) "a\0d\0ab")
+    (data (i32.const 560) "trace-it")
+    (func $set_test (param $request i32)
+        (call $set (local.get $request) (i32.const 512) (i32.const 6) (i32.const 528) (i32.const 3) (i32.const 600)))
+    (func $on_request (export "weir:plugin/request-hook@0.1.0#on-request") (param $request i32) (result i32)
+        {body})"#
+        ),
+    )
+}

@@ -1,0 +1,148 @@
+//! Plugins through the whole host, as the proxy calls them: guests of one behaviour each.
+
+mod failures;
+mod guest;
+mod hooks;
+mod load;
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use super::{Host, HostOptions, LoadedPlugin, PluginProblem};
+use crate::chain::{Exchange, ExchangeId, Failure, HeadLimits, Middleware, Step, Verdict};
+use crate::clock::Clock;
+use crate::config::{ComponentSource, Grants, Isolation, OnFailure, Plugin, PluginLimits};
+use crate::http::{Body, Client};
+
+/// A directory that goes with its test.
+pub(super) struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new() -> Folder {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "weir-wasm-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).expect("a temporary directory");
+        Folder(path)
+    }
+
+    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, bytes).expect("a temporary file");
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn host() -> Host {
+    host_at(Clock::System)
+}
+
+fn host_at(clock: Clock) -> Host {
+    Host::new(HostOptions {
+        clock,
+        ..HostOptions::default()
+    })
+    .expect("an engine")
+}
+
+fn plugin(component: PathBuf) -> Plugin {
+    Plugin {
+        name: "test".into(),
+        component: ComponentSource::File(component),
+        config: "{}".into(),
+        grants: Grants::default(),
+        limits: PluginLimits {
+            memory: 1 << 20,
+            deadline: Duration::from_millis(20),
+        },
+        on_failure: OnFailure::Reject,
+        isolation: Isolation::Worker,
+        place: "weir.toml:1:1".into(),
+    }
+}
+
+/// Loads a component that is expected to be fine.
+fn load(host: &Host, component: &[u8], edit: impl FnOnce(&mut Plugin)) -> Arc<LoadedPlugin> {
+    try_load(host, component, edit).unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+fn try_load(
+    host: &Host,
+    component: &[u8],
+    edit: impl FnOnce(&mut Plugin),
+) -> Result<Arc<LoadedPlugin>, Vec<PluginProblem>> {
+    let folder = Folder::new();
+    let mut plugin = plugin(folder.file("guest.wasm", component));
+    edit(&mut plugin);
+    host.load(&plugin)
+}
+
+fn member(plugin: &Arc<LoadedPlugin>) -> Rc<dyn Middleware> {
+    plugin.member(plugin.prepare().expect("an instance"))
+}
+
+fn exchange(fields: &[(&'static str, &'static str)]) -> Box<Exchange> {
+    let mut builder = http::Request::get("/a?b").header("host", "example.com");
+    for (name, value) in fields {
+        builder = builder.header(*name, *value);
+    }
+    let (request, ()) = builder.body(()).expect("a legal head").into_parts();
+    Box::new(Exchange {
+        id: ExchangeId {
+            process: 1,
+            worker: 2,
+            serial: 3,
+        },
+        started: Instant::now(),
+        request,
+        request_body: Body::Empty,
+        response: None,
+        response_body: Body::Empty,
+        client: Arc::new(Client::default()),
+        route: "api".into(),
+        attributes: Default::default(),
+        in_flight: Vec::new(),
+        head_limits: HeadLimits {
+            fields: 16,
+            bytes: 1 << 10,
+        },
+    })
+}
+
+/// An exchange whose response has come.
+fn answered() -> Box<Exchange> {
+    let mut exchange = exchange(&[]);
+    let (head, ()) = http::Response::new(()).into_parts();
+    exchange.response = Some(head);
+    exchange
+}
+
+/// The result of a hook that must not wait.
+fn at_once<T>(step: Step<T>) -> (Box<Exchange>, Result<T, Failure>) {
+    match step {
+        Step::Ready(exchange, result) => (exchange, result),
+        Step::Pending(_) => panic!("the hook waits"),
+    }
+}
+
+fn request(member: &Rc<dyn Middleware>) -> (Box<Exchange>, Result<Verdict, Failure>) {
+    at_once(member.on_request(exchange(&[])))
+}
+
+/// The component of a plugin that forwards every request.
+pub(super) fn forwards() -> Vec<u8> {
+    guest::request_filter("(i32.const 256)")
+}
