@@ -32,6 +32,11 @@ pub mod net;
 // Floor 5
 pub mod tls;
 // Floor 6
+pub mod upstream;
 pub mod wasm;
+// Floor 7
+pub mod proxy;
 // Floor 8
 pub mod server;
+// Floor 9
+pub mod cli;

@@ -81,6 +81,20 @@ pub struct Failure {
     pub detail: String,
 }
 
+impl Hooks {
+    /// The names of those it has, as metrics call them.
+    pub fn names(&self) -> Vec<&'static str> {
+        let all = [
+            (self.request, "request"),
+            (self.response, "response"),
+            (self.request_body, "request-body"),
+            (self.response_body, "response-body"),
+            (self.completion, "completion"),
+        ];
+        all.into_iter().filter_map(|(has, name)| has.then_some(name)).collect()
+    }
+}
+
 impl<T> Step<T> {
     /// Waits for it where it is not there yet.
     pub async fn resolve(self) -> (Box<Exchange>, Result<T, Failure>) {

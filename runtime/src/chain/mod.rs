@@ -6,5 +6,163 @@
 mod exchange;
 mod middleware;
 
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::config::OnFailure;
+
 pub use exchange::*;
 pub use middleware::*;
+
+/// The plugins of a route in order, with a list for each phase made beforehand, so that a plugin
+/// without a hook costs nothing in that phase.
+#[derive(Clone, Default)]
+pub struct Chain {
+    members: Vec<Rc<dyn Middleware>>,
+    request: Vec<usize>,
+    response: Vec<usize>,
+    request_body: Vec<usize>,
+    response_body: Vec<usize>,
+    completion: Vec<usize>,
+}
+
+/// How far a request came, and what then.
+#[derive(Debug)]
+pub enum Outcome {
+    Forward,
+    /// The plugin replied.
+    Respond { plugin: Arc<str>, reply: Reply },
+    /// A plugin failed whose policy is to reject.
+    Failed(Failure),
+}
+
+/// The part of the chain that a request reached: places below this one see its response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reached(usize);
+
+/// Transforms in the order in which a body passes them.
+pub type Transforms = Vec<Box<dyn Transform>>;
+
+impl Chain {
+    pub fn new(members: Vec<Rc<dyn Middleware>>) -> Self {
+        let with = |has: fn(Hooks) -> bool| -> Vec<usize> {
+            (0..members.len()).filter(|at| has(members[*at].hooks())).collect()
+        };
+        Chain {
+            request: with(|hooks| hooks.request),
+            response: with(|hooks| hooks.response),
+            request_body: with(|hooks| hooks.request_body),
+            response_body: with(|hooks| hooks.response_body),
+            completion: with(|hooks| hooks.completion),
+            members,
+        }
+    }
+
+    /// Every place: what a request reaches that is forwarded.
+    pub fn whole(&self) -> Reached {
+        Reached(self.members.len())
+    }
+
+    /// Asks each plugin in order, until one replies or fails.
+    pub async fn on_request(
+        &self,
+        mut exchange: Box<Exchange>,
+    ) -> (Box<Exchange>, Outcome, Reached) {
+        for &at in &self.request {
+            let member = &self.members[at];
+            let (back, result) = member.on_request(exchange).resolve().await;
+            exchange = back;
+            match result {
+                Ok(Verdict::Forward) => {}
+                Ok(Verdict::Respond(reply)) => {
+                    let plugin = member.name().clone();
+                    return (exchange, Outcome::Respond { plugin, reply }, Reached(at + 1));
+                }
+                Err(_) if member.on_failure() == OnFailure::Skip => {}
+                Err(failure) => {
+                    // It did not see the request through: its own response hook is not due.
+                    return (exchange, Outcome::Failed(failure), Reached(at));
+                }
+            }
+        }
+        (exchange, Outcome::Forward, self.whole())
+    }
+
+    /// Shows the response to the plugins that the request reached, in reverse. The first failure
+    /// of a plugin that rejects is returned; the plugins before it still see the response.
+    pub async fn on_response(
+        &self,
+        mut exchange: Box<Exchange>,
+        reached: Reached,
+    ) -> (Box<Exchange>, Option<Failure>) {
+        let mut failed = None;
+        for &at in self.response.iter().rev().skip_while(|at| **at >= reached.0) {
+            let member = &self.members[at];
+            let (back, result) = member.on_response(exchange).resolve().await;
+            exchange = back;
+            if let Err(failure) = result
+                && member.on_failure() == OnFailure::Reject
+            {
+                failed = failed.or(Some(failure));
+            }
+        }
+        (exchange, failed)
+    }
+
+    /// The plugins that rewrite this request's body, in order.
+    pub async fn request_transforms(
+        &self,
+        mut exchange: Box<Exchange>,
+    ) -> (Box<Exchange>, Result<Transforms, Failure>) {
+        let mut transforms = Transforms::new();
+        for &at in &self.request_body {
+            let member = &self.members[at];
+            let (back, result) = member.open_request_transform(exchange).resolve().await;
+            exchange = back;
+            match result {
+                Ok(transform) => transforms.extend(transform),
+                Err(_) if member.on_failure() == OnFailure::Skip => {}
+                Err(failure) => return (exchange, Err(failure)),
+            }
+        }
+        (exchange, Ok(transforms))
+    }
+
+    /// The plugins that rewrite this response's body, in reverse.
+    pub async fn response_transforms(
+        &self,
+        mut exchange: Box<Exchange>,
+        reached: Reached,
+    ) -> (Box<Exchange>, Result<Transforms, Failure>) {
+        let mut transforms = Transforms::new();
+        for &at in self.response_body.iter().rev().skip_while(|at| **at >= reached.0) {
+            let member = &self.members[at];
+            let (back, result) = member.open_response_transform(exchange).resolve().await;
+            exchange = back;
+            match result {
+                Ok(transform) => transforms.extend(transform),
+                Err(_) if member.on_failure() == OnFailure::Skip => {}
+                Err(failure) => return (exchange, Err(failure)),
+            }
+        }
+        (exchange, Ok(transforms))
+    }
+
+    /// Whether [`Chain::on_complete`] would call anybody.
+    pub fn has_completion(&self) -> bool {
+        !self.completion.is_empty()
+    }
+
+    /// Tells the plugins that the request reached how it went. Failures have been logged.
+    pub async fn on_complete(
+        &self,
+        mut exchange: Box<Exchange>,
+        reached: Reached,
+        summary: &Summary,
+    ) -> Box<Exchange> {
+        for &at in self.completion.iter().take_while(|at| **at < reached.0) {
+            exchange = self.members[at].on_complete(exchange, summary).resolve().await.0;
+        }
+        exchange
+    }
+}

@@ -7,10 +7,14 @@ mod body;
 mod client;
 pub mod forwarded;
 pub mod framing;
+mod executor;
 pub mod hop;
 pub mod host;
 pub mod path;
 pub mod via;
+mod upload;
 
 pub use body::{Body, CollectError};
 pub use client::{Client, Tls};
+pub use executor::LocalExecutor;
+pub use upload::UploadState;

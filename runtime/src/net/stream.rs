@@ -14,6 +14,16 @@ pub enum Stream {
     Unix(UnixStream),
 }
 
+impl Stream {
+    /// The port that the client connected to; `None` for a Unix socket.
+    pub fn local_port(&self) -> Option<u16> {
+        match self {
+            Stream::Tcp(stream) => stream.local_addr().ok().map(|address| address.port()),
+            Stream::Unix(_) => None,
+        }
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(
         self: Pin<&mut Self>,

@@ -268,6 +268,16 @@ impl Activity {
         self.enter(Phase::Lingering);
     }
 
+    /// Whether a request was read whose response is not over.
+    pub fn is_exchanging(&self) -> bool {
+        self.exchanges.load(Relaxed) > 0
+    }
+
+    /// Whether another protocol has the connection now.
+    pub fn is_tunnel(&self) -> bool {
+        self.phase() == Phase::Tunnel
+    }
+
     /// Why it is to be closed, if it is.
     pub fn overdue(&self) -> Option<Overdue> {
         match self.overdue.load(Relaxed) {

@@ -1,3 +1,18 @@
-//! The server: what is built from a configuration, and what serves it.
+//! The server: workers, snapshots, hot reload, drain, admin.
+//!
+//! In: where the configuration is. Out: a running proxy, and a handle to reload and stop it.
+//! Never: swaps anything that is not completely built; any error leaves the old snapshot serving.
 
-pub mod admin;
+mod admin;
+mod built;
+mod connection;
+mod connections;
+mod control;
+mod signals;
+mod stream;
+mod view;
+mod worker;
+
+pub use built::{Built, Numbers};
+pub use control::{Options, Reloaded, Running, StartError, build, start};
+pub use signals::run_until_signal;

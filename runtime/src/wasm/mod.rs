@@ -36,5 +36,5 @@ mod transform;
 
 pub use bindings::About;
 pub use built_ins::BUILT_INS;
-pub use plugin::{BuiltIn, Host, HostOptions, LoadedPlugin, PreparedInstance};
+pub use plugin::{BuiltIn, Host, HostOptions, Inspection, LoadedPlugin, PreparedInstance};
 pub use problem::PluginProblem;

@@ -72,6 +72,17 @@ pub struct LoadedPlugin {
     first: Mutex<Option<Box<Instance>>>,
 }
 
+/// What a component says of itself, and what it imports and exports.
+#[derive(Debug, Clone)]
+pub struct Inspection {
+    pub about: About,
+    /// SHA-256 of the component, lower-case hex.
+    pub digest: String,
+    pub hooks: Hooks,
+    /// Its capabilities.
+    pub imports: Vec<String>,
+}
+
 /// A configured instance, made off the workers and handed to one.
 pub struct PreparedInstance(pub(super) Box<Instance>);
 
@@ -130,6 +141,39 @@ impl Host {
         all.retain(|_, known| known.plugin.strong_count() > 0);
         all.insert(plugin.name.clone(), known);
         Ok(loaded)
+    }
+
+    /// What a component is, without a configuration for it.
+    ///
+    /// # Errors
+    /// Every reason why it is no plugin.
+    pub fn inspect(&self, source: &ComponentSource) -> Result<Inspection, Vec<PluginProblem>> {
+        let plugin = config::Plugin {
+            name: "inspected".into(),
+            component: source.clone(),
+            config: "{}".into(),
+            grants: config::Grants { store: true },
+            limits: config::PluginLimits::default(),
+            on_failure: OnFailure::Reject,
+            isolation: Isolation::Worker,
+            place: "".into(),
+        };
+        let of = |problem: Problem| vec![problem.of(&plugin.name)];
+        let all = |problems: Vec<Problem>| problems.into_iter().flat_map(of).collect::<Vec<_>>();
+        let component = self.component(source).map_err(all)?;
+        let failed = |what: String| of(Problem::component(what));
+        let template = self.template(&plugin, &component);
+        let template = template.map_err(|error| failed(format!("{error:#}")))?;
+        let pulse = self.ticker.pulse();
+        let described = template.instantiate(&pulse).and_then(|mut made| made.describe(&pulse));
+        let about =
+            described.map_err(|fault| failed(format!("{}: {}", fault.reason, fault.detail)))?;
+        Ok(Inspection {
+            about,
+            digest: component.digest.clone(),
+            hooks: component.inspected.hooks,
+            imports: component.inspected.imports.clone(),
+        })
     }
 
     /// Forgets limits and stored state of plugins that are no longer configured.

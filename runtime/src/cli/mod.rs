@@ -1,0 +1,114 @@
+//! The command line.
+//!
+//! In: arguments. Out: an exit code: 0 fine, 1 it failed, 2 the command line or configuration is
+//! wrong. Never: prints a backtrace; errors go to stderr, one each line of thought.
+
+mod plugin;
+mod proxy;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::clock::Clock;
+use crate::config::{Environment, Source};
+use crate::server::{self, Options, StartError};
+
+/// A reverse proxy whose every middleware is a sandboxed WebAssembly component.
+#[derive(Debug, Parser)]
+#[command(name = "weir", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the proxy; SIGHUP or a changed file reloads, SIGTERM drains.
+    Run {
+        /// A TOML file, or a folder of them.
+        #[arg(short, long, default_value = "weir.toml")]
+        config: PathBuf,
+    },
+    /// Build everything but the listeners: exit 0, or every error with its place.
+    Check {
+        /// A TOML file, or a folder of them.
+        #[arg(short, long, default_value = "weir.toml")]
+        config: PathBuf,
+    },
+    /// Proxy to one place without a file.
+    Proxy(proxy::Arguments),
+    /// Look at plugins.
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    match arguments.command {
+        Command::Run { config } => run(options(Source::Path(config))),
+        Command::Check { config } => check(&options(Source::Path(config))),
+        Command::Proxy(arguments) => run(options(Source::Text { name: "weir proxy".into(), text: arguments.to_toml() })),
+        Command::Plugin(command) => plugin::run(&command),
+    }
+}
+
+fn options(source: Source) -> Options {
+    Options {
+        source,
+        environment: Environment::of_process(),
+        built_ins: crate::wasm::BUILT_INS,
+        clock: Clock::System,
+    }
+}
+
+fn run(options: Options) -> ExitCode {
+    let _log = match crate::telemetry::log::init() {
+        Ok(guard) => guard,
+        Err(error) => return failed(&StartError::System(error.to_string())),
+    };
+    let running = match server::start(options) {
+        Ok(running) => running,
+        Err(error) => return failed(&error),
+    };
+    match server::run_until_signal(running) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn check(options: &Options) -> ExitCode {
+    match server::build(options) {
+        Ok(config) => {
+            for warning in &config.warnings {
+                eprintln!("{}", warning.as_warning());
+            }
+            let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+            println!(
+                "fine: {}, {}, {}, {}",
+                count(config.listeners.len(), "listener"),
+                count(config.routes.len(), "route"),
+                count(config.plugins.len(), "plugin"),
+                count(config.upstreams.len(), "upstream"),
+            );
+            ExitCode::SUCCESS
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &StartError) -> ExitCode {
+    eprintln!("{error}");
+    match error {
+        StartError::Config(_) => ExitCode::from(2),
+        StartError::System(_) => ExitCode::from(1),
+    }
+}

@@ -1,0 +1,130 @@
+//! Makes a request safe to route, to show to plugins and to forward.
+//!
+//! In: a request as hyper read it. Out: an exchange whose path is normal, whose host is one and
+//! legal, whose hop-by-hop fields are gone, and the route it matched. Never: reads the body.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Request, Uri};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+
+use super::body::Upload;
+use super::completion::Completion;
+use super::worker::{Connection, Listener};
+use crate::chain::{Attributes, Exchange, HeadLimits};
+use crate::error::{Error, Result, Side};
+use crate::http::{Body, hop, host, path, via};
+
+/// A request that may be routed and forwarded.
+pub struct Admitted {
+    pub exchange: Box<Exchange>,
+    /// `None`: no route matched.
+    pub route: Option<usize>,
+    /// The protocol that the client asks to switch to.
+    pub upgrade: Option<HeaderValue>,
+    /// Where hyper hands over the client's stream after a 101.
+    pub client_upgrade: Option<OnUpgrade>,
+}
+
+/// Admits a request, or says why not.
+pub fn admit(
+    listener: &Listener,
+    connection: &Connection,
+    request: Request<Incoming>,
+    completion: &mut Completion,
+) -> Result<Admitted> {
+    let (mut parts, body) = request.into_parts();
+    if parts.method == Method::CONNECT {
+        return Err(Error::request(501, "CONNECT is not offered here"));
+    }
+    via::check(&parts.headers)?;
+    let target = host::target(&parts).map_err(|bad| Error::request(400, bad.as_str()))?;
+    let uri = normal_form(&parts)?;
+    let route = completion.snapshot.router.find(&target.host, uri.path(), uri.query(), &parts);
+    let host = target.field(&parts.headers, None);
+    parts.uri = uri;
+    completion.route = route;
+    let upgrade = hop::wants_upgrade(&parts.headers, parts.version).cloned();
+    let client_upgrade = match upgrade {
+        Some(_) => parts.extensions.remove::<OnUpgrade>(),
+        None => None,
+    };
+    // Which extension types hyper leaves here is its own affair; nothing of it goes further.
+    parts.extensions.clear();
+    let forwarded = &connection.forwarded;
+    hop::strip_request(&mut parts.headers);
+    let client = match forwarded.client(&connection.client, &parts.headers, &connection.trusted) {
+        Some(client) => Arc::new(client),
+        None => connection.client.clone(),
+    };
+    forwarded.apply(&mut parts.headers, &host);
+    via::append(&mut parts.headers, parts.version);
+    // HTTP/2 names it in a pseudo-field, and the absolute form wins over the field.
+    parts.headers.insert(HOST, host);
+    let name = match route.and_then(|route| completion.snapshot.routes.get(route)) {
+        Some(route) => route.name.clone(),
+        None => completion.no_route.clone(),
+    };
+
+    let limit = listener.limits.body_limit;
+    let length = body.size_hint();
+    if let Some(limit) = limit
+        && length.lower() > limit
+    {
+        return Err(Error::request(413, format!("the body is longer than {limit} bytes")));
+    }
+    let request_body = if body.is_end_stream() {
+        Body::Empty
+    } else {
+        let body = Body::Incoming(body, Side::Downstream);
+        let idle = listener.limits.body_timeout;
+        Upload::new(body, limit, idle, completion.upload.clone(), connection.activity.clone())
+            .into_body()
+    };
+    let exchange = Box::new(Exchange {
+        id: completion.id,
+        started: completion.started,
+        request: parts,
+        request_body,
+        response: None,
+        response_body: Body::Empty,
+        client,
+        route: name,
+        attributes: Attributes::default(),
+        in_flight: Vec::new(),
+        head_limits: HeadLimits {
+            fields: listener.limits.max_headers,
+            bytes: listener.limits.max_header_bytes,
+        },
+    });
+    Ok(Admitted { exchange, route, upgrade, client_upgrade })
+}
+
+/// One normalisation before anything looks at the path: what is matched is what is forwarded.
+/// Gives path and query alone, whatever form the target had.
+fn normal_form(parts: &http::request::Parts) -> Result<Uri> {
+    let Some(target) = parts.uri.path_and_query() else {
+        return Ok(Uri::from_static("/"));
+    };
+    if target.path() == "*" && parts.method != Method::OPTIONS {
+        return Err(Error::request(400, "only OPTIONS may ask for *"));
+    }
+    match path::normalize(target.path()).map_err(|bad| Error::request(400, bad.as_str()))? {
+        Cow::Borrowed(_) => Ok(Uri::from(target.clone())),
+        Cow::Owned(mut path) => {
+            if let Some(query) = target.query() {
+                path.push('?');
+                path.push_str(query);
+            }
+            PathAndQuery::from_maybe_shared(Bytes::from(path))
+                .map(Uri::from)
+                .map_err(|bad| Error::request(400, format!("path: {bad}")))
+        }
+    }
+}

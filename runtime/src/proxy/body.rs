@@ -1,0 +1,226 @@
+//! Bodies with the proxy's own duties: limits, idle timeouts, counts, and the end of an exchange.
+//!
+//! In: a request's body from the client, a response's body from the upstream. Out: the same bytes.
+//! Never: buffers; a frame is asked for when the other side wants it, which is the back-pressure.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::{Instant, Sleep};
+
+use super::completion::Completion;
+use crate::error::{Error, Kind, Side};
+use crate::http::{Body, UploadState};
+use crate::net::Activity;
+use crate::upstream::Lease;
+
+/// The request's body on its way from the client.
+pub struct Upload {
+    body: Body,
+    limit: Option<u64>,
+    idle: IdleTimer,
+    state: Arc<UploadState>,
+    activity: Arc<Activity>,
+}
+
+/// The response's body on its way to the client. Its end, or its drop, ends the exchange.
+pub struct ResponseBody {
+    body: Body,
+    lease: Option<Lease>,
+    idle: Option<IdleTimer>,
+    completion: Option<Box<Completion>>,
+}
+
+/// A timer that is armed only while the other side keeps us waiting.
+struct IdleTimer {
+    after: Duration,
+    sleep: Option<Pin<Box<Sleep>>>,
+    armed: bool,
+}
+
+impl Upload {
+    pub fn new(
+        body: Body,
+        limit: Option<u64>,
+        idle: Duration,
+        state: Arc<UploadState>,
+        activity: Arc<Activity>,
+    ) -> Upload {
+        state.begin();
+        Upload { body, limit, idle: IdleTimer::new(idle), state, activity }
+    }
+
+    fn ended(&self) {
+        self.state.end();
+        self.activity.end_body();
+    }
+
+    pub fn into_body(self) -> Body {
+        Body::Stream(Box::pin(self))
+    }
+}
+
+impl HttpBody for Upload {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = self.get_mut();
+        let frame = match Pin::new(&mut this.body).poll_frame(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                ready!(this.idle.poll(cx));
+                let detail = format!("no byte of the body within {:?}", this.idle.after);
+                return Poll::Ready(Some(Err(Error::request(408, detail))));
+            }
+        };
+        this.idle.progress();
+        let frame = match frame {
+            Some(Ok(frame)) => frame,
+            other => {
+                if other.is_none() {
+                    this.ended();
+                }
+                return Poll::Ready(other);
+            }
+        };
+        if let Some(data) = frame.data_ref() {
+            let sum = this.state.add(data.len() as u64);
+            if let Some(limit) = this.limit
+                && sum > limit
+            {
+                let detail = format!("the body is longer than {limit} bytes");
+                return Poll::Ready(Some(Err(Error::request(413, detail))));
+            }
+        }
+        if this.body.is_end_stream() {
+            this.ended();
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl ResponseBody {
+    pub fn new(
+        body: Body,
+        lease: Option<Lease>,
+        idle: Duration,
+        completion: Box<Completion>,
+    ) -> ResponseBody {
+        let idle = lease.is_some().then(|| IdleTimer::new(idle));
+        ResponseBody { body, lease, idle, completion: Some(completion) }
+    }
+
+    /// A body of an exchange that is told of elsewhere.
+    pub fn bare(body: Body) -> ResponseBody {
+        ResponseBody { body, lease: None, idle: None, completion: None }
+    }
+
+    /// The response's body is through. The connection goes back if the request's is too.
+    fn ended(&mut self) {
+        if let Some(mut completion) = self.completion.take() {
+            if let Some(lease) = self.lease.take()
+                && !completion.upload.is_pending()
+            {
+                lease.finish();
+            }
+            completion.complete = true;
+        }
+    }
+}
+
+impl HttpBody for ResponseBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = self.get_mut();
+        let frame = match (Pin::new(&mut this.body).poll_frame(cx), &mut this.idle) {
+            (Poll::Ready(frame), idle) => {
+                if let Some(idle) = idle {
+                    idle.progress();
+                }
+                frame
+            }
+            (Poll::Pending, None) => return Poll::Pending,
+            (Poll::Pending, Some(idle)) => {
+                ready!(idle.poll(cx));
+                let detail = format!("no byte of the response within {:?}", idle.after);
+                Some(Err(Error::new(Kind::ConnectionReadTimeout, Side::Upstream, detail)))
+            }
+        };
+        match &frame {
+            Some(Ok(frame)) => {
+                if let (Some(data), Some(completion)) = (frame.data_ref(), &mut this.completion) {
+                    completion.response_bytes += data.len() as u64;
+                }
+                if this.body.is_end_stream() {
+                    this.ended();
+                }
+            }
+            Some(Err(error)) => {
+                if let Some(completion) = &mut this.completion {
+                    completion.failed(error);
+                }
+            }
+            None => this.ended(),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        // hyper does not poll a body that says it is at its end, nor the body of a HEAD response.
+        if self.body.is_end_stream() {
+            self.ended();
+        }
+    }
+}
+
+impl IdleTimer {
+    fn new(after: Duration) -> Self {
+        IdleTimer { after, sleep: None, armed: false }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let after = self.after;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(after)));
+        if !self.armed {
+            self.armed = true;
+            sleep.as_mut().reset(Instant::now() + after);
+        }
+        sleep.as_mut().poll(cx)
+    }
+
+    fn progress(&mut self) {
+        self.armed = false;
+    }
+}

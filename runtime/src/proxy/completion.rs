@@ -1,0 +1,208 @@
+//! What is known of an exchange when it ends, and who is told.
+//!
+//! In: facts gathered on the way. Out: a line in the access log, counts, and a call of the
+//! completion hooks. Never: delays the client; it runs when the response's body is dropped.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderValue, Request, StatusCode, Version};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use super::respond::{self, Form};
+use super::worker::{Connection, Snapshot, Worker};
+use crate::chain::{Attributes, Exchange, ExchangeId, Reached, Summary};
+use crate::error::{Error, Kind};
+use crate::http::UploadState;
+use crate::telemetry::access_log::Record;
+use crate::telemetry::metrics::RequestGuard;
+use crate::upstream::{EndpointState, InFlightRequest, Lease};
+
+/// The end of an exchange: dropping it tells everybody.
+pub struct Completion {
+    pub worker: Rc<Worker>,
+    pub snapshot: Rc<Snapshot>,
+    pub connection: Rc<Connection>,
+    pub id: ExchangeId,
+    pub started: Instant,
+    pub route: Option<usize>,
+    /// The name that stands for "no route" in hooks and log.
+    pub no_route: Arc<str>,
+    pub reached: Reached,
+    pub form: Form,
+    pub upload: Arc<UploadState>,
+    /// The plugin that replied.
+    pub plugin: Option<Arc<str>>,
+    pub status: u16,
+    pub response_bytes: u64,
+    /// The response went out to its last byte.
+    pub complete: bool,
+    pub in_flight: Option<InFlightRequest>,
+    /// The exchange, from the response's head on.
+    pub exchange: Option<Box<Exchange>>,
+    upstream: Option<Arc<EndpointState>>,
+    upstream_status: Option<u16>,
+    connect: Option<Duration>,
+    first_byte: Option<Duration>,
+    attempts: u32,
+    error: Option<(Kind, String)>,
+    #[expect(dead_code, reason = "counts the request in flight until it is dropped")]
+    counted: RequestGuard,
+}
+
+impl Completion {
+    pub fn new(
+        worker: Rc<Worker>,
+        snapshot: Rc<Snapshot>,
+        connection: &Rc<Connection>,
+        request: &Request<Incoming>,
+    ) -> Box<Completion> {
+        connection.activity.begin_exchange(!request.body().is_end_stream());
+        Box::new(Completion {
+            counted: worker.metrics.request(),
+            id: worker.next_id(),
+            started: worker.clock.now(),
+            route: None,
+            no_route: worker.no_route.clone(),
+            worker,
+            snapshot,
+            connection: connection.clone(),
+            reached: Reached::default(),
+            form: respond::form(request.headers()),
+            upload: Arc::default(),
+            plugin: None,
+            status: 0,
+            response_bytes: 0,
+            complete: false,
+            in_flight: None,
+            exchange: None,
+            upstream: None,
+            upstream_status: None,
+            connect: None,
+            first_byte: None,
+            attempts: 0,
+            error: None,
+        })
+    }
+
+    /// A request is sent to an endpoint.
+    pub fn attempt(&mut self, endpoint: &Arc<EndpointState>) {
+        self.attempts += 1;
+        self.upstream = Some(endpoint.clone());
+    }
+
+    /// An endpoint answered.
+    pub fn answered_by(&mut self, status: StatusCode, lease: &Lease, sent: Instant) {
+        self.upstream_status = Some(status.as_u16());
+        self.connect = lease.connect;
+        self.first_byte = Some(sent.elapsed());
+    }
+
+    /// The response's head is on its way.
+    pub fn answered(&mut self, parts: &http::response::Parts, exchange: Box<Exchange>) {
+        self.status = parts.status.as_u16();
+        self.exchange = Some(exchange);
+    }
+
+    /// Something went wrong; the first cause is kept.
+    pub fn failed(&mut self, error: &Error) {
+        self.worker.metrics.error(error.kind);
+        if self.error.is_none() {
+            self.error = Some((error.kind, error.detail.clone()));
+        }
+    }
+
+    fn record(&mut self, duration: Duration) {
+        let Some(log) = &mut *self.worker.log.borrow_mut() else { return };
+        let exchange = self.exchange.as_deref();
+        let attributes = exchange.map(|exchange| &exchange.attributes);
+        let header = |name: http::HeaderName| {
+            let request = exchange.map(|exchange| &exchange.request);
+            request.and_then(|request| request.headers.get(name)).map(HeaderValue::as_bytes)
+        };
+        let own_id = &self.id as &dyn std::fmt::Display;
+        let set_id = attributes.and_then(|attributes| attributes.get("request.id"));
+        let listener = self.snapshot.listener(self.connection.listener);
+        let route = self.route.and_then(|route| self.snapshot.routes.get(route));
+        let endpoint = self.upstream.as_deref();
+        let client = exchange.map_or(&self.connection.client, |exchange| &exchange.client);
+        let past = self.worker.clock.now().saturating_duration_since(self.started);
+        log.write(&Record {
+            time: self.worker.clock.wall() - past,
+            request_id: set_id.as_ref().map_or(own_id, |id| id),
+            client: &client.address,
+            listener: listener.map_or("", |listener| &listener.name),
+            method: exchange.map_or("-", |exchange| exchange.request.method.as_str()),
+            scheme: if client.https { "https" } else { "http" },
+            host: header(http::header::HOST).unwrap_or_default(),
+            path: exchange
+                .and_then(|exchange| exchange.request.uri.path_and_query())
+                .map_or(b"-", |path| path.as_str().as_bytes()),
+            protocol: exchange.map_or(Version::HTTP_11, |exchange| exchange.request.version),
+            status: self.status,
+            request_bytes: self.upload.bytes(),
+            response_bytes: self.response_bytes,
+            duration,
+            route: route.map(|route| &*route.name),
+            upstream: endpoint.map(|endpoint| &*endpoint.upstream),
+            endpoint: endpoint.map(|endpoint| &*endpoint.address),
+            upstream_status: self.upstream_status,
+            upstream_connect: self.connect,
+            upstream_first_byte: self.first_byte,
+            attempts: self.attempts,
+            plugin: self.plugin.as_deref(),
+            error: self.error.as_ref().map(|(kind, _)| *kind),
+            error_detail: self.error.as_ref().map(|(_, detail)| detail.as_str()),
+            user: attributes.and_then(|attributes| attributes.get("auth.subject")),
+            user_agent: header(http::header::USER_AGENT),
+            referer: header(http::header::REFERER),
+            attributes: &|each| {
+                for (key, value) in attributes.into_iter().flat_map(Attributes::iter) {
+                    each(key, value);
+                }
+            },
+        });
+    }
+}
+
+impl Drop for Completion {
+    fn drop(&mut self) {
+        let duration = self.worker.clock.now().saturating_duration_since(self.started);
+        if !self.complete && self.error.is_none() {
+            self.error = Some((Kind::ConnectionTerminated, "the client went away".to_owned()));
+        }
+        let route = self.route.and_then(|route| self.snapshot.routes.get(route));
+        let metrics = route.map_or(&self.snapshot.unrouted, |route| &route.metrics);
+        metrics.finished(self.status, duration, self.upload.bytes(), self.response_bytes);
+        self.connection.activity.end_exchange();
+        self.record(duration);
+        self.tell_plugins(duration);
+    }
+}
+
+impl Completion {
+    fn tell_plugins(&mut self, duration: Duration) {
+        let Some(exchange) = self.exchange.take() else { return };
+        let Some(listener) = self.snapshot.listener(self.connection.listener) else { return };
+        if !listener.chain(self.route).has_completion() {
+            return;
+        }
+        let summary = Summary {
+            status: self.status,
+            request_bytes: self.upload.bytes(),
+            response_bytes: self.response_bytes,
+            duration,
+            upstream: self.upstream.as_ref().map(|endpoint| endpoint.label.clone()),
+            error: self.error.as_ref().map(|(kind, _)| kind.as_str()),
+        };
+        let (snapshot, reached) = (self.snapshot.clone(), self.reached);
+        let (listener, route) = (self.connection.listener, self.route);
+        tokio::task::spawn_local(async move {
+            if let Some(listener) = snapshot.listener(listener) {
+                drop(listener.chain(route).on_complete(exchange, reached, &summary).await);
+            }
+        });
+    }
+}

@@ -1,0 +1,51 @@
+//! Switching protocols: after a 101 both streams are joined.
+//!
+//! In: the response's head and the two streams that hyper will hand over. Out: the 101, and a
+//! tunnel that lives until either side ends it. Never: reads a byte of the new protocol before the
+//! 101; survives reloads, since it needs nothing of the snapshot but its completion.
+
+use http::Response;
+use http::header::{CONNECTION, HeaderValue};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+
+use super::body::ResponseBody;
+use super::completion::Completion;
+use crate::error::{Error, Kind, Side};
+use crate::http::Body;
+use crate::upstream::Lease;
+
+/// Sends the 101 and joins the streams.
+pub fn switch(
+    mut parts: http::response::Parts,
+    client: OnUpgrade,
+    upstream: OnUpgrade,
+    lease: Option<Lease>,
+    mut completion: Box<Completion>,
+) -> Response<ResponseBody> {
+    parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    completion.connection.activity.tunnel();
+    let slot = lease.and_then(Lease::into_tunnel);
+    tokio::task::spawn_local(async move {
+        let result = async {
+            let mut upstream = TokioIo::new(upstream.await.map_err(|error| error.to_string())?);
+            let mut client = TokioIo::new(client.await.map_err(|error| error.to_string())?);
+            tokio::io::copy_bidirectional(&mut client, &mut upstream)
+                .await
+                .map_err(|error| error.to_string())
+        }
+        .await;
+        match result {
+            Ok((up, down)) => {
+                completion.upload.add(up);
+                completion.response_bytes = down;
+            }
+            Err(detail) => {
+                completion.failed(&Error::new(Kind::HttpUpgradeFailed, Side::Upstream, detail));
+            }
+        }
+        completion.complete = true;
+        drop((slot, completion));
+    });
+    Response::from_parts(parts, ResponseBody::bare(Body::Empty))
+}

@@ -1,0 +1,164 @@
+//! What a worker serves from: its snapshot, and the connections it serves.
+//!
+//! In: what `server` built from one configuration. Out: references for the length of an exchange.
+//! Never: shared with another worker; a new snapshot is swapped in between two polls, so a request
+//! sees one snapshot only.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::chain::{Chain, ExchangeId};
+use crate::clock::Clock;
+use crate::config::Limits;
+use crate::http::Client;
+use crate::http::forwarded::ForwardedFields;
+use crate::net::Activity;
+use crate::balancer::RoundRobin;
+use crate::router::Router;
+use crate::telemetry::access_log::WorkerLog;
+use crate::telemetry::metrics::{Metrics, RouteMetrics};
+use crate::upstream::Upstream;
+
+/// The name that stands for "no route" in hooks, log and metrics. No route can have it: names are
+/// TOML keys of letters, digits, `-` and `_`.
+pub const NO_ROUTE: &str = "(none)";
+
+/// One worker, as its exchanges see it.
+pub struct Worker {
+    pub index: u16,
+    /// Random, one for the process.
+    pub process: u32,
+    pub clock: Clock,
+    pub metrics: Arc<Metrics>,
+    /// [`NO_ROUTE`].
+    pub no_route: Arc<str>,
+    pub log: RefCell<Option<WorkerLog>>,
+    snapshot: RefCell<Rc<Snapshot>>,
+    serial: Cell<u64>,
+}
+
+/// One worker's part of everything built from one configuration.
+pub struct Snapshot {
+    /// Counts the configurations of this process; 1 is the first.
+    pub generation: u64,
+    pub router: Arc<Router>,
+    pub routes: Vec<Route>,
+    /// By the listener's number, which a name keeps over reloads; a removed one is `None`.
+    pub listeners: Vec<Option<Listener>>,
+    /// Metrics of requests that found no route.
+    pub unrouted: RouteMetrics,
+}
+
+/// A route, ready to serve.
+pub struct Route {
+    pub name: Arc<str>,
+    /// With weights; chosen by smooth weighted round robin.
+    pub upstreams: Vec<Rc<Upstream>>,
+    choice: RefCell<RoundRobin>,
+    pub timeout: Duration,
+    pub metrics: RouteMetrics,
+}
+
+/// A listener's part in a snapshot.
+pub struct Listener {
+    pub name: Arc<str>,
+    pub limits: Limits,
+    /// By route: the listener's plugins, then the route's own.
+    pub chains: Vec<Chain>,
+    /// The listener's plugins alone, for requests without a route.
+    pub unrouted: Chain,
+}
+
+/// One client connection.
+pub struct Connection {
+    /// The listener's number.
+    pub listener: usize,
+    pub client: Arc<Client>,
+    /// What all its requests say of its client.
+    pub forwarded: ForwardedFields,
+    /// Peers whose own forwarding fields are believed.
+    pub trusted: Arc<[ipnet::IpNet]>,
+    /// For the sweep over slow peers.
+    pub activity: Arc<Activity>,
+    /// Kept until the last exchange or tunnel of the connection is over: a drain waits for it.
+    pub open: Rc<dyn std::any::Any>,
+}
+
+impl Worker {
+    pub fn new(
+        index: u16,
+        process: u32,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        log: Option<WorkerLog>,
+        snapshot: Rc<Snapshot>,
+    ) -> Rc<Worker> {
+        Rc::new(Worker {
+            index,
+            process,
+            clock,
+            metrics,
+            no_route: NO_ROUTE.into(),
+            log: RefCell::new(log),
+            snapshot: RefCell::new(snapshot),
+            serial: Cell::new(0),
+        })
+    }
+
+    /// The snapshot that a request arriving now is served from.
+    pub fn snapshot(&self) -> Rc<Snapshot> {
+        self.snapshot.borrow().clone()
+    }
+
+    /// Requests from now on are served from `next`; those in flight finish on theirs.
+    pub fn swap(&self, next: Rc<Snapshot>) {
+        let before = self.snapshot.replace(next);
+        drop(before);
+    }
+
+    /// A new exchange's identifier.
+    pub fn next_id(&self) -> ExchangeId {
+        let serial = self.serial.get() + 1;
+        self.serial.set(serial);
+        ExchangeId { process: self.process, worker: self.index, serial }
+    }
+}
+
+impl Snapshot {
+    /// The listener, unless this configuration has it no more.
+    pub fn listener(&self, number: usize) -> Option<&Listener> {
+        self.listeners.get(number).and_then(Option::as_ref)
+    }
+}
+
+impl Listener {
+    /// The chain of a route; `None` is a request without one.
+    pub fn chain(&self, route: Option<usize>) -> &Chain {
+        route.and_then(|route| self.chains.get(route)).unwrap_or(&self.unrouted)
+    }
+}
+
+impl Route {
+    pub fn new(
+        name: Arc<str>,
+        upstreams: Vec<Rc<Upstream>>,
+        weights: &[u32],
+        start: usize,
+        timeout: Duration,
+        metrics: RouteMetrics,
+    ) -> Route {
+        let choice = RefCell::new(RoundRobin::new(weights, start));
+        Route { name, upstreams, choice, timeout, metrics }
+    }
+
+    /// The upstream of the next request.
+    pub fn choose(&self) -> Option<&Upstream> {
+        match self.upstreams.as_slice() {
+            [] => None,
+            [only] => Some(only),
+            several => several.get(self.choice.borrow_mut().pick(|_| true)?).map(Rc::as_ref),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Everything one configuration is made into, before any worker sees it.
+//!
+//! In: a checked configuration, and what it replaces. Out: a [`Built`]: router, clusters, loaded and
+//! configured plugins, TLS; or every problem with its place. Never: opens a listener or disturbs
+//! what serves; a failure here leaves nothing behind.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::config::{Config, Problem, Problems};
+use crate::router::Router;
+use crate::telemetry::metrics::Metrics;
+use crate::tls::ServerTls;
+use crate::upstream::Cluster;
+use crate::wasm::{Host, LoadedPlugin};
+
+/// One configuration, built.
+pub struct Built {
+    /// 1 is the first of this process.
+    pub generation: u64,
+    pub config: Arc<Config>,
+    pub router: Arc<Router>,
+    /// In the order of `config.upstreams`.
+    pub clusters: Vec<Arc<Cluster>>,
+    /// In the order of `config.plugins`.
+    pub plugins: Vec<Arc<LoadedPlugin>>,
+    /// In the order of `config.listeners`.
+    pub tls: Vec<Option<ServerTls>>,
+    /// The number of each listener, in the order of `config.listeners`.
+    pub numbers: Vec<usize>,
+}
+
+/// Numbers for listeners' names: a name keeps its number as long as the process lives.
+#[derive(Debug, Default)]
+pub struct Numbers(HashMap<Arc<str>, usize>);
+
+impl Built {
+    /// Builds everything but the listeners.
+    ///
+    /// # Errors
+    /// Every problem of every part: plugins, TLS, upstreams.
+    pub fn new(
+        config: Config,
+        host: &Host,
+        metrics: &Metrics,
+        numbers: &mut Numbers,
+        before: Option<&Built>,
+    ) -> Result<Built, Problems> {
+        let mut problems = Vec::new();
+        let plugins = load_plugins(&config, host, &mut problems);
+        let tls = terminate(&config, &mut problems);
+        let clusters = clusters(&config, metrics, before, &mut problems);
+        if let Some(problems) = Problems::of(problems) {
+            return Err(problems);
+        }
+        let numbers = config.listeners.iter().map(|listener| numbers.of(&listener.name)).collect();
+        Ok(Built {
+            generation: before.map_or(1, |before| before.generation + 1),
+            router: Arc::new(Router::new(&config.routes)),
+            clusters,
+            plugins,
+            tls,
+            numbers,
+            config: Arc::new(config),
+        })
+    }
+}
+
+fn load_plugins(
+    config: &Config,
+    host: &Host,
+    problems: &mut Vec<Problem>,
+) -> Vec<Arc<LoadedPlugin>> {
+    let mut plugins = Vec::new();
+    for (at, plugin) in config.plugins.iter().enumerate() {
+        match host.load(plugin) {
+            Ok(loaded) => plugins.push(loaded),
+            Err(found) => problems.extend(found.into_iter().map(|problem| {
+                let path = format!("plugins.{}", plugin.name);
+                let pointer = problem.pointer.as_deref().unwrap_or("");
+                let place = match pointer.strip_prefix("/config") {
+                    Some(inside) => config.places.of_plugin_config(at, inside),
+                    None => config.places.of(&format!("{path}{}", pointer.replace('/', "."))),
+                };
+                let made = Problem::new(place, path, problem.message);
+                match problem.hint {
+                    Some(hint) => made.with_hint(hint),
+                    None => made,
+                }
+            })),
+        }
+    }
+    plugins
+}
+
+fn terminate(config: &Config, problems: &mut Vec<Problem>) -> Vec<Option<ServerTls>> {
+    let mut made = Vec::new();
+    for listener in &config.listeners {
+        made.push(match listener.tls.as_ref().map(crate::tls::server_config) {
+            None => None,
+            Some(Ok(tls)) => Some(tls),
+            Some(Err(errors)) => {
+                let path = format!("listeners.{}.tls", listener.name);
+                problems.extend(errors.into_iter().map(|error| {
+                    let place = config.places.of(&path);
+                    let hint = error.hint.clone();
+                    Problem::new(place, path.clone(), error.to_string()).with_hint(hint)
+                }));
+                None
+            }
+        });
+    }
+    made
+}
+
+fn clusters(
+    config: &Config,
+    metrics: &Metrics,
+    before: Option<&Built>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Arc<Cluster>> {
+    let mut made = Vec::new();
+    for upstream in &config.upstreams {
+        let known = before.and_then(|before| {
+            before.clusters.iter().find(|cluster| cluster.config.name == upstream.name)
+        });
+        match Cluster::new(upstream.clone(), metrics, known.map(Arc::as_ref)) {
+            Ok(cluster) => made.push(cluster),
+            Err(error) => {
+                let path = format!("upstreams.{}", upstream.name);
+                let place = config.places.of(&path);
+                problems.push(Problem::new(place, path, error.what.clone()).with_hint(error.hint));
+            }
+        }
+    }
+    made
+}
+
+impl Numbers {
+    fn of(&mut self, name: &Arc<str>) -> usize {
+        let next = self.0.len();
+        *self.0.entry(name.clone()).or_insert(next)
+    }
+}

@@ -1,0 +1,231 @@
+//! One client connection, from accept to close.
+//!
+//! In: accepted streams. Out: requests for [`crate::proxy::serve`], on HTTP/1.1 or HTTP/2 as ALPN
+//! or the first bytes say. Never: waits for a slow peer without a bound; a connection that is
+//! overdue is closed by the sweep.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::{Bytes, BytesMut};
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+use super::connections::{Connections, Control};
+use super::stream::Served;
+use super::worker::Terms;
+use crate::http::forwarded::ForwardedFields;
+use crate::http::framing::{FramingGuard, HeadLimits};
+use crate::http::{Client, LocalExecutor, Tls};
+use crate::net::{Accepted, Acceptor, Activity, Linger, Stream, Timeouts, Watch, Watched};
+use crate::proxy;
+
+/// HTTP/2's connection preface (RFC 9113, 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Accepts until the task is aborted.
+pub async fn accept(
+    mut acceptor: Acceptor,
+    terms: Rc<RefCell<Rc<Terms>>>,
+    proxy: Rc<proxy::Worker>,
+    watch: Rc<Watch>,
+    connections: Rc<Connections>,
+) {
+    loop {
+        let accepted = acceptor.accept().await;
+        let terms = terms.borrow().clone();
+        let activity = watch.register(Timeouts::from(&terms.limits), terms.tls.is_some());
+        let control = connections.open(terms.number);
+        let proxy = proxy.clone();
+        tokio::task::spawn_local(async move {
+            let Accepted { stream, peer, place } = accepted;
+            let serving = Serving { peer, terms, proxy, activity, control };
+            serving.serve(stream).await;
+            drop(place);
+        });
+    }
+}
+
+/// One connection that is being served.
+struct Serving {
+    peer: Option<SocketAddr>,
+    terms: Rc<Terms>,
+    proxy: Rc<proxy::Worker>,
+    activity: Arc<Activity>,
+    control: Rc<Control>,
+}
+
+impl Serving {
+    async fn serve(self, stream: Stream) {
+        let local = stream.local_port();
+        let stream = Linger::new(stream, self.activity.clone());
+        match self.terms.tls.clone() {
+            None => {
+                let mut stream = Watched::new(stream, self.activity.clone());
+                self.activity.ready(false);
+                let sniffed = {
+                    let sniffing = pin!(sniff(&mut stream));
+                    within(sniffing, &self.activity).await
+                };
+                let Some(Ok(Some((ahead, h2)))) = sniffed else { return };
+                if h2 {
+                    self.activity.ready(true);
+                }
+                let connection = self.connection(None, local);
+                self.http(stream, ahead, h2, connection).await;
+            }
+            Some(tls) => {
+                let shaking = pin!(crate::tls::accept(tls, stream));
+                match within(shaking, &self.activity).await {
+                    Some(Ok(accepted)) => {
+                        self.activity.ready(accepted.h2);
+                        let connection = self.connection(Some(accepted.facts), local);
+                        let stream = Watched::new(accepted.stream, self.activity.clone());
+                        self.http(stream, Bytes::new(), accepted.h2, connection).await;
+                    }
+                    Some(Err(error)) => {
+                        self.terms.metrics.handshake_failed();
+                        tracing::debug!(%error, "TLS handshake failed");
+                    }
+                    None => {
+                        self.terms.metrics.handshake_failed();
+                        tracing::debug!("TLS handshake took too long");
+                    }
+                }
+            }
+        }
+    }
+
+    fn connection(&self, tls: Option<Tls>, local_port: Option<u16>) -> Rc<proxy::Connection> {
+        let client = Client::new(self.peer, tls);
+        let forwarded = ForwardedFields::new(&client, local_port, &self.terms.trusted);
+        Rc::new(proxy::Connection {
+            listener: self.terms.number,
+            client: client.into(),
+            forwarded,
+            trusted: self.terms.trusted.clone(),
+            activity: self.activity.clone(),
+            open: self.control.clone(),
+        })
+    }
+
+    async fn http<S>(
+        self,
+        stream: S,
+        ahead: Bytes,
+        h2: bool,
+        connection: Rc<proxy::Connection>,
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let limits = self.terms.limits.clone();
+        let (proxy, activity) = (self.proxy.clone(), self.activity.clone());
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (proxy, connection) = (proxy.clone(), connection.clone());
+            async move { Ok::<_, Infallible>(proxy::serve(proxy, connection, request).await) }
+        });
+        let ended = if h2 {
+            let io = TokioIo::new(Served::new(stream, ahead, None, activity));
+            let serving = http2::Builder::new(LocalExecutor)
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(limits.max_streams)
+                .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
+                .max_send_buf_size(256 << 10)
+                .initial_stream_window_size(256 << 10)
+                .initial_connection_window_size(1 << 20)
+                .keep_alive_interval(limits.idle_timeout)
+                .serve_connection(io, service);
+            self.until_end(serving, |serving| serving.graceful_shutdown()).await
+        } else {
+            let guard = FramingGuard::new(HeadLimits {
+                bytes: limits.max_header_bytes,
+                fields: limits.max_headers,
+            });
+            let io = TokioIo::new(Served::new(stream, ahead, Some(guard), activity));
+            // hyper's own bounds lie beyond the guard's, which answers first.
+            let serving = http1::Builder::new()
+                .max_buf_size(limits.max_header_bytes.max(8 << 10) + (64 << 10))
+                .serve_connection(io, service)
+                .with_upgrades();
+            self.until_end(serving, |serving| serving.graceful_shutdown()).await
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "connection ended");
+        }
+    }
+
+    /// Drives a connection to its end. Tells it once to finish when that is asked for; once it is
+    /// overdue its reads end, and what does not end by that is dropped.
+    async fn until_end<C, E>(
+        &self,
+        connection: C,
+        finish: impl Fn(Pin<&mut C>),
+    ) -> Result<(), E>
+    where
+        C: Future<Output = Result<(), E>>,
+    {
+        let mut connection = pin!(connection);
+        let mut overdue = pin!(self.activity.closed());
+        let mut told = false;
+        poll_fn(|cx| {
+            if !told && self.control.is_finishing(cx) {
+                told = true;
+                finish(connection.as_mut());
+            }
+            let ended = connection.as_mut().poll(cx);
+            if ended.is_pending() && overdue.as_mut().poll(cx).is_ready() {
+                finish(connection.as_mut());
+                let _ = connection.as_mut().poll(cx);
+                return Poll::Ready(Ok(()));
+            }
+            ended
+        })
+        .await
+    }
+}
+
+/// The future's output, unless the connection is overdue before.
+async fn within<F: Future>(mut future: Pin<&mut F>, activity: &Arc<Activity>) -> Option<F::Output> {
+    let mut overdue = pin!(activity.closed());
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        match overdue.as_mut().poll(cx) {
+            // Reads end now: whatever is to be said to a slow client is said by them.
+            Poll::Ready(_) => {
+                let _ = future.as_mut().poll(cx);
+                Poll::Ready(None)
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Reads until it is clear whether HTTP/2 is spoken with prior knowledge. `None`: closed before.
+async fn sniff<S: AsyncRead + Unpin>(stream: &mut S) -> std::io::Result<Option<(Bytes, bool)>> {
+    let mut ahead = BytesMut::with_capacity(8 << 10);
+    loop {
+        if stream.read_buf(&mut ahead).await? == 0 {
+            return Ok(None);
+        }
+        let length = ahead.len().min(PREFACE.len());
+        if ahead.get(..length) != PREFACE.get(..length) {
+            return Ok(Some((ahead.freeze(), false)));
+        }
+        if length == PREFACE.len() {
+            return Ok(Some((ahead.freeze(), true)));
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Until the process is told to end: signals and changed files.
+//!
+//! In: SIGTERM, SIGINT, SIGHUP, SIGUSR1, changes of the files a configuration was read from. Out:
+//! calls of [`Running::reload`], and a drain at the end. Never: decides what a reload does.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use notify::Watcher;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::admin;
+use super::control::{Running, StartError};
+use super::view::View;
+use crate::config::Bind;
+use crate::net::{Acceptor, ConnectionLimit};
+
+/// Changes that come in a burst (an editor's write and rename) are one reload.
+const SETTLE: Duration = Duration::from_millis(30);
+/// File systems without notifications are looked at this often.
+const POLL: Duration = Duration::from_secs(5);
+
+/// Serves until SIGTERM or SIGINT, then drains within the configured grace; a second signal ends
+/// it at once. SIGHUP reloads and reopens the access log, SIGUSR1 only reopens.
+///
+/// # Errors
+/// Where the admin listener or a signal handler cannot be had.
+pub fn run_until_signal(running: Arc<Running>) -> Result<(), StartError> {
+    let system = |error: std::io::Error| StartError::System(error.to_string());
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
+    runtime.block_on(async {
+        let view = Arc::new(View::new(running.clone()));
+        let _admin = match running.built().and_then(|built| built.config.server.admin.clone()) {
+            Some(bind) => Some(serve_admin(&bind, &running, view.clone())?),
+            None => None,
+        };
+        let mut terminate = signal(SignalKind::terminate()).map_err(system)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(system)?;
+        let mut hangup = signal(SignalKind::hangup()).map_err(system)?;
+        let mut reopen = signal(SignalKind::user_defined1()).map_err(system)?;
+        let mut files = Files::watch(&running);
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = reopen.recv() => running.reopen_log(),
+                _ = hangup.recv() => {
+                    running.reopen_log();
+                    reload(&running).await;
+                    files = Files::watch(&running);
+                }
+                () = files.changed() => {
+                    reload(&running).await;
+                    files = Files::watch(&running);
+                }
+            }
+        }
+        view.drain();
+        let grace =
+            running.built().map_or(Duration::ZERO, |built| built.config.server.grace);
+        tracing::info!(?grace, "draining");
+        let draining = tokio::task::spawn_blocking(move || running.stop(grace));
+        tokio::select! {
+            cut = draining => match cut {
+                Ok(0) => tracing::info!("drained"),
+                Ok(cut) => tracing::warn!(cut, "connections were cut at the end of the grace"),
+                Err(error) => tracing::error!(%error, "the drain failed"),
+            },
+            _ = terminate.recv() => tracing::warn!("told twice: ending at once"),
+            _ = interrupt.recv() => tracing::warn!("told twice: ending at once"),
+        }
+        Ok(())
+    })
+}
+
+/// Serves the admin pages on this runtime until the task is aborted.
+fn serve_admin(
+    bind: &Bind,
+    running: &Running,
+    view: Arc<View>,
+) -> Result<tokio::task::JoinHandle<()>, StartError> {
+    let system = |error: std::io::Error| StartError::System(format!("admin: {error}"));
+    let listener = crate::net::listen(bind, 1).map_err(system)?.into_iter().next();
+    let listener = listener.ok_or_else(|| StartError::System("admin: no socket".into()))?;
+    let metrics = running.metrics.listener("(admin)");
+    let acceptor =
+        Acceptor::new(listener, ConnectionLimit::new(None), metrics).map_err(system)?;
+    Ok(tokio::spawn(admin::serve(acceptor, view)))
+}
+
+async fn reload(running: &Arc<Running>) {
+    let running = running.clone();
+    // The outcome, good or bad, has been logged and counted.
+    let _ = tokio::task::spawn_blocking(move || running.reload()).await;
+}
+
+/// The files a configuration was made from.
+struct Files {
+    events: mpsc::UnboundedReceiver<()>,
+    stamps: HashMap<PathBuf, Option<Stamp>>,
+    _watcher: Option<notify::RecommendedWatcher>,
+}
+
+type Stamp = (SystemTime, u64);
+
+impl Files {
+    fn watch(running: &Running) -> Files {
+        let built = running.built();
+        let sources = built.as_ref().map_or(&[][..], |built| &built.config.sources);
+        let (told, events) = mpsc::unbounded_channel();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if event.is_ok_and(|event| !event.kind.is_access()) {
+                let _ = told.send(());
+            }
+        });
+        let mut watcher = match watcher {
+            Ok(watcher) => Some(watcher),
+            Err(error) => {
+                tracing::warn!(%error, "no file notifications: looking every few seconds");
+                None
+            }
+        };
+        // Folders, since a file that is replaced by a rename is another file.
+        let mut folders: Vec<&Path> = sources
+            .iter()
+            .map(|file| if file.is_dir() { file.as_path() } else { parent(file) })
+            .collect();
+        folders.sort_unstable();
+        folders.dedup();
+        for folder in folders {
+            if let Some(watcher) = &mut watcher
+                && let Err(error) = watcher.watch(folder, notify::RecursiveMode::NonRecursive)
+            {
+                tracing::warn!(folder = %folder.display(), %error, "cannot be watched");
+            }
+        }
+        let stamps = sources.iter().map(|file| (file.clone(), stamp(file))).collect();
+        Files { events, stamps, _watcher: watcher }
+    }
+
+    /// Returns when a file is another than it was.
+    ///
+    /// Cancel safe.
+    async fn changed(&mut self) {
+        loop {
+            let _ = tokio::time::timeout(POLL, self.events.recv()).await;
+            if self.stamps.iter().all(|(file, before)| stamp(file) == *before) {
+                continue;
+            }
+            tokio::time::sleep(SETTLE).await;
+            while self.events.try_recv().is_ok() {}
+            return;
+        }
+    }
+}
+
+fn parent(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Modification time and length of a file; of a folder, its newest `*.toml` and their number.
+fn stamp(path: &Path) -> Option<Stamp> {
+    let facts = std::fs::metadata(path).ok()?;
+    if !facts.is_dir() {
+        return Some((facts.modified().ok()?, facts.len()));
+    }
+    let mut newest = facts.modified().ok()?;
+    let mut count = 0;
+    for entry in std::fs::read_dir(path).ok()?.flatten() {
+        if entry.path().extension().is_some_and(|extension| extension == "toml")
+            && let Ok(modified) = entry.metadata().and_then(|facts| facts.modified())
+        {
+            newest = newest.max(modified);
+            count += 1;
+        }
+    }
+    Some((newest, count))
+}

@@ -1,0 +1,344 @@
+//! A worker: one thread, one runtime, its own sockets, connections, pools and plugin instances.
+//!
+//! In: commands from the control thread. Out: served connections. Never: shares anything that a
+//! request needs with another worker, or builds anything slow; what arrives here is ready.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{mpsc, oneshot};
+
+use super::built::Built;
+use super::connection;
+use super::connections::Connections;
+use crate::chain::{Chain, Middleware};
+use crate::clock::Clock;
+use crate::config::Bind;
+use crate::net::{Acceptor, ConnectionLimit, Listener as Socket, SWEEP, Watch};
+use crate::proxy;
+use crate::telemetry::access_log::WorkerLog;
+use crate::telemetry::metrics::{ListenerMetrics, Metrics};
+use crate::upstream::Upstream;
+use crate::wasm::PreparedInstance;
+
+/// What the control thread tells a worker.
+pub enum Command {
+    /// Serve from this from now on. Answered when it does.
+    Swap(Box<Parts>, oneshot::Sender<()>),
+    /// Stop accepting, let connections finish until the deadline. Answered when all are gone.
+    Drain(Duration, oneshot::Sender<usize>),
+}
+
+/// One worker's part of a new configuration; may cross threads.
+pub struct Parts {
+    pub built: Arc<Built>,
+    /// In the order of `config.plugins`.
+    pub plugins: Vec<PreparedInstance>,
+    /// Sockets of listeners that this worker does not have yet.
+    pub sockets: Vec<(Bind, Socket)>,
+    /// In the order of `config.listeners`.
+    pub limits: Vec<ConnectionLimit>,
+}
+
+/// What every worker gets at its start.
+pub struct Setup {
+    pub index: u16,
+    pub process: u32,
+    pub clock: Clock,
+    pub metrics: Arc<Metrics>,
+    pub log: Option<WorkerLogMaker>,
+}
+
+/// Makes the worker's end of the access log, on the worker's own thread.
+pub type WorkerLogMaker = Box<dyn FnOnce() -> WorkerLog + Send>;
+
+/// The control thread's end of a worker.
+pub struct WorkerHandle {
+    pub commands: mpsc::UnboundedSender<Command>,
+    pub thread: JoinHandle<()>,
+}
+
+/// An address that this worker accepts on, and what it is now.
+struct Accepting {
+    terms: Rc<std::cell::RefCell<Rc<Terms>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+/// How connections of a listener are taken.
+pub struct Terms {
+    /// The listener's number.
+    pub number: usize,
+    pub limits: crate::config::Limits,
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    pub metrics: ListenerMetrics,
+    pub trusted: Arc<[ipnet::IpNet]>,
+}
+
+/// The worker's own state.
+struct Running {
+    setup: Rc<Shared>,
+    accepting: HashMap<Bind, Accepting>,
+    connections: Rc<Connections>,
+    watch: Rc<Watch>,
+    upstreams: Vec<Rc<Upstream>>,
+    proxy: Option<Rc<proxy::Worker>>,
+}
+
+struct Shared {
+    index: u16,
+    process: u32,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    log: std::cell::RefCell<Option<WorkerLog>>,
+}
+
+/// Starts a worker; it serves nothing before its first [`Command::Swap`].
+///
+/// # Errors
+/// Where the system gives no thread.
+pub fn start(setup: Setup) -> std::io::Result<WorkerHandle> {
+    let (commands, inbox) = mpsc::unbounded_channel();
+    let name = format!("worker-{}", setup.index);
+    let thread = std::thread::Builder::new().name(name).spawn(move || {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .event_interval(61)
+            .build_local(LocalOptions::default());
+        match runtime {
+            Ok(runtime) => runtime.block_on(run(setup, inbox)),
+            Err(error) => tracing::error!(%error, "a worker could not start"),
+        }
+    })?;
+    Ok(WorkerHandle { commands, thread })
+}
+
+async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
+    let Setup { index, process, clock, metrics, log } = setup;
+    let log = std::cell::RefCell::new(log.map(|make| make()));
+    let mut running = Running {
+        setup: Rc::new(Shared { index, process, clock, metrics, log }),
+        accepting: HashMap::new(),
+        connections: Connections::new(),
+        watch: Rc::new(Watch::new(Instant::now())),
+        upstreams: Vec::new(),
+        proxy: None,
+    };
+    let mut sweep = tokio::time::interval(SWEEP);
+    sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            command = inbox.recv() => match command {
+                Some(Command::Swap(parts, done)) => {
+                    running.swap(*parts);
+                    let _ = done.send(());
+                }
+                Some(Command::Drain(grace, done)) => {
+                    let left = running.drain(grace).await;
+                    running.flush();
+                    let _ = done.send(left);
+                    return;
+                }
+                None => return,
+            },
+            _ = sweep.tick() => running.sweep(),
+        }
+    }
+}
+
+impl Running {
+    fn swap(&mut self, parts: Parts) {
+        let Parts { built, plugins, sockets, limits } = parts;
+        let plugins: Vec<Rc<dyn Middleware>> = built
+            .plugins
+            .iter()
+            .zip(plugins)
+            .map(|(plugin, prepared)| plugin.member(prepared))
+            .collect();
+        let upstreams: Vec<Rc<Upstream>> = built
+            .clusters
+            .iter()
+            .map(|cluster| {
+                let before = self
+                    .upstreams
+                    .iter()
+                    .find(|known| known.cluster.config.name == cluster.config.name);
+                let start = usize::from(self.setup.index);
+                Rc::new(Upstream::new(cluster.clone(), before.map(Rc::as_ref), start))
+            })
+            .collect();
+        let start = usize::from(self.setup.index);
+        let snapshot = Rc::new(snapshot(&built, &plugins, &upstreams, &self.setup.metrics, start));
+        self.upstreams = upstreams;
+        let proxy = match &self.proxy {
+            Some(proxy) => {
+                proxy.swap(snapshot);
+                proxy.clone()
+            }
+            None => {
+                let Shared { index, process, clock, metrics, log } = &*self.setup;
+                let (clock, metrics) = (clock.clone(), metrics.clone());
+                let log = log.borrow_mut().take();
+                proxy::Worker::new(*index, *process, clock, metrics, log, snapshot)
+            }
+        };
+        self.proxy = Some(proxy.clone());
+        self.listen(&built, sockets, limits, &proxy);
+    }
+
+    /// Makes what is accepted on be what the configuration says.
+    fn listen(
+        &mut self,
+        built: &Built,
+        sockets: Vec<(Bind, Socket)>,
+        limits: Vec<ConnectionLimit>,
+        proxy: &Rc<proxy::Worker>,
+    ) {
+        let mut sockets: HashMap<Bind, Socket> = sockets.into_iter().collect();
+        let mut accepting = HashMap::new();
+        for (at, (listener, limit)) in built.config.listeners.iter().zip(limits).enumerate() {
+            let terms = Rc::new(Terms {
+                number: built.numbers.get(at).copied().unwrap_or(usize::MAX),
+                limits: listener.limits.clone(),
+                tls: built.tls.get(at).and_then(|tls| tls.as_ref()).map(|tls| tls.config.clone()),
+                metrics: self.setup.metrics.listener(&listener.name),
+                trusted: built.config.server.trusted_proxies.as_slice().into(),
+            });
+            let kept = self.accepting.remove(&listener.bind);
+            let entry = match (kept, sockets.remove(&listener.bind)) {
+                (Some(kept), _) => {
+                    kept.terms.replace(terms);
+                    kept
+                }
+                (None, Some(socket)) => {
+                    let acceptor = match Acceptor::new(socket, limit, terms.metrics.clone()) {
+                        Ok(acceptor) => acceptor,
+                        Err(error) => {
+                            tracing::error!(%error, listener = %listener.name, "cannot accept");
+                            continue;
+                        }
+                    };
+                    let terms = Rc::new(std::cell::RefCell::new(terms));
+                    let task = tokio::task::spawn_local(connection::accept(
+                        acceptor,
+                        terms.clone(),
+                        proxy.clone(),
+                        self.watch.clone(),
+                        self.connections.clone(),
+                    ));
+                    Accepting { terms, task }
+                }
+                // The control thread makes a socket for every address that is new.
+                (None, None) => continue,
+            };
+            accepting.insert(listener.bind.clone(), entry);
+        }
+        let removed = std::mem::replace(&mut self.accepting, accepting);
+        for (_, gone) in removed {
+            gone.task.abort();
+            let number = gone.terms.borrow().number;
+            self.connections.finish(|connection| connection == number);
+        }
+    }
+
+    fn sweep(&self) {
+        let now = Instant::now();
+        self.watch.sweep(now);
+        for upstream in &self.upstreams {
+            for pool in upstream.pools() {
+                pool.sweep(now);
+            }
+        }
+        self.flush();
+    }
+
+    fn flush(&self) {
+        if let Some(proxy) = &self.proxy
+            && let Some(log) = &mut *proxy.log.borrow_mut()
+        {
+            log.flush();
+        }
+    }
+
+    /// Gives back how many connections were cut at the deadline.
+    async fn drain(&mut self, grace: Duration) -> usize {
+        for (_, accepting) in self.accepting.drain() {
+            accepting.task.abort();
+        }
+        self.connections.finish(|_| true);
+        let deadline = Instant::now() + grace;
+        while self.connections.count() > 0 && Instant::now() < deadline {
+            let tick = SWEEP.min(deadline.saturating_duration_since(Instant::now()));
+            let _ = tokio::time::timeout(tick, self.connections.emptied()).await;
+            self.sweep();
+        }
+        self.connections.count()
+    }
+}
+
+/// One worker's view of a configuration.
+fn snapshot(
+    built: &Built,
+    plugins: &[Rc<dyn Middleware>],
+    upstreams: &[Rc<Upstream>],
+    metrics: &Metrics,
+    start: usize,
+) -> proxy::Snapshot {
+    let config = &built.config;
+    let members = |indices: &[usize]| -> Vec<Rc<dyn Middleware>> {
+        indices.iter().filter_map(|at| plugins.get(*at).cloned()).collect()
+    };
+    let routes = config
+        .routes
+        .iter()
+        .map(|route| {
+            let targets: Vec<Rc<Upstream>> = route
+                .upstreams
+                .iter()
+                .filter_map(|target| upstreams.get(target.upstream).cloned())
+                .collect();
+            let weights: Vec<u32> = route.upstreams.iter().map(|target| target.weight).collect();
+            proxy::Route::new(
+                route.name.clone(),
+                targets,
+                &weights,
+                start,
+                route.timeout,
+                metrics.route(&route.name),
+            )
+        })
+        .collect();
+    let highest = built.numbers.iter().max().map_or(0, |highest| highest + 1);
+    let mut listeners: Vec<Option<proxy::Listener>> = Vec::new();
+    listeners.resize_with(highest, || None);
+    for (listener, number) in config.listeners.iter().zip(&built.numbers) {
+        let own = members(&listener.plugins);
+        let chains = config
+            .routes
+            .iter()
+            .map(|route| {
+                let mut chain = own.clone();
+                chain.extend(members(&route.plugins));
+                Chain::new(chain)
+            })
+            .collect();
+        if let Some(place) = listeners.get_mut(*number) {
+            *place = Some(proxy::Listener {
+                name: listener.name.clone(),
+                limits: listener.limits.clone(),
+                chains,
+                unrouted: Chain::new(own),
+            });
+        }
+    }
+    proxy::Snapshot {
+        generation: built.generation,
+        router: built.router.clone(),
+        routes,
+        listeners,
+        unrouted: metrics.route(proxy::NO_ROUTE),
+    }
+}

@@ -1,0 +1,251 @@
+//! The endpoints of an upstream: what all workers know of them, and one worker's own part.
+//!
+//! In: the upstream's configuration, and the cluster it replaces. Out: an endpoint for each
+//! request. Never: forgets health or in-flight counts of an endpoint that stays over a reload.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use http::HeaderValue;
+
+use super::connector::Connector;
+use super::pool::Pool;
+use crate::balancer::{self, Balancer, Tried};
+use crate::config;
+use crate::health::Check;
+use crate::telemetry::metrics::{EndpointMetrics, Metrics, UpstreamMetrics};
+
+/// An upstream as all workers share it.
+pub struct Cluster {
+    pub config: config::Upstream,
+    pub endpoints: Vec<Arc<EndpointState>>,
+    /// In the order of the endpoints.
+    connectors: Vec<Connector>,
+    pub metrics: UpstreamMetrics,
+}
+
+/// What is known of one endpoint; outlives reloads that keep it.
+pub struct EndpointState {
+    pub endpoint: config::Endpoint,
+    pub upstream: Arc<str>,
+    /// `host:port`, for logs and metrics.
+    pub address: Arc<str>,
+    /// `NAME host:port`, as completion hooks see it.
+    pub label: Arc<str>,
+    /// What `host = "endpoint"` sends.
+    pub authority: HeaderValue,
+    pub metrics: EndpointMetrics,
+    healthy: AtomicBool,
+    in_flight: AtomicU32,
+    /// The prober's; kept here so that a reload does not forget it.
+    pub(super) check: Mutex<Option<Check>>,
+}
+
+/// An upstream as one worker uses it.
+pub struct Upstream {
+    pub cluster: Arc<Cluster>,
+    pools: Vec<Rc<Pool>>,
+    balancer: RefCell<Balancer>,
+}
+
+/// A request on its way to an endpoint, counted until this is dropped.
+pub struct InFlightRequest(Arc<EndpointState>);
+
+impl Cluster {
+    /// Builds an upstream; endpoints that `before` had keep their state.
+    ///
+    /// # Errors
+    /// Where the TLS configuration cannot be made: an unreadable authority file, a bad name.
+    pub fn new(
+        config: config::Upstream,
+        metrics: &Metrics,
+        before: Option<&Cluster>,
+    ) -> Result<Arc<Cluster>, crate::tls::Error> {
+        let tls = match config.endpoints.iter().any(|endpoint| endpoint.tls) {
+            true => Some(crate::tls::client_config(&config.tls, alpn(config.protocol))?),
+            false => None,
+        };
+        let endpoints = config
+            .endpoints
+            .iter()
+            .map(|endpoint| {
+                let known = before.and_then(|before| before.state_of(endpoint));
+                match known {
+                    Some(state) if state.endpoint == *endpoint => state.clone(),
+                    _ => Arc::new(EndpointState::new(&config, endpoint, metrics, known)),
+                }
+            })
+            .collect();
+        let connectors = config
+            .endpoints
+            .iter()
+            .map(|endpoint| connector(&config, endpoint, tls.as_ref()))
+            .collect::<Result<Vec<_>, _>>()?;
+        let metrics = metrics.upstream(&config.name);
+        Ok(Arc::new(Cluster { config, endpoints, connectors, metrics }))
+    }
+
+    fn state_of(&self, endpoint: &config::Endpoint) -> Option<&Arc<EndpointState>> {
+        self.endpoints.iter().find(|state| {
+            let known = &state.endpoint;
+            (&known.host, known.port, known.tls) == (&endpoint.host, endpoint.port, endpoint.tls)
+        })
+    }
+
+    /// The endpoints, each with how to reach it.
+    pub(super) fn reachable(&self) -> impl Iterator<Item = (&Arc<EndpointState>, &Connector)> {
+        self.endpoints.iter().zip(&self.connectors)
+    }
+
+    /// Whether connections of `other` to the same endpoint may go on being used.
+    fn connects_like(&self, other: &Cluster) -> bool {
+        self.config.protocol == other.config.protocol
+            && self.config.tls == other.config.tls
+            && self.config.pool == other.config.pool
+            && self.config.timeouts.connect == other.config.timeouts.connect
+    }
+}
+
+/// What to offer by ALPN. Offering h2 where it is not asked for is `auto`'s point.
+fn alpn(protocol: config::UpstreamProtocol) -> &'static [&'static [u8]] {
+    match protocol {
+        config::UpstreamProtocol::Auto => &[b"h2", b"http/1.1"],
+        config::UpstreamProtocol::Http1 => &[b"http/1.1"],
+        config::UpstreamProtocol::Http2 => &[b"h2"],
+    }
+}
+
+fn connector(
+    upstream: &config::Upstream,
+    endpoint: &config::Endpoint,
+    tls: Option<&Arc<rustls::ClientConfig>>,
+) -> Result<Connector, crate::tls::Error> {
+    let tls = match (tls, endpoint.tls) {
+        (Some(config), true) => {
+            Some((config.clone(), crate::tls::server_name(&upstream.tls, &endpoint.host)?))
+        }
+        _ => None,
+    };
+    Ok(Connector {
+        endpoint: endpoint.clone(),
+        protocol: upstream.protocol,
+        tls,
+        timeout: upstream.timeouts.connect,
+    })
+}
+
+impl EndpointState {
+    fn new(
+        upstream: &config::Upstream,
+        endpoint: &config::Endpoint,
+        metrics: &Metrics,
+        before: Option<&Arc<EndpointState>>,
+    ) -> EndpointState {
+        let config::Endpoint { host, port, tls, .. } = endpoint;
+        let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_string() };
+        let address: Arc<str> = format!("{bracketed}:{port}").into();
+        let usual = if *tls { 443 } else { 80 };
+        let authority =
+            if *port == usual { bracketed } else { address.to_string() };
+        let state = EndpointState {
+            endpoint: endpoint.clone(),
+            upstream: upstream.name.clone(),
+            label: format!("{} {address}", upstream.name).into(),
+            // A checked host has nothing that a field value could not have.
+            authority: HeaderValue::try_from(authority)
+                .unwrap_or(HeaderValue::from_static("localhost")),
+            metrics: metrics.upstream_endpoint(&upstream.name, &address),
+            address,
+            healthy: AtomicBool::new(before.is_none_or(|before| before.is_healthy())),
+            in_flight: AtomicU32::new(0),
+            check: Mutex::default(),
+        };
+        state.metrics.set_healthy(state.is_healthy());
+        state
+    }
+
+    /// What the active check says; true where there is none.
+    pub fn is_healthy(&self) -> bool {
+        self.healthy.load(Ordering::Relaxed)
+    }
+
+    pub fn set_healthy(&self, healthy: bool) {
+        self.healthy.store(healthy, Ordering::Relaxed);
+        self.metrics.set_healthy(healthy);
+    }
+
+    /// Requests on their way, of all workers.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+}
+
+impl Upstream {
+    /// One worker's part; pools of endpoints that stay are taken over from `before`. `start`
+    /// differs between workers, so that they do not all begin with the same endpoint.
+    pub fn new(cluster: Arc<Cluster>, before: Option<&Upstream>, start: usize) -> Upstream {
+        let alike = before.filter(|before| before.cluster.connects_like(&cluster));
+        let pools = cluster
+            .endpoints
+            .iter()
+            .zip(&cluster.connectors)
+            .map(|(state, connector)| {
+                let kept = alike.and_then(|before| before.pool_of(&state.endpoint));
+                kept.cloned().unwrap_or_else(|| {
+                    let metrics = state.metrics.clone();
+                    Pool::new(connector.clone(), cluster.config.pool.clone(), metrics)
+                })
+            })
+            .collect();
+        let weights: Vec<u32> =
+            cluster.config.endpoints.iter().map(|endpoint| endpoint.weight).collect();
+        let balancer = RefCell::new(Balancer::new(cluster.config.balance, &weights, start));
+        Upstream { cluster, pools, balancer }
+    }
+
+    fn pool_of(&self, endpoint: &config::Endpoint) -> Option<&Rc<Pool>> {
+        let at = self.cluster.endpoints.iter().position(|state| {
+            let known = &state.endpoint;
+            (&known.host, known.port, known.tls) == (&endpoint.host, endpoint.port, endpoint.tls)
+        })?;
+        self.pools.get(at)
+    }
+
+    /// Chooses an endpoint among those not in `tried`.
+    pub fn pick(
+        &self,
+        tried: &Tried,
+    ) -> Option<(usize, InFlightRequest, &Rc<Pool>)> {
+        let endpoints = &self.cluster.endpoints;
+        let state = |at: usize| match endpoints.get(at) {
+            Some(state) => balancer::EndpointState {
+                usable: state.is_healthy(),
+                in_flight: state.in_flight(),
+            },
+            None => balancer::EndpointState { usable: false, in_flight: u32::MAX },
+        };
+        let at = self.balancer.borrow_mut().pick(tried, state)?;
+        let state = endpoints.get(at)?;
+        state.in_flight.fetch_add(1, Ordering::Relaxed);
+        Some((at, InFlightRequest(state.clone()), self.pools.get(at)?))
+    }
+
+    /// The pools, in the order of the endpoints.
+    pub fn pools(&self) -> &[Rc<Pool>] {
+        &self.pools
+    }
+}
+
+impl InFlightRequest {
+    pub fn state(&self) -> &Arc<EndpointState> {
+        &self.0
+    }
+}
+
+impl Drop for InFlightRequest {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}

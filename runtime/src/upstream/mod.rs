@@ -1,0 +1,16 @@
+//! Upstreams: named sets of endpoints, and the connections to them.
+//!
+//! In: a request and the upstream it was routed to. Out: the response of one endpoint, with the
+//! lease of its connection. Never: decides whether to try again (`proxy::forward`), or which
+//! endpoint is healthy (`health` decides, [`prober`] asks).
+
+mod cluster;
+mod connector;
+mod pool;
+mod prober;
+mod unanswered;
+
+pub use cluster::{Cluster, EndpointState, InFlightRequest, Upstream};
+pub use pool::{Lease, Patience, Pool, Slot};
+pub use prober::Prober;
+pub use unanswered::Unanswered;

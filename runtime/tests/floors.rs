@@ -1,0 +1,93 @@
+//! Keeps the floors: a module imports only from floors below its own.
+//!
+//! Reads the source as text: every `crate::NAME` in `runtime/src`. The order is the one that the
+//! design and the crate's front page give; a new module must be given a floor here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Module and floor, lowest first.
+const FLOORS: &[(&str, u32)] = &[
+    ("clock", 0),
+    ("error", 0),
+    ("http", 1),
+    ("telemetry", 1),
+    ("config", 2),
+    ("router", 3),
+    ("balancer", 3),
+    ("health", 3),
+    ("chain", 3),
+    ("net", 4),
+    ("tls", 5),
+    ("upstream", 6),
+    ("wasm", 6),
+    ("proxy", 7),
+    ("server", 8),
+    ("cli", 9),
+];
+
+#[test]
+fn modules_import_only_from_floors_below_their_own() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for file in rust_files(&source) {
+        let Some(module) = module_of(&source, &file) else { continue };
+        let own = floor_of(&module)
+            .unwrap_or_else(|| panic!("give the module `{module}` a floor in {}", file!()));
+        let text = fs::read_to_string(&file).expect("source is readable");
+        for (number, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or("");
+            for import in code.split("crate::").skip(1) {
+                let name: String =
+                    import.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let Some(theirs) = floor_of(&name) else { continue };
+                seen += 1;
+                if name != module && theirs >= own {
+                    let place = format!("{}:{}", file.display(), number + 1);
+                    wrong.push(format!("{place}: {module} ({own}) imports {name} ({theirs})"));
+                }
+            }
+        }
+    }
+    assert!(seen > 50, "the test found almost no imports: does it still read the source?");
+    assert!(wrong.is_empty(), "imports that go up or sideways:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_module_says_what_it_is() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let without: Vec<PathBuf> = rust_files(&source)
+        .into_iter()
+        .filter(|file| !file.ends_with("tests.rs") && !file.iter().any(|part| part == "tests"))
+        .filter(|file| {
+            !fs::read_to_string(file).expect("source is readable").starts_with("//!")
+        })
+        .collect();
+    assert!(without.is_empty(), "files that do not open with a `//!` comment: {without:?}");
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("the folder is readable") {
+        let path = entry.expect("the entry is readable").path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// The module a file belongs to; `lib.rs` and `main.rs` stand above all floors.
+fn module_of(source: &Path, file: &Path) -> Option<String> {
+    let inside = file.strip_prefix(source).ok()?;
+    let first = inside.iter().next()?.to_str()?;
+    let name = first.strip_suffix(".rs").unwrap_or(first);
+    (!matches!(name, "lib" | "main")).then(|| name.to_owned())
+}
+
+fn floor_of(module: &str) -> Option<u32> {
+    FLOORS.iter().find(|(name, _)| *name == module).map(|(_, floor)| *floor)
+}

@@ -1,0 +1,15 @@
+//! What whole-system tests are made of: a proxy, origins behind it, clients before it.
+//!
+//! In: a configuration as text, with the origins' addresses put in. Out: what a client got and what
+//! an origin saw. Never: a mock of anything that Weir itself does; sleeps only where a peer is
+//! meant to be slow.
+
+mod certificates;
+mod client;
+mod origin;
+mod proxy;
+
+pub use certificates::Certificates;
+pub use client::{Answer, RawClient, get, h2, request};
+pub use origin::{Origin, Seen};
+pub use proxy::{Daemon, Proxy};

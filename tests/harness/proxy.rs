@@ -1,0 +1,161 @@
+//! The proxy under test: within this process for most tests, as a daemon where signals matter.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use weir::clock::Clock;
+use weir::config::{Environment, Source};
+use weir::server::{self, Options, Reloaded, Running, StartError};
+
+/// A proxy in this process; stopped when dropped.
+pub struct Proxy {
+    running: Arc<Running>,
+    folder: tempfile::TempDir,
+}
+
+/// A proxy in a process of its own; killed when dropped.
+pub struct Daemon {
+    child: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Proxy {
+    /// Starts with a configuration whose listeners bind port 0.
+    ///
+    /// # Panics
+    /// Where the configuration is wrong.
+    pub fn start(toml: &str) -> Proxy {
+        Proxy::try_start(toml).unwrap_or_else(|error| panic!("the proxy does not start:\n{error}"))
+    }
+
+    /// As [`Proxy::start`], for configurations that are meant to fail.
+    pub fn try_start(toml: &str) -> Result<Proxy, StartError> {
+        Proxy::start_in(tempfile::tempdir().expect("a folder"), toml)
+    }
+
+    /// With files beside the configuration that it names by relative paths.
+    pub fn start_in(folder: tempfile::TempDir, toml: &str) -> Result<Proxy, StartError> {
+        let file = folder.path().join("weir.toml");
+        std::fs::write(&file, toml).expect("the configuration is written");
+        let running = server::start(Options {
+            source: Source::Path(file),
+            environment: Environment::of_process(),
+            built_ins: weir::wasm::BUILT_INS,
+            clock: Clock::System,
+        })?;
+        Ok(Proxy { running, folder })
+    }
+
+    /// The address of a listener.
+    pub fn address(&self, listener: &str) -> SocketAddr {
+        self.running.address(listener).unwrap_or_else(|| panic!("no listener {listener}"))
+    }
+
+    /// Where the configuration stands.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes another configuration and loads it.
+    pub fn reload(&self, toml: &str) -> Result<Reloaded, StartError> {
+        let file = self.folder.path().join("weir.toml");
+        std::fs::write(file, toml).expect("the configuration is written");
+        self.running.reload()
+    }
+
+    /// What the admin listener would show under `/metrics`.
+    pub fn metrics(&self) -> String {
+        self.running.metrics_text()
+    }
+
+    /// The value of a series, e.g. `weir_requests_total{route="a",code="200"}`; 0 where absent.
+    pub fn metric(&self, series: &str) -> f64 {
+        let text = self.metrics();
+        text.lines()
+            .filter_map(|line| line.strip_prefix(series)?.trim().parse().ok())
+            .next()
+            .unwrap_or(0.0)
+    }
+
+    pub fn running(&self) -> &Arc<Running> {
+        &self.running
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.running.stop(Duration::ZERO);
+    }
+}
+
+impl Daemon {
+    /// Starts `weir ARGUMENTS…` in a folder with the given files.
+    pub fn start(binary: &str, arguments: &[&str], files: &[(&str, &str)]) -> Daemon {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).expect("a file is written");
+        }
+        let child = Command::new(binary)
+            .args(arguments)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the daemon starts");
+        Daemon { child, folder }
+    }
+
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal by name, e.g. `TERM`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([format!("-{name}"), self.child.id().to_string()])
+            .status()
+            .expect("kill runs");
+        assert!(status.success(), "kill -{name}");
+    }
+
+    /// Waits for the end.
+    pub fn wait(&mut self, within: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + within;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().expect("the daemon can be waited for") {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        None
+    }
+
+    /// Reads standard error until a line contains `text`.
+    pub fn wait_for_line(&mut self, text: &str) -> String {
+        let stderr = self.child.stderr.as_mut().expect("piped");
+        let mut lines = BufReader::new(stderr).lines();
+        loop {
+            match lines.next() {
+                Some(Ok(line)) if line.contains(text) => return line,
+                Some(Ok(_)) => {}
+                _ => panic!("the daemon ended without a line that contains {text:?}"),
+            }
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
