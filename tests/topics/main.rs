@@ -1,0 +1,3 @@
+//! Every topic of the whole-system tests.
+
+mod slice;
