@@ -1,1 +1,58 @@
-//! Shared by the benches: exchanges to work on.
+//! What the benches work on: an exchange as an ordinary request makes it, and the trivial plugin.
+
+pub mod bare;
+pub mod chain;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::Request;
+use weir::chain::{Attributes, Exchange, ExchangeId, HeadLimits};
+use weir::clock::Clock;
+use weir::http::{Body, Client};
+use weir::telemetry::metrics::Metrics;
+use weir::wasm::{Host, HostOptions};
+
+/// The component of `benches/guests/trivial`, which the build script compiles.
+pub fn trivial() -> Vec<u8> {
+    include_bytes!(concat!(env!("OUT_DIR"), "/trivial.wasm")).to_vec()
+}
+
+/// A host with the trivial plugin built in.
+pub fn host() -> Host {
+    Host::new(HostOptions {
+        cache_dir: None,
+        metrics: Metrics::new(),
+        clock: Clock::System,
+        built_ins: &[("trivial", include_bytes!(concat!(env!("OUT_DIR"), "/trivial.wasm")))],
+    })
+    .expect("this machine runs components")
+}
+
+/// What an ordinary browser's request makes.
+pub fn exchange() -> Box<Exchange> {
+    let (request, ()) = Request::get("/api/v1/item?id=7")
+        .header("host", "api.example.com")
+        .header("user-agent", "Mozilla/5.0 (X11; Linux x86_64) Chrome/126.0 Safari/537.36")
+        .header("accept", "application/json, text/plain, */*")
+        .header("accept-encoding", "gzip, deflate, br")
+        .header("accept-language", "en-GB,en;q=0.8")
+        .header("cookie", "sid=3f9c1d7a2b6e4c58; theme=dark; lang=en")
+        .header("x-in", "abc")
+        .body(())
+        .expect("a request")
+        .into_parts();
+    Box::new(Exchange {
+        id: ExchangeId { process: 1, worker: 0, serial: 1 },
+        started: Instant::now(),
+        request,
+        request_body: Body::Empty,
+        response: None,
+        response_body: Body::Empty,
+        client: Arc::new(Client::default()),
+        route: "bench".into(),
+        attributes: Attributes::default(),
+        in_flight: Vec::new(),
+        head_limits: HeadLimits { fields: 128, bytes: 64 << 10 },
+    })
+}

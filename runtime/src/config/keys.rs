@@ -127,6 +127,7 @@ pub static PLUGIN_LIMITS: &[Key] = &[
 ];
 
 pub static ROUTE: &[Key] = &[
+    key("listeners", Kind::List(&Kind::Text), "", "Only requests of these; absent: of every listener"),
     key("match", Kind::Table(MATCH), "{}", "What a request must be; what is absent matches anything"),
     key("priority", Kind::Integer(i32::MIN as i64, i32::MAX as i64), "0", "Higher wins, before the most specific does"),
     key("plugins", Kind::List(&Kind::Text), "[]", "The chain, in order"),

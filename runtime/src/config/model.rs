@@ -184,6 +184,8 @@ pub enum Isolation {
 #[derive(Debug, Clone)]
 pub struct Route {
     pub name: Arc<str>,
+    /// Only requests of these, as indices into [`Config::listeners`]; `None`: of every listener.
+    pub listeners: Option<Vec<usize>>,
     pub matches: Match,
     /// Higher wins before specificity is looked at; default 0.
     pub priority: i32,

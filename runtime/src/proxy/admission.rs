@@ -46,7 +46,7 @@ pub fn admit(
     via::check(&parts.headers)?;
     let target = host::target(&parts).map_err(|bad| Error::request(400, bad.as_str()))?;
     let uri = normal_form(&parts)?;
-    let route = completion.snapshot.router.find(&target.host, uri.path(), uri.query(), &parts);
+    let route = listener.find(&target.host, uri.path(), uri.query(), &parts);
     let host = target.field(&parts.headers, None);
     parts.uri = uri;
     completion.route = route;

@@ -43,7 +43,6 @@ pub struct Worker {
 pub struct Snapshot {
     /// Counts the configurations of this process; 1 is the first.
     pub generation: u64,
-    pub router: Arc<Router>,
     pub routes: Vec<Route>,
     /// By the listener's number, which a name keeps over reloads; a removed one is `None`.
     pub listeners: Vec<Option<Listener>>,
@@ -65,6 +64,10 @@ pub struct Route {
 pub struct Listener {
     pub name: Arc<str>,
     pub limits: Limits,
+    /// Finds places in `reach`.
+    pub router: Arc<Router>,
+    /// The routes that requests of this listener can reach.
+    pub reach: Arc<[usize]>,
     /// By route: the listener's plugins, then the route's own.
     pub chains: Vec<Chain>,
     /// The listener's plugins alone, for requests without a route.
@@ -134,6 +137,18 @@ impl Snapshot {
 }
 
 impl Listener {
+    /// The route of a request.
+    pub fn find(
+        &self,
+        host: &str,
+        path: &str,
+        query: Option<&str>,
+        parts: &http::request::Parts,
+    ) -> Option<usize> {
+        let place = self.router.find(host, path, query, parts)?;
+        self.reach.get(place).copied()
+    }
+
     /// The chain of a route; `None` is a request without one.
     pub fn chain(&self, route: Option<usize>) -> &Chain {
         route.and_then(|route| self.chains.get(route)).unwrap_or(&self.unrouted)

@@ -13,6 +13,7 @@ use super::*;
 fn route(name: &str, matches: Match) -> Route {
     Route {
         name: Arc::from(name),
+        listeners: None,
         matches,
         priority: 0,
         plugins: Vec::new(),

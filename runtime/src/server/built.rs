@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::{Config, Problem, Problems};
+use crate::config::{self, Config, Problem, Problems};
 use crate::router::Router;
 use crate::telemetry::metrics::Metrics;
 use crate::tls::ServerTls;
@@ -19,7 +19,8 @@ pub struct Built {
     /// 1 is the first of this process.
     pub generation: u64,
     pub config: Arc<Config>,
-    pub router: Arc<Router>,
+    /// In the order of `config.listeners`: the router, and the routes its places stand for.
+    pub routers: Vec<(Arc<Router>, Arc<[usize]>)>,
     /// In the order of `config.upstreams`.
     pub clusters: Vec<Arc<Cluster>>,
     /// In the order of `config.plugins`.
@@ -56,7 +57,7 @@ impl Built {
         let numbers = config.listeners.iter().map(|listener| numbers.of(&listener.name)).collect();
         Ok(Built {
             generation: before.map_or(1, |before| before.generation + 1),
-            router: Arc::new(Router::new(&config.routes)),
+            routers: routers(&config),
             clusters,
             plugins,
             tls,
@@ -64,6 +65,30 @@ impl Built {
             config: Arc::new(config),
         })
     }
+}
+
+/// A router for each listener; those that reach every route share one.
+fn routers(config: &Config) -> Vec<(Arc<Router>, Arc<[usize]>)> {
+    let all: Arc<[usize]> = (0..config.routes.len()).collect();
+    let of_all = Arc::new(Router::new(&config.routes));
+    let reaches = |listener: usize| -> Vec<usize> {
+        let has = |route: &config::Route| {
+            route.listeners.as_ref().is_none_or(|listeners| listeners.contains(&listener))
+        };
+        let routes = config.routes.iter().enumerate();
+        routes.filter(|(_, route)| has(route)).map(|(at, _)| at).collect()
+    };
+    (0..config.listeners.len())
+        .map(|listener| {
+            let reach = reaches(listener);
+            if reach.len() == config.routes.len() {
+                return (of_all.clone(), all.clone());
+            }
+            let routes: Vec<config::Route> =
+                reach.iter().filter_map(|at| config.routes.get(*at).cloned()).collect();
+            (Arc::new(Router::new(&routes)), reach.into())
+        })
+        .collect()
 }
 
 fn load_plugins(

@@ -314,7 +314,8 @@ fn snapshot(
     let highest = built.numbers.iter().max().map_or(0, |highest| highest + 1);
     let mut listeners: Vec<Option<proxy::Listener>> = Vec::new();
     listeners.resize_with(highest, || None);
-    for (listener, number) in config.listeners.iter().zip(&built.numbers) {
+    let routed = config.listeners.iter().zip(&built.numbers).zip(&built.routers);
+    for ((listener, number), (router, reach)) in routed {
         let own = members(&listener.plugins);
         let chains = config
             .routes
@@ -329,6 +330,8 @@ fn snapshot(
             *place = Some(proxy::Listener {
                 name: listener.name.clone(),
                 limits: listener.limits.clone(),
+                router: router.clone(),
+                reach: reach.clone(),
                 chains,
                 unrouted: Chain::new(own),
             });
@@ -336,7 +339,6 @@ fn snapshot(
     }
     proxy::Snapshot {
         generation: built.generation,
-        router: built.router.clone(),
         routes,
         listeners,
         unrouted: metrics.route(proxy::NO_ROUTE),

@@ -30,6 +30,7 @@ pub(crate) struct Check<'a> {
     pub folder: PathBuf,
     pub built_ins: &'a [&'a str],
     pub report: &'a Report,
+    listeners: Section<'a>,
     plugins: Section<'a>,
     upstreams: Section<'a>,
     /// Addresses that are taken, and the key that takes them.
@@ -68,6 +69,7 @@ pub(crate) fn check(
         folder,
         built_ins,
         report,
+        listeners: Section::new("listeners", table),
         plugins: Section::new("plugins", table),
         upstreams: Section::new("upstreams", table),
         binds: RefCell::default(),
@@ -132,6 +134,22 @@ impl Check<'_> {
             chain.push(index);
         }
         chain
+    }
+
+    /// Listeners by name; an empty list would be a route that no request can reach.
+    fn listener_indices(&self, field: &Field<'_>) -> Vec<usize> {
+        let items = field.list().unwrap_or_default();
+        if field.is_empty_list() {
+            field.problem(Fault::hint(
+                "no request could reach this route",
+                "name a listener, or leave the key out for all of them",
+            ));
+        }
+        let index = |item: &Field<'_>| {
+            let name = item.text()?;
+            self.listeners.index(name).map_err(|fault| item.problem(fault)).ok()
+        };
+        items.iter().filter_map(index).collect()
     }
 
     fn plugin_index(&self, field: &Field<'_>) -> Option<usize> {

@@ -29,6 +29,7 @@ impl Check<'_> {
         }
         Some(Route {
             name: named.name.into(),
+            listeners: table.field("listeners").map(|field| self.listener_indices(&field)),
             matches: table.table("match").map(|table| matches(&table)).unwrap_or_default(),
             priority: table.integer("priority").unwrap_or(0),
             plugins: self.chain(table),

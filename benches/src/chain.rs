@@ -1,0 +1,49 @@
+//! Calls through the chain's own trait, as the proxy makes them.
+
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use weir::chain::{Chain, Exchange, Middleware, Step};
+use weir::config::{ComponentSource, Grants, Isolation, OnFailure, Plugin, PluginLimits};
+use weir::wasm::Host;
+
+/// The trivial plugin, ready on this thread.
+pub fn member(host: &Host) -> Rc<dyn Middleware> {
+    let plugin = Plugin {
+        name: "trivial".into(),
+        component: ComponentSource::BuiltIn("trivial".into()),
+        config: "{}".into(),
+        grants: Grants::default(),
+        limits: PluginLimits::default(),
+        on_failure: OnFailure::Reject,
+        isolation: Isolation::Worker,
+        place: "bench".into(),
+    };
+    let loaded = host.load(&plugin).expect("the plugin loads");
+    loaded.member(loaded.prepare().expect("an instance"))
+}
+
+/// The same member several times.
+pub fn of(member: &Rc<dyn Middleware>, length: usize) -> Chain {
+    Chain::new(vec![member.clone(); length])
+}
+
+/// One request hook.
+pub fn on_request(member: &dyn Middleware, exchange: Box<Exchange>) -> Box<Exchange> {
+    match member.on_request(exchange) {
+        Step::Ready(exchange, Ok(_)) => exchange,
+        Step::Ready(_, Err(failure)) => panic!("the hook failed: {failure:?}"),
+        Step::Pending(_) => panic!("the trivial plugin waits for nothing"),
+    }
+}
+
+/// The request hooks of a chain, none of which waits.
+pub fn run(chain: &Chain, exchange: Box<Exchange>) -> Box<Exchange> {
+    let mut running = pin!(chain.on_request(exchange));
+    match running.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready((exchange, _, _)) => exchange,
+        Poll::Pending => panic!("the trivial plugin waits for nothing"),
+    }
+}
