@@ -6,6 +6,8 @@
 //! its memory instead of being copied first, and exports are looked up one by one, because a plugin
 //! may have any mix of hooks.
 
+use crate::chain;
+
 mod generated {
     wasmtime::component::bindgen!({
         path: "../wit",
@@ -36,3 +38,16 @@ pub const PACKAGE: &str = "weir:plugin/";
 pub const VERSION: &str = "0.1.0";
 /// What a version must start with.
 pub const VERSION_TRACK: &str = "0.1.";
+
+impl From<&chain::Summary> for Summary {
+    fn from(summary: &chain::Summary) -> Self {
+        Summary {
+            status: summary.status,
+            request_bytes: summary.request_bytes,
+            response_bytes: summary.response_bytes,
+            duration_micros: u64::try_from(summary.duration.as_micros()).unwrap_or(u64::MAX),
+            upstream: summary.upstream.as_deref().map(str::to_owned),
+            error: summary.error.map(str::to_owned),
+        }
+    }
+}

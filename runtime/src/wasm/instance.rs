@@ -9,15 +9,15 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use wasmtime::component::{
-    ComponentExportIndex, ComponentNamedList, Func, InstancePre, Lift, Lower, Resource,
-    ResourceAny, TypedFunc,
+    ComponentNamedList, Func, InstancePre, Lift, Lower, Resource, ResourceAny, TypedFunc,
 };
 use wasmtime::{Engine, Store};
 
 use super::bindings::{self, About, RequestHandle, ResponseHandle};
-use super::component::{Exports, TransformExports};
+use super::component::Exports;
 use super::deadline::{self, Budget};
 use super::fault::Fault;
+use super::functions::{Functions, Transformed};
 use super::reply;
 use super::shared::Shared;
 use super::state::{Phase, State};
@@ -57,37 +57,11 @@ pub struct Instance {
     _counted: InstanceGuard,
 }
 
-type OnRequest = TypedFunc<(Resource<RequestHandle>,), (Result<bindings::Verdict, String>,)>;
-type OnResponse =
-    TypedFunc<(Resource<RequestHandle>, Resource<ResponseHandle>), (Result<(), String>,)>;
-type OnComplete = TypedFunc<(Resource<RequestHandle>, bindings::Summary), ()>;
-type OpenRequest = TypedFunc<(Resource<RequestHandle>,), (Option<ResourceAny>,)>;
-type OpenResponse =
-    TypedFunc<(Resource<RequestHandle>, Resource<ResponseHandle>), (Option<ResourceAny>,)>;
-type Transformed = (Result<Vec<u8>, String>,);
-
 /// The guest's side of a body, and the functions that move it on.
 pub struct OpenTransform {
     resource: ResourceAny,
     push: Func,
     finish: Func,
-}
-
-/// The functions of a kind of body transform.
-struct TransformFunctions<Open> {
-    open: Open,
-    push: Func,
-    finish: Func,
-}
-
-struct Functions {
-    describe: TypedFunc<(), (About,)>,
-    configure: TypedFunc<(String,), (Result<(), String>,)>,
-    on_request: Option<OnRequest>,
-    on_response: Option<OnResponse>,
-    on_complete: Option<OnComplete>,
-    request_body: Option<TransformFunctions<OpenRequest>>,
-    response_body: Option<TransformFunctions<OpenResponse>>,
 }
 
 impl Template {
@@ -119,57 +93,6 @@ impl Template {
             calls: 0,
             broken: false,
             _counted: counted,
-        })
-    }
-}
-
-impl Functions {
-    fn find(
-        instance: &wasmtime::component::Instance,
-        store: &mut Store<State>,
-        exports: &Exports,
-    ) -> wasmtime::Result<Functions> {
-        fn find<P, R>(
-            instance: &wasmtime::component::Instance,
-            store: &mut Store<State>,
-            export: Option<&ComponentExportIndex>,
-        ) -> wasmtime::Result<Option<TypedFunc<P, R>>>
-        where
-            P: ComponentNamedList + Lower,
-            R: ComponentNamedList + Lift,
-        {
-            export
-                .map(|export| instance.get_typed_func(store, export))
-                .transpose()
-        }
-        fn transform<P, R>(
-            instance: &wasmtime::component::Instance,
-            store: &mut Store<State>,
-            exports: Option<&TransformExports>,
-        ) -> wasmtime::Result<Option<TransformFunctions<TypedFunc<P, R>>>>
-        where
-            P: ComponentNamedList + Lower,
-            R: ComponentNamedList + Lift,
-        {
-            let Some(exports) = exports else {
-                return Ok(None);
-            };
-            let open = instance.get_typed_func(&mut *store, &exports.open)?;
-            // What is inspected is there, so these are found.
-            let push = instance.get_func(&mut *store, &exports.push);
-            let finish = instance.get_func(&mut *store, &exports.finish);
-            Ok(push
-                .zip(finish)
-                .map(|(push, finish)| TransformFunctions { open, push, finish }))
-        }
-        Ok(Functions {
-            describe: instance.get_typed_func(&mut *store, &exports.describe)?,
-            configure: instance.get_typed_func(&mut *store, &exports.configure)?,
-            on_request: find(instance, store, exports.on_request.as_ref())?,
-            on_response: find(instance, store, exports.on_response.as_ref())?,
-            on_complete: find(instance, store, exports.on_complete.as_ref())?,
-            request_body: transform(instance, store, exports.request_body.as_ref())?,
-            response_body: transform(instance, store, exports.response_body.as_ref())?,
         })
     }
 }
@@ -568,17 +491,4 @@ fn verdict(
 
 fn done((answer,): (Result<(), String>,), _: &Exchange) -> Result<(), Fault> {
     answer.map_err(|message| Fault::error(&message))
-}
-
-impl From<&Summary> for bindings::Summary {
-    fn from(summary: &Summary) -> Self {
-        bindings::Summary {
-            status: summary.status,
-            request_bytes: summary.request_bytes,
-            response_bytes: summary.response_bytes,
-            duration_micros: u64::try_from(summary.duration.as_micros()).unwrap_or(u64::MAX),
-            upstream: summary.upstream.as_deref().map(str::to_owned),
-            error: summary.error.map(str::to_owned),
-        }
-    }
 }

@@ -35,6 +35,8 @@ pub struct Member {
 pub struct Desk {
     pub plugin: Arc<LoadedPlugin>,
     pub pulse: Arc<Pulse>,
+    // Boxed, for an instance is handed from place to place and has a kilobyte.
+    #[allow(clippy::vec_box)]
     spare: Mutex<Vec<Box<Instance>>>,
     backoff: Mutex<Backoff>,
     /// The last call lost its instance: look at `backoff`. Spares the good ones a lock.

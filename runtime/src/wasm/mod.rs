@@ -18,6 +18,7 @@ mod component;
 mod deadline;
 mod engine;
 mod fault;
+mod functions;
 mod host;
 mod instance;
 mod limiter;

@@ -27,7 +27,10 @@ pub struct Shared {
 
 /// Of all plugins, by name.
 #[derive(Debug, Default)]
-pub struct Registry(Mutex<HashMap<Arc<str>, (Arc<Limiter>, Arc<Store>)>>);
+pub struct Registry(Mutex<HashMap<Arc<str>, Kept>>);
+
+/// What outlives a plugin's instances.
+type Kept = (Arc<Limiter>, Arc<Store>);
 
 impl Registry {
     /// The plugin's, made if it is new.

@@ -86,11 +86,10 @@ pub fn link(
             ComponentItem::Resource(_) => {
                 instance.resource(item, resource(item), |_, _| Ok(()))?;
             }
+            ComponentItem::ComponentFunc(_) if function(&mut instance, short, item)? => {}
             ComponentItem::ComponentFunc(_) => {
-                if !function(&mut instance, short, item)? {
-                    let message = format!("`{short}#{item}` is not there for plugins");
-                    instance.func_new(item, move |_, _, _, _| Err(Error::msg(message.clone())))?;
-                }
+                let message = format!("`{short}#{item}` is not there for plugins");
+                instance.func_new(item, move |_, _, _, _| Err(Error::msg(message.clone())))?;
             }
             _ => {}
         }
