@@ -19,7 +19,7 @@ use super::completion::Completion;
 use super::worker::{Connection, Listener};
 use crate::chain::{Attributes, Exchange, HeadLimits};
 use crate::error::{Error, Result, Side};
-use crate::http::{Body, hop, host, path, via};
+use crate::http::{Body, Client, hop, host, path, via};
 
 /// A request that may be routed and forwarded.
 pub struct Admitted {
@@ -32,21 +32,49 @@ pub struct Admitted {
     pub client_upgrade: Option<OnUpgrade>,
 }
 
+/// A request that was not admitted: why, and its head for the log.
+pub struct Refused {
+    pub error: Error,
+    pub head: http::request::Parts,
+}
+
 /// Admits a request, or says why not.
 pub fn admit(
     listener: &Listener,
     connection: &Connection,
     request: Request<Incoming>,
     completion: &mut Completion,
-) -> Result<Admitted> {
+) -> std::result::Result<Admitted, Box<Refused>> {
     let (mut parts, body) = request.into_parts();
+    match prepare(listener, connection, &mut parts, &body, completion) {
+        Ok(prepared) => Ok(begin(listener, connection, parts, body, prepared, completion)),
+        Err(error) => Err(Box::new(Refused { error, head: parts })),
+    }
+}
+
+/// What was found out about a request on the way.
+struct Prepared {
+    client: Arc<Client>,
+    route: Option<usize>,
+    upgrade: Option<HeaderValue>,
+    client_upgrade: Option<OnUpgrade>,
+}
+
+/// Brings the head into the form that is matched, shown to plugins and forwarded.
+fn prepare(
+    listener: &Listener,
+    connection: &Connection,
+    parts: &mut http::request::Parts,
+    body: &Incoming,
+    completion: &mut Completion,
+) -> Result<Prepared> {
     if parts.method == Method::CONNECT {
         return Err(Error::request(501, "CONNECT is not offered here"));
     }
     via::check(&parts.headers)?;
-    let target = host::target(&parts).map_err(|bad| Error::request(400, bad.as_str()))?;
-    let uri = normal_form(&parts)?;
-    let route = listener.find(&target.host, uri.path(), uri.query(), &parts);
+    let target = host::target(parts).map_err(|bad| Error::request(400, bad.as_str()))?;
+    let uri = normal_form(parts)?;
+    let route = listener.find(&target.host, uri.path(), uri.query(), parts);
     let host = target.field(&parts.headers, None);
     parts.uri = uri;
     completion.route = route;
@@ -67,30 +95,42 @@ pub fn admit(
     via::append(&mut parts.headers, parts.version);
     // HTTP/2 names it in a pseudo-field, and the absolute form wins over the field.
     parts.headers.insert(HOST, host);
+    if let Some(limit) = listener.limits.body_limit
+        && body.size_hint().lower() > limit
+    {
+        return Err(Error::request(413, format!("the body is longer than {limit} bytes")));
+    }
+    Ok(Prepared { client, route, upgrade, client_upgrade })
+}
+
+/// The exchange begins.
+fn begin(
+    listener: &Listener,
+    connection: &Connection,
+    request: http::request::Parts,
+    body: Incoming,
+    prepared: Prepared,
+    completion: &mut Completion,
+) -> Admitted {
+    let Prepared { client, route, upgrade, client_upgrade } = prepared;
     let name = match route.and_then(|route| completion.snapshot.routes.get(route)) {
         Some(route) => route.name.clone(),
         None => completion.no_route.clone(),
     };
 
-    let limit = listener.limits.body_limit;
-    let length = body.size_hint();
-    if let Some(limit) = limit
-        && length.lower() > limit
-    {
-        return Err(Error::request(413, format!("the body is longer than {limit} bytes")));
-    }
     let request_body = if body.is_end_stream() {
         Body::Empty
     } else {
         let body = Body::Incoming(body, Side::Downstream);
-        let idle = listener.limits.body_timeout;
-        Upload::new(body, limit, idle, completion.upload.clone(), connection.activity.clone())
-            .into_body()
+        let state = completion.upload.insert(Arc::default()).clone();
+        let limits = &listener.limits;
+        let activity = connection.activity.clone();
+        Upload::new(body, limits.body_limit, limits.body_timeout, state, activity).into_body()
     };
     let exchange = Box::new(Exchange {
         id: completion.id,
         started: completion.started,
-        request: parts,
+        request,
         request_body,
         response: None,
         response_body: Body::Empty,
@@ -103,7 +143,7 @@ pub fn admit(
             bytes: listener.limits.max_header_bytes,
         },
     });
-    Ok(Admitted { exchange, route, upgrade, client_upgrade })
+    Admitted { exchange, route, upgrade, client_upgrade }
 }
 
 /// One normalisation before anything looks at the path: what is matched is what is forwarded.

@@ -136,7 +136,7 @@ impl ResponseBody {
     fn ended(&mut self) {
         if let Some(mut completion) = self.completion.take() {
             if let Some(lease) = self.lease.take()
-                && !completion.upload.is_pending()
+                && !completion.upload.as_ref().is_some_and(|upload| upload.is_pending())
             {
                 lease.finish();
             }

@@ -11,7 +11,6 @@ use http::{HeaderValue, Request, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-use super::respond::{self, Form};
 use super::worker::{Connection, Snapshot, Worker};
 use crate::chain::{Attributes, Exchange, ExchangeId, Reached, Summary};
 use crate::error::{Error, Kind};
@@ -31,8 +30,8 @@ pub struct Completion {
     /// The name that stands for "no route" in hooks and log.
     pub no_route: Arc<str>,
     pub reached: Reached,
-    pub form: Form,
-    pub upload: Arc<UploadState>,
+    /// Where there is a request body.
+    pub upload: Option<Arc<UploadState>>,
     /// The plugin that replied.
     pub plugin: Option<Arc<str>>,
     pub status: u16,
@@ -40,6 +39,8 @@ pub struct Completion {
     /// The response went out to its last byte.
     pub complete: bool,
     pub in_flight: Option<InFlightRequest>,
+    /// The head of a request that was not admitted.
+    pub refused: Option<http::request::Parts>,
     /// The exchange, from the response's head on.
     pub exchange: Option<Box<Exchange>>,
     upstream: Option<Arc<EndpointState>>,
@@ -70,8 +71,8 @@ impl Completion {
             snapshot,
             connection: connection.clone(),
             reached: Reached::default(),
-            form: respond::form(request.headers()),
-            upload: Arc::default(),
+            upload: None,
+            refused: None,
             plugin: None,
             status: 0,
             response_bytes: 0,
@@ -85,6 +86,11 @@ impl Completion {
             attempts: 0,
             error: None,
         })
+    }
+
+    /// Bytes of the request's body that were read.
+    pub fn request_bytes(&self) -> u64 {
+        self.upload.as_ref().map_or(0, |upload| upload.bytes())
     }
 
     /// A request is sent to an endpoint.
@@ -118,9 +124,9 @@ impl Completion {
         let Some(log) = &mut *self.worker.log.borrow_mut() else { return };
         let exchange = self.exchange.as_deref();
         let attributes = exchange.map(|exchange| &exchange.attributes);
+        let head = exchange.map(|exchange| &exchange.request).or(self.refused.as_ref());
         let header = |name: http::HeaderName| {
-            let request = exchange.map(|exchange| &exchange.request);
-            request.and_then(|request| request.headers.get(name)).map(HeaderValue::as_bytes)
+            head.and_then(|request| request.headers.get(name)).map(HeaderValue::as_bytes)
         };
         let own_id = &self.id as &dyn std::fmt::Display;
         let set_id = attributes.and_then(|attributes| attributes.get("request.id"));
@@ -134,15 +140,15 @@ impl Completion {
             request_id: set_id.as_ref().map_or(own_id, |id| id),
             client: &client.address,
             listener: listener.map_or("", |listener| &listener.name),
-            method: exchange.map_or("-", |exchange| exchange.request.method.as_str()),
+            method: head.map_or("-", |head| head.method.as_str()),
             scheme: if client.https { "https" } else { "http" },
             host: header(http::header::HOST).unwrap_or_default(),
-            path: exchange
-                .and_then(|exchange| exchange.request.uri.path_and_query())
+            path: head
+                .and_then(|head| head.uri.path_and_query())
                 .map_or(b"-", |path| path.as_str().as_bytes()),
-            protocol: exchange.map_or(Version::HTTP_11, |exchange| exchange.request.version),
+            protocol: head.map_or(Version::HTTP_11, |head| head.version),
             status: self.status,
-            request_bytes: self.upload.bytes(),
+            request_bytes: self.request_bytes(),
             response_bytes: self.response_bytes,
             duration,
             route: route.map(|route| &*route.name),
@@ -175,7 +181,7 @@ impl Drop for Completion {
         }
         let route = self.route.and_then(|route| self.snapshot.routes.get(route));
         let metrics = route.map_or(&self.snapshot.unrouted, |route| &route.metrics);
-        metrics.finished(self.status, duration, self.upload.bytes(), self.response_bytes);
+        metrics.finished(self.status, duration, self.request_bytes(), self.response_bytes);
         self.connection.activity.end_exchange();
         self.record(duration);
         self.tell_plugins(duration);
@@ -191,7 +197,7 @@ impl Completion {
         }
         let summary = Summary {
             status: self.status,
-            request_bytes: self.upload.bytes(),
+            request_bytes: self.request_bytes(),
             response_bytes: self.response_bytes,
             duration,
             upstream: self.upstream.as_ref().map(|endpoint| endpoint.label.clone()),

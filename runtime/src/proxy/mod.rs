@@ -31,7 +31,7 @@ use crate::chain::{Chain, Exchange, Outcome, Reached, Transforms};
 use crate::error::{Error, Kind, Side};
 use crate::http::Body;
 use completion::Completion;
-use respond::Answer;
+use respond::{Answer, Form};
 
 /// Serves one request. Never fails: what goes wrong becomes a response.
 pub async fn serve(
@@ -43,11 +43,15 @@ pub async fn serve(
     let mut completion = Completion::new(worker, snapshot.clone(), &connection, &request);
     let Some(listener) = snapshot.listener(connection.listener) else {
         let error = Error::new(Kind::DestinationUnavailable, Side::Proxy, "listener was removed");
-        return respond::error(completion, error);
+        return respond::error(completion, error, Form::Problem);
     };
     let admitted = match admission::admit(listener, &connection, request, &mut completion) {
         Ok(admitted) => admitted,
-        Err(error) => return respond::error(completion, error),
+        Err(refused) => {
+            let form = respond::form(&refused.head.headers);
+            completion.refused = Some(refused.head);
+            return respond::error(completion, refused.error, form);
+        }
     };
     let admission::Admitted { mut exchange, route, upgrade, client_upgrade } = admitted;
     let chain = listener.chain(route);
@@ -63,17 +67,17 @@ pub async fn serve(
             }
             respond::reply(reply)
         }
-        Outcome::Failed(failure) => respond::failed(&failure, &mut completion),
+        Outcome::Failed(failure) => respond::failed(&failure, &exchange, &mut completion),
         Outcome::Forward => match route.and_then(|route| snapshot.routes.get(route)) {
             None => {
                 let error = Error::new(Kind::DestinationNotFound, Side::Downstream, "no route");
-                respond::answer(error, &mut completion)
+                respond::answer(error, &exchange, &mut completion)
             }
             Some(route) => {
                 let transforms = chain.request_transforms(exchange).await;
                 exchange = transforms.0;
                 match transforms.1 {
-                    Err(failure) => respond::failed(&failure, &mut completion),
+                    Err(failure) => respond::failed(&failure, &exchange, &mut completion),
                     Ok(transforms) => {
                         let (back, answer) = forward::forward(
                             exchange, route, transforms, upgrade, &mut completion,
@@ -82,7 +86,7 @@ pub async fn serve(
                         exchange = back;
                         match answer {
                             Ok(answer) => answer,
-                            Err(error) => respond::answer(error, &mut completion),
+                            Err(error) => respond::answer(error, &exchange, &mut completion),
                         }
                     }
                 }
@@ -121,7 +125,7 @@ async fn finish(
         },
     };
     if let Some(failure) = failed {
-        let Answer { parts, body, .. } = respond::failed(&failure, &mut completion);
+        let Answer { parts, body, .. } = respond::failed(&failure, &exchange, &mut completion);
         exchange.response = Some(parts);
         exchange.response_body = body;
         lease = None;
@@ -130,7 +134,7 @@ async fn finish(
     // Hooks change the head in place; there is no call that takes it away.
     let Some(mut parts) = exchange.response.take() else {
         let error = Error::new(Kind::ProxyInternalError, Side::Proxy, "the response's head is gone");
-        return respond::error(completion, error);
+        return respond::error(completion, error, Form::Problem);
     };
     if !transforms.is_empty() && !body.is_end_stream() {
         body = transform::rewrite(body, transforms);

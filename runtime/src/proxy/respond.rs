@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 
 use super::body::ResponseBody;
@@ -43,8 +43,11 @@ pub enum Form {
 }
 
 /// An error before the request reached any plugin.
-pub fn error(mut completion: Box<Completion>, error: Error) -> Response<ResponseBody> {
-    let form = completion.form;
+pub fn error(
+    mut completion: Box<Completion>,
+    error: Error,
+    form: Form,
+) -> Response<ResponseBody> {
     completion.failed(&error);
     let Answer { mut parts, body, .. } = local(&error, form);
     // Whatever of the request's body is still to come belongs to no further request.
@@ -54,9 +57,9 @@ pub fn error(mut completion: Box<Completion>, error: Error) -> Response<Response
 }
 
 /// An error of an exchange that plugins have seen.
-pub fn answer(error: Error, completion: &mut Completion) -> Answer {
+pub fn answer(error: Error, exchange: &Exchange, completion: &mut Completion) -> Answer {
     completion.failed(&error);
-    local(&error, completion.form)
+    local(&error, form(&exchange.request.headers))
 }
 
 /// A plugin's reply.
@@ -69,14 +72,16 @@ pub fn reply(reply: Reply) -> Answer {
 }
 
 /// A plugin failed whose policy is to reject. The client learns which plugin, not why.
-pub fn failed(failure: &Failure, completion: &mut Completion) -> Answer {
+pub fn failed(failure: &Failure, exchange: &Exchange, completion: &mut Completion) -> Answer {
     let detail = format!("plugin {}: {}", failure.plugin, failure.reason);
-    answer(Error::new(Kind::ProxyInternalError, Side::Plugin, detail), completion)
+    answer(Error::new(Kind::ProxyInternalError, Side::Plugin, detail), exchange, completion)
 }
 
 /// Last touches to a head before hyper writes it.
 pub fn finish_head(parts: &mut http::response::Parts, body: &Body, exchange: &Exchange) {
     via::append(&mut parts.headers, parts.version);
+    // Ours, whatever the endpoint spoke (RFC 9110, 6.2).
+    parts.version = Version::HTTP_11;
     let is_empty = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if let Body::Full(bytes) = body
         && exchange.request.method != Method::HEAD

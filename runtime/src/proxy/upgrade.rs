@@ -37,7 +37,7 @@ pub fn switch(
         .await;
         match result {
             Ok((up, down)) => {
-                completion.upload.add(up);
+                completion.upload.get_or_insert_default().add(up);
                 completion.response_bytes = down;
             }
             Err(detail) => {

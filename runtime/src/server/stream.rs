@@ -97,6 +97,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Served<S> {
         if this.ahead.has_remaining() {
             let length = this.ahead.len().min(buffer.remaining());
             buffer.put_slice(&this.ahead.split_to(length));
+            if this.ahead.is_empty() {
+                // An empty rest would keep the whole buffer as long as the connection lives.
+                this.ahead = Bytes::new();
+            }
         } else {
             ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
         }

@@ -46,7 +46,7 @@ pub struct Patience {
     /// From the last byte of the request; while its body makes progress the time starts anew, so a
     /// response may take up to twice as long after a long upload.
     pub first_byte: Duration,
-    pub upload: Arc<UploadState>,
+    pub upload: Option<Arc<UploadState>>,
 }
 
 /// The connection of one exchange. [`Lease::finish`] gives it back; dropping it closes it.
@@ -289,14 +289,18 @@ impl Http2 {
 impl Patience {
     async fn wait<F: Future>(&self, sent: F) -> Result<F::Output, Duration> {
         let mut sent = std::pin::pin!(sent);
-        let mut bytes = self.upload.bytes();
+        let Some(upload) = &self.upload else {
+            let answered = tokio::time::timeout(self.first_byte, sent).await;
+            return answered.map_err(|_| self.first_byte);
+        };
+        let mut bytes = upload.bytes();
         loop {
             if let Ok(answer) = tokio::time::timeout(self.first_byte, &mut sent).await {
                 return Ok(answer);
             }
             // The body's own idle timeout watches over an upload that stands still.
-            let progress = std::mem::replace(&mut bytes, self.upload.bytes());
-            if !self.upload.is_pending() && progress == bytes {
+            let progress = std::mem::replace(&mut bytes, upload.bytes());
+            if !upload.is_pending() && progress == bytes {
                 return Err(self.first_byte);
             }
         }
