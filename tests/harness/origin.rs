@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
 use crate::Certificates;
 
@@ -31,7 +31,8 @@ pub struct Origin {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     connections: Arc<Mutex<usize>>,
-    _runtime: Runtime,
+    /// Dropping it ends the thread.
+    _stop: oneshot::Sender<()>,
 }
 
 type Answer = dyn Fn(&Seen) -> Response<Full<Bytes>> + Send + Sync;
@@ -84,17 +85,13 @@ impl Origin {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let (runtime, listener, address) = Origin::listen();
         let connections: Arc<Mutex<usize>> = Arc::default();
         let count = connections.clone();
-        runtime.spawn(async move {
-            loop {
-                let Ok((stream, _)) = listener.accept().await else { return };
-                *count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-                tokio::spawn(serve(stream));
-            }
+        let (address, stop) = Origin::listen(move |stream| {
+            *count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+            tokio::spawn(serve(stream));
         });
-        Origin { address, seen: Arc::default(), connections, _runtime: runtime }
+        Origin { address, seen: Arc::default(), connections, _stop: stop }
     }
 
     /// Reads one request head, then writes these bytes and closes.
@@ -130,43 +127,57 @@ impl Origin {
         *self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn listen() -> (Runtime, TcpListener, SocketAddr) {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+    /// Accepts on a thread of its own, and hands each stream to `serve` there.
+    fn listen(
+        serve: impl Fn(tokio::net::TcpStream) + Send + 'static,
+    ) -> (SocketAddr, oneshot::Sender<()>) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.set_nonblocking(true).expect("nonblocking");
         let address = listener.local_addr().expect("an address");
-        (runtime, listener, address)
+        let (stop, stopped) = oneshot::channel::<()>();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            runtime.block_on(async move {
+                let listener = TcpListener::from_std(listener).expect("a listener");
+                let accepting = async {
+                    while let Ok((stream, _)) = listener.accept().await {
+                        let _ = stream.set_nodelay(true);
+                        serve(stream);
+                    }
+                };
+                tokio::select! {
+                    () = accepting => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        (address, stop)
     }
 
     fn start(tls: Option<Arc<rustls::ServerConfig>>, h2: bool, answer: Arc<Answer>) -> Origin {
-        let (runtime, listener, address) = Origin::listen();
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let connections: Arc<Mutex<usize>> = Arc::default();
         let (log, count) = (seen.clone(), connections.clone());
-        runtime.spawn(async move {
-            loop {
-                let Ok((stream, _)) = listener.accept().await else { return };
-                *count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-                let _ = stream.set_nodelay(true);
-                let (log, answer, tls) = (log.clone(), answer.clone(), tls.clone());
-                tokio::spawn(async move {
-                    match tls {
-                        None => serve(stream, h2, log, answer).await,
-                        Some(config) => {
-                            let acceptor = tokio_rustls::TlsAcceptor::from(config);
-                            if let Ok(stream) = acceptor.accept(stream).await {
-                                let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                                serve(stream, h2, log, answer).await;
-                            }
+        let (address, stop) = Origin::listen(move |stream| {
+            *count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+            let (log, answer, tls) = (log.clone(), answer.clone(), tls.clone());
+            tokio::spawn(async move {
+                match tls {
+                    None => serve(stream, h2, log, answer).await,
+                    Some(config) => {
+                        let acceptor = tokio_rustls::TlsAcceptor::from(config);
+                        if let Ok(stream) = acceptor.accept(stream).await {
+                            let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                            serve(stream, h2, log, answer).await;
                         }
                     }
-                });
-            }
+                }
+            });
         });
-        Origin { address, seen, connections, _runtime: runtime }
+        Origin { address, seen, connections, _stop: stop }
     }
 }
 
