@@ -13,6 +13,6 @@ fn build() -> guests::Result<()> {
     let root = guests::workspace()?;
     guests::watch(&root, &["tests/guests", "sdk/conformance"]);
     let mut packages = guests::packages_in(&root.join("tests/guests"));
-    packages.push("conformance-guest".to_owned());
+    packages.extend(["conformance-guest", "hello"].map(str::to_owned));
     guests::embed(&root, &packages).map(drop)
 }

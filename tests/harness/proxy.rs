@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -137,6 +137,25 @@ impl Daemon {
             std::thread::sleep(Duration::from_millis(5));
         }
         None
+    }
+
+    /// Everything on standard output up to and with a line that contains `text`.
+    pub fn printed_until(&mut self, text: &str) -> String {
+        let stdout = self.child.stdout.as_mut().expect("piped");
+        let mut printed = String::new();
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            printed += &line;
+            printed.push('\n');
+            if line.contains(text) {
+                return printed;
+            }
+        }
+        panic!("the daemon ended without printing {text:?}; it printed:\n{printed}");
+    }
+
+    /// Standard error, for what a process that ended has said.
+    pub fn errors(&mut self) -> &mut ChildStderr {
+        self.child.stderr.as_mut().expect("piped")
     }
 
     /// Reads standard error until a line contains `text`.

@@ -1,3 +1,4 @@
 //! Every topic of the whole-system tests.
 
+mod demo;
 mod slice;

@@ -3,6 +3,7 @@
 //! In: arguments. Out: an exit code: 0 fine, 1 it failed, 2 the command line or configuration is
 //! wrong. Never: prints a backtrace; errors go to stderr, one each line of thought.
 
+pub mod demo;
 mod plugin;
 mod proxy;
 
@@ -37,6 +38,8 @@ enum Command {
         #[arg(short, long, default_value = "weir.toml")]
         config: PathBuf,
     },
+    /// Serve an embedded example of everything, and print what to try.
+    Demo(demo::Arguments),
     /// Proxy to one place without a file.
     Proxy(proxy::Arguments),
     /// Look at plugins.
@@ -56,6 +59,7 @@ pub fn main() -> ExitCode {
     match arguments.command {
         Command::Run { config } => run(options(Source::Path(config))),
         Command::Check { config } => check(&options(Source::Path(config))),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Proxy(arguments) => run(options(Source::Text { name: "weir proxy".into(), text: arguments.to_toml() })),
         Command::Plugin(command) => plugin::run(&command),
     }
@@ -79,7 +83,7 @@ fn run(options: Options) -> ExitCode {
         Ok(running) => running,
         Err(error) => return failed(&error),
     };
-    match server::run_until_signal(running) {
+    match server::run_until_signal(running, |_| {}) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }

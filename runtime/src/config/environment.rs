@@ -17,6 +17,12 @@ impl Environment {
         Environment { variables: std::env::vars_os().filter_map(utf8).collect() }
     }
 
+    /// The same with one variable set.
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Environment {
+        self.variables.insert(name.into(), value.into());
+        self
+    }
+
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)
     }

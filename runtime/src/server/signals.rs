@@ -4,6 +4,7 @@
 //! calls of [`Running::reload`], and a drain at the end. Never: decides what a reload does.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -24,18 +25,22 @@ const SETTLE: Duration = Duration::from_millis(30);
 const POLL: Duration = Duration::from_secs(5);
 
 /// Serves until SIGTERM or SIGINT, then drains within the configured grace; a second signal ends
-/// it at once. SIGHUP reloads and reopens the access log, SIGUSR1 only reopens.
+/// it at once. SIGHUP reloads and reopens the access log, SIGUSR1 only reopens. `ready` is called
+/// once, when the admin listener accepts too, with its address unless it is off or a Unix socket.
 ///
 /// # Errors
 /// Where the admin listener or a signal handler cannot be had.
-pub fn run_until_signal(running: Arc<Running>) -> Result<(), StartError> {
+pub fn run_until_signal(
+    running: Arc<Running>,
+    ready: impl FnOnce(Option<SocketAddr>),
+) -> Result<(), StartError> {
     let system = |error: std::io::Error| StartError::System(error.to_string());
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
     runtime.block_on(async {
         let view = Arc::new(View::new(running.clone()));
-        let _admin = match running.built().and_then(|built| built.config.server.admin.clone()) {
-            Some(bind) => Some(serve_admin(&bind, &running, view.clone())?),
+        let admin = match running.built().and_then(|built| built.config.server.admin.clone()) {
+            Some(bind) => serve_admin(&bind, &running, view.clone())?,
             None => None,
         };
         let mut terminate = signal(SignalKind::terminate()).map_err(system)?;
@@ -43,6 +48,8 @@ pub fn run_until_signal(running: Arc<Running>) -> Result<(), StartError> {
         let mut hangup = signal(SignalKind::hangup()).map_err(system)?;
         let mut reopen = signal(SignalKind::user_defined1()).map_err(system)?;
         let mut files = Files::watch(&running);
+        announce(&running, admin);
+        ready(admin);
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
@@ -77,19 +84,35 @@ pub fn run_until_signal(running: Arc<Running>) -> Result<(), StartError> {
     })
 }
 
-/// Serves the admin pages on this runtime until the task is aborted.
+/// Tells the log where this process listens: port 0 was chosen by the system.
+fn announce(running: &Running, admin: Option<SocketAddr>) {
+    let Some(built) = running.built() else { return };
+    for listener in &built.config.listeners {
+        let address = running.address(&listener.name);
+        let address = address.map_or_else(|| format!("{:?}", listener.bind), |it| it.to_string());
+        tracing::info!(listener = &*listener.name, address, "listening");
+    }
+    if let Some(address) = admin {
+        tracing::info!(listener = "(admin)", address = %address, "listening");
+    }
+    tracing::info!(routes = built.config.routes.len(), "ready");
+}
+
+/// Serves the admin pages on this runtime until it ends; gives the address.
 fn serve_admin(
     bind: &Bind,
     running: &Running,
     view: Arc<View>,
-) -> Result<tokio::task::JoinHandle<()>, StartError> {
+) -> Result<Option<SocketAddr>, StartError> {
     let system = |error: std::io::Error| StartError::System(format!("admin: {error}"));
     let listener = crate::net::listen(bind, 1).map_err(system)?.into_iter().next();
     let listener = listener.ok_or_else(|| StartError::System("admin: no socket".into()))?;
+    let address = listener.local_addr();
     let metrics = running.metrics.listener("(admin)");
     let acceptor =
         Acceptor::new(listener, ConnectionLimit::new(None), metrics).map_err(system)?;
-    Ok(tokio::spawn(admin::serve(acceptor, view)))
+    tokio::spawn(admin::serve(acceptor, view));
+    Ok(address)
 }
 
 async fn reload(running: &Arc<Running>) {
