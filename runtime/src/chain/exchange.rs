@@ -13,7 +13,9 @@ use http::{HeaderMap, StatusCode};
 
 use crate::http::{Body, Client};
 
-/// Most attributes of an exchange.
+/// The attribute that is always there: the proxy's own identifier until a plugin sets another.
+const REQUEST_ID: &str = "request.id";
+/// Most attributes of an exchange, [`REQUEST_ID`] included.
 pub const MAX_ATTRIBUTES: usize = 64;
 /// Most bytes in keys and values of an exchange's attributes.
 pub const MAX_ATTRIBUTE_BYTES: usize = 16 << 10;
@@ -99,7 +101,7 @@ pub struct Summary {
 impl Exchange {
     /// The request's identifier: what a plugin set as `request.id`, else the proxy's own.
     pub fn request_id(&self) -> String {
-        match self.attributes.get("request.id") {
+        match self.attributes.get(REQUEST_ID) {
             Some(id) => id.to_owned(),
             None => self.id.to_string(),
         }
@@ -122,7 +124,7 @@ impl Attributes {
         let old = self.entries.iter().position(|(k, _)| &**k == key);
         let freed = old.map_or(0, |at| key.len() + self.entries[at].1.len());
         let bytes = self.bytes - freed + key.len() + value.len();
-        if bytes > MAX_ATTRIBUTE_BYTES || (old.is_none() && self.entries.len() >= MAX_ATTRIBUTES) {
+        if bytes > MAX_ATTRIBUTE_BYTES || (old.is_none() && self.room_for(key) == 0) {
             return Err(AttributesFull);
         }
         self.bytes = bytes;
@@ -131,6 +133,12 @@ impl Attributes {
             None => self.entries.push((key.into(), value.into())),
         }
         Ok(())
+    }
+
+    /// How many more there may be; a place is kept for [`REQUEST_ID`].
+    fn room_for(&self, key: &str) -> usize {
+        let kept = usize::from(key != REQUEST_ID && self.get(REQUEST_ID).is_none());
+        MAX_ATTRIBUTES.saturating_sub(self.entries.len() + kept)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {

@@ -24,6 +24,8 @@ pub struct Completion {
     pub worker: Rc<Worker>,
     pub snapshot: Rc<Snapshot>,
     pub connection: Rc<Connection>,
+    /// The listener's number in `snapshot`.
+    pub listener: usize,
     pub id: ExchangeId,
     pub started: Instant,
     pub route: Option<usize>,
@@ -70,6 +72,7 @@ impl Completion {
             worker,
             snapshot,
             connection: connection.clone(),
+            listener: connection.listener.get(),
             reached: Reached::default(),
             upload: None,
             refused: None,
@@ -130,7 +133,7 @@ impl Completion {
         };
         let own_id = &self.id as &dyn std::fmt::Display;
         let set_id = attributes.and_then(|attributes| attributes.get("request.id"));
-        let listener = self.snapshot.listener(self.connection.listener);
+        let listener = self.snapshot.listener(self.listener);
         let route = self.route.and_then(|route| self.snapshot.routes.get(route));
         let endpoint = self.upstream.as_deref();
         let client = exchange.map_or(&self.connection.client, |exchange| &exchange.client);
@@ -191,7 +194,7 @@ impl Drop for Completion {
 impl Completion {
     fn tell_plugins(&mut self, duration: Duration) {
         let Some(exchange) = self.exchange.take() else { return };
-        let Some(listener) = self.snapshot.listener(self.connection.listener) else { return };
+        let Some(listener) = self.snapshot.listener(self.listener) else { return };
         if !listener.chain(self.route).has_completion() {
             return;
         }
@@ -204,7 +207,7 @@ impl Completion {
             error: self.error.as_ref().map(|(kind, _)| kind.as_str()),
         };
         let (snapshot, reached) = (self.snapshot.clone(), self.reached);
-        let (listener, route) = (self.connection.listener, self.route);
+        let (listener, route) = (self.listener, self.route);
         tokio::task::spawn_local(async move {
             if let Some(listener) = snapshot.listener(listener) {
                 drop(listener.chain(route).on_complete(exchange, reached, &summary).await);

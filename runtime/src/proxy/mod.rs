@@ -41,7 +41,7 @@ pub async fn serve(
 ) -> Response<ResponseBody> {
     let snapshot = worker.snapshot();
     let mut completion = Completion::new(worker, snapshot.clone(), &connection, &request);
-    let Some(listener) = snapshot.listener(connection.listener) else {
+    let Some(listener) = snapshot.listener(completion.listener) else {
         let error = Error::new(Kind::DestinationUnavailable, Side::Proxy, "listener was removed");
         return respond::error(completion, error, Form::Problem);
     };

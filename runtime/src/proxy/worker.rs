@@ -76,8 +76,8 @@ pub struct Listener {
 
 /// One client connection.
 pub struct Connection {
-    /// The listener's number.
-    pub listener: usize,
+    /// The number of the listener at its address; a reload may give the address another one.
+    pub listener: Rc<Cell<usize>>,
     pub client: Arc<Client>,
     /// What all its requests say of its client.
     pub forwarded: ForwardedFields,

@@ -45,7 +45,7 @@ pub async fn accept(
         let accepted = acceptor.accept().await;
         let terms = terms.borrow().clone();
         let activity = watch.register(Timeouts::from(&terms.limits), terms.tls.is_some());
-        let control = connections.open(terms.number);
+        let control = connections.open(terms.number.clone());
         let proxy = proxy.clone();
         tokio::task::spawn_local(async move {
             let Accepted { stream, peer, place } = accepted;
@@ -110,7 +110,7 @@ impl Serving {
         let client = Client::new(self.peer, tls);
         let forwarded = ForwardedFields::new(&client, local_port, &self.terms.trusted);
         Rc::new(proxy::Connection {
-            listener: self.terms.number,
+            listener: self.terms.number.clone(),
             client: client.into(),
             forwarded,
             trusted: self.terms.trusted.clone(),

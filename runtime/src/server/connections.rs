@@ -20,7 +20,8 @@ pub struct Connections {
 /// What is asked of one connection; dropping it ends it.
 pub struct Control {
     all: Rc<Connections>,
-    listener: usize,
+    /// Shared by the connections of an address.
+    listener: Rc<Cell<usize>>,
     finish: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
@@ -31,7 +32,7 @@ impl Connections {
     }
 
     /// A connection of this listener begins.
-    pub fn open(self: &Rc<Self>, listener: usize) -> Rc<Control> {
+    pub fn open(self: &Rc<Self>, listener: Rc<Cell<usize>>) -> Rc<Control> {
         let control = Rc::new(Control {
             all: self.clone(),
             listener,
@@ -49,9 +50,9 @@ impl Connections {
     }
 
     /// Asks every connection of a listener to finish what it does and take nothing more.
-    pub fn finish(&self, of: impl Fn(usize) -> bool) {
+    pub fn finish(&self, of: impl Fn(&Rc<Cell<usize>>) -> bool) {
         let open: Vec<_> = self.open.borrow().iter().filter_map(Weak::upgrade).collect();
-        for control in open.iter().filter(|control| of(control.listener)) {
+        for control in open.iter().filter(|control| of(&control.listener)) {
             control.finish.set(true);
             if let Some(waker) = control.waker.take() {
                 waker.wake();

@@ -3,6 +3,7 @@
 //! In: commands from the control thread. Out: served connections. Never: shares anything that a
 //! request needs with another worker, or builds anything slow; what arrives here is ready.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -70,8 +71,9 @@ struct Accepting {
 
 /// How connections of a listener are taken.
 pub struct Terms {
-    /// The listener's number.
-    pub number: usize,
+    /// The listener's number. Its connections share it, for they outlast a reload that gives
+    /// their address to a listener of another name.
+    pub number: Rc<Cell<usize>>,
     pub limits: crate::config::Limits,
     pub tls: Option<Arc<rustls::ServerConfig>>,
     pub metrics: ListenerMetrics,
@@ -133,7 +135,10 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
         tokio::select! {
             command = inbox.recv() => match command {
                 Some(Command::Swap(parts, done)) => {
-                    running.swap(*parts);
+                    for closing in running.swap(*parts) {
+                        // Its socket is closed once the task is gone.
+                        let _ = closing.await;
+                    }
                     let _ = done.send(());
                 }
                 Some(Command::Drain(grace, done)) => {
@@ -150,7 +155,8 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
 }
 
 impl Running {
-    fn swap(&mut self, parts: Parts) {
+    /// Gives the tasks of addresses that are no longer listened on, which end by themselves.
+    fn swap(&mut self, parts: Parts) -> Vec<tokio::task::JoinHandle<()>> {
         let Parts { built, plugins, sockets, limits } = parts;
         let plugins: Vec<Rc<dyn Middleware>> = built
             .plugins
@@ -186,7 +192,7 @@ impl Running {
             }
         };
         self.proxy = Some(proxy.clone());
-        self.listen(&built, sockets, limits, &proxy);
+        self.listen(&built, sockets, limits, &proxy)
     }
 
     /// Makes what is accepted on be what the configuration says.
@@ -196,18 +202,23 @@ impl Running {
         sockets: Vec<(Bind, Socket)>,
         limits: Vec<ConnectionLimit>,
         proxy: &Rc<proxy::Worker>,
-    ) {
+    ) -> Vec<tokio::task::JoinHandle<()>> {
         let mut sockets: HashMap<Bind, Socket> = sockets.into_iter().collect();
         let mut accepting = HashMap::new();
         for (at, (listener, limit)) in built.config.listeners.iter().zip(limits).enumerate() {
+            let kept = self.accepting.remove(&listener.bind);
+            let number = match &kept {
+                Some(kept) => kept.terms.borrow().number.clone(),
+                None => Rc::default(),
+            };
+            number.set(built.numbers.get(at).copied().unwrap_or(usize::MAX));
             let terms = Rc::new(Terms {
-                number: built.numbers.get(at).copied().unwrap_or(usize::MAX),
+                number,
                 limits: listener.limits.clone(),
                 tls: built.tls.get(at).and_then(|tls| tls.as_ref()).map(|tls| tls.config.clone()),
                 metrics: self.setup.metrics.listener(&listener.name),
                 trusted: built.config.server.trusted_proxies.as_slice().into(),
             });
-            let kept = self.accepting.remove(&listener.bind);
             let entry = match (kept, sockets.remove(&listener.bind)) {
                 (Some(kept), _) => {
                     kept.terms.replace(terms);
@@ -237,11 +248,14 @@ impl Running {
             accepting.insert(listener.bind.clone(), entry);
         }
         let removed = std::mem::replace(&mut self.accepting, accepting);
+        let mut closing = Vec::new();
         for (_, gone) in removed {
             gone.task.abort();
-            let number = gone.terms.borrow().number;
-            self.connections.finish(|connection| connection == number);
+            closing.push(gone.task);
+            let number = gone.terms.borrow().number.clone();
+            self.connections.finish(|connection| Rc::ptr_eq(connection, &number));
         }
+        closing
     }
 
     fn sweep(&self) {

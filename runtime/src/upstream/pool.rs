@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -91,8 +91,10 @@ struct Http2 {
     guard: Rc<UpstreamConnectionGuard>,
 }
 
-/// A place among the open connections; dropping it gives the place to the next one waiting.
-pub struct Slot(Rc<Pool>);
+/// A place among the open connections; dropping it gives the place to the next one waiting. The
+/// pool holds its idle connections, and they their places: by a strong reference neither would ever
+/// go when a reload removes the endpoint.
+pub struct Slot(Weak<Pool>);
 
 /// A stream on an HTTP/2 connection; dropping it ends its count.
 struct OpenStream(Rc<Cell<usize>>);
@@ -214,7 +216,7 @@ impl Pool {
             }
         }
         self.open.set(self.open.get() + 1);
-        Ok(Room::Slot(Slot(self.clone())))
+        Ok(Room::Slot(Slot(Rc::downgrade(self))))
     }
 
     fn wake_one(&self) {
@@ -253,7 +255,7 @@ impl Http1 {
     }
 
     fn give_back(mut self) {
-        let pool = self.slot.0.clone();
+        let Some(pool) = self.slot.0.upgrade() else { return };
         if self.sender.is_closed() || pool.idle.borrow().len() >= pool.limits.max_idle {
             return;
         }
@@ -356,8 +358,9 @@ impl Drop for Driver {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.open.set(self.0.open.get().saturating_sub(1));
-        self.0.wake_one();
+        let Some(pool) = self.0.upgrade() else { return };
+        pool.open.set(pool.open.get().saturating_sub(1));
+        pool.wake_one();
     }
 }
 
