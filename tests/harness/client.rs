@@ -202,14 +202,15 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 }
 
 fn parse(head: &[u8]) -> (u16, HeaderMap) {
-    let text = String::from_utf8_lossy(head);
-    let mut lines = text.split("\r\n");
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|s| s.parse().ok());
+    let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let status = lines.next().and_then(|line| line.split(|byte| *byte == b' ').nth(1));
+    let status = status.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
     let mut headers = HeaderMap::new();
     for line in lines.take_while(|line| !line.is_empty()) {
-        let (name, value) = line.split_once(':').expect("a field");
-        let name = http::HeaderName::try_from(name).expect("a field name");
-        headers.append(name, http::HeaderValue::try_from(value.trim()).expect("a field value"));
+        let colon = line.iter().position(|byte| *byte == b':').expect("a field");
+        let name = http::HeaderName::from_bytes(&line[..colon]).expect("a field name");
+        let value = http::HeaderValue::from_bytes(line[colon + 1..].trim_ascii());
+        headers.append(name, value.expect("a field value"));
     }
     (status.unwrap_or(StatusCode::OK.as_u16()), headers)
 }

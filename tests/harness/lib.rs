@@ -6,10 +6,16 @@
 
 mod certificates;
 mod client;
+mod guest;
+mod log;
 mod origin;
 mod proxy;
+mod system;
 
 pub use certificates::Certificates;
 pub use client::{Answer, RawClient, get, h2, request};
-pub use origin::{Origin, Seen};
+pub use guest::guest;
+pub use log::{Line, lines, wait_for_line};
+pub use origin::{Origin, Seen, read_head};
 pub use proxy::{Daemon, Proxy};
+pub use system::{free_address, resident_bytes};

@@ -1,5 +1,6 @@
 //! The proxy under test: within this process for most tests, as a daemon where signals matter.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,9 @@ use std::time::{Duration, Instant};
 use weir::clock::Clock;
 use weir::config::{Environment, Source};
 use weir::server::{self, Options, Reloaded, Running, StartError};
+
+/// Where compiled components are kept.
+const CACHE: &str = concat!(env!("OUT_DIR"), "/cache");
 
 /// A proxy in this process; stopped when dropped.
 pub struct Proxy {
@@ -41,9 +45,10 @@ impl Proxy {
     pub fn start_in(folder: tempfile::TempDir, toml: &str) -> Result<Proxy, StartError> {
         let file = folder.path().join("weir.toml");
         std::fs::write(&file, toml).expect("the configuration is written");
+        crate::log::capture();
         let running = server::start(Options {
             source: Source::Path(file),
-            environment: Environment::of_process(),
+            environment: environment(),
             built_ins: weir::wasm::BUILT_INS,
             clock: Clock::System,
         })?;
@@ -86,6 +91,16 @@ impl Proxy {
     }
 }
 
+/// The process's, but for the folder of compiled components: the build's own, so that no test
+/// touches its user's.
+fn environment() -> Environment {
+    let utf8 = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    let cache = ("XDG_CACHE_HOME".to_owned(), CACHE.to_owned());
+    std::env::vars_os().filter_map(utf8).chain([cache]).collect()
+}
+
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.running.stop(Duration::ZERO);
@@ -102,6 +117,7 @@ impl Daemon {
         let child = Command::new(binary)
             .args(arguments)
             .current_dir(folder.path())
+            .env("XDG_CACHE_HOME", CACHE)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,0 +1,111 @@
+//! basic-auth, key-auth, jwt: who has no credentials stays outside, and who has is known upstream
+//! without them.
+
+use super::Setup;
+
+#[test]
+fn basic_auth() {
+    let setup = Setup::new(
+        "basic-auth",
+        r#"
+limits = { deadline = "2s" }
+config = { realm = "staff", users = { alice = "$5$rounds=1000$weirtests$ndLInfVE/rVRM30hoXKAX/bVJEJLEHhSUloZMa9j7V5", robot = "plain:secret" } }
+"#,
+    );
+    let answer = setup.get("/", &[]);
+    assert_eq!(answer.status, 401);
+    let challenge = answer.header("www-authenticate");
+    assert_eq!(challenge, Some(r#"Basic realm="staff", charset="UTF-8""#));
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+
+    // alice:wrong, nobody:secret, and what is no credentials at all.
+    for wrong in ["Basic YWxpY2U6d3Jvbmc=", "Basic bm9ib2R5OnNlY3JldA==", "Basic !", "Bearer x"] {
+        assert_eq!(setup.get("/", &[("authorization", wrong)]).status, 401, "{wrong}");
+    }
+    assert!(setup.origin.seen().is_empty(), "the upstream was asked");
+
+    // alice:open sesame, robot:secret; in any case of the scheme, and twice for the cache.
+    for right in [
+        "Basic YWxpY2U6b3BlbiBzZXNhbWU=",
+        "basic YWxpY2U6b3BlbiBzZXNhbWU=",
+        "Basic cm9ib3Q6c2VjcmV0",
+    ] {
+        assert_eq!(setup.get("/", &[("authorization", right)]).status, 200, "{right}");
+        assert!(!setup.origin.last().headers.contains_key("authorization"), "it is hidden");
+    }
+    let two = [("authorization", "Basic cm9ib3Q6c2VjcmV0"), ("authorization", "Basic x")];
+    assert_eq!(setup.get("/", &two).status, 401);
+}
+
+#[test]
+fn key_auth() {
+    let setup = Setup::new(
+        "key-auth",
+        r#"config = { keys = [{ key = "k-partner", name = "partner" }, "k-own"], query = "key", cookie = "key" }"#,
+    );
+    let answer = setup.get("/", &[]);
+    assert_eq!(answer.status, 401);
+    assert_eq!(answer.header("www-authenticate"), Some(r#"ApiKey realm="restricted""#));
+    assert_eq!(setup.get("/", &[("x-api-key", "k-partner2")]).status, 401);
+    assert_eq!(setup.get("/?key=k-own", &[("x-api-key", "wrong")]).status, 401);
+    assert_eq!(setup.get("/?key=k-own&key=k-own", &[]).status, 401);
+    assert!(setup.origin.seen().is_empty(), "the upstream was asked");
+
+    assert_eq!(setup.get("/", &[("X-Api-Key", "k-partner")]).status, 200);
+    assert!(!setup.origin.last().headers.contains_key("x-api-key"), "it is hidden");
+    assert_eq!(setup.get("/a?b=c&key=k-own&d", &[]).status, 200);
+    assert_eq!(setup.origin.last().target, "/a?b=c&d");
+    assert_eq!(setup.get("/", &[("cookie", "a=b; key=k-own; c=d")]).status, 200);
+    assert_eq!(setup.origin.last().headers["cookie"], "a=b; c=d");
+}
+
+/// HS256 with the secret below, valid until 2100: `iss`, `aud`, `sub` alice, `roles` a and b.
+const GOOD: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL2lkcC50ZXN0IiwiYXVkIjoiYXBpIiwic3ViIjoiYWxpY2UiLCJleHAiOjQxMDI0NDQ4MDAsInJvbGVzIjpbImEiLCJiIl19.jeKVKN1z1JzhYqKuXVywHLXpnZ8YhKLJr6cEL-O6JlM";
+/// The same, expired in 2001.
+const OLD: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL2lkcC50ZXN0IiwiYXVkIjoiYXBpIiwic3ViIjoiYWxpY2UiLCJleHAiOjEwMDAwMDAwMDB9.LsWqdG15ygMqB2ymjcRFKtobL31MCaSQfd4AKfgN6pE";
+/// For another audience.
+const OTHER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL2lkcC50ZXN0IiwiYXVkIjoib3RoZXIiLCJzdWIiOiJhbGljZSIsImV4cCI6NDEwMjQ0NDgwMH0.tKOO0RUmXArF3egq2LVuem6ybJaRSeBX2up_8sxpJr8";
+/// Signed with another secret.
+const FORGED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL2lkcC50ZXN0IiwiYXVkIjoiYXBpIiwic3ViIjoiYWxpY2UiLCJleHAiOjQxMDI0NDQ4MDB9.zwOs1D2l2BOJT6eSRCFTGCu8nnTWwRrIP504b-2KZR4";
+/// Not signed: `alg` is `none`.
+const UNSIGNED: &str = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJpc3MiOiJodHRwczovL2lkcC50ZXN0IiwiYXVkIjoiYXBpIiwic3ViIjoiYWxpY2UiLCJleHAiOjQxMDI0NDQ4MDB9.";
+
+#[test]
+fn jwt() {
+    let setup = Setup::new(
+        "jwt",
+        r#"
+[plugins.it.config]
+secret = "0123456789abcdef0123456789abcdef"
+issuer = "https://idp.test"
+audience = "api"
+hide = true
+claims_to_headers = { sub = "x-user", roles = "x-roles", missing = "x-missing" }
+"#,
+    );
+    let answer = setup.get("/", &[("x-user", "admin")]);
+    assert_eq!(answer.status, 401);
+    assert_eq!(answer.header("www-authenticate"), Some(r#"Bearer realm="restricted""#));
+    for bad in [OLD, OTHER, FORGED, UNSIGNED, "not.a.token", &GOOD[..GOOD.len() - 4]] {
+        let answer = setup.get("/", &[("authorization", &format!("Bearer {bad}"))]);
+        assert_eq!(answer.status, 401, "{bad}");
+        let challenge = answer.header("www-authenticate").unwrap_or_default();
+        assert!(challenge.contains(r#"error="invalid_token""#), "{challenge}");
+    }
+    assert!(setup.origin.seen().is_empty(), "the upstream was asked");
+
+    for _ in 0..2 {
+        let fields = [
+            ("authorization", format!("Bearer {GOOD}")),
+            ("x-user", "admin".to_owned()),
+            ("x-missing", "forged".to_owned()),
+        ];
+        let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+        assert_eq!(setup.get("/", &fields).status, 200);
+        let seen = setup.origin.last();
+        assert_eq!(seen.headers["x-user"], "alice", "the client's own is replaced");
+        assert_eq!(seen.headers["x-roles"], "a,b");
+        assert!(!seen.headers.contains_key("x-missing"), "the client's own is removed");
+        assert!(!seen.headers.contains_key("authorization"), "it is hidden");
+    }
+}
