@@ -167,3 +167,6 @@ impl Numbers {
         *self.0.entry(name.clone()).or_insert(next)
     }
 }
+
+#[cfg(test)]
+mod tests;
