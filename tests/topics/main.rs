@@ -7,3 +7,4 @@ mod plugins;
 mod reload;
 mod slice;
 mod startup;
+mod tour;
