@@ -64,20 +64,25 @@ fn a_component_without_hooks() {
 
 #[test]
 fn an_import_that_nobody_provides() {
-    let text = refusal(&component(r#"(component (import "wasi:sockets/tcp@0.2.0" (instance)))"#), "");
+    let text =
+        refusal(&component(r#"(component (import "wasi:sockets/tcp@0.2.0" (instance)))"#), "");
     assert_says(&text, &["weir.toml:4:", "`wasi:sockets/tcp@0.2.0`", "no network"]);
 }
 
 #[test]
 fn a_contract_that_is_not_ours() {
-    let text = refusal(&component(r#"(component (import "weir:plugin/http@7.0.0" (instance)))"#), "");
+    let text =
+        refusal(&component(r#"(component (import "weir:plugin/http@7.0.0" (instance)))"#), "");
     assert_says(&text, &["weir.toml:4:", "`weir:plugin/http@7.0.0`", "rebuild"]);
 }
 
 #[test]
 fn a_store_without_a_grant_prints_the_line_to_add() {
     let text = refusal(&conformance(), "");
-    assert_says(&text, &["weir.toml:3:", "weir:plugin/store", "grants = { store = true }", "[plugins.mine]"]);
+    assert_says(
+        &text,
+        &["weir.toml:3:", "weir:plugin/store", "grants = { store = true }", "[plugins.mine]"],
+    );
 }
 
 #[test]

@@ -23,7 +23,8 @@ fn rate_limit() {
     let answer = setup.get("/", &[("x-tenant", "a")]);
     assert_eq!(answer.status, 429);
     assert_eq!(answer.header("content-type"), Some("application/problem+json"));
-    let wait: u32 = answer.header("retry-after").and_then(|text| text.parse().ok()).expect("a number");
+    let wait: u32 =
+        answer.header("retry-after").and_then(|text| text.parse().ok()).expect("a number");
     assert!((1100..=1200).contains(&wait), "a third of an hour, not {wait} s");
     assert_eq!(setup.origin.seen().len(), 3);
     assert_eq!(setup.get("/", &[("x-tenant", "b")]).status, 200, "a bucket of its own");
@@ -38,7 +39,8 @@ fn rate_limit_in_flight() {
         drop(of_origin.lock());
         http::Response::new(http_body_util::Full::new(bytes::Bytes::new()))
     });
-    let setup = Setup::with_origin("rate-limit", "config = { in_flight = 1, status = 503 }", origin);
+    let setup =
+        Setup::with_origin("rate-limit", "config = { in_flight = 1, status = 503 }", origin);
     let mut first = RawClient::connect(setup.proxy.address("web"));
     first.send(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n");
     let deadline = std::time::Instant::now() + Duration::from_secs(10);
@@ -110,7 +112,9 @@ fn cors() {
     assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
     assert_eq!(answer.header("access-control-max-age"), Some("3600"));
     assert!(answer.header("access-control-allow-methods").is_some_and(|all| all.contains("PUT")));
-    assert!(answer.header("access-control-allow-headers").is_some_and(|all| all.contains("x-token")));
+    assert!(
+        answer.header("access-control-allow-headers").is_some_and(|all| all.contains("x-token"))
+    );
     let foreign = preflight("https://evil.test");
     assert_eq!(foreign.status, 403);
     assert!(foreign.header("access-control-allow-origin").is_none());

@@ -51,7 +51,10 @@ fn a_delay_holds_no_worker() {
 fn redirect() {
     let setup = Setup::new("redirect", r#"config = { scheme = "https", host = "www.test" }"#);
     let answer = setup.get("/a%20b?c=d", &[("host", "old.test:8080")]);
-    assert_eq!((answer.status, answer.header("location")), (308, Some("https://www.test/a%20b?c=d")));
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (308, Some("https://www.test/a%20b?c=d"))
+    );
     assert!(setup.origin.seen().is_empty(), "the upstream was asked");
 
     let setup = Setup::new(

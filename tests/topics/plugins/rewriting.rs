@@ -12,7 +12,9 @@ use super::Setup;
 fn talkative() -> Origin {
     Origin::answering(|_| {
         let mut response = Response::new(Full::new(bytes::Bytes::from_static(b"hi")));
-        for (name, value) in [("server", "old/1.0"), ("x-powered-by", "magic"), ("cache-control", "max-age=5")] {
+        for (name, value) in
+            [("server", "old/1.0"), ("x-powered-by", "magic"), ("cache-control", "max-age=5")]
+        {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         response
@@ -84,7 +86,10 @@ fn request_id() {
         assert_eq!((told.len(), &told[14..15]), (36, "7"), "a UUIDv7: {told}");
         assert!(ids.insert(told), "given twice");
     }
-    let trusting = Setup::new("request-id", r#"config = { trust = true, algorithm = "ulid", header = "x-id" }"#);
+    let trusting = Setup::new(
+        "request-id",
+        r#"config = { trust = true, algorithm = "ulid", header = "x-id" }"#,
+    );
     let answer = trusting.get("/", &[("x-id", "edge-1")]);
     assert_eq!(answer.header("x-id"), Some("edge-1"));
     let answer = trusting.get("/", &[("x-id", "a b")]);

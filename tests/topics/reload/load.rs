@@ -229,7 +229,8 @@ fn slow_uploads(address: SocketAddr, progress: &Progress) {
 /// Switches protocols, then sends every byte back.
 async fn echo_socket(mut stream: tokio::net::TcpStream) {
     read_head(&mut stream).await;
-    let switched = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+    let switched =
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
     let _ = stream.write_all(switched).await;
     let (mut read, mut write) = stream.split();
     let _ = tokio::io::copy(&mut read, &mut write).await;

@@ -3,9 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use weir_tests::{
-    Daemon, Origin, RawClient, free_address, guest, request, resident_bytes,
-};
+use weir_tests::{Daemon, Origin, RawClient, free_address, guest, request, resident_bytes};
 
 const WARM_UP: usize = 200;
 const RELOADS: usize = 1_000;
