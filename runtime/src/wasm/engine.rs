@@ -12,9 +12,11 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllo
 
 /// The most linear memory any plugin may be given, in bytes: what `limits.memory` can say.
 pub const MAX_MEMORY: usize = 256 << 20;
-/// Instances at a time, of all plugins and workers together. Each reserves 4 GiB of address space
-/// for its memory (so that compiled code needs no bounds checks): 4 TiB of the 128 TiB there are.
-const MAX_INSTANCES: u32 = 1000;
+/// Instances at a time, of all plugins and workers together; twice as many are needed for the time
+/// of a reload. Each reserves 4 GiB of address space for its memory (so that compiled code needs no
+/// bounds checks): 16 TiB of the 128 TiB there are. Where the address space is capped (`ulimit -v`,
+/// some virtual machines and debuggers) the next smaller number is tried.
+const MAX_INSTANCES: [u32; 4] = [4096, 1024, 128, 16];
 /// Core instances a component may consist of. Rust's `wasm32-wasip2` makes 4, componentize-py 30.
 pub const MAX_CORE_INSTANCES_PER_COMPONENT: u32 = 100;
 /// Entries of a function table: CPython has about 12,000.
@@ -30,13 +32,27 @@ const WARM_SLOTS: u32 = 16;
 /// Makes the engine.
 ///
 /// # Errors
-/// Where the machine is none that wasmtime compiles for, or its address space is capped (`ulimit -v`).
+/// Where the machine is none that wasmtime compiles for, or has no address space for any instance.
 pub fn engine() -> wasmtime::Result<Engine> {
+    let mut last = None;
+    for instances in MAX_INSTANCES {
+        match engine_for(instances) {
+            Ok(engine) => return Ok(engine),
+            Err(error) => {
+                tracing::debug!(instances, %error, "not enough address space for instances");
+                last = Some(error);
+            }
+        }
+    }
+    Err(last.unwrap_or_else(|| wasmtime::Error::msg("no engine can be made")))
+}
+
+fn engine_for(instances: u32) -> wasmtime::Result<Engine> {
     let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(MAX_INSTANCES)
-        .total_core_instances(MAX_INSTANCES * 8)
-        .total_memories(MAX_INSTANCES)
-        .total_tables(MAX_INSTANCES * 4)
+    pool.total_component_instances(instances)
+        .total_core_instances(instances * 8)
+        .total_memories(instances)
+        .total_tables(instances * 4)
         .total_stacks(MAX_STACKS)
         .max_core_instances_per_component(MAX_CORE_INSTANCES_PER_COMPONENT)
         .max_memories_per_component(4)
