@@ -1,5 +1,6 @@
-//! An accepted stream, TCP or Unix.
+//! A stream of bytes, TCP or Unix, of either side.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,7 +8,16 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-/// Bytes to and from a client.
+/// Slices that hold no more than this together are copied into one and written by one plain write:
+/// a small copy costs less than the kernel's handling of a vector.
+const GATHER: usize = 4 << 10;
+
+thread_local! {
+    /// Where small slices are put together; never held across a poll.
+    static GATHERED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Bytes to and from a peer.
 #[derive(Debug)]
 pub enum Stream {
     Tcp(TcpStream),
@@ -54,6 +64,18 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [one] = bufs {
+            return self.poll_write(cx, one);
+        }
+        if bufs.iter().map(|slice| slice.len()).sum::<usize>() <= GATHER {
+            return GATHERED.with_borrow_mut(|gathered| {
+                gathered.clear();
+                for slice in bufs {
+                    gathered.extend_from_slice(slice);
+                }
+                self.poll_write(cx, gathered)
+            });
+        }
         match self.get_mut() {
             Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),

@@ -63,7 +63,7 @@ pub async fn serve(
         Outcome::Respond { plugin, reply } => {
             completion.plugin = Some(plugin);
             if !reply.delay.is_zero() {
-                tokio::time::sleep(reply.delay).await;
+                Box::pin(tokio::time::sleep(reply.delay)).await;
             }
             respond::reply(reply)
         }

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use crate::config::{Endpoint, UpstreamProtocol};
 use crate::error::{Error, Kind, Result, Side};
 use crate::http::{Body, LocalExecutor};
+use crate::net::Stream;
 
 /// How to reach one endpoint.
 #[derive(Clone)]
@@ -75,7 +76,7 @@ impl Connector {
 }
 
 /// A TCP connection to the endpoint: to the first of its addresses that answers.
-pub async fn dial(endpoint: &Endpoint) -> Result<TcpStream> {
+pub async fn dial(endpoint: &Endpoint) -> Result<Stream> {
     let Endpoint { host, port, .. } = endpoint;
     let stream = if let Ok(ip) = host.parse::<IpAddr>() {
         TcpStream::connect(SocketAddr::new(ip, *port)).await
@@ -102,7 +103,7 @@ pub async fn dial(endpoint: &Endpoint) -> Result<TcpStream> {
     })?;
     // Small writes must not wait for acknowledgements; a failure here only costs latency.
     let _ = stream.set_nodelay(true);
-    Ok(stream)
+    Ok(Stream::Tcp(stream))
 }
 
 async fn http1<IO>(io: IO) -> Result<Sender>

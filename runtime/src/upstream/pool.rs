@@ -123,6 +123,16 @@ impl Pool {
         if let Some(connection) = self.checkout().await {
             return connection.exchange(request, None, patience).await;
         }
+        // Boxed, so that the future of the usual case stays small: it is moved for each request.
+        Box::pin(self.send_elsewhere(request, patience)).await
+    }
+
+    /// On an HTTP/2 connection, or a new one of either kind.
+    async fn send_elsewhere(
+        self: &Rc<Self>,
+        request: Request<Body>,
+        patience: Patience,
+    ) -> Result<(Response<Incoming>, Lease), Box<Unanswered>> {
         if let Some(connection) = self.checkout_http2() {
             return connection.exchange(request, None, patience).await;
         }
