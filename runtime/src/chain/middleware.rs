@@ -68,8 +68,11 @@ pub enum Verdict {
 /// A hook's result: there already, or coming. The exchange always comes back.
 pub enum Step<T> {
     Ready(Box<Exchange>, Result<T, Failure>),
-    Pending(Pin<Box<dyn Future<Output = (Box<Exchange>, Result<T, Failure>)>>>),
+    Pending(Waiting<T>),
 }
+
+/// A hook that waits. It stays on its worker.
+pub type Waiting<T> = Pin<Box<dyn Future<Output = (Box<Exchange>, Result<T, Failure>)>>>;
 
 /// A hook that did not do its work. Whoever makes one has logged and counted it.
 #[derive(Debug, Clone)]

@@ -173,13 +173,11 @@ fn outgoing_body(exchange: &mut Exchange, transforms: Transforms) -> Body {
             headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
         }
         Body::Empty => {
-            // A plugin may have emptied it; a request that had none keeps what it said.
-            if headers.contains_key(http::header::CONTENT_LENGTH) {
-                headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from_static("0"));
-            } else if matches!(
-                exchange.request.method,
-                Method::POST | Method::PUT | Method::PATCH
-            ) {
+            // A plugin may have emptied it. Methods that define a meaning for a body say that there
+            // is none (RFC 9110, 8.6); others keep silent unless the client did not.
+            let method = &exchange.request.method;
+            let defined = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
+            if defined || headers.contains_key(http::header::CONTENT_LENGTH) {
                 headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from_static("0"));
             }
         }

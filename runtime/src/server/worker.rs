@@ -7,7 +7,6 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, LocalOptions};
@@ -57,10 +56,10 @@ pub struct Setup {
 /// Makes the worker's end of the access log, on the worker's own thread.
 pub type WorkerLogMaker = Box<dyn FnOnce() -> WorkerLog + Send>;
 
-/// The control thread's end of a worker.
+/// The control thread's end of a worker. The worker ends by itself after a drain, or when this is
+/// dropped.
 pub struct WorkerHandle {
     pub commands: mpsc::UnboundedSender<Command>,
-    pub thread: JoinHandle<()>,
 }
 
 /// An address that this worker accepts on, and what it is now.
@@ -105,7 +104,7 @@ struct Shared {
 pub fn start(setup: Setup) -> std::io::Result<WorkerHandle> {
     let (commands, inbox) = mpsc::unbounded_channel();
     let name = format!("worker-{}", setup.index);
-    let thread = std::thread::Builder::new().name(name).spawn(move || {
+    std::thread::Builder::new().name(name).spawn(move || {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .event_interval(61)
@@ -115,7 +114,7 @@ pub fn start(setup: Setup) -> std::io::Result<WorkerHandle> {
             Err(error) => tracing::error!(%error, "a worker could not start"),
         }
     })?;
-    Ok(WorkerHandle { commands, thread })
+    Ok(WorkerHandle { commands })
 }
 
 async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
