@@ -22,6 +22,8 @@ fn config(origin: &Origin, plugin: &str, component: &str, on_failure: &str) -> S
         [plugins.{plugin}]
         component = "{}"
         on_failure = "{on_failure}"
+        # Little, so that it is used up well within the deadline on a busy machine.
+        limits = {{ memory = "4MiB" }}
         [routes.faulty]
         match = {{ path = "/*" }}
         plugins = ["ids", "{plugin}"]
@@ -267,7 +269,7 @@ fn a_transform_that_grows_is_held_back_by_its_reader() {
     let proxy = Proxy::start(&config(&origin, "grower", "faulty", "reject"));
     let mut client = RawClient::connect(proxy.address("web"));
     client.send(b"GET / HTTP/1.1\r\nhost: localhost\r\nx-fault: response-body-grow\r\n\r\n");
-    // Four gigabytes want to come; a reader that takes none of it holds back what they are made of.
+    // A quarter of a gigabyte wants to come; a reader that takes none of it holds back what they are made of.
     std::thread::sleep(Duration::from_millis(700));
     let taken = taken.load(Ordering::Relaxed);
     assert!(taken < WHOLE / 4, "{} MiB were taken from the upstream", taken >> 20);

@@ -106,8 +106,8 @@ impl Transform for Wrong {
             "trap" => trap_on_purpose(),
             "loop" => loop_for_ever(),
             "error" => bail!("failed on purpose"),
-            // Sixty-four bytes for one, as long as anybody takes them.
-            "grow" => return Ok(chunk.repeat(64)),
+            // Four bytes for one, as long as anybody takes them.
+            "grow" => return Ok(chunk.repeat(4)),
             "keep" => {
                 self.kept.extend_from_slice(&chunk);
                 return Ok(Vec::new());
