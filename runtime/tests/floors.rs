@@ -60,9 +60,7 @@ fn every_module_says_what_it_is() {
     let without: Vec<PathBuf> = rust_files(&source)
         .into_iter()
         .filter(|file| !file.ends_with("tests.rs") && !file.iter().any(|part| part == "tests"))
-        .filter(|file| {
-            !fs::read_to_string(file).expect("source is readable").starts_with("//!")
-        })
+        .filter(|file| !fs::read_to_string(file).expect("source is readable").starts_with("//!"))
         .collect();
     assert!(without.is_empty(), "files that do not open with a `//!` comment: {without:?}");
 }

@@ -66,10 +66,8 @@ pub fn request(
 
 /// One request on an HTTP/2 connection with prior knowledge.
 pub fn h2(address: SocketAddr, request: Request<Bytes>) -> Answer {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
         let io = hyper_util::rt::TokioIo::new(stream);

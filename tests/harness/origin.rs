@@ -79,9 +79,7 @@ impl Origin {
     }
 
     /// Answers each connection with raw bytes: the closure gets the stream.
-    pub fn raw<F>(
-        serve: impl Fn(tokio::net::TcpStream) -> F + Send + Sync + 'static,
-    ) -> Origin
+    pub fn raw<F>(serve: impl Fn(tokio::net::TcpStream) -> F + Send + Sync + 'static) -> Origin
     where
         F: Future<Output = ()> + Send + 'static,
     {

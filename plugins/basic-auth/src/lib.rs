@@ -125,16 +125,11 @@ impl Plugin for BasicAuth {
 impl BasicAuth {
     /// The user whose credentials these are.
     fn verify(&self, name: &[u8], password: &[u8]) -> Option<&str> {
-        let found = self
-            .users
-            .binary_search_by(|user| user.name.as_bytes().cmp(name));
+        let found = self.users.binary_search_by(|user| user.name.as_bytes().cmp(name));
         // Asked for in any case, so that it takes the same time.
         let stand_in = self.stand_in(name)?;
         let known = found.is_ok();
-        let user = found
-            .ok()
-            .and_then(|at| self.users.get(at))
-            .unwrap_or(stand_in);
+        let user = found.ok().and_then(|at| self.users.get(at)).unwrap_or(stand_in);
 
         // A plain password costs less than the look-up would.
         if user.password.is_cheap() {
@@ -155,21 +150,13 @@ impl BasicAuth {
     /// instance, as that of a real user is, and not to be foretold.
     fn stand_in(&self, name: &[u8]) -> Option<&User> {
         let hash = self.lure.clone().chain_update(name).finalize();
-        let number = hash
-            .iter()
-            .take(8)
-            .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        let number = hash.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
         self.users.get((number % self.users.len() as u64) as usize)
     }
 
     /// What the cache knows credentials by: nothing that leads back to them.
     fn tag(&self, name: &[u8], password: &[u8]) -> [u8; 32] {
-        let tag = self
-            .tag
-            .clone()
-            .chain_update(name)
-            .chain_update(b":")
-            .chain_update(password);
+        let tag = self.tag.clone().chain_update(name).chain_update(b":").chain_update(password);
         tag.finalize().into_bytes().into()
     }
 

@@ -65,9 +65,7 @@ impl Password {
         match self {
             Self::Plain(password) => password.matches(candidate),
             Self::Bcrypt(hash) => bcrypt::verify(candidate, hash.expose()).unwrap_or(false),
-            Self::Argon2(hash) => Argon2::default()
-                .verify_password(candidate, &**hash)
-                .is_ok(),
+            Self::Argon2(hash) => Argon2::default().verify_password(candidate, &**hash).is_ok(),
             Self::ShaCrypt(hash) => PasswordHashRef::new(hash.expose())
                 .is_ok_and(|hash| ShaCrypt::SHA256.verify_password(candidate, hash).is_ok()),
         }
@@ -96,7 +94,5 @@ fn sha_crypt_fields(text: &str) -> Option<()> {
 
 /// Without the text: it is a secret.
 fn malformed(kind: &str) -> Error {
-    Error::new(format!(
-        "it begins as a {kind} hash but is none; copy the whole of it"
-    ))
+    Error::new(format!("it begins as a {kind} hash but is none; copy the whole of it"))
 }

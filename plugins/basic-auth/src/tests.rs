@@ -10,31 +10,15 @@ use super::BasicAuth;
 /// Hashes that other implementations made: libxcrypt, OpenSSL; the last two of the specification
 /// of SHA-crypt.
 const HASHES: [(&str, &str, &str); 7] = [
-    (
-        "bcrypt",
-        "open sesame",
-        "$2b$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy",
-    ),
-    (
-        "bcrypt-y",
-        "open sesame",
-        "$2y$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy",
-    ),
+    ("bcrypt", "open sesame", "$2b$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy"),
+    ("bcrypt-y", "open sesame", "$2y$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy"),
     (
         "argon",
         "open sesame",
         "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$J0h/eOIccad38gI2gY5uz0HCloBYgjF8EI2nPrCFklw",
     ),
-    (
-        "sha256",
-        "open sesame",
-        "$5$rounds=1000$pepper$oWZorsUmPOKJiuz3b2Jv.1gslgXZar14XnGUa6f3M.9",
-    ),
-    (
-        "sha256-5000",
-        "Hello world!",
-        "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5",
-    ),
+    ("sha256", "open sesame", "$5$rounds=1000$pepper$oWZorsUmPOKJiuz3b2Jv.1gslgXZar14XnGUa6f3M.9"),
+    ("sha256-5000", "Hello world!", "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5"),
     (
         "sha512",
         "Hello world!",
@@ -44,10 +28,7 @@ const HASHES: [(&str, &str, &str); 7] = [
 ];
 
 fn users() -> Value {
-    HASHES
-        .iter()
-        .map(|(name, _, hash)| ((*name).to_owned(), json!(hash)))
-        .collect()
+    HASHES.iter().map(|(name, _, hash)| ((*name).to_owned(), json!(hash))).collect()
 }
 
 fn proxy(config: Value) -> testing::Plugin<BasicAuth> {
@@ -71,11 +52,7 @@ fn every_kind_of_hash_is_verified() {
                 assert_eq!(exchange.attribute("auth.subject").as_deref(), Some(name));
                 assert_eq!(exchange.attribute("auth.scheme").as_deref(), Some("basic"));
                 for wrong in ["", "open sesam", "open sesame!", "Hello world", "pass"] {
-                    assert_eq!(
-                        proxy.request(basic(name, wrong)).reply().status,
-                        401,
-                        "{name}"
-                    );
+                    assert_eq!(proxy.request(basic(name, wrong)).reply().status, 401, "{name}");
                 }
             }
             for stranger in ["", "nobody", "Bcrypt", "sha256 "] {
@@ -97,15 +74,9 @@ fn credentials_are_read_as_rfc_7617_says() {
         (authorization("Basic"), false),
         (authorization("Basic "), false),
         (authorization("Basic !!!!"), false),
-        (
-            authorization(&format!("Basic {}", STANDARD.encode("plain"))),
-            false,
-        ),
+        (authorization(&format!("Basic {}", STANDARD.encode("plain"))), false),
         (authorization(&format!("Bearer {good}")), false),
-        (
-            basic("plain", "pass:word \u{e9}").header("authorization", "Basic eDp5"),
-            false,
-        ),
+        (basic("plain", "pass:word \u{e9}").header("authorization", "Basic eDp5"), false),
     ] {
         let text = format!("{request:?}");
         let mut proxy = proxy(json!({ "users": users(), "realm": "the vault", "hide": false }));
@@ -115,10 +86,7 @@ fn credentials_are_read_as_rfc_7617_says() {
             assert!(exchange.forwarded().header("authorization").is_some());
         } else {
             let challenge = "Basic realm=\"the vault\", charset=\"UTF-8\"";
-            assert_eq!(
-                exchange.response().header("www-authenticate"),
-                Some(challenge)
-            );
+            assert_eq!(exchange.response().header("www-authenticate"), Some(challenge));
         }
     }
 }
@@ -148,65 +116,28 @@ fn a_wrong_configuration_says_what_to_write_and_shows_no_hash() {
     for (config, says) in [
         (json!({}), "missing field `users`"),
         (json!({ "users": {} }), "`users` is empty"),
-        (
-            json!({ "users": { "a:b": "plain:topsecret" } }),
-            "has a colon",
-        ),
-        (
-            user("topsecret"),
-            "users.alice: it is no hash of a kind known here",
-        ),
+        (json!({ "users": { "a:b": "plain:topsecret" } }), "has a colon"),
+        (user("topsecret"), "users.alice: it is no hash of a kind known here"),
         (user(""), "no hash of a kind"),
         (user("plain:"), "the password is empty"),
         (user("$1$topsecret$x"), "no hash of a kind"),
         (user("x$2b$topsecret"), "no hash of a kind"),
-        (
-            user("$2b$04$topsecret"),
-            "begins as a bcrypt hash but is none",
-        ),
-        (
-            user("$2b$99$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy"),
-            "bcrypt",
-        ),
-        (
-            user("$2b$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/c"),
-            "bcrypt",
-        ),
-        (
-            user("$argon2id$v=19$m=64,t=1,p=1$topsecret"),
-            "begins as a argon2id hash but is none",
-        ),
-        (
-            user("$argon2id$v=19$m=64,t=0,p=1$c29tZXNhbHQ$J0h/eOIccad38gI2gY5uzw"),
-            "argon2id",
-        ),
-        (
-            user("$5$rounds=10$pepper$oWZorsUmPOKJiuz3b2Jv.1gslgXZar14XnGUa6f3M.9"),
-            "sha-crypt",
-        ),
+        (user("$2b$04$topsecret"), "begins as a bcrypt hash but is none"),
+        (user("$2b$99$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy"), "bcrypt"),
+        (user("$2b$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/c"), "bcrypt"),
+        (user("$argon2id$v=19$m=64,t=1,p=1$topsecret"), "begins as a argon2id hash but is none"),
+        (user("$argon2id$v=19$m=64,t=0,p=1$c29tZXNhbHQ$J0h/eOIccad38gI2gY5uzw"), "argon2id"),
+        (user("$5$rounds=10$pepper$oWZorsUmPOKJiuz3b2Jv.1gslgXZar14XnGUa6f3M.9"), "sha-crypt"),
         (user("$5$topsecret"), "sha-crypt"),
-        (
-            user("$6$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8"),
-            "sha-crypt",
-        ),
-        (
-            json!({ "users": { "alice": "plain:topsecret" }, "realm": "a\"" }),
-            "`realm`",
-        ),
-        (
-            json!({ "users": { "alice": "plain:topsecret" }, "hidden": true }),
-            "unknown field",
-        ),
+        (user("$6$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8"), "sha-crypt"),
+        (json!({ "users": { "alice": "plain:topsecret" }, "realm": "a\"" }), "`realm`"),
+        (json!({ "users": { "alice": "plain:topsecret" }, "hidden": true }), "unknown field"),
     ] {
         let text = config.to_string();
         let error = testing::Plugin::<BasicAuth>::configure(config).err();
-        let error = error
-            .map(|error| error.to_string())
-            .unwrap_or_else(|| panic!("accepted {text}"));
+        let error =
+            error.map(|error| error.to_string()).unwrap_or_else(|| panic!("accepted {text}"));
         assert!(error.contains(says), "{text}: {error}");
-        assert!(
-            !error.contains("topsecret") && !error.contains("LVz6MZl"),
-            "{error}"
-        );
+        assert!(!error.contains("topsecret") && !error.contains("LVz6MZl"), "{error}");
     }
 }

@@ -41,10 +41,7 @@ impl Plugin for BodyLimit {
         if length(request).is_some() {
             return None;
         }
-        Some(Box::new(Counter {
-            left: self.limit.bytes(),
-            limit: self.limit,
-        }))
+        Some(Box::new(Counter { left: self.limit.bytes(), limit: self.limit }))
     }
 }
 
@@ -69,7 +66,5 @@ impl Transform for Counter {
 fn length(request: &Request) -> Option<u64> {
     let value = request.header("content-length")?;
     let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-    digits
-        .then(|| value.as_str()?.parse().ok())
-        .map(|length| length.unwrap_or(u64::MAX))
+    digits.then(|| value.as_str()?.parse().ok()).map(|length| length.unwrap_or(u64::MAX))
 }

@@ -35,10 +35,8 @@ fn an_announced_length_decides_up_front() {
 fn a_body_without_a_length_is_cut_when_it_grows_too_long() {
     for (body, passes) in [("", true), ("1234567890", true), ("12345678901", false)] {
         let mut proxy = proxy("10B");
-        let exchange = proxy.exchange(
-            testing::request("POST", "/").body(body),
-            testing::response(200),
-        );
+        let exchange =
+            proxy.exchange(testing::request("POST", "/").body(body), testing::response(200));
         if passes {
             assert_eq!(exchange.forwarded().body(), body.as_bytes());
         } else {
@@ -51,9 +49,7 @@ fn a_body_without_a_length_is_cut_when_it_grows_too_long() {
 #[test]
 fn an_announced_body_never_enters_the_sandbox() {
     // Were it counted, this one would be cut: the proxy itself keeps peers to their word.
-    let request = testing::request("POST", "/")
-        .header("content-length", "3")
-        .body("12345678901");
+    let request = testing::request("POST", "/").header("content-length", "3").body("12345678901");
     let exchange = proxy("10B").exchange(request, testing::response(200));
     assert_eq!(exchange.forwarded().body(), b"12345678901");
 }
@@ -63,14 +59,9 @@ fn the_limit_is_needed_and_checked() {
     for (config, says) in [
         (json!({}), "missing field `limit`"),
         (json!({ "limit": "10" }), "`10` is no size"),
-        (
-            json!({ "limit": "10B", "status": 400 }),
-            "unknown field `status`",
-        ),
+        (json!({ "limit": "10B", "status": 400 }), "unknown field `status`"),
     ] {
-        let error = testing::Plugin::<BodyLimit>::configure(config)
-            .err()
-            .unwrap();
+        let error = testing::Plugin::<BodyLimit>::configure(config).err().unwrap();
         assert!(error.to_string().contains(says), "{error}");
     }
 }

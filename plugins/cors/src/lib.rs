@@ -156,11 +156,7 @@ impl Cors {
             vary.push_str(if vary.is_empty() { "" } else { ", " });
             vary.push_str("Access-Control-Request-Private-Network");
         }
-        if vary.is_empty() {
-            reply
-        } else {
-            reply.header("vary", vary)
-        }
+        if vary.is_empty() { reply } else { reply.header("vary", vary) }
     }
 
     /// Lets the pages of this origin see the response, with or without credentials as configured

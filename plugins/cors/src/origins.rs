@@ -48,11 +48,7 @@ struct Starred {
 
 impl Allowed {
     pub fn new(patterns: Vec<Pattern>) -> Result<Self> {
-        let mut all = Matcher {
-            exact: Vec::new(),
-            starred: Vec::new(),
-            regexes: Vec::new(),
-        };
+        let mut all = Matcher { exact: Vec::new(), starred: Vec::new(), regexes: Vec::new() };
         let alone = patterns.len() == 1;
         for pattern in patterns {
             match pattern {
@@ -100,10 +96,7 @@ impl Allowed {
 
 impl Matcher {
     pub fn matches(&self, origin: &[u8]) -> bool {
-        let exact = || {
-            self.exact
-                .binary_search_by(|allowed| allowed.as_slice().cmp(origin))
-        };
+        let exact = || self.exact.binary_search_by(|allowed| allowed.as_slice().cmp(origin));
         exact().is_ok()
             || self.starred.iter().any(|starred| starred.matches(origin))
             || (!self.regexes.is_empty()
@@ -149,9 +142,7 @@ fn check(text: &str) -> Result {
         return Err(wrong("scheme and host are lower-case"));
     }
     if authority.contains(['/', '?', '#', '@']) {
-        return Err(wrong(
-            "nothing stands behind host and port, not even a slash",
-        ));
+        return Err(wrong("nothing stands behind host and port, not even a slash"));
     }
     if !text.is_ascii() || text.bytes().any(|byte| !byte.is_ascii_graphic()) {
         return Err(wrong("a host is ASCII; write others in their xn-- form"));
@@ -168,9 +159,7 @@ fn check(text: &str) -> Result {
         return Err(wrong("the scheme's own port is left out"));
     }
     if scheme.contains('*') || text.matches('*').count() > 1 {
-        return Err(wrong(
-            "one star is allowed, in host or port; else use { regex = '…' }",
-        ));
+        return Err(wrong("one star is allowed, in host or port; else use { regex = '…' }"));
     }
     let (host, port) = authority.rsplit_once(':').unwrap_or((authority, ""));
     if port.contains('*') && port != "*" {

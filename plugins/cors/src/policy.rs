@@ -36,11 +36,8 @@ impl Answer {
         match self {
             Self::Nothing => None,
             Self::List(list) => Some(list.as_str().into()),
-            Self::Echo => asked().filter(|value| {
-                value
-                    .iter()
-                    .all(|byte| is_token(*byte) || b", \t".contains(byte))
-            }),
+            Self::Echo => asked()
+                .filter(|value| value.iter().all(|byte| is_token(*byte) || b", \t".contains(byte))),
         }
     }
 }

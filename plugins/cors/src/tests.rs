@@ -60,24 +60,9 @@ fn responses_say_who_may_read_them() {
     let cases: Vec<(&Value, FakeRequest, testing::FakeResponse, Vec<&str>)> = vec![
         (&any, get(), ok(), vec!["200", "allow-origin: *", expose]),
         (&any, a(), ok(), vec!["200", "allow-origin: *", expose]),
-        (
-            &one,
-            get(),
-            ok(),
-            vec!["200", "allow-origin: https://a.example"],
-        ),
-        (
-            &one,
-            a(),
-            eager(),
-            vec!["200", "allow-origin: https://a.example", "vary: Accept"],
-        ),
-        (
-            &one,
-            evil(),
-            ok(),
-            vec!["200", "allow-origin: https://a.example"],
-        ),
+        (&one, get(), ok(), vec!["200", "allow-origin: https://a.example"]),
+        (&one, a(), eager(), vec!["200", "allow-origin: https://a.example", "vary: Accept"]),
+        (&one, evil(), ok(), vec!["200", "allow-origin: https://a.example"]),
         (&several, get(), ok(), vec!["200", "vary: Origin"]),
         (
             &several,
@@ -95,23 +80,13 @@ fn responses_say_who_may_read_them() {
             &several,
             evil(),
             eager(),
-            vec![
-                "200",
-                "allow-credentials: true",
-                "vary: Accept",
-                "vary: Origin",
-            ],
+            vec!["200", "allow-credentials: true", "vary: Accept", "vary: Origin"],
         ),
         (
             &plain,
             a(),
             eager(),
-            vec![
-                "200",
-                "allow-origin: https://a.example",
-                "vary: Accept",
-                "vary: Origin",
-            ],
+            vec!["200", "allow-origin: https://a.example", "vary: Accept", "vary: Origin"],
         ),
         (
             &plain,
@@ -143,17 +118,9 @@ fn preflights_are_answered_without_the_upstream() {
         (
             &strict,
             preflight("https://a.example"),
-            vec![
-                "204",
-                "allow-origin: https://a.example",
-                "allow-methods: GET, HEAD, POST",
-            ],
+            vec!["204", "allow-origin: https://a.example", "allow-methods: GET, HEAD, POST"],
         ),
-        (
-            &strict,
-            preflight("https://b.example"),
-            vec!["403", "allow-origin: https://a.example"],
-        ),
+        (&strict, preflight("https://b.example"), vec!["403", "allow-origin: https://a.example"]),
         (
             &lists,
             preflight("https://b.example"),
@@ -167,11 +134,7 @@ fn preflights_are_answered_without_the_upstream() {
                 "vary: Origin",
             ],
         ),
-        (
-            &lists,
-            preflight("https://c.example"),
-            vec!["403", "vary: Origin"],
-        ),
+        (&lists, preflight("https://c.example"), vec!["403", "vary: Origin"]),
         (&lists, preflight("null"), vec!["403", "vary: Origin"]),
         (
             &open,
@@ -213,9 +176,7 @@ fn other_requests_go_to_the_upstream() {
         request("OPTIONS", "/"),
         request("OPTIONS", "/").header("origin", origin),
         request("OPTIONS", "/").header("access-control-request-method", "PUT"),
-        request("GET", "/")
-            .header("origin", origin)
-            .header("access-control-request-method", "PUT"),
+        request("GET", "/").header("origin", origin).header("access-control-request-method", "PUT"),
         request("GET", "/"),
     ] {
         let config = json!({ "allow_origins": [origin] });
@@ -307,26 +268,11 @@ fn a_wrong_configuration_says_what_to_write() {
         (origin("https://*.*.com"), "one star"),
         (origin("*://a.example"), "one star"),
         (origin("http://a.example:3*"), "whole port"),
-        (
-            json!({ "allow_origins": ["*", "https://a.example"] }),
-            "nothing else is needed",
-        ),
-        (
-            json!({ "allow_origins": [{ "regex": "(" }] }),
-            "allow_origins: regex",
-        ),
-        (
-            json!({ "allow_origins": ["*"], "allow_credentials": true }),
-            "name the origins",
-        ),
-        (
-            with("allow_methods", json!(["PUT, GET"])),
-            "allow_methods: \"PUT, GET\" is no name",
-        ),
-        (
-            with("allow_headers", json!([""])),
-            "allow_headers: \"\" is no name",
-        ),
+        (json!({ "allow_origins": ["*", "https://a.example"] }), "nothing else is needed"),
+        (json!({ "allow_origins": [{ "regex": "(" }] }), "allow_origins: regex"),
+        (json!({ "allow_origins": ["*"], "allow_credentials": true }), "name the origins"),
+        (with("allow_methods", json!(["PUT, GET"])), "allow_methods: \"PUT, GET\" is no name"),
+        (with("allow_headers", json!([""])), "allow_headers: \"\" is no name"),
         (with("expose_headers", json!(["a b"])), "expose_headers"),
         (with("max_age", json!(3600)), "string"),
         (with("max_ages", json!("1h")), "unknown field `max_ages`"),
@@ -335,10 +281,7 @@ fn a_wrong_configuration_says_what_to_write() {
             "`expose_headers = [\"*\"]`",
         ),
     ] {
-        let error = testing::Plugin::<Cors>::configure(config)
-            .err()
-            .unwrap()
-            .to_string();
+        let error = testing::Plugin::<Cors>::configure(config).err().unwrap().to_string();
         assert!(error.contains(says), "{error}");
     }
 }

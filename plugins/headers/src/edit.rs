@@ -44,19 +44,10 @@ pub fn plan(edits: Edits) -> Result<Vec<Edit>> {
         if edits.rename.0.iter().any(|(other, _)| other == to) {
             bail!("rename: `{to}` is a new name and an old one: what comes of it would be a guess");
         }
-        if edits
-            .rename
-            .0
-            .iter()
-            .skip(at + 1)
-            .any(|(_, other)| other == to)
-        {
+        if edits.rename.0.iter().skip(at + 1).any(|(_, other)| other == to) {
             bail!("rename: two fields are renamed to `{to}`, and one would replace the other");
         }
-        plan.push(Edit::Rename(
-            from.clone().writable()?,
-            to.clone().writable()?,
-        ));
+        plan.push(Edit::Rename(from.clone().writable()?, to.clone().writable()?));
     }
     for (name, value) in edits.set.0 {
         plan.push(Edit::Set(name.writable()?, legal(value)?));
@@ -131,10 +122,7 @@ fn write<H: Head>(
 
 fn legal(value: Template) -> Result<Template> {
     if !FieldValue::is_legal(value.source().as_bytes()) {
-        bail!(
-            "the value `{}` has control characters, which no field may have",
-            value.source()
-        );
+        bail!("the value `{}` has control characters, which no field may have", value.source());
     }
     Ok(value)
 }

@@ -31,10 +31,7 @@ impl Ranges {
                 }
             }
         }
-        Ok(Self {
-            v4: merged(v4),
-            v6: merged(v6),
-        })
+        Ok(Self { v4: merged(v4), v6: merged(v6) })
     }
 
     pub fn contains(&self, address: IpAddr) -> bool {
@@ -98,8 +95,5 @@ fn merged<T: Ord + Copy>(mut ranges: Vec<(T, T)>) -> Vec<(T, T)> {
 
 fn holds<T: Ord + Copy>(ranges: &[(T, T)], address: T) -> bool {
     let after = ranges.partition_point(|(first, _)| *first <= address);
-    after
-        .checked_sub(1)
-        .and_then(|at| ranges.get(at))
-        .is_some_and(|(_, last)| address <= *last)
+    after.checked_sub(1).and_then(|at| ranges.get(at)).is_some_and(|(_, last)| address <= *last)
 }

@@ -41,8 +41,6 @@ pub const ALL: [(&str, Algorithm); 13] = [
 impl Algorithm {
     /// The algorithm of this name; case matters.
     pub fn named(name: &str) -> Option<Self> {
-        ALL.iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, algorithm)| *algorithm)
+        ALL.iter().find(|(known, _)| *known == name).map(|(_, algorithm)| *algorithm)
     }
 }

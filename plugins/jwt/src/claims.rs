@@ -93,9 +93,7 @@ impl Expected {
         Ok(Verified {
             until: date(exp)?.map_or(f64::INFINITY, |date| date + self.leeway),
             from: date(nbf)?.map_or(f64::NEG_INFINITY, |date| date - self.leeway),
-            subject: sub
-                .and_then(text)
-                .filter(|subject| subject.len() <= MAX_SUBJECT),
+            subject: sub.and_then(text).filter(|subject| subject.len() <= MAX_SUBJECT),
             mapped: self
                 .mapped
                 .iter()
@@ -120,9 +118,7 @@ fn text(claim: &RawValue) -> Option<String> {
 
 /// One text, or a list of them.
 fn texts(claim: &RawValue) -> Option<Vec<String>> {
-    text(claim)
-        .map(|text| vec![text])
-        .or_else(|| serde_json::from_str(claim.get()).ok())
+    text(claim).map(|text| vec![text]).or_else(|| serde_json::from_str(claim.get()).ok())
 }
 
 /// A claim as the value of a header field: a text as it is, a list of texts with commas, anything

@@ -62,10 +62,7 @@ impl Jwks {
         };
         let mut keys = Vec::new();
         for (at, jwk) in set.keys.into_iter().enumerate() {
-            keys.extend(
-                jwk.key()
-                    .map_err(|error| error.context(format!("keys[{at}]")))?,
-            );
+            keys.extend(jwk.key().map_err(|error| error.context(format!("keys[{at}]")))?);
         }
         if keys.is_empty() {
             bail!("none of its keys can verify a token");
@@ -119,10 +116,7 @@ impl Jwk {
         for (name, text) in [("x", &self.x), ("y", &self.y)] {
             let coordinate = bytes(name, text.as_deref())?;
             if coordinate.len() != length {
-                bail!(
-                    "`{name}` has {} bytes, its curve has {length}",
-                    coordinate.len()
-                );
+                bail!("`{name}` has {} bytes, its curve has {length}", coordinate.len());
             }
             point.extend(coordinate);
         }
@@ -131,9 +125,7 @@ impl Jwk {
 }
 
 fn bytes(name: &str, text: Option<&str>) -> Result<Vec<u8>> {
-    let Some(text) = text else {
-        bail!("`{name}` is missing")
-    };
+    let Some(text) = text else { bail!("`{name}` is missing") };
     URL_SAFE_NO_PAD
         .decode(text)
         .map_err(|_| Error::new(format!("`{name}` is no base64url without padding")))

@@ -69,8 +69,7 @@ impl Keys {
                 }
             }
             for key in &mut keys {
-                key.algorithms
-                    .retain(|algorithm| wanted.contains(algorithm));
+                key.algorithms.retain(|algorithm| wanted.contains(algorithm));
             }
             keys.retain(|key| !key.algorithms.is_empty());
         }
@@ -112,10 +111,7 @@ impl Key {
     /// A secret for HMAC; it has to be as long as the hash (RFC 7518, 3.2).
     pub fn secret(secret: &[u8]) -> Result<Self> {
         if secret.len() < 32 {
-            bail!(
-                "it has {} bytes, HS256 needs at least 32 (RFC 7518, 3.2)",
-                secret.len()
-            );
+            bail!("it has {} bytes, HS256 needs at least 32 (RFC 7518, 3.2)", secret.len());
         }
         Ok(Self::of(Material::Secret {
             hs256: Hmac::new_from_slice(secret)?,
@@ -163,10 +159,7 @@ impl Key {
 
     pub fn rsa(key: RsaPublicKey) -> Result<Self> {
         if key.n().bits() < 2048 {
-            bail!(
-                "an RSA key has at least 2048 bits (RFC 7518, 3.3), this has {}",
-                key.n().bits()
-            );
+            bail!("an RSA key has at least 2048 bits (RFC 7518, 3.3), this has {}", key.n().bits());
         }
         Ok(Self::of(Material::Rsa(Box::new(key))))
     }
@@ -193,11 +186,7 @@ impl Key {
     }
 
     fn of(material: Material) -> Self {
-        Self {
-            id: None,
-            algorithms: material.algorithms(),
-            material,
-        }
+        Self { id: None, algorithms: material.algorithms(), material }
     }
 }
 

@@ -57,12 +57,7 @@ impl Plugin for Jwt {
         }
         let (mapped, fields) = config.claims_to_headers.into_iter().unzip();
         Ok(Self {
-            keys: Keys::new(
-                config.algorithms,
-                config.secret,
-                config.public_key,
-                config.jwks,
-            )?,
+            keys: Keys::new(config.algorithms, config.secret, config.public_key, config.jwks)?,
             places,
             expected: Expected::new(
                 config.issuer.map(Into::into),

@@ -55,34 +55,28 @@ impl Material {
             (Self::Secret { hs512, .. }, HS512) => mac(&**hs512, signed, signature),
             (Self::Rsa(key), RS256) => {
                 let scheme = Pkcs1v15Sign::new::<Sha256>();
-                key.verify(scheme, &Sha256::digest(signed), signature)
-                    .is_ok()
+                key.verify(scheme, &Sha256::digest(signed), signature).is_ok()
             }
             (Self::Rsa(key), RS384) => {
                 let scheme = Pkcs1v15Sign::new::<Sha384>();
-                key.verify(scheme, &Sha384::digest(signed), signature)
-                    .is_ok()
+                key.verify(scheme, &Sha384::digest(signed), signature).is_ok()
             }
             (Self::Rsa(key), RS512) => {
                 let scheme = Pkcs1v15Sign::new::<Sha512>();
-                key.verify(scheme, &Sha512::digest(signed), signature)
-                    .is_ok()
+                key.verify(scheme, &Sha512::digest(signed), signature).is_ok()
             }
             // The salt is as long as the hash (RFC 7518, 3.5).
             (Self::Rsa(key), PS256) => {
                 let scheme = Pss::<Sha256>::new_with_salt(32);
-                key.verify(scheme, &Sha256::digest(signed), signature)
-                    .is_ok()
+                key.verify(scheme, &Sha256::digest(signed), signature).is_ok()
             }
             (Self::Rsa(key), PS384) => {
                 let scheme = Pss::<Sha384>::new_with_salt(48);
-                key.verify(scheme, &Sha384::digest(signed), signature)
-                    .is_ok()
+                key.verify(scheme, &Sha384::digest(signed), signature).is_ok()
             }
             (Self::Rsa(key), PS512) => {
                 let scheme = Pss::<Sha512>::new_with_salt(64);
-                key.verify(scheme, &Sha512::digest(signed), signature)
-                    .is_ok()
+                key.verify(scheme, &Sha512::digest(signed), signature).is_ok()
             }
             (Self::P256(key), ES256) => p256::ecdsa::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(signed, &signature).is_ok()),
@@ -99,9 +93,5 @@ impl Material {
 
 /// Compares in constant time, and the whole of it.
 fn mac<M: Mac + Clone>(keyed: &M, signed: &[u8], signature: &[u8]) -> bool {
-    keyed
-        .clone()
-        .chain_update(signed)
-        .verify_slice(signature)
-        .is_ok()
+    keyed.clone().chain_update(signed).verify_slice(signature).is_ok()
 }

@@ -44,9 +44,7 @@ fn sign(header: &str, claims: &str) -> String {
 }
 
 fn mac<M: Mac + KeyInit>(key: &[u8], signed: &str) -> String {
-    let mac = <M as KeyInit>::new_from_slice(key)
-        .unwrap()
-        .chain_update(signed);
+    let mac = <M as KeyInit>::new_from_slice(key).unwrap().chain_update(signed);
     encode(mac.finalize().into_bytes())
 }
 
@@ -61,10 +59,7 @@ fn refusal(proxy: &mut testing::Plugin<Jwt>, request: FakeRequest) -> Option<Str
         return None;
     }
     let response = exchange.response();
-    assert_eq!(
-        response.header("content-type"),
-        Some("application/problem+json")
-    );
+    assert_eq!(response.header("content-type"), Some("application/problem+json"));
     Some(response.header("www-authenticate").unwrap().to_owned())
 }
 
@@ -88,23 +83,12 @@ fn every_algorithm_verifies_with_its_key_and_no_other() {
         spoilt[at] = if spoilt[at] == b'A' { b'B' } else { b'A' };
         let spoilt = String::from_utf8(spoilt).unwrap();
         let told = refusal(&mut only, bearer(&spoilt)).unwrap();
-        assert!(
-            told.contains("the signature of the token is not valid"),
-            "{algorithm}: {told}"
-        );
+        assert!(told.contains("the signature of the token is not valid"), "{algorithm}: {told}");
     }
     let (_, _, rs256) = TOKENS[0];
-    assert!(
-        proxy(json!({ "public_key": RSA_PKCS1 }))
-            .request(bearer(rs256))
-            .is_forwarded()
-    );
+    assert!(proxy(json!({ "public_key": RSA_PKCS1 })).request(bearer(rs256)).is_forwarded());
     let mut narrow = proxy(json!({ "public_key": RSA, "algorithms": ["PS256", "RS384"] }));
-    assert!(
-        refusal(&mut narrow, bearer(rs256))
-            .unwrap()
-            .contains("in a way that is not accepted")
-    );
+    assert!(refusal(&mut narrow, bearer(rs256)).unwrap().contains("in a way that is not accepted"));
 }
 
 #[test]
@@ -112,11 +96,7 @@ fn a_public_key_is_never_a_secret() {
     // The classic: the attacker signs with the text of the public key by HMAC.
     for pem in [RSA, ES256, ED25519] {
         for key in [pem, pem.trim()] {
-            let signed = format!(
-                "{}.{}",
-                encode(r#"{"alg":"HS256"}"#),
-                encode(r#"{"exp":1e10}"#)
-            );
+            let signed = format!("{}.{}", encode(r#"{"alg":"HS256"}"#), encode(r#"{"exp":1e10}"#));
             let forged = format!("{signed}.{}", mac::<Hmac<Sha256>>(key.as_bytes(), &signed));
             let told = refusal(&mut proxy(json!({ "public_key": pem })), bearer(&forged));
             assert!(told.unwrap().contains("in a way that is not accepted"));
@@ -135,10 +115,7 @@ fn headers_of_tokens_are_read_strictly() {
         (r#"{"alg":"hs256"}"#, Some("in a way that is not accepted")),
         (r#"{"alg":"RS256"}"#, Some("in a way that is not accepted")),
         (r#"{"alg":"HS256","alg":"HS256"}"#, Some("malformed")),
-        (
-            r#"{"alg":"HS256","crit":["b64"],"b64":false}"#,
-            Some("malformed"),
-        ),
+        (r#"{"alg":"HS256","crit":["b64"],"b64":false}"#, Some("malformed")),
         (r#"{"alg":["HS256"]}"#, Some("malformed")),
         (r#"{"typ":"JWT"}"#, Some("malformed")),
         (r#""HS256""#, Some("malformed")),
@@ -147,10 +124,7 @@ fn headers_of_tokens_are_read_strictly() {
         let mut proxy = proxy(json!({ "secret": SECRET }));
         let found = refusal(&mut proxy, bearer(&sign(header, r#"{"exp":1e10}"#)));
         assert_eq!(found.is_some(), told.is_some(), "{header}");
-        assert!(
-            found.unwrap_or_default().contains(told.unwrap_or_default()),
-            "{header}"
-        );
+        assert!(found.unwrap_or_default().contains(told.unwrap_or_default()), "{header}");
     }
 }
 
@@ -181,99 +155,29 @@ fn claims_are_checked() {
         (&plain, json!({ "nbf": NOW + 10 }), None),
         (&plain, json!({ "nbf": NOW + 11 }), Some("not valid yet")),
         (&plain, json!({ "nbf": "x" }), Some("malformed")),
-        (
-            &required,
-            json!({ "exp": forever, "sub": "a", "tenant": 1 }),
-            None,
-        ),
-        (
-            &required,
-            json!({ "exp": forever, "sub": "a" }),
-            Some("lacks a claim"),
-        ),
-        (
-            &required,
-            json!({ "exp": forever, "sub": "a", "tenant": null }),
-            Some("lacks a claim"),
-        ),
-        (
-            &required,
-            json!({ "sub": "a", "tenant": 1 }),
-            Some("lacks a claim"),
-        ),
-        (
-            &issuer,
-            json!({ "exp": forever, "iss": "https://idp" }),
-            None,
-        ),
-        (
-            &issuer,
-            json!({ "exp": forever, "iss": "https:\u{2f}\u{2f}idp" }),
-            None,
-        ),
-        (
-            &issuer,
-            json!({ "exp": forever, "iss": "https://idp/" }),
-            Some("issuer"),
-        ),
-        (
-            &issuer,
-            json!({ "exp": forever, "iss": ["https://idp"] }),
-            Some("issuer"),
-        ),
+        (&required, json!({ "exp": forever, "sub": "a", "tenant": 1 }), None),
+        (&required, json!({ "exp": forever, "sub": "a" }), Some("lacks a claim")),
+        (&required, json!({ "exp": forever, "sub": "a", "tenant": null }), Some("lacks a claim")),
+        (&required, json!({ "sub": "a", "tenant": 1 }), Some("lacks a claim")),
+        (&issuer, json!({ "exp": forever, "iss": "https://idp" }), None),
+        (&issuer, json!({ "exp": forever, "iss": "https:\u{2f}\u{2f}idp" }), None),
+        (&issuer, json!({ "exp": forever, "iss": "https://idp/" }), Some("issuer")),
+        (&issuer, json!({ "exp": forever, "iss": ["https://idp"] }), Some("issuer")),
         (&issuer, json!({ "exp": forever }), Some("issuer")),
-        (
-            &issuer,
-            json!({ "iss": "https://idp" }),
-            Some("lacks a claim"),
-        ),
-        (
-            &issuers,
-            json!({ "exp": forever, "iss": "https://old" }),
-            None,
-        ),
+        (&issuer, json!({ "iss": "https://idp" }), Some("lacks a claim")),
+        (&issuers, json!({ "exp": forever, "iss": "https://old" }), None),
         (&audience, json!({ "exp": forever, "aud": "b" }), None),
-        (
-            &audience,
-            json!({ "exp": forever, "aud": ["x", "a"] }),
-            None,
-        ),
-        (
-            &audience,
-            json!({ "exp": forever, "aud": ["x"] }),
-            Some("another audience"),
-        ),
-        (
-            &audience,
-            json!({ "exp": forever, "aud": [] }),
-            Some("another audience"),
-        ),
-        (
-            &audience,
-            json!({ "exp": forever, "aud": ["a", 1] }),
-            Some("another audience"),
-        ),
-        (
-            &audience,
-            json!({ "exp": forever }),
-            Some("another audience"),
-        ),
+        (&audience, json!({ "exp": forever, "aud": ["x", "a"] }), None),
+        (&audience, json!({ "exp": forever, "aud": ["x"] }), Some("another audience")),
+        (&audience, json!({ "exp": forever, "aud": [] }), Some("another audience")),
+        (&audience, json!({ "exp": forever, "aud": ["a", 1] }), Some("another audience")),
+        (&audience, json!({ "exp": forever }), Some("another audience")),
     ] {
         let found = refusal(&mut proxy(config.clone()), bearer(&token(claims.clone())));
-        assert_eq!(
-            found.is_some(),
-            told.is_some(),
-            "{config} {claims} {found:?}"
-        );
+        assert_eq!(found.is_some(), told.is_some(), "{config} {claims} {found:?}");
         let found = found.unwrap_or_default();
-        assert!(
-            found.contains(told.unwrap_or_default()),
-            "{config} {claims} {found}"
-        );
-        assert!(
-            found.is_empty() || found.contains("error=\"invalid_token\""),
-            "{found}"
-        );
+        assert!(found.contains(told.unwrap_or_default()), "{config} {claims} {found}");
+        assert!(found.is_empty() || found.contains("error=\"invalid_token\""), "{found}");
     }
     for payload in [
         r#"{"exp":1e10,"exp":1e10}"#,
@@ -312,14 +216,8 @@ fn requests_without_one_good_token_are_told_so() {
         (authorization(&format!("Bearer {good}.")), Some(malformed)),
         (authorization(&format!("bearer {good}")), None),
         (authorization(&format!("BEARER   {good} ")), None),
-        (
-            bearer(&good).header("authorization", format!("Bearer {good}")),
-            Some(several),
-        ),
-        (
-            bearer(&good).header("authorization", "Basic YTpi"),
-            Some(several),
-        ),
+        (bearer(&good).header("authorization", format!("Bearer {good}")), Some(several)),
+        (bearer(&good).header("authorization", "Basic YTpi"), Some(several)),
     ] {
         let text = format!("{request:?}");
         let mut proxy = proxy(json!({ "secret": SECRET, "realm": "api" }));
@@ -343,17 +241,8 @@ fn tokens_are_found_in_other_places_and_hidden_when_told_so() {
         let exchange = proxy(config.clone()).request(found);
         let sent = exchange.forwarded();
         assert!(!sent.path_with_query().contains(&good), "{text}");
-        assert!(
-            !sent.header("cookie").unwrap_or_default().contains(&good),
-            "{text}"
-        );
-        assert!(
-            !sent
-                .header("authorization")
-                .unwrap_or_default()
-                .contains(&good),
-            "{text}"
-        );
+        assert!(!sent.header("cookie").unwrap_or_default().contains(&good), "{text}");
+        assert!(!sent.header("authorization").unwrap_or_default().contains(&good), "{text}");
     }
     let mut open = proxy(json!({ "secret": SECRET, "header": "x-token" }));
     for value in [good.clone(), format!("Bearer {good}")] {
@@ -373,9 +262,7 @@ fn claims_go_to_header_fields_and_nobody_else_can_write_these() {
     let spoofed = |token: &str| {
         ["x-user", "x-roles", "x-level", "x-ok", "x-org"]
             .into_iter()
-            .fold(bearer(token), |request, name| {
-                request.header(name, "admin").header(name, "root")
-            })
+            .fold(bearer(token), |request, name| request.header(name, "admin").header(name, "root"))
     };
     let full = token(json!({
         "exp": NOW + 60, "sub": "zo\u{eb} \"z\"", "roles": ["a", "b"], "level": 3.5, "ok": true,
@@ -385,13 +272,7 @@ fn claims_go_to_header_fields_and_nobody_else_can_write_these() {
     for (token, expected) in [
         (
             &full,
-            [
-                Some("zo\u{eb} \"z\""),
-                Some("a,b"),
-                Some("3.5"),
-                Some("true"),
-                Some("{\"id\":7}"),
-            ],
+            [Some("zo\u{eb} \"z\""), Some("a,b"), Some("3.5"), Some("true"), Some("{\"id\":7}")],
         ),
         (&bare, [None, Some(""), None, None, None]),
     ] {
@@ -425,11 +306,7 @@ fn a_remembered_token_expires_all_the_same() {
         proxy.advance(Duration::from_secs(59));
         assert!(proxy.request(bearer(&good)).is_forwarded());
         proxy.advance(Duration::from_secs(1));
-        assert!(
-            refusal(&mut proxy, bearer(&good))
-                .unwrap()
-                .contains("has expired")
-        );
+        assert!(refusal(&mut proxy, bearer(&good)).unwrap().contains("has expired"));
         assert!(proxy.request(bearer(&other)).is_forwarded());
         assert!(refusal(&mut proxy, bearer(&other[1..])).is_some());
     }

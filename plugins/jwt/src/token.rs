@@ -72,9 +72,7 @@ fn split_last(text: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Decodes base64url without padding into `out`, which keeps its capacity.
 fn decode(text: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
     out.clear();
-    URL_SAFE_NO_PAD
-        .decode_vec(text, out)
-        .map_err(|_| Refusal::Malformed)
+    URL_SAFE_NO_PAD.decode_vec(text, out).map_err(|_| Refusal::Malformed)
 }
 
 // === impl Verified ===

@@ -46,11 +46,7 @@ impl Keys {
             {
                 bail!("keys[{at}] has bytes that a header field would not carry unchanged");
             }
-            entries.push(Entry {
-                hash: hash.hash_one(bytes),
-                key,
-                name,
-            });
+            entries.push(Entry { hash: hash.hash_one(bytes), key, name });
         }
         entries.sort_unstable_by(|a, b| (a.hash, &a.key).cmp(&(b.hash, &b.key)));
         if let Some([a, b]) = entries.array_windows().find(|[a, b]| a.key == b.key) {

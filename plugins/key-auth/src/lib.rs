@@ -76,10 +76,7 @@ impl Plugin for KeyAuth {
         if places.is_empty() {
             bail!("no place for a key is left: name a `header`, a `query` or a `cookie`");
         }
-        if config
-            .realm
-            .contains(|c: char| matches!(c, '"' | '\\') || c.is_control())
-        {
+        if config.realm.contains(|c: char| matches!(c, '"' | '\\') || c.is_control()) {
             bail!("`realm` may have no quotes, backslashes or control characters");
         }
         Ok(Self {

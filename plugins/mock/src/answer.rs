@@ -71,11 +71,7 @@ impl Answer {
             }
             Err(body) => Some(body),
         };
-        Ok(Self {
-            fixed,
-            headers,
-            body,
-        })
+        Ok(Self { fixed, headers, body })
     }
 
     /// The reply to this request.

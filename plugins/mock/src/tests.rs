@@ -38,23 +38,12 @@ fn the_first_path_and_method_that_fit_answer() {
     ] {
         let exchange = proxy.request(request(method, target));
         let reply = exchange.reply();
-        assert_eq!(
-            (reply.status, reply.body.as_slice()),
-            (status, body.as_bytes()),
-            "{target}"
-        );
+        assert_eq!((reply.status, reply.body.as_slice()), (status, body.as_bytes()), "{target}");
     }
-    for (method, target) in [
-        ("PUT", "/m"),
-        ("GET", "/deep"),
-        ("GET", "/a/"),
-        ("GET", "/bc"),
-        ("OPTIONS", "*"),
-    ] {
-        assert!(
-            proxy.request(request(method, target)).is_forwarded(),
-            "{method} {target}"
-        );
+    for (method, target) in
+        [("PUT", "/m"), ("GET", "/deep"), ("GET", "/a/"), ("GET", "/bc"), ("OPTIONS", "*")]
+    {
+        assert!(proxy.request(request(method, target)).is_forwarded(), "{method} {target}");
     }
 }
 
@@ -71,17 +60,11 @@ fn the_common_reply_is_for_everything_else() {
         let mut proxy = proxy(config);
         assert_eq!(proxy.request(request("GET", "/a")).reply().body, b"a");
         let status = common["status"].as_u64().unwrap_or(200);
-        assert_eq!(
-            u64::from(proxy.request(request("GET", "/x")).reply().status),
-            status
-        );
+        assert_eq!(u64::from(proxy.request(request("GET", "/x")).reply().status), status);
     }
     let mut empty = proxy(json!({}));
     let exchange = empty.request(request("GET", "/x"));
-    assert_eq!(
-        (exchange.reply().status, exchange.reply().headers.len()),
-        (200, 0)
-    );
+    assert_eq!((exchange.reply().status, exchange.reply().headers.len()), (200, 0));
 }
 
 #[test]
@@ -106,10 +89,7 @@ fn braces_of_other_languages_are_themselves() {
         (r#"{"a":{"b":1}}"#, r#"{"a":{"b":1}}"#),
         (r#"{{"a":{"b":1}}}"#, r#"{"a":{"b":1}}"#),
         (r#"{"to":"{client.address}"}"#, r#"{"to":"192.0.2.1"}"#),
-        (
-            r#"{"a":{"to":"{client.address}"}}"#,
-            r#"{"a":{"to":"192.0.2.1"}}"#,
-        ),
+        (r#"{"a":{"to":"{client.address}"}}"#, r#"{"a":{"to":"192.0.2.1"}}"#),
         ("{}", "{}"),
         ("{{}}", "{}"),
         ("{ \"a\" : [] }", "{ \"a\" : [] }"),
@@ -127,11 +107,7 @@ fn braces_of_other_languages_are_themselves() {
     ] {
         let mut proxy = proxy(json!({ "body": body }));
         let exchange = proxy.request(request("GET", "/"));
-        assert_eq!(
-            std::str::from_utf8(&exchange.reply().body),
-            Ok(sent),
-            "{body}"
-        );
+        assert_eq!(std::str::from_utf8(&exchange.reply().body), Ok(sent), "{body}");
     }
 }
 
@@ -139,36 +115,16 @@ fn braces_of_other_languages_are_themselves() {
 fn what_a_client_sent_is_escaped_for_the_type() {
     let target = "/?q=%22%5C%0a%3Cb%3E%26'";
     for (kind, body, sent) in [
-        (
-            None,
-            r#"{"q":"{request.query.q}"}"#,
-            r#"{"q":"\"\\\u000a<b>&'"}"#,
-        ),
-        (
-            Some("application/problem+json"),
-            "{request.query.q}",
-            r#"\"\\\u000a<b>&'"#,
-        ),
-        (
-            None,
-            "<p>{request.query.q}</p>",
-            "<p>&quot;\\\n&lt;b&gt;&amp;&#39;</p>",
-        ),
-        (
-            Some("image/svg+xml"),
-            "{request.query.q}",
-            "&quot;\\\n&lt;b&gt;&amp;&#39;",
-        ),
+        (None, r#"{"q":"{request.query.q}"}"#, r#"{"q":"\"\\\u000a<b>&'"}"#),
+        (Some("application/problem+json"), "{request.query.q}", r#"\"\\\u000a<b>&'"#),
+        (None, "<p>{request.query.q}</p>", "<p>&quot;\\\n&lt;b&gt;&amp;&#39;</p>"),
+        (Some("image/svg+xml"), "{request.query.q}", "&quot;\\\n&lt;b&gt;&amp;&#39;"),
         (Some("text/plain"), "<{request.query.q}>", "<\"\\\n<b>&'>"),
     ] {
         let headers = kind.map_or(json!({}), |kind| json!({ "Content-Type": kind }));
         let mut proxy = proxy(json!({ "body": body, "headers": headers }));
         let exchange = proxy.request(request("GET", target));
-        assert_eq!(
-            std::str::from_utf8(&exchange.reply().body),
-            Ok(sent),
-            "{body}"
-        );
+        assert_eq!(std::str::from_utf8(&exchange.reply().body), Ok(sent), "{body}");
     }
 }
 
@@ -184,11 +140,7 @@ fn a_body_without_a_type_gets_one() {
     ] {
         let mut proxy = proxy(json!({ "body": body }));
         let exchange = proxy.request(request("GET", "/"));
-        assert_eq!(
-            exchange.response().header("content-type"),
-            Some(kind),
-            "{body}"
-        );
+        assert_eq!(exchange.response().header("content-type"), Some(kind), "{body}");
     }
 }
 
@@ -196,35 +148,14 @@ fn a_body_without_a_type_gets_one() {
 fn a_wrong_configuration_is_refused_with_a_reason() {
     for (config, why) in [
         (json!({ "status": 199 }), "status: 199 is not in 200 to 599"),
-        (
-            json!({ "paths": [{ "path": "/a", "status": 600 }] }),
-            "paths[0]: status: 600",
-        ),
-        (
-            json!({ "paths": [{ "path": "a" }] }),
-            "paths[0]: path: `a` does not begin with a slash",
-        ),
-        (
-            json!({ "paths": [{ "status": 200 }] }),
-            "missing field `path`",
-        ),
+        (json!({ "paths": [{ "path": "/a", "status": 600 }] }), "paths[0]: status: 600"),
+        (json!({ "paths": [{ "path": "a" }] }), "paths[0]: path: `a` does not begin with a slash"),
+        (json!({ "paths": [{ "status": 200 }] }), "missing field `path`"),
         (json!({ "delay": "6m" }), "is longer than 5m"),
-        (
-            json!({ "headers": { "content-length": "1" } }),
-            "belongs to the proxy",
-        ),
-        (
-            json!({ "headers": { "a b": "1" } }),
-            "is no name of a header field",
-        ),
-        (
-            json!({ "headers": { "a": "1\n" } }),
-            "has control characters",
-        ),
-        (
-            json!({ "body": "{client.adress}" }),
-            "body: unknown variable `{client.adress}`",
-        ),
+        (json!({ "headers": { "content-length": "1" } }), "belongs to the proxy"),
+        (json!({ "headers": { "a b": "1" } }), "is no name of a header field"),
+        (json!({ "headers": { "a": "1\n" } }), "has control characters"),
+        (json!({ "body": "{client.adress}" }), "body: unknown variable `{client.adress}`"),
         (json!({ "text": "a" }), "unknown field `text`"),
     ] {
         let error = Proxy::configure(config.clone()).err().unwrap();

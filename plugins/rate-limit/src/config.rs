@@ -68,11 +68,8 @@ impl Config {
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(from)?;
-        let template = if text.contains(['{', '}']) {
-            text.parse()
-        } else {
-            format!("{{{text}}}").parse()
-        };
+        let template =
+            if text.contains(['{', '}']) { text.parse() } else { format!("{{{text}}}").parse() };
         template.map(Self).map_err(D::Error::custom)
     }
 }

@@ -37,10 +37,7 @@ pub fn join(one: &Digits, other: &Digits) -> Digits {
 impl Digits {
     /// The digits of a number.
     pub fn of(mut number: u64) -> Self {
-        let mut out = Self {
-            text: [0; SIZE],
-            start: SIZE,
-        };
+        let mut out = Self { text: [0; SIZE], start: SIZE };
         loop {
             out.push(b'0' + (number % 10) as u8);
             number /= 10;

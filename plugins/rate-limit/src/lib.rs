@@ -132,7 +132,5 @@ fn refusal(status: u16) -> Reply {
         status_text.as_str(),
         ",\"title\":\"Too many requests\",\"detail\":\"Try again later.\"}",
     ];
-    Reply::new(status)
-        .header("content-type", "application/problem+json")
-        .body(body.concat())
+    Reply::new(status).header("content-type", "application/problem+json").body(body.concat())
 }

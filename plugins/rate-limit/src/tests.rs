@@ -60,10 +60,7 @@ fn the_client_is_told_what_is_left() {
     assert_eq!(exchange.response().status(), 429);
     assert_eq!(told(&exchange), ["3", "0", "5"]);
     assert_eq!(exchange.response().header("retry-after"), Some("5"));
-    assert_eq!(
-        exchange.response().header("content-type"),
-        Some("application/problem+json")
-    );
+    assert_eq!(exchange.response().header("content-type"), Some("application/problem+json"));
     let problem: Value = weir_sdk::serde_json::from_slice(exchange.response().body()).unwrap();
     assert_eq!(problem["status"], 429);
     proxy.advance(Duration::from_millis(4_100));
@@ -76,10 +73,7 @@ fn the_client_is_told_nothing_where_headers_are_off() {
     let mut proxy = proxy(json!({ "rate": 1, "headers": false, "status": 503 }));
     let exchange = proxy.exchange(get(), response(200));
     assert_eq!(told(&exchange), ["", "", ""]);
-    assert_eq!(
-        exchange.attribute("rate-limit {client.address} 1/1s 1"),
-        None
-    );
+    assert_eq!(exchange.attribute("rate-limit {client.address} 1/1s 1"), None);
     let exchange = proxy.exchange(get(), response(200));
     assert_eq!(exchange.response().status(), 503);
     assert_eq!(told(&exchange), ["", "", ""]);
@@ -88,12 +82,7 @@ fn the_client_is_told_nothing_where_headers_are_off() {
 
 #[test]
 fn each_key_has_a_bucket_of_its_own() {
-    let one = || {
-        get()
-            .header("x-key", "1")
-            .header("cookie", "s=1")
-            .attribute("user", "1")
-    };
+    let one = || get().header("x-key", "1").header("cookie", "s=1").attribute("user", "1");
     let other = || {
         request("GET", "/?tenant=b")
             .client("192.0.2.9", 1)
@@ -160,19 +149,11 @@ fn rate_and_in_flight_work_together() {
 
 #[test]
 fn numbers_are_written_without_formatting() {
-    for (number, text) in [
-        (0, "0"),
-        (9, "9"),
-        (10, "10"),
-        (u64::MAX, "18446744073709551615"),
-    ] {
+    for (number, text) in [(0, "0"), (9, "9"), (10, "10"), (u64::MAX, "18446744073709551615")] {
         assert_eq!(Digits::of(number).as_str(), text);
     }
     let longest = join(&Digits::of(u64::MAX), &Digits::of(u64::MAX));
-    assert_eq!(
-        longest.as_str(),
-        "18446744073709551615 18446744073709551615"
-    );
+    assert_eq!(longest.as_str(), "18446744073709551615 18446744073709551615");
     assert_eq!(join(&Digits::of(1), &Digits::of(20)).as_str(), "1 20");
     for (millis, whole) in [(0, 0), (1, 1), (999, 1), (1_000, 1), (1_001, 2)] {
         assert_eq!(seconds(millis), whole);
@@ -184,27 +165,15 @@ fn a_wrong_configuration_is_refused_with_a_reason() {
     for (config, why) in [
         (json!({}), "nothing is limited"),
         (json!({ "key": "route" }), "nothing is limited"),
-        (
-            json!({ "burst": 3, "in_flight": 1 }),
-            "burst: it needs a `rate`",
-        ),
+        (json!({ "burst": 3, "in_flight": 1 }), "burst: it needs a `rate`"),
         (json!({ "rate": 0 }), "rate: 0 would refuse every request"),
         (json!({ "rate": 1, "burst": 0 }), "burst: 0 would refuse"),
         (json!({ "in_flight": 0 }), "in_flight: 0 would refuse"),
         (json!({ "rate": 1, "per": "0s" }), "the period is 0"),
         (json!({ "rate": 1, "per": "1" }), "is no duration"),
-        (
-            json!({ "rate": 1, "status": 200 }),
-            "status: 200 is no error",
-        ),
-        (
-            json!({ "rate": 1, "key": "client.ip" }),
-            "unknown variable `{client.ip}`",
-        ),
-        (
-            json!({ "rate": 1, "key": "{{all}}" }),
-            "is the same for every request",
-        ),
+        (json!({ "rate": 1, "status": 200 }), "status: 200 is no error"),
+        (json!({ "rate": 1, "key": "client.ip" }), "unknown variable `{client.ip}`"),
+        (json!({ "rate": 1, "key": "{{all}}" }), "is the same for every request"),
         (json!({ "rate": -1 }), "rate"),
         (json!({ "rates": 1 }), "unknown field `rates`"),
     ] {

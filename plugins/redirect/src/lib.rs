@@ -61,10 +61,7 @@ impl Plugin for Redirect {
 
     fn configure(config: Config) -> Result<Self> {
         if !matches!(config.status, 301..=303 | 307 | 308) {
-            bail!(
-                "status: {} is no redirect: 301, 302, 303, 307 or 308",
-                config.status
-            );
+            bail!("status: {} is no redirect: 301, 302, 303, 307 or 308", config.status);
         }
         if config.port == Some(0) {
             bail!("port: 0 is none");
@@ -88,19 +85,11 @@ impl Plugin for Redirect {
         if rule.is_none() && config.scheme.is_none() && host.is_none() && config.port.is_none() {
             bail!("nothing is redirected: set scheme, host, port, path, prefix or regex");
         }
-        Ok(Redirect {
-            scheme: config.scheme,
-            host,
-            port: config.port,
-            rule,
-            status: config.status,
-        })
+        Ok(Redirect { scheme: config.scheme, host, port: config.port, rule, status: config.status })
     }
 
     fn on_request(&self, request: &mut Request) -> Result<Verdict> {
-        let reply = self
-            .location(request)
-            .map(|it| Reply::redirect(self.status, it));
+        let reply = self.location(request).map(|it| Reply::redirect(self.status, it));
         Ok(reply.into())
     }
 }

@@ -47,11 +47,7 @@ struct Prefixes {
 
 impl Scheme {
     pub fn named(name: &str) -> Self {
-        if name == "https" {
-            Self::Https
-        } else {
-            Self::Http
-        }
+        if name == "https" { Self::Https } else { Self::Http }
     }
 
     pub fn default_port(self) -> u16 {
@@ -71,11 +67,7 @@ impl<'a> Origin<'a> {
             Some((host, port)) if !port.contains(']') => (host, port.parse().ok()),
             _ => (authority, None),
         };
-        Self {
-            scheme,
-            host,
-            port: port.filter(|port| *port != scheme.default_port()),
-        }
+        Self { scheme, host, port: port.filter(|port| *port != scheme.default_port()) }
     }
 
     /// The URL of a path and query here.
@@ -115,9 +107,7 @@ impl Prefix {
         if nested && below(path, &self.to).is_some() {
             return None;
         }
-        Some(rooted(
-            [self.to.as_str(), below(path, &self.from)?].concat(),
-        ))
+        Some(rooted([self.to.as_str(), below(path, &self.from)?].concat()))
     }
 }
 
@@ -137,10 +127,7 @@ impl TryFrom<Prefixes> for Prefix {
 /// A host of the configuration, without a port.
 pub fn host(text: String) -> Result<String> {
     let name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte);
-    let fits = match text
-        .strip_prefix('[')
-        .and_then(|text| text.strip_suffix(']'))
-    {
+    let fits = match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
         None => !text.is_empty() && text.bytes().all(name),
     };
@@ -160,8 +147,7 @@ pub fn path(text: String) -> Result<String> {
 
 /// Whether a text can stand in path and query as it is.
 pub fn is_target(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| byte.is_ascii_graphic() && !b"#\\".contains(&byte))
+    text.bytes().all(|byte| byte.is_ascii_graphic() && !b"#\\".contains(&byte))
 }
 
 /// The path with exactly one slash first: `//x` would be a host to a browser.

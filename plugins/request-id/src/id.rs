@@ -60,14 +60,7 @@ const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 impl Generator {
     pub fn new(algorithm: Algorithm) -> Self {
-        Self {
-            algorithm,
-            random: Pool {
-                block: Vec::new(),
-                used: 0,
-            },
-            last: Moment::default(),
-        }
+        Self { algorithm, random: Pool { block: Vec::new(), used: 0 }, last: Moment::default() }
     }
 
     /// The next identifier.
@@ -86,10 +79,7 @@ impl Generator {
         self.last = if self.is_later(now) {
             // The highest bit stays free, so that a millisecond has room for 2,048 at least.
             let counter = u16::from_le_bytes(self.random.take()) >> 5;
-            Moment {
-                millis: now,
-                below: counter.into(),
-            }
+            Moment { millis: now, below: counter.into() }
         } else {
             self.last.plus(1, COUNTER_BITS)
         };
@@ -114,10 +104,7 @@ impl Generator {
         self.last = if self.is_later(now) {
             let high = u16::from_le_bytes(self.random.take());
             let low = u64::from_le_bytes(self.random.take());
-            Moment {
-                millis: now,
-                below: u128::from(high) << 64 | u128::from(low),
-            }
+            Moment { millis: now, below: u128::from(high) << 64 | u128::from(low) }
         } else {
             let step = u32::from_le_bytes(self.random.take());
             self.last.plus(u128::from(step) + 1, RANDOM_BITS)
@@ -152,10 +139,7 @@ impl Moment {
     /// The next moment: what does not fit in the bits below goes into the next millisecond.
     fn plus(self, step: u128, bits: u32) -> Self {
         let below = self.below + step;
-        Self {
-            millis: self.millis + (below >> bits) as u64,
-            below: below & ((1 << bits) - 1),
-        }
+        Self { millis: self.millis + (below >> bits) as u64, below: below & ((1 << bits) - 1) }
     }
 }
 
@@ -165,18 +149,10 @@ impl Pool {
     /// The next bytes, each given once.
     fn take<const N: usize>(&mut self) -> [u8; N] {
         let end = self.used + N;
-        let Some(bytes) = self
-            .block
-            .get(self.used..end)
-            .and_then(|it| it.try_into().ok())
-        else {
+        let Some(bytes) = self.block.get(self.used..end).and_then(|it| it.try_into().ok()) else {
             self.block = random::bytes(BLOCK);
             self.used = N;
-            return self
-                .block
-                .first_chunk()
-                .copied()
-                .unwrap_or_else(random::array);
+            return self.block.first_chunk().copied().unwrap_or_else(random::array);
         };
         self.used = end;
         bytes

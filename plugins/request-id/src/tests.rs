@@ -17,10 +17,7 @@ fn proxy(config: Value) -> Proxy {
 fn next(proxy: &mut Proxy) -> String {
     let exchange = proxy.request(request("GET", "/"));
     let id = exchange.attribute("request.id").unwrap();
-    assert_eq!(
-        exchange.forwarded().header("x-request-id"),
-        Some(id.as_str())
-    );
+    assert_eq!(exchange.forwarded().header("x-request-id"), Some(id.as_str()));
     id
 }
 
@@ -33,9 +30,7 @@ fn upstream_client_and_log_see_the_same_identifier() {
     for algorithm in ALGORITHMS {
         let mut proxy = proxy(json!({ "algorithm": algorithm, "header": "X-Trace" }));
         let exchange = proxy.exchange(
-            request("GET", "/")
-                .header("x-trace", "forged")
-                .header("x-trace", "twice"),
+            request("GET", "/").header("x-trace", "forged").header("x-trace", "twice"),
             response(200).header("x-trace", "the upstream's"),
         );
         let id = exchange.attribute("request.id").unwrap();
@@ -74,9 +69,9 @@ fn an_identifier_of_somebody_trusted_stays_if_it_is_harmless() {
     ] {
         for trust in [true, false] {
             let mut proxy = proxy(json!({ "trust": trust }));
-            let message = lines.iter().fold(request("GET", "/"), |message, line| {
-                message.header("x-request-id", line)
-            });
+            let message = lines
+                .iter()
+                .fold(request("GET", "/"), |message, line| message.header("x-request-id", line));
             let exchange = proxy.exchange(message, response(200));
             let id = exchange.attribute("request.id").unwrap();
             if stays && trust {
@@ -84,14 +79,8 @@ fn an_identifier_of_somebody_trusted_stays_if_it_is_harmless() {
             } else {
                 assert_eq!(id.len(), 36, "{lines:?}");
             }
-            assert_eq!(
-                exchange.forwarded().header_values("x-request-id"),
-                [id.as_str()]
-            );
-            assert_eq!(
-                exchange.response().header("x-request-id"),
-                Some(id.as_str())
-            );
+            assert_eq!(exchange.forwarded().header_values("x-request-id"), [id.as_str()]);
+            assert_eq!(exchange.response().header("x-request-id"), Some(id.as_str()));
         }
     }
 }
@@ -110,15 +99,9 @@ fn a_uuid_has_its_shape_and_the_time() {
         let id = next(&mut proxy);
         let groups: Vec<_> = id.split('-').map(str::len).collect();
         assert_eq!(groups, [8, 4, 4, 4, 12]);
-        assert!(
-            id.bytes()
-                .all(|byte| matches!(byte, b'-' | b'0'..=b'9' | b'a'..=b'f'))
-        );
+        assert!(id.bytes().all(|byte| matches!(byte, b'-' | b'0'..=b'9' | b'a'..=b'f')));
         assert_eq!(&id[14..15], "7", "version");
-        assert!(
-            matches!(&id[19..20], "8" | "9" | "a" | "b"),
-            "variant: {id}"
-        );
+        assert!(matches!(&id[19..20], "8" | "9" | "a" | "b"), "variant: {id}");
         assert_eq!(millis_of_uuid(&id), 1_767_225_600_000);
     }
 }
@@ -130,10 +113,7 @@ fn a_ulid_has_its_shape_and_the_time() {
     assert_eq!(id.len(), 26);
     // 1767225600000 in Crockford's base 32.
     assert_eq!(&id[..10], "01KDVDNA00");
-    assert!(
-        id.bytes()
-            .all(|byte| b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".contains(&byte))
-    );
+    assert!(id.bytes().all(|byte| b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".contains(&byte)));
 }
 
 #[test]
@@ -143,10 +123,7 @@ fn a_nanoid_needs_no_escape() {
     for _ in 0..500 {
         let id = next(&mut proxy);
         assert_eq!(id.len(), 21);
-        assert!(
-            id.bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-        );
+        assert!(id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
         seen.extend(id.bytes());
     }
     assert_eq!(seen.len(), 64, "every digit of the alphabet occurs");
@@ -181,10 +158,7 @@ fn a_clock_that_steps_back_a_little_does_not_disturb_the_order() {
         proxy.set_now(start - Duration::from_secs(10));
         assert!(next(&mut proxy) > before, "{algorithm}");
         proxy.set_now(start - Duration::from_secs(11));
-        assert!(
-            next(&mut proxy) < before,
-            "{algorithm}: a long step back is believed"
-        );
+        assert!(next(&mut proxy) < before, "{algorithm}: a long step back is believed");
     }
 }
 
@@ -201,10 +175,7 @@ fn a_wrong_configuration_is_refused_with_a_reason() {
     for (config, why) in [
         (json!({ "algorithm": "uuid" }), "unknown variant `uuid`"),
         (json!({ "header": "a b" }), "is no name of a header field"),
-        (
-            json!({ "header": "Host" }),
-            "the field `host` belongs to the proxy",
-        ),
+        (json!({ "header": "Host" }), "the field `host` belongs to the proxy"),
         (json!({ "trusted": true }), "unknown field `trusted`"),
     ] {
         let error = Proxy::configure(config.clone()).err().unwrap();

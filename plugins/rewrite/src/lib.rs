@@ -122,10 +122,7 @@ impl Rewrite {
         if !path.starts_with('/') {
             return None;
         }
-        let stripped = self
-            .strip_prefix
-            .as_ref()
-            .and_then(|prefix| prefix.strip(path));
+        let stripped = self.strip_prefix.as_ref().and_then(|prefix| prefix.strip(path));
         let kept = stripped.unwrap_or(path);
         let mut new_path = Cow::Borrowed(kept);
         let mut more_query = None;

@@ -55,8 +55,7 @@ impl Schema for Prefix {
 
 /// Whether a text can stand in path and query as it is.
 pub fn is_target(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| byte.is_ascii_graphic() && byte != b'#')
+    text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
 }
 
 /// Whether a path has dot segments.

@@ -67,11 +67,7 @@ impl Query {
                 changed = true;
                 continue;
             }
-            let set = self
-                .set
-                .iter()
-                .zip(&mut done)
-                .find(|(pair, _)| pair.name == name);
+            let set = self.set.iter().zip(&mut done).find(|(pair, _)| pair.name == name);
             if let (Some((pair, done)), false) = (set, raw.is_empty()) {
                 changed = true;
                 if !std::mem::replace(done, true) {
@@ -110,11 +106,7 @@ impl Pair {
             }
             None => Some(value),
         };
-        Self {
-            name,
-            encoded,
-            variable,
-        }
+        Self { name, encoded, variable }
     }
 
     fn write(&self, out: &mut String, request: &Request) {

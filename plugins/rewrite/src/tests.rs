@@ -9,11 +9,7 @@ type Proxy = testing::Plugin<Rewrite>;
 const TARGETS: &[(&str, &str, &str)] = &[
     // strip_prefix: whole segments.
     (r#"{"strip_prefix":"/api/v1"}"#, "/api/v1/x", "/x"),
-    (
-        r#"{"strip_prefix":"/api/v1"}"#,
-        "/api/v1/x?a=/api/v1/",
-        "/x?a=/api/v1/",
-    ),
+    (r#"{"strip_prefix":"/api/v1"}"#, "/api/v1/x?a=/api/v1/", "/x?a=/api/v1/"),
     (r#"{"strip_prefix":"/api/v1"}"#, "/api/v1", "/"),
     (r#"{"strip_prefix":"/api/v1"}"#, "/api/v1?a", "/?a"),
     (r#"{"strip_prefix":"/api/v1"}"#, "/api/v1/", "/"),
@@ -21,11 +17,7 @@ const TARGETS: &[(&str, &str, &str)] = &[
     (r#"{"strip_prefix":"/api/v1/"}"#, "/api/v1/x", "/x"),
     (r#"{"strip_prefix":"/api/v1"}"#, "/api/v10/x", "/api/v10/x"),
     (r#"{"strip_prefix":"/api/v1"}"#, "/x/api/v1/", "/x/api/v1/"),
-    (
-        r#"{"strip_prefix":"/api"}"#,
-        "/api//evil.example/x?a",
-        "/evil.example/x?a",
-    ),
+    (r#"{"strip_prefix":"/api"}"#, "/api//evil.example/x?a", "/evil.example/x?a"),
     (r#"{"strip_prefix":"/api"}"#, "/api/x//y/", "/x//y/"),
     (r#"{"strip_prefix":"/api"}"#, "/api/x?", "/x?"),
     (r#"{"strip_prefix":"/api"}"#, "/api/%2Fx", "/%2Fx"),
@@ -36,103 +28,39 @@ const TARGETS: &[(&str, &str, &str)] = &[
     (r#"{"strip_prefix":"/a","add_prefix":"/b"}"#, "/a", "/b/"),
     (r#"{"strip_prefix":"/a","add_prefix":"/b"}"#, "/c", "/b/c"),
     // regex, on what strip_prefix left, before add_prefix
-    (
-        r#"{"regex":{"pattern":"^/u/([0-9]+)$","replace":"/users/$1"}}"#,
-        "/u/7?a",
-        "/users/7?a",
-    ),
-    (
-        r#"{"regex":{"pattern":"^/u/([0-9]+)$","replace":"/users/$1"}}"#,
-        "/u/x?a",
-        "/u/x?a",
-    ),
-    (
-        r#"{"regex":{"pattern":"^/(?<a>[^/]+)/(?<b>.*)$","replace":"/${b}/$a"}}"#,
-        "/x/y",
-        "/y/x",
-    ),
-    (
-        r#"{"regex":{"pattern":"/+","replace":"/"}}"#,
-        "/a//b///c?d//e",
-        "/a/b/c?d//e",
-    ),
+    (r#"{"regex":{"pattern":"^/u/([0-9]+)$","replace":"/users/$1"}}"#, "/u/7?a", "/users/7?a"),
+    (r#"{"regex":{"pattern":"^/u/([0-9]+)$","replace":"/users/$1"}}"#, "/u/x?a", "/u/x?a"),
+    (r#"{"regex":{"pattern":"^/(?<a>[^/]+)/(?<b>.*)$","replace":"/${b}/$a"}}"#, "/x/y", "/y/x"),
+    (r#"{"regex":{"pattern":"/+","replace":"/"}}"#, "/a//b///c?d//e", "/a/b/c?d//e"),
     (r#"{"regex":{"pattern":"^/x","replace":""}}"#, "/x/y", "/y"),
     (r#"{"regex":{"pattern":"^/x/","replace":""}}"#, "/x/y", "/y"),
     (r#"{"regex":{"pattern":"^/x","replace":""}}"#, "/x//y", "/y"),
-    (
-        r#"{"regex":{"pattern":".*","replace":"/all"}}"#,
-        "/x?a",
-        "/all?a",
-    ),
-    (
-        r#"{"regex":{"pattern":"^/u/(.+)$","replace":"/u?id=$1"}}"#,
-        "/u/7",
-        "/u?id=7",
-    ),
-    (
-        r#"{"regex":{"pattern":"^/u/(.+)$","replace":"/u?id=$1"}}"#,
-        "/u/7?a",
-        "/u?id=7&a",
-    ),
-    (
-        r#"{"regex":{"pattern":"^/u/(.+)$","replace":"/u?id=$1"}}"#,
-        "/u/7?",
-        "/u?id=7",
-    ),
+    (r#"{"regex":{"pattern":".*","replace":"/all"}}"#, "/x?a", "/all?a"),
+    (r#"{"regex":{"pattern":"^/u/(.+)$","replace":"/u?id=$1"}}"#, "/u/7", "/u?id=7"),
+    (r#"{"regex":{"pattern":"^/u/(.+)$","replace":"/u?id=$1"}}"#, "/u/7?a", "/u?id=7&a"),
+    (r#"{"regex":{"pattern":"^/u/(.+)$","replace":"/u?id=$1"}}"#, "/u/7?", "/u?id=7"),
     (
         r#"{"strip_prefix":"/a","regex":{"pattern":"^/b","replace":"/c"},"add_prefix":"/d"}"#,
         "/a/b",
         "/d/c",
     ),
     // query: what is not named stays byte for byte
-    (
-        r#"{"query":{"remove":["b"]}}"#,
-        "/?a=%20+&b=1&&c=%zz&b",
-        "/?a=%20+&&c=%zz",
-    ),
+    (r#"{"query":{"remove":["b"]}}"#, "/?a=%20+&b=1&&c=%zz&b", "/?a=%20+&&c=%zz"),
     (r#"{"query":{"remove":["b"]}}"#, "/?b=1", "/"),
     (r#"{"query":{"remove":["b"]}}"#, "/?a=b", "/?a=b"),
     (r#"{"query":{"remove":["b"]}}"#, "/", "/"),
     (r#"{"query":{"remove":["b"]}}"#, "/?", "/?"),
-    (
-        r#"{"query":{"remove":["b c"]}}"#,
-        "/?b+c=1&b%20c=2&d",
-        "/?d",
-    ),
+    (r#"{"query":{"remove":["b c"]}}"#, "/?b+c=1&b%20c=2&d", "/?d"),
     (r#"{"query":{"remove":[""]}}"#, "/?a&&=1&b", "/?a&&b"),
-    (
-        r#"{"query":{"set":{"b":"2"}}}"#,
-        "/?a=1&b=1&c=1&b=3",
-        "/?a=1&b=2&c=1",
-    ),
+    (r#"{"query":{"set":{"b":"2"}}}"#, "/?a=1&b=1&c=1&b=3", "/?a=1&b=2&c=1"),
     (r#"{"query":{"set":{"b":"2"}}}"#, "/?a=1", "/?a=1&b=2"),
     (r#"{"query":{"set":{"b":"2"}}}"#, "/", "/?b=2"),
     (r#"{"query":{"set":{"b":"2"}}}"#, "/?", "/?b=2"),
-    (
-        r#"{"query":{"set":{"b":"x&y=z#"}}}"#,
-        "/?%62=1",
-        "/?b=x%26y%3Dz%23",
-    ),
-    (
-        r#"{"query":{"set":{"b":"{client.address}/{route}"}}}"#,
-        "/",
-        "/?b=192.0.2.1%2Ftest",
-    ),
-    (
-        r#"{"query":{"set":{"b":"{request.query.a}"}}}"#,
-        "/?a=%26c%3D1",
-        "/?a=%26c%3D1&b=%26c%3D1",
-    ),
-    (
-        r#"{"query":{"add":{"b":"2","c d":"é"}}}"#,
-        "/?b=1",
-        "/?b=1&b=2&c%20d=%C3%A9",
-    ),
-    (
-        r#"{"query":{"remove":["b"],"set":{"c":"3"},"add":{"b":"2"}}}"#,
-        "/?b=1",
-        "/?c=3&b=2",
-    ),
+    (r#"{"query":{"set":{"b":"x&y=z#"}}}"#, "/?%62=1", "/?b=x%26y%3Dz%23"),
+    (r#"{"query":{"set":{"b":"{client.address}/{route}"}}}"#, "/", "/?b=192.0.2.1%2Ftest"),
+    (r#"{"query":{"set":{"b":"{request.query.a}"}}}"#, "/?a=%26c%3D1", "/?a=%26c%3D1&b=%26c%3D1"),
+    (r#"{"query":{"add":{"b":"2","c d":"é"}}}"#, "/?b=1", "/?b=1&b=2&c%20d=%C3%A9"),
+    (r#"{"query":{"remove":["b"],"set":{"c":"3"},"add":{"b":"2"}}}"#, "/?b=1", "/?c=3&b=2"),
     (
         r#"{"strip_prefix":"/a","query":{"set":{"was":"{request.path}"}}}"#,
         "/a/x",
@@ -150,11 +78,7 @@ fn proxy(config: &str) -> Proxy {
 fn path_and_query_are_rewritten() {
     for (config, before, after) in TARGETS {
         let exchange = proxy(config).request(request("GET", before));
-        assert_eq!(
-            exchange.forwarded().path_with_query(),
-            *after,
-            "{config} {before}"
-        );
+        assert_eq!(exchange.forwarded().path_with_query(), *after, "{config} {before}");
     }
 }
 
@@ -186,14 +110,7 @@ fn the_host_is_rewritten() {
 fn what_a_client_twists_is_its_own_mistake() {
     let climbing = r#"{"regex":{"pattern":"^/x(.*)$","replace":"/y/$1"}}"#;
     for target in ["/x../secret", "/x..", "/x./a"] {
-        assert_eq!(
-            proxy(climbing)
-                .request(request("GET", target))
-                .reply()
-                .status,
-            400,
-            "{target}"
-        );
+        assert_eq!(proxy(climbing).request(request("GET", target)).reply().status, 400, "{target}");
     }
     let exchange = proxy(climbing).request(request("GET", "/x..a/b"));
     assert_eq!(exchange.forwarded().path_with_query(), "/y/..a/b");
@@ -210,42 +127,21 @@ fn a_wrong_configuration_is_refused_with_a_reason() {
     for (config, why) in [
         (json!({}), "nothing is rewritten"),
         (json!({ "query": {} }), "nothing is rewritten"),
-        (
-            json!({ "strip_prefix": "api" }),
-            "`api` is no prefix of a path",
-        ),
+        (json!({ "strip_prefix": "api" }), "`api` is no prefix of a path"),
         (json!({ "strip_prefix": "/" }), "is no prefix"),
         (json!({ "strip_prefix": "//a" }), "is no prefix"),
         (json!({ "add_prefix": "/a?b" }), "is no prefix"),
         (json!({ "add_prefix": "/a b" }), "is no prefix"),
         (json!({ "add_prefix": "/a/../b" }), "is no prefix"),
-        (
-            json!({ "regex": { "pattern": "(", "replace": "" } }),
-            "is no regular expression",
-        ),
-        (
-            json!({ "regex": { "pattern": "a", "replace": "$1" } }),
-            "uses the group `1`",
-        ),
-        (
-            json!({ "regex": { "pattern": "a", "replace": "a b" } }),
-            "cannot be part of a path",
-        ),
-        (
-            json!({ "regex": { "pattern": "a", "replace": "/a#b" } }),
-            "cannot be part of a path",
-        ),
-        (
-            json!({ "regex": { "pattern": "a" } }),
-            "missing field `replace`",
-        ),
+        (json!({ "regex": { "pattern": "(", "replace": "" } }), "is no regular expression"),
+        (json!({ "regex": { "pattern": "a", "replace": "$1" } }), "uses the group `1`"),
+        (json!({ "regex": { "pattern": "a", "replace": "a b" } }), "cannot be part of a path"),
+        (json!({ "regex": { "pattern": "a", "replace": "/a#b" } }), "cannot be part of a path"),
+        (json!({ "regex": { "pattern": "a" } }), "missing field `replace`"),
         (json!({ "host": "http://a" }), "is no host"),
         (json!({ "host": "" }), "is no host"),
         (json!({ "host": "{client.adress}" }), "unknown variable"),
-        (
-            json!({ "query": { "delete": ["a"] } }),
-            "unknown field `delete`",
-        ),
+        (json!({ "query": { "delete": ["a"] } }), "unknown field `delete`"),
     ] {
         let error = Proxy::configure(config.clone()).err().unwrap();
         assert!(error.to_string().contains(why), "{config}: {error}");

@@ -91,24 +91,13 @@ impl Plugin for SecurityHeaders {
                 }
             }
         }
-        let hsts = set
-            .iter()
-            .position(|(name, _)| *name == HSTS)
-            .map(|at| set.remove(at).1);
+        let hsts = set.iter().position(|(name, _)| *name == HSTS).map(|at| set.remove(at).1);
 
         let remove = match config.remove {
-            Some(names) => names
-                .into_iter()
-                .map(FieldName::writable)
-                .collect::<Result<_>>()?,
+            Some(names) => names.into_iter().map(FieldName::writable).collect::<Result<_>>()?,
             None => config.preset.remove(),
         };
-        Ok(SecurityHeaders {
-            set,
-            hsts,
-            remove,
-            keep: config.keep,
-        })
+        Ok(SecurityHeaders { set, hsts, remove, keep: config.keep })
     }
 
     fn on_response(&self, request: &Request, response: &mut Response) -> Result {
@@ -146,30 +135,15 @@ impl Config {
         [
             (HSTS, &self.strict_transport_security),
             ("content-security-policy", &self.content_security_policy),
-            (
-                "content-security-policy-report-only",
-                &self.content_security_policy_report_only,
-            ),
+            ("content-security-policy-report-only", &self.content_security_policy_report_only),
             ("x-content-type-options", &self.x_content_type_options),
             ("x-frame-options", &self.x_frame_options),
             ("referrer-policy", &self.referrer_policy),
             ("permissions-policy", &self.permissions_policy),
-            (
-                "cross-origin-opener-policy",
-                &self.cross_origin_opener_policy,
-            ),
-            (
-                "cross-origin-embedder-policy",
-                &self.cross_origin_embedder_policy,
-            ),
-            (
-                "cross-origin-resource-policy",
-                &self.cross_origin_resource_policy,
-            ),
-            (
-                "x-permitted-cross-domain-policies",
-                &self.x_permitted_cross_domain_policies,
-            ),
+            ("cross-origin-opener-policy", &self.cross_origin_opener_policy),
+            ("cross-origin-embedder-policy", &self.cross_origin_embedder_policy),
+            ("cross-origin-resource-policy", &self.cross_origin_resource_policy),
+            ("x-permitted-cross-domain-policies", &self.x_permitted_cross_domain_policies),
             ("x-dns-prefetch-control", &self.x_dns_prefetch_control),
             ("x-xss-protection", &self.x_xss_protection),
             ("cache-control", &self.cache_control),

@@ -28,10 +28,7 @@ const DEFAULT: Headers = &[
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "SAMEORIGIN"),
     ("referrer-policy", "strict-origin-when-cross-origin"),
-    (
-        "content-security-policy",
-        "base-uri 'self'; object-src 'none'; frame-ancestors 'self'",
-    ),
+    ("content-security-policy", "base-uri 'self'; object-src 'none'; frame-ancestors 'self'"),
     ("cross-origin-opener-policy", "same-origin-allow-popups"),
     ("x-permitted-cross-domain-policies", "none"),
 ];
@@ -67,10 +64,7 @@ const API: Headers = &[
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
     ("referrer-policy", "no-referrer"),
-    (
-        "content-security-policy",
-        "default-src 'none'; frame-ancestors 'none'",
-    ),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
     ("cross-origin-resource-policy", "same-origin"),
     ("cache-control", "no-store"),
 ];

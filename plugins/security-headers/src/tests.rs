@@ -6,14 +6,9 @@ use super::SecurityHeaders;
 type Proxy = testing::Plugin<SecurityHeaders>;
 
 fn answer(config: Value, scheme: &str, upstream: &[(&str, &str)]) -> Exchange {
-    let response = upstream
-        .iter()
-        .fold(response(200), |response, (name, value)| {
-            response.header(name, value)
-        });
-    Proxy::configure(config)
-        .unwrap()
-        .exchange(request("GET", "/").scheme(scheme), response)
+    let response =
+        upstream.iter().fold(response(200), |response, (name, value)| response.header(name, value));
+    Proxy::configure(config).unwrap().exchange(request("GET", "/").scheme(scheme), response)
 }
 
 #[test]
@@ -21,58 +16,18 @@ fn each_preset_sets_what_it_says() {
     for (preset, name, value) in [
         (json!({}), "x-content-type-options", Some("nosniff")),
         (json!({}), "x-frame-options", Some("SAMEORIGIN")),
-        (
-            json!({}),
-            "referrer-policy",
-            Some("strict-origin-when-cross-origin"),
-        ),
-        (
-            json!({}),
-            "strict-transport-security",
-            Some("max-age=31536000"),
-        ),
+        (json!({}), "referrer-policy", Some("strict-origin-when-cross-origin")),
+        (json!({}), "strict-transport-security", Some("max-age=31536000")),
         (json!({}), "cache-control", None),
         (json!({}), "permissions-policy", None),
-        (
-            json!({ "preset": "default" }),
-            "x-frame-options",
-            Some("SAMEORIGIN"),
-        ),
-        (
-            json!({ "preset": "strict" }),
-            "x-frame-options",
-            Some("DENY"),
-        ),
-        (
-            json!({ "preset": "strict" }),
-            "referrer-policy",
-            Some("no-referrer"),
-        ),
-        (
-            json!({ "preset": "strict" }),
-            "cross-origin-opener-policy",
-            Some("same-origin"),
-        ),
-        (
-            json!({ "preset": "strict" }),
-            "cross-origin-embedder-policy",
-            Some("require-corp"),
-        ),
-        (
-            json!({ "preset": "strict" }),
-            "cross-origin-resource-policy",
-            Some("same-origin"),
-        ),
-        (
-            json!({ "preset": "strict" }),
-            "x-dns-prefetch-control",
-            Some("off"),
-        ),
-        (
-            json!({ "preset": "strict" }),
-            "cache-control",
-            Some("no-store, max-age=0"),
-        ),
+        (json!({ "preset": "default" }), "x-frame-options", Some("SAMEORIGIN")),
+        (json!({ "preset": "strict" }), "x-frame-options", Some("DENY")),
+        (json!({ "preset": "strict" }), "referrer-policy", Some("no-referrer")),
+        (json!({ "preset": "strict" }), "cross-origin-opener-policy", Some("same-origin")),
+        (json!({ "preset": "strict" }), "cross-origin-embedder-policy", Some("require-corp")),
+        (json!({ "preset": "strict" }), "cross-origin-resource-policy", Some("same-origin")),
+        (json!({ "preset": "strict" }), "x-dns-prefetch-control", Some("off")),
+        (json!({ "preset": "strict" }), "cache-control", Some("no-store, max-age=0")),
         (
             json!({ "preset": "strict" }),
             "strict-transport-security",
@@ -83,11 +38,7 @@ fn each_preset_sets_what_it_says() {
             "content-security-policy",
             Some("default-src 'none'; frame-ancestors 'none'"),
         ),
-        (
-            json!({ "preset": "api" }),
-            "cache-control",
-            Some("no-store"),
-        ),
+        (json!({ "preset": "api" }), "cache-control", Some("no-store")),
         (json!({ "preset": "api" }), "permissions-policy", None),
     ] {
         let exchange = answer(preset.clone(), "https", &[]);
@@ -105,33 +56,18 @@ fn no_preset_has_a_header_twice_or_an_illegal_value() {
             "x-frame-options",
             "referrer-policy",
         ] {
-            assert_eq!(
-                exchange.response().header_values(name).len(),
-                1,
-                "{preset} {name}"
-            );
+            assert_eq!(exchange.response().header_values(name).len(), 1, "{preset} {name}");
         }
     }
 }
 
 #[test]
 fn https_is_promised_on_https_only() {
-    for config in [
-        json!({}),
-        json!({ "strict-transport-security": "max-age=1" }),
-    ] {
+    for config in [json!({}), json!({ "strict-transport-security": "max-age=1" })] {
         let exchange = answer(config.clone(), "http", &[]);
-        assert_eq!(
-            exchange.response().header("strict-transport-security"),
-            None
-        );
+        assert_eq!(exchange.response().header("strict-transport-security"), None);
         let exchange = answer(config, "https", &[]);
-        assert!(
-            exchange
-                .response()
-                .header("strict-transport-security")
-                .is_some()
-        );
+        assert!(exchange.response().header("strict-transport-security").is_some());
     }
     let off = answer(json!({ "strict-transport-security": false }), "https", &[]);
     assert_eq!(off.response().header("strict-transport-security"), None);
@@ -141,9 +77,8 @@ fn https_is_promised_on_https_only() {
 fn each_header_can_be_set_or_left_out() {
     let properties = Proxy::schema()["properties"].clone();
     let names = properties.as_object().unwrap().keys();
-    let names: Vec<_> = names
-        .filter(|name| !["preset", "keep", "remove"].contains(&name.as_str()))
-        .collect();
+    let names: Vec<_> =
+        names.filter(|name| !["preset", "keep", "remove"].contains(&name.as_str())).collect();
     assert_eq!(names.len(), 15);
     for name in names {
         for preset in ["default", "strict", "api"] {
@@ -156,11 +91,7 @@ fn each_header_can_be_set_or_left_out() {
             let off = answer(json!({ "preset": preset, name: false }), "https", &[]);
             assert_eq!(off.response().header(name), None, "{preset} {name}");
             // Left out is left alone: the upstream's own passes.
-            let off = answer(
-                json!({ "preset": preset, name: false }),
-                "https",
-                &[(name, "b")],
-            );
+            let off = answer(json!({ "preset": preset, name: false }), "https", &[(name, "b")]);
             assert_eq!(off.response().header(name), Some("b"), "{preset} {name}");
         }
     }
@@ -168,35 +99,19 @@ fn each_header_can_be_set_or_left_out() {
 
 #[test]
 fn the_upstreams_own_stays_if_wanted() {
-    let own = [
-        ("x-frame-options", "DENY"),
-        ("strict-transport-security", "max-age=9"),
-    ];
+    let own = [("x-frame-options", "DENY"), ("strict-transport-security", "max-age=9")];
     let exchange = answer(json!({ "keep": true }), "https", &own);
     assert_eq!(exchange.response().header("x-frame-options"), Some("DENY"));
-    assert_eq!(
-        exchange.response().header("strict-transport-security"),
-        Some("max-age=9")
-    );
-    assert_eq!(
-        exchange.response().header("x-content-type-options"),
-        Some("nosniff")
-    );
+    assert_eq!(exchange.response().header("strict-transport-security"), Some("max-age=9"));
+    assert_eq!(exchange.response().header("x-content-type-options"), Some("nosniff"));
     let exchange = answer(json!({}), "https", &own);
-    assert_eq!(
-        exchange.response().header("x-frame-options"),
-        Some("SAMEORIGIN")
-    );
+    assert_eq!(exchange.response().header("x-frame-options"), Some("SAMEORIGIN"));
 }
 
 #[test]
 fn what_names_the_software_goes() {
-    let upstream = [
-        ("server", "a/1"),
-        ("X-Powered-By", "b"),
-        ("x-aspnet-version", "4"),
-        ("x-mine", "c"),
-    ];
+    let upstream =
+        [("server", "a/1"), ("X-Powered-By", "b"), ("x-aspnet-version", "4"), ("x-mine", "c")];
     for (config, left) in [
         (json!({}), [false, false, true, true]),
         (json!({ "preset": "strict" }), [false, false, false, true]),
@@ -212,25 +127,13 @@ fn what_names_the_software_goes() {
 #[test]
 fn a_wrong_configuration_is_refused_with_a_reason() {
     for (config, why) in [
-        (
-            json!({ "preset": "paranoid" }),
-            "unknown variant `paranoid`",
-        ),
+        (json!({ "preset": "paranoid" }), "unknown variant `paranoid`"),
         (json!({ "x-frame-options": true }), "true says no value"),
         (json!({ "x-frame-options": 1 }), "a value or false"),
-        (
-            json!({ "x-frame-options": "" }),
-            "x-frame-options: the value is empty",
-        ),
-        (
-            json!({ "referrer-policy": "a\r\nb: c" }),
-            "has control characters",
-        ),
+        (json!({ "x-frame-options": "" }), "x-frame-options: the value is empty"),
+        (json!({ "referrer-policy": "a\r\nb: c" }), "has control characters"),
         (json!({ "remove": ["host"] }), "belongs to the proxy"),
-        (
-            json!({ "x-frame-option": "DENY" }),
-            "unknown field `x-frame-option`",
-        ),
+        (json!({ "x-frame-option": "DENY" }), "unknown field `x-frame-option`"),
     ] {
         let error = Proxy::configure(config.clone()).err().unwrap();
         assert!(error.to_string().contains(why), "{config}: {error}");

@@ -33,8 +33,7 @@ pub trait Middleware {
     fn open_request_transform(&self, exchange: Box<Exchange>) -> Step<Option<Box<dyn Transform>>>;
 
     /// Asks whether this response's body is to be rewritten.
-    fn open_response_transform(&self, exchange: Box<Exchange>)
-    -> Step<Option<Box<dyn Transform>>>;
+    fn open_response_transform(&self, exchange: Box<Exchange>) -> Step<Option<Box<dyn Transform>>>;
 
     /// After the last byte.
     fn on_complete(&self, exchange: Box<Exchange>, summary: &Summary) -> Step<()>;

@@ -31,7 +31,10 @@ pub struct Chain {
 pub enum Outcome {
     Forward,
     /// The plugin replied.
-    Respond { plugin: Arc<str>, reply: Reply },
+    Respond {
+        plugin: Arc<str>,
+        reply: Reply,
+    },
     /// A plugin failed whose policy is to reject.
     Failed(Failure),
 }

@@ -60,7 +60,9 @@ pub fn main() -> ExitCode {
         Command::Run { config } => run(options(Source::Path(config))),
         Command::Check { config } => check(&options(Source::Path(config))),
         Command::Demo(arguments) => demo::run(&arguments),
-        Command::Proxy(arguments) => run(options(Source::Text { name: "weir proxy".into(), text: arguments.to_toml() })),
+        Command::Proxy(arguments) => {
+            run(options(Source::Text { name: "weir proxy".into(), text: arguments.to_toml() }))
+        }
         Command::Plugin(command) => plugin::run(&command),
     }
 }
@@ -95,7 +97,8 @@ fn check(options: &Options) -> ExitCode {
             for warning in &config.warnings {
                 eprintln!("{}", warning.as_warning());
             }
-            let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+            let count =
+                |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
             println!(
                 "fine: {}, {}, {}, {}",
                 count(config.listeners.len(), "listener"),

@@ -28,7 +28,10 @@ impl Arguments {
         let mut text = String::new();
         let quoted = |value: &str| toml::Value::from(value).to_string();
         let list = |values: &[String]| {
-            toml::Value::from(values.iter().map(|value| toml::Value::from(value.as_str())).collect::<Vec<_>>()).to_string()
+            toml::Value::from(
+                values.iter().map(|value| toml::Value::from(value.as_str())).collect::<Vec<_>>(),
+            )
+            .to_string()
         };
         let names: Vec<String> = (0..self.plugin.len()).map(|at| format!("plugin-{at}")).collect();
         let _ = writeln!(text, "[listeners.web]\nbind = {}", quoted(&self.bind));

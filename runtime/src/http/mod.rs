@@ -5,14 +5,14 @@
 
 mod body;
 mod client;
+mod executor;
 pub mod forwarded;
 pub mod framing;
-mod executor;
 pub mod hop;
 pub mod host;
 pub mod path;
-pub mod via;
 mod upload;
+pub mod via;
 
 pub use body::{Body, CollectError};
 pub use client::{Client, Tls};

@@ -16,7 +16,6 @@ mod transform;
 mod upgrade;
 mod worker;
 
-
 use std::rc::Rc;
 
 use http::{Request, Response};
@@ -79,10 +78,9 @@ pub async fn serve(
                 match transforms.1 {
                     Err(failure) => respond::failed(&failure, &exchange, &mut completion),
                     Ok(transforms) => {
-                        let (back, answer) = forward::forward(
-                            exchange, route, transforms, upgrade, &mut completion,
-                        )
-                        .await;
+                        let (back, answer) =
+                            forward::forward(exchange, route, transforms, upgrade, &mut completion)
+                                .await;
                         exchange = back;
                         match answer {
                             Ok(answer) => answer,
@@ -133,7 +131,8 @@ async fn finish(
     let mut body = std::mem::take(&mut exchange.response_body);
     // Hooks change the head in place; there is no call that takes it away.
     let Some(mut parts) = exchange.response.take() else {
-        let error = Error::new(Kind::ProxyInternalError, Side::Proxy, "the response's head is gone");
+        let error =
+            Error::new(Kind::ProxyInternalError, Side::Proxy, "the response's head is gone");
         return respond::error(completion, error, Form::Problem);
     };
     if !transforms.is_empty() && !body.is_end_stream() {

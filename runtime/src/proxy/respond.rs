@@ -43,11 +43,7 @@ pub enum Form {
 }
 
 /// An error before the request reached any plugin.
-pub fn error(
-    mut completion: Box<Completion>,
-    error: Error,
-    form: Form,
-) -> Response<ResponseBody> {
+pub fn error(mut completion: Box<Completion>, error: Error, form: Form) -> Response<ResponseBody> {
     completion.failed(&error);
     let Answer { mut parts, body, .. } = local(&error, form);
     // Whatever of the request's body is still to come belongs to no further request.
@@ -136,10 +132,9 @@ fn local(error: &Error, form: Form) -> Answer {
             let problem = serde_json::json!({
                 "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail,
             });
-            parts.headers.insert(
-                CONTENT_TYPE,
-                HeaderValue::from_static("application/problem+json"),
-            );
+            parts
+                .headers
+                .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
             Bytes::from(problem.to_string())
         }
         Form::Text => {

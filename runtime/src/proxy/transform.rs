@@ -9,9 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{
-    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, HeaderValue,
-};
+use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, HeaderValue};
 use http_body::{Body as HttpBody, Frame};
 
 use crate::chain::{Failure, Transforms};
@@ -76,8 +74,11 @@ impl Rewritten {
         self.ended = true;
         let mut rest = Bytes::new();
         for transform in &mut self.transforms {
-            let pushed =
-                if rest.is_empty() { Bytes::new() } else { transform.push(rest).map_err(failed)? };
+            let pushed = if rest.is_empty() {
+                Bytes::new()
+            } else {
+                transform.push(rest).map_err(failed)?
+            };
             let last = transform.finish().map_err(failed)?;
             rest = match (pushed.is_empty(), last.is_empty()) {
                 (true, _) => last,

@@ -9,13 +9,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::balancer::RoundRobin;
 use crate::chain::{Chain, ExchangeId};
 use crate::clock::Clock;
 use crate::config::Limits;
 use crate::http::Client;
 use crate::http::forwarded::ForwardedFields;
 use crate::net::Activity;
-use crate::balancer::RoundRobin;
 use crate::router::Router;
 use crate::telemetry::access_log::WorkerLog;
 use crate::telemetry::metrics::{Metrics, RouteMetrics};

@@ -119,13 +119,8 @@ impl Serving {
         })
     }
 
-    async fn http<S>(
-        self,
-        stream: S,
-        ahead: Bytes,
-        h2: bool,
-        connection: Rc<proxy::Connection>,
-    ) where
+    async fn http<S>(self, stream: S, ahead: Bytes, h2: bool, connection: Rc<proxy::Connection>)
+    where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let limits = self.terms.limits.clone();
@@ -166,11 +161,7 @@ impl Serving {
 
     /// Drives a connection to its end. Tells it once to finish when that is asked for; once it is
     /// overdue its reads end, and what does not end by that is dropped.
-    async fn until_end<C, E>(
-        &self,
-        connection: C,
-        finish: impl Fn(Pin<&mut C>),
-    ) -> Result<(), E>
+    async fn until_end<C, E>(&self, connection: C, finish: impl Fn(Pin<&mut C>)) -> Result<(), E>
     where
         C: Future<Output = Result<(), E>>,
     {

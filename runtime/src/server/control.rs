@@ -145,9 +145,8 @@ impl Running {
     /// What is wrong; the old snapshot goes on serving.
     pub fn reload(&self) -> Result<Reloaded, StartError> {
         let started = std::time::Instant::now();
-        let result = load(&self.options)
-            .map_err(StartError::from)
-            .and_then(|config| self.deploy(config));
+        let result =
+            load(&self.options).map_err(StartError::from).and_then(|config| self.deploy(config));
         match result {
             Ok(generation) => {
                 self.metrics.reload_succeeded(self.options.clock.wall());
@@ -209,13 +208,8 @@ impl Running {
     fn deploy(&self, config: Config) -> Result<u64, StartError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.built.load_full();
-        let built = Built::new(
-            config,
-            &self.host,
-            &self.metrics,
-            &mut state.numbers,
-            before.as_deref(),
-        )?;
+        let built =
+            Built::new(config, &self.host, &self.metrics, &mut state.numbers, before.as_deref())?;
         let built = Arc::new(built);
         let (mut sockets, bound) = self.open_sockets(&built, &state)?;
         let limits: HashMap<Bind, ConnectionLimit> = built
@@ -314,11 +308,11 @@ impl Running {
             Series::Listener("(admin)") => true,
             Series::Listener(name) => config.listeners.iter().any(|known| &*known.name == name),
             Series::Upstream(name) => config.upstreams.iter().any(|known| &*known.name == name),
-            Series::Endpoint { upstream, endpoint } => built
-                .clusters
-                .iter()
-                .filter(|cluster| &*cluster.config.name == upstream)
-                .any(|cluster| cluster.endpoints.iter().any(|known| &*known.address == endpoint)),
+            Series::Endpoint { upstream, endpoint } => {
+                built.clusters.iter().filter(|cluster| &*cluster.config.name == upstream).any(
+                    |cluster| cluster.endpoints.iter().any(|known| &*known.address == endpoint),
+                )
+            }
         });
         for (listener, tls) in config.listeners.iter().zip(&built.tls) {
             let certificates = tls.iter().flat_map(|tls| &tls.certificates);
@@ -344,7 +338,8 @@ fn host_options(options: &Options, config: &Config, metrics: &Metrics) -> HostOp
 
 /// `$XDG_CACHE_HOME/weir`, else `~/.cache/weir`.
 fn default_cache(environment: &Environment) -> Option<PathBuf> {
-    let folder = |name: &str| environment.get(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let folder =
+        |name: &str| environment.get(name).filter(|path| !path.is_empty()).map(PathBuf::from);
     folder("XDG_CACHE_HOME")
         .or_else(|| folder("HOME").map(|home| home.join(".cache")))
         .map(|cache| cache.join("weir"))

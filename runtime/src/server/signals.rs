@@ -67,8 +67,7 @@ pub fn run_until_signal(
             }
         }
         view.drain();
-        let grace =
-            running.built().map_or(Duration::ZERO, |built| built.config.server.grace);
+        let grace = running.built().map_or(Duration::ZERO, |built| built.config.server.grace);
         tracing::info!(?grace, "draining");
         let draining = tokio::task::spawn_blocking(move || running.stop(grace));
         tokio::select! {
@@ -109,8 +108,7 @@ fn serve_admin(
     let listener = listener.ok_or_else(|| StartError::System("admin: no socket".into()))?;
     let address = listener.local_addr();
     let metrics = running.metrics.listener("(admin)");
-    let acceptor =
-        Acceptor::new(listener, ConnectionLimit::new(None), metrics).map_err(system)?;
+    let acceptor = Acceptor::new(listener, ConnectionLimit::new(None), metrics).map_err(system)?;
     tokio::spawn(admin::serve(acceptor, view));
     Ok(address)
 }

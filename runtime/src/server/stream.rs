@@ -55,8 +55,7 @@ impl<S> Served<S> {
         if let Err(refusal) = guard.inspect(fresh) {
             tracing::debug!(violation = refusal.violation.as_str(), "request refused");
             buffer.set_filled(before + refusal.clean);
-            self.refused =
-                Some(Refused { answer: answer(refusal.violation), poisoned: false });
+            self.refused = Some(Refused { answer: answer(refusal.violation), poisoned: false });
         }
     }
 }

@@ -5,8 +5,8 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use http::HeaderValue;
 
@@ -147,8 +147,7 @@ impl EndpointState {
         let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_string() };
         let address: Arc<str> = format!("{bracketed}:{port}").into();
         let usual = if *tls { 443 } else { 80 };
-        let authority =
-            if *port == usual { bracketed } else { address.to_string() };
+        let authority = if *port == usual { bracketed } else { address.to_string() };
         let state = EndpointState {
             endpoint: endpoint.clone(),
             upstream: upstream.name.clone(),
@@ -214,16 +213,12 @@ impl Upstream {
     }
 
     /// Chooses an endpoint among those not in `tried`.
-    pub fn pick(
-        &self,
-        tried: &Tried,
-    ) -> Option<(usize, InFlightRequest, &Rc<Pool>)> {
+    pub fn pick(&self, tried: &Tried) -> Option<(usize, InFlightRequest, &Rc<Pool>)> {
         let endpoints = &self.cluster.endpoints;
         let state = |at: usize| match endpoints.get(at) {
-            Some(state) => balancer::EndpointState {
-                usable: state.is_healthy(),
-                in_flight: state.in_flight(),
-            },
+            Some(state) => {
+                balancer::EndpointState { usable: state.is_healthy(), in_flight: state.in_flight() }
+            }
             None => balancer::EndpointState { usable: false, in_flight: u32::MAX },
         };
         let at = self.balancer.borrow_mut().pick(tried, state)?;

@@ -288,7 +288,9 @@ impl Http2 {
         let stream = OpenStream(self.streams.clone());
         let sent = self.sender.try_send_request(request);
         match patience.wait(sent).await {
-            Ok(Ok(response)) => Ok((response, Lease { held: Held::Http2(stream), reused, connect })),
+            Ok(Ok(response)) => {
+                Ok((response, Lease { held: Held::Http2(stream), reused, connect }))
+            }
             Ok(Err(mut failed)) => {
                 let request = failed.take_message();
                 Err(Unanswered::failed(failed.error(), request, reused))

@@ -68,11 +68,7 @@ impl Cache {
                 }
             }
         });
-        Cache {
-            engine: engine.clone(),
-            dir,
-            loaded: Mutex::default(),
-        }
+        Cache { engine: engine.clone(), dir, loaded: Mutex::default() }
     }
 
     /// Loads a component.
@@ -86,19 +82,12 @@ impl Cache {
         }
         let (component, origin) = match self.read(&digest) {
             Some(component) => (component, Origin::Disk),
-            None => (
-                self.compile(bytes, &digest)
-                    .map_err(|problem| vec![problem])?,
-                Origin::Compiled,
-            ),
+            None => {
+                (self.compile(bytes, &digest).map_err(|problem| vec![problem])?, Origin::Compiled)
+            }
         };
         let inspected = inspect(&self.engine, &component)?;
-        let loaded = Arc::new(Loaded {
-            component,
-            digest: digest.clone(),
-            inspected,
-            origin,
-        });
+        let loaded = Arc::new(Loaded { component, digest: digest.clone(), inspected, origin });
         let mut all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, loaded| loaded.strong_count() > 0);
         all.insert(digest, Arc::downgrade(&loaded));
@@ -108,9 +97,7 @@ impl Cache {
     /// How many components are in use.
     pub fn len(&self) -> usize {
         let all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        all.values()
-            .filter(|loaded| loaded.strong_count() > 0)
-            .count()
+        all.values().filter(|loaded| loaded.strong_count() > 0).count()
     }
 
     fn known(&self, digest: &str) -> Option<Arc<Loaded>> {
@@ -186,18 +173,11 @@ fn private_dir(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     // A file of ours tells who we are; no other portable call without unsafe code does.
     let probe = dir.join(format!(".probe-{}-{}", process::id(), serial()));
-    let ours = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&probe)?
-        .metadata();
+    let ours = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&probe)?.metadata();
     fs::remove_file(&probe)?;
     let (ours, dir) = (ours?, fs::symlink_metadata(dir)?);
     if dir.uid() != ours.uid() || dir.mode() & 0o022 != 0 || !dir.is_dir() {
-        return Err(io::Error::other(
-            "others can write to the directory, or it is not ours",
-        ));
+        return Err(io::Error::other("others can write to the directory, or it is not ours"));
     }
     Ok(())
 }
@@ -233,13 +213,11 @@ fn serial() -> u64 {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]

@@ -58,12 +58,9 @@ pub fn inspect(engine: &Engine, component: &Component) -> Result<Inspected, Vec<
     let (imports, suspends) = imports(engine, component, &mut problems);
     let exports = exports(engine, component, &mut problems);
     match exports {
-        Some((hooks, exports)) if problems.is_empty() => Ok(Inspected {
-            hooks,
-            exports,
-            imports,
-            suspends,
-        }),
+        Some((hooks, exports)) if problems.is_empty() => {
+            Ok(Inspected { hooks, exports, imports, suspends })
+        }
         _ => Err(problems),
     }
 }
@@ -71,10 +68,7 @@ pub fn inspect(engine: &Engine, component: &Component) -> Result<Inspected, Vec<
 impl Inspected {
     /// Holds what it imports against what the operator granted.
     pub fn check_grants(&self, plugin: &str, grants: &Grants) -> Vec<Problem> {
-        let wants_store = self
-            .imports
-            .iter()
-            .any(|import| interface(import) == Some("store"));
+        let wants_store = self.imports.iter().any(|import| interface(import) == Some("store"));
         if !wants_store || grants.store {
             return Vec::new();
         }
@@ -84,10 +78,7 @@ impl Inspected {
         .hint(format!(
             "if it may keep state, add to [plugins.{plugin}]: grants = {{ store = true }}"
         ));
-        vec![Problem {
-            pointer: Some("/grants".into()),
-            ..problem
-        }]
+        vec![Problem { pointer: Some("/grants".into()), ..problem }]
     }
 }
 
@@ -108,9 +99,7 @@ fn imports(
             _ => problems.push(unknown_import(name)),
         }
         if let ComponentItem::ComponentInstance(instance) = kind.ty {
-            suspends |= instance
-                .exports(engine)
-                .any(|(item, _)| SUSPENDING.contains(&item));
+            suspends |= instance.exports(engine).any(|(item, _)| SUSPENDING.contains(&item));
         }
     }
     (names, suspends)
@@ -123,10 +112,8 @@ fn unknown_import(name: &str) -> Problem {
         "a plugin may import weir:plugin/{http, log, metrics, limiter, store} and wasi 0.2 without \
          sockets and http"
     };
-    Problem::component(format!(
-        "the component imports `{name}`, which nothing here provides"
-    ))
-    .hint(hint)
+    Problem::component(format!("the component imports `{name}`, which nothing here provides"))
+        .hint(hint)
 }
 
 fn exports(
@@ -202,10 +189,7 @@ fn exports(
 /// `http` of `weir:plugin/http@0.1.0`.
 fn interface(name: &str) -> Option<&str> {
     let name = name.strip_prefix(PACKAGE)?;
-    Some(
-        name.split_once('@')
-            .map_or(name, |(interface, _)| interface),
-    )
+    Some(name.split_once('@').map_or(name, |(interface, _)| interface))
 }
 
 fn check_version(name: &str, problems: &mut Vec<Problem>) {

@@ -32,11 +32,7 @@ thread_local! {
 
 impl Budget {
     pub fn new(limit: Duration) -> Budget {
-        Budget {
-            limit,
-            used: Duration::ZERO,
-            since: None,
-        }
+        Budget { limit, used: Duration::ZERO, since: None }
     }
 
     /// Counts the time up to `now`, and says whether it was too much.

@@ -32,32 +32,17 @@ impl Fault {
         let mut detail = String::new();
         let end = message.floor_char_boundary(MAX_DETAIL.min(message.len()));
         super::host::escape(&mut detail, &message[..end]);
-        Fault {
-            reason: "error",
-            detail,
-            function: None,
-            fatal: false,
-        }
+        Fault { reason: "error", detail, function: None, fatal: false }
     }
 
     /// The guest returned a reply that cannot be sent.
     pub fn invalid_reply(detail: impl Into<String>) -> Fault {
-        Fault {
-            reason: "invalid-reply",
-            detail: detail.into(),
-            function: None,
-            fatal: false,
-        }
+        Fault { reason: "invalid-reply", detail: detail.into(), function: None, fatal: false }
     }
 
     /// No instance is to be had.
     pub fn unavailable(detail: impl Into<String>) -> Fault {
-        Fault {
-            reason: "unavailable",
-            detail: detail.into(),
-            function: None,
-            fatal: false,
-        }
+        Fault { reason: "unavailable", detail: detail.into(), function: None, fatal: false }
     }
 
     /// The call did not return. `out_of_memory`: the guest was refused memory before that.
@@ -69,10 +54,7 @@ impl Fault {
             (false, true) => "memory",
             (false, false) => "trap",
         };
-        let names = error
-            .downcast_ref::<WasmBacktrace>()
-            .map(functions)
-            .unwrap_or_default();
+        let names = error.downcast_ref::<WasmBacktrace>().map(functions).unwrap_or_default();
         let mut detail = match reason {
             "deadline" => "the call took longer than `limits.deadline`".to_owned(),
             "memory" => "the call needed more than `limits.memory`".to_owned(),
@@ -81,47 +63,28 @@ impl Fault {
         if !names.is_empty() {
             detail = format!(
                 "{detail}, in {}",
-                names
-                    .iter()
-                    .take(FRAMES)
-                    .map(String::as_str)
-                    .collect::<Vec<_>>()
-                    .join(" < ")
+                names.iter().take(FRAMES).map(String::as_str).collect::<Vec<_>>().join(" < ")
             );
         }
-        Fault {
-            reason,
-            detail,
-            function: names.into_iter().next(),
-            fatal: true,
-        }
+        Fault { reason, detail, function: names.into_iter().next(), fatal: true }
     }
 }
 
 /// The guest's own functions, innermost first; the machinery of panics is left out.
 fn functions(backtrace: &WasmBacktrace) -> Vec<String> {
-    let named = backtrace
-        .frames()
-        .iter()
-        .map(|frame| match frame.func_name() {
-            Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
-            None => format!("function {}", frame.func_index()),
-        });
+    let named = backtrace.frames().iter().map(|frame| match frame.func_name() {
+        Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+        None => format!("function {}", frame.func_index()),
+    });
     let all: Vec<String> = named.collect();
-    let own: Vec<String> = all
-        .iter()
-        .filter(|name| !is_machinery(name))
-        .cloned()
-        .collect();
+    let own: Vec<String> = all.iter().filter(|name| !is_machinery(name)).cloned().collect();
     if own.is_empty() { all } else { own }
 }
 
 fn is_machinery(name: &str) -> bool {
-    [
-        "std::", "core::", "alloc::", "rust_", "__rust", "_rust", "abort", "__", "dlmalloc",
-    ]
-    .iter()
-    .any(|prefix| name.trim_start_matches('<').starts_with(prefix))
+    ["std::", "core::", "alloc::", "rust_", "__rust", "_rust", "abort", "__", "dlmalloc"]
+        .iter()
+        .any(|prefix| name.trim_start_matches('<').starts_with(prefix))
 }
 
 impl std::fmt::Display for DeadlineExceeded {

@@ -54,9 +54,7 @@ impl Functions {
             P: ComponentNamedList + Lower,
             R: ComponentNamedList + Lift,
         {
-            export
-                .map(|export| instance.get_typed_func(store, export))
-                .transpose()
+            export.map(|export| instance.get_typed_func(store, export)).transpose()
         }
         fn transform<P, R>(
             instance: &Instance,
@@ -74,9 +72,7 @@ impl Functions {
             // What is inspected is there, so these are found.
             let push = instance.get_func(&mut *store, exports.push);
             let finish = instance.get_func(&mut *store, exports.finish);
-            Ok(push
-                .zip(finish)
-                .map(|(push, finish)| TransformFunctions { open, push, finish }))
+            Ok(push.zip(finish).map(|(push, finish)| TransformFunctions { open, push, finish }))
         }
         Ok(Functions {
             describe: instance.get_typed_func(&mut *store, exports.describe)?,

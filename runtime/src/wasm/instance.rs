@@ -101,15 +101,13 @@ impl Instance {
     /// What the plugin says of itself.
     pub fn describe(&mut self, pulse: &Pulse) -> Result<About, Fault> {
         let function = self.functions.describe;
-        self.call_alone(pulse, function, (), SET_UP_LIMIT)
-            .map(|(about,)| about)
+        self.call_alone(pulse, function, (), SET_UP_LIMIT).map(|(about,)| about)
     }
 
     /// Hands over the configuration; to be done once. The inner error is the plugin's own.
     pub fn configure(&mut self, pulse: &Pulse, config: &str) -> Result<Result<(), String>, Fault> {
         let function = self.functions.configure;
-        self.call_alone(pulse, function, (config.to_owned(),), SET_UP_LIMIT)
-            .map(|(answer,)| answer)
+        self.call_alone(pulse, function, (config.to_owned(),), SET_UP_LIMIT).map(|(answer,)| answer)
     }
 
     /// The request hook.
@@ -135,8 +133,7 @@ impl Instance {
             return (exchange, Ok(Verdict::Forward));
         };
         let handle = |call| (Resource::new_own(call),);
-        self.call_suspending(pulse, function, exchange, Phase::Request, handle, verdict)
-            .await
+        self.call_suspending(pulse, function, exchange, Phase::Request, handle, verdict).await
     }
 
     /// The response hook.
@@ -160,8 +157,7 @@ impl Instance {
         let Some(function) = self.functions.on_response else {
             return (exchange, Ok(()));
         };
-        self.call_suspending(pulse, function, exchange, Phase::Response, handles, done)
-            .await
+        self.call_suspending(pulse, function, exchange, Phase::Response, handles, done).await
     }
 
     /// The completion hook.
@@ -175,14 +171,7 @@ impl Instance {
             return (exchange, Ok(()));
         };
         let arguments = |call| (Resource::new_own(call), summary.into());
-        self.call(
-            pulse,
-            function,
-            exchange,
-            Phase::Complete,
-            arguments,
-            |(), _| Ok(()),
-        )
+        self.call(pulse, function, exchange, Phase::Complete, arguments, |(), _| Ok(()))
     }
 
     /// The completion hook, on a fiber.
@@ -197,8 +186,7 @@ impl Instance {
         };
         let arguments = |call| (Resource::new_own(call), summary);
         let none = |(), _: &Exchange| Ok(());
-        self.call_suspending(pulse, function, exchange, Phase::Complete, arguments, none)
-            .await
+        self.call_suspending(pulse, function, exchange, Phase::Complete, arguments, none).await
     }
 
     /// Asks whether the request's body is to be transformed.
@@ -213,11 +201,7 @@ impl Instance {
         let (open, push, finish) = (functions.open, functions.push, functions.finish);
         let handle = |call| (Resource::new_own(call),);
         let opened = |(resource,): (Option<ResourceAny>,), _: &Exchange| {
-            Ok(resource.map(|resource| OpenTransform {
-                resource,
-                push,
-                finish,
-            }))
+            Ok(resource.map(|resource| OpenTransform { resource, push, finish }))
         };
         self.call(pulse, open, exchange, Phase::Request, handle, opened)
     }
@@ -234,14 +218,9 @@ impl Instance {
         let (open, push, finish) = (functions.open, functions.push, functions.finish);
         let handle = |call| (Resource::new_own(call),);
         let opened = |(resource,): (Option<ResourceAny>,), _: &Exchange| {
-            Ok(resource.map(|resource| OpenTransform {
-                resource,
-                push,
-                finish,
-            }))
+            Ok(resource.map(|resource| OpenTransform { resource, push, finish }))
         };
-        self.call_suspending(pulse, open, exchange, Phase::Request, handle, opened)
-            .await
+        self.call_suspending(pulse, open, exchange, Phase::Request, handle, opened).await
     }
 
     /// Asks whether the response's body is to be transformed.
@@ -255,11 +234,7 @@ impl Instance {
         };
         let (open, push, finish) = (functions.open, functions.push, functions.finish);
         let opened = |(resource,): (Option<ResourceAny>,), _: &Exchange| {
-            Ok(resource.map(|resource| OpenTransform {
-                resource,
-                push,
-                finish,
-            }))
+            Ok(resource.map(|resource| OpenTransform { resource, push, finish }))
         };
         self.call(pulse, open, exchange, Phase::Response, handles, opened)
     }
@@ -275,14 +250,9 @@ impl Instance {
         };
         let (open, push, finish) = (functions.open, functions.push, functions.finish);
         let opened = |(resource,): (Option<ResourceAny>,), _: &Exchange| {
-            Ok(resource.map(|resource| OpenTransform {
-                resource,
-                push,
-                finish,
-            }))
+            Ok(resource.map(|resource| OpenTransform { resource, push, finish }))
         };
-        self.call_suspending(pulse, open, exchange, Phase::Response, handles, opened)
-            .await
+        self.call_suspending(pulse, open, exchange, Phase::Response, handles, opened).await
     }
 
     /// One chunk through a transform.
@@ -294,17 +264,13 @@ impl Instance {
     ) -> Result<Vec<u8>, Fault> {
         // The type is looked at anew each time, for it has the chunk's lifetime in it; the chunk
         // is then copied once, into the guest.
-        let function = transform
-            .push
-            .typed::<(ResourceAny, &[u8]), Transformed>(&self.store);
+        let function = transform.push.typed::<(ResourceAny, &[u8]), Transformed>(&self.store);
         self.transform(pulse, function, (transform.resource, chunk))
     }
 
     /// What is left after the last chunk.
     pub fn finish(&mut self, pulse: &Pulse, transform: &OpenTransform) -> Result<Vec<u8>, Fault> {
-        let function = transform
-            .finish
-            .typed::<(ResourceAny,), Transformed>(&self.store);
+        let function = transform.finish.typed::<(ResourceAny,), Transformed>(&self.store);
         self.transform(pulse, function, (transform.resource,))
     }
 
@@ -377,12 +343,7 @@ impl Instance {
         self.broken = true;
         let returned = {
             let running = pin!(function.call_async(&mut self.store, arguments(call)));
-            Beating {
-                running,
-                pulse,
-                is_first: true,
-            }
-            .await
+            Beating { running, pulse, is_first: true }.await
         };
         self.broken = false;
         self.end(returned, check)

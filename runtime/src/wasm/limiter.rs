@@ -75,28 +75,18 @@ impl Bucket {
 impl Limiter {
     pub fn new() -> Limiter {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Limiter {
-            hasher: RandomState::default(),
-            shards,
-        }
+        Limiter { hasher: RandomState::default(), shards }
     }
 
     /// Takes `cost` tokens, or none if there are fewer. A new bucket starts full; one whose size
     /// changed since keeps what fits.
     pub fn take(&self, key: &str, bucket: Bucket, cost: u32, now: Instant) -> Taken {
-        let mut shard = self
-            .shard(key)
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self.shard(key).lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(level) = shard.buckets.get_mut(key) {
             return level.take(bucket, cost, now);
         }
         shard.sweep_buckets(now);
-        let mut level = Level {
-            tokens: f64::from(bucket.burst),
-            at: now,
-            full_at: now,
-        };
+        let mut level = Level { tokens: f64::from(bucket.burst), at: now, full_at: now };
         let taken = level.take(bucket, cost, now);
         shard.buckets.insert(key.into(), level);
         taken
@@ -104,10 +94,7 @@ impl Limiter {
 
     /// One place among `limit`, given back when it is dropped.
     pub fn enter(&self, key: &str, limit: u32) -> Option<InFlight> {
-        let mut shard = self
-            .shard(key)
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self.shard(key).lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = shard.in_flight.get(key) {
             return InFlight::enter(count, limit);
         }
@@ -149,11 +136,7 @@ impl Level {
         let cost = f64::from(cost);
         // A billionth of a token is rounding, not a refusal.
         let allowed = tokens + 1e-9 >= cost;
-        self.tokens = if allowed {
-            (tokens - cost).max(0.0)
-        } else {
-            tokens
-        };
+        self.tokens = if allowed { (tokens - cost).max(0.0) } else { tokens };
         self.at = now.max(self.at);
         let until_full = bucket.time_for(burst - self.tokens);
         // A bucket that takes longer than the clock can say is never swept as full.
@@ -163,11 +146,7 @@ impl Level {
             (false, true) => Duration::MAX,
             (false, false) => bucket.time_for(cost - tokens),
         };
-        Taken {
-            allowed,
-            remaining: self.tokens as u32,
-            wait,
-        }
+        Taken { allowed, remaining: self.tokens as u32, wait }
     }
 }
 
@@ -184,8 +163,7 @@ impl Shard {
 
     fn sweep_in_flight(&mut self) {
         if self.in_flight.len() >= (self.swept_in_flight * 2).max(SWEEP_FROM) {
-            self.in_flight
-                .retain(|_, count| count.load(Ordering::Relaxed) > 0);
+            self.in_flight.retain(|_, count| count.load(Ordering::Relaxed) > 0);
             self.swept_in_flight = self.in_flight.len();
         }
     }

@@ -57,10 +57,7 @@ impl LoadedPlugin {
             backoff: Mutex::default(),
             failing: AtomicBool::new(false),
         });
-        Rc::new(Member {
-            desk,
-            warm: Cell::new(Some(prepared.0)),
-        })
+        Rc::new(Member { desk, warm: Cell::new(Some(prepared.0)) })
     }
 }
 
@@ -79,26 +76,18 @@ impl Middleware for Member {
 
     fn on_request(&self, exchange: Box<Exchange>) -> Step<Verdict> {
         if self.desk.plugin.suspends() {
-            return self.suspending(
-                Hook::Request,
-                exchange,
-                async |instance, pulse, exchange| {
-                    instance.on_request_suspending(pulse, exchange).await
-                },
-            );
+            return self.suspending(Hook::Request, exchange, async |instance, pulse, exchange| {
+                instance.on_request_suspending(pulse, exchange).await
+            });
         }
         self.at_once(Hook::Request, exchange, Instance::on_request)
     }
 
     fn on_response(&self, exchange: Box<Exchange>) -> Step<()> {
         if self.desk.plugin.suspends() {
-            return self.suspending(
-                Hook::Response,
-                exchange,
-                async |instance, pulse, exchange| {
-                    instance.on_response_suspending(pulse, exchange).await
-                },
-            );
+            return self.suspending(Hook::Response, exchange, async |instance, pulse, exchange| {
+                instance.on_response_suspending(pulse, exchange).await
+            });
         }
         self.at_once(Hook::Response, exchange, Instance::on_response)
     }
@@ -106,33 +95,21 @@ impl Middleware for Member {
     fn open_request_transform(&self, exchange: Box<Exchange>) -> Step<Option<Box<dyn Transform>>> {
         if self.desk.plugin.suspends() {
             let call = async |instance: &mut Instance, pulse: &Pulse, exchange| {
-                instance
-                    .open_request_transform_suspending(pulse, exchange)
-                    .await
+                instance.open_request_transform_suspending(pulse, exchange).await
             };
             return self.open_suspending(Hook::RequestBody, exchange, call);
         }
-        self.open(
-            Hook::RequestBody,
-            exchange,
-            Instance::open_request_transform,
-        )
+        self.open(Hook::RequestBody, exchange, Instance::open_request_transform)
     }
 
     fn open_response_transform(&self, exchange: Box<Exchange>) -> Step<Option<Box<dyn Transform>>> {
         if self.desk.plugin.suspends() {
             let call = async |instance: &mut Instance, pulse: &Pulse, exchange| {
-                instance
-                    .open_response_transform_suspending(pulse, exchange)
-                    .await
+                instance.open_response_transform_suspending(pulse, exchange).await
             };
             return self.open_suspending(Hook::ResponseBody, exchange, call);
         }
-        self.open(
-            Hook::ResponseBody,
-            exchange,
-            Instance::open_response_transform,
-        )
+        self.open(Hook::ResponseBody, exchange, Instance::open_response_transform)
     }
 
     fn on_complete(&self, exchange: Box<Exchange>, summary: &Summary) -> Step<()> {
@@ -142,9 +119,7 @@ impl Middleware for Member {
                 Hook::Completion,
                 exchange,
                 async |instance, pulse, exchange| {
-                    instance
-                        .on_complete_suspending(pulse, exchange, summary)
-                        .await
+                    instance.on_complete_suspending(pulse, exchange, summary).await
                 },
             );
         }
@@ -316,11 +291,7 @@ impl Desk {
 
     /// An idle instance, or a new one unless the plugin is paused.
     fn obtain(&self) -> Result<Box<Instance>, Fault> {
-        let spare = self
-            .spare
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(instance) = spare {
             return Ok(instance);
         }
@@ -351,10 +322,7 @@ impl Desk {
 
     pub fn succeeded(&self) {
         if self.failing.load(Ordering::Relaxed) {
-            self.backoff
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .succeeded();
+            self.backoff.lock().unwrap_or_else(PoisonError::into_inner).succeeded();
             self.failing.store(false, Ordering::Relaxed);
         }
     }
@@ -368,23 +336,11 @@ impl Desk {
         let shared = &self.plugin.template.shared;
         shared.metrics.failed(hook, fault.reason);
         let plugin = &*self.plugin.name;
-        let Fault {
-            reason,
-            detail,
-            function,
-            fatal,
-        } = fault;
+        let Fault { reason, detail, function, fatal } = fault;
         let function = function.unwrap_or_default();
         let hook = hook.as_str();
         if reason == "unavailable" {
-            tracing::debug!(
-                plugin,
-                route,
-                request,
-                hook,
-                reason,
-                "plugin failed: {detail}"
-            );
+            tracing::debug!(plugin, route, request, hook, reason, "plugin failed: {detail}");
         } else {
             tracing::error!(
                 plugin,
@@ -407,10 +363,6 @@ impl Desk {
                 );
             }
         }
-        Failure {
-            plugin: self.plugin.name.clone(),
-            reason,
-            detail,
-        }
+        Failure { plugin: self.plugin.name.clone(), reason, detail }
     }
 }

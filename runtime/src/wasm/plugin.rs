@@ -96,14 +96,7 @@ impl Host {
         let ticker = Arc::new(Ticker::start(&engine)?);
         let cache = Cache::new(&engine, options.cache_dir.as_deref());
         let (registry, loaded) = Default::default();
-        Ok(Host {
-            engine,
-            ticker,
-            cache,
-            registry,
-            options,
-            loaded,
-        })
+        Ok(Host { engine, ticker, cache, registry, options, loaded })
     }
 
     /// Loads a plugin: reads, compiles (or takes from the cache), inspects, instantiates and
@@ -114,10 +107,7 @@ impl Host {
     /// Every reason found why the plugin cannot be used.
     pub fn load(&self, plugin: &config::Plugin) -> Result<Arc<LoadedPlugin>, Vec<PluginProblem>> {
         let of = |problems: Vec<Problem>| -> Vec<PluginProblem> {
-            problems
-                .into_iter()
-                .map(|problem| problem.of(&plugin.name))
-                .collect()
+            problems.into_iter().map(|problem| problem.of(&plugin.name)).collect()
         };
         let component = self.component(&plugin.component).map_err(of)?;
         if let Some(known) = self.known(plugin, &component) {
@@ -126,17 +116,8 @@ impl Host {
         let compiled = component.origin == Origin::Compiled;
         let loaded = Arc::new(self.build(plugin, component).map_err(of)?);
         let (name, version) = (&*loaded.about.name, &*loaded.about.version);
-        tracing::info!(
-            plugin = &*plugin.name,
-            name,
-            version,
-            compiled,
-            "plugin loaded"
-        );
-        let known = Known {
-            config: plugin.clone(),
-            plugin: Arc::downgrade(&loaded),
-        };
+        tracing::info!(plugin = &*plugin.name, name, version, compiled, "plugin loaded");
+        let known = Known { config: plugin.clone(), plugin: Arc::downgrade(&loaded) };
         let mut all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, known| known.plugin.strong_count() > 0);
         all.insert(plugin.name.clone(), known);
@@ -189,11 +170,7 @@ impl Host {
     fn component(&self, source: &ComponentSource) -> Result<Arc<Loaded>, Vec<Problem>> {
         match source {
             ComponentSource::BuiltIn(name) => {
-                let known = self
-                    .options
-                    .built_ins
-                    .iter()
-                    .find(|(known, _)| **known == **name);
+                let known = self.options.built_ins.iter().find(|(known, _)| **known == **name);
                 match known {
                     Some((_, bytes)) => self.cache.load(bytes),
                     None => Err(vec![self.unknown_built_in(name)]),
@@ -201,10 +178,7 @@ impl Host {
             }
             ComponentSource::File(path) => {
                 let bytes = fs::read(path).map_err(|error| {
-                    vec![Problem::component(format!(
-                        "cannot read {}: {error}",
-                        path.display()
-                    ))]
+                    vec![Problem::component(format!("cannot read {}: {error}", path.display()))]
                 })?;
                 self.cache.load(&bytes)
             }
@@ -212,12 +186,7 @@ impl Host {
     }
 
     fn unknown_built_in(&self, name: &str) -> Problem {
-        let names: Vec<&str> = self
-            .options
-            .built_ins
-            .iter()
-            .map(|(name, _)| *name)
-            .collect();
+        let names: Vec<&str> = self.options.built_ins.iter().map(|(name, _)| *name).collect();
         Problem::component(format!("there is no built-in plugin `{name}`")).hint(format!(
             "built in are: {}; a file is written with a slash, as in \"./{name}.wasm\"",
             names.join(", ")
@@ -228,10 +197,7 @@ impl Host {
         let all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let known = all.get(&plugin.name)?;
         // Where the table stands may change without the plugin changing.
-        let config = config::Plugin {
-            place: known.config.place.clone(),
-            ..plugin.clone()
-        };
+        let config = config::Plugin { place: known.config.place.clone(), ..plugin.clone() };
         let loaded = known.plugin.upgrade()?;
         (config == known.config && loaded.component.digest == component.digest).then_some(loaded)
     }
@@ -241,18 +207,14 @@ impl Host {
         plugin: &config::Plugin,
         component: Arc<Loaded>,
     ) -> Result<LoadedPlugin, Vec<Problem>> {
-        let ungranted = component
-            .inspected
-            .check_grants(&plugin.name, &plugin.grants);
+        let ungranted = component.inspected.check_grants(&plugin.name, &plugin.grants);
         if !ungranted.is_empty() {
             return Err(ungranted);
         }
         let template = self.template(plugin, &component).map_err(|error| {
             vec![
-                Problem::component(format!(
-                    "the component does not fit the contract: {error:#}"
-                ))
-                .hint("rebuild it against weir:plugin@0.1.0"),
+                Problem::component(format!("the component does not fit the contract: {error:#}"))
+                    .hint("rebuild it against weir:plugin@0.1.0"),
             ]
         })?;
         let pulse = self.ticker.pulse();
@@ -263,9 +225,7 @@ impl Host {
                 vec![Problem::component(message)]
             }
         };
-        let mut first = template
-            .instantiate(&pulse)
-            .map_err(unusable("starting the component"))?;
+        let mut first = template.instantiate(&pulse).map_err(unusable("starting the component"))?;
         let about = first.describe(&pulse).map_err(unusable("`describe`"))?;
         schema::check(&plugin.config, &about.config_schema)?;
         first
@@ -303,9 +263,7 @@ impl Host {
             memory: plugin.limits.memory,
             limit: plugin.limits.deadline,
             keeps_backup: plugin.on_failure == OnFailure::Skip,
-            shared: self
-                .registry
-                .shared(&plugin.name, &self.options.metrics, &self.options.clock),
+            shared: self.registry.shared(&plugin.name, &self.options.metrics, &self.options.clock),
         })
     }
 }
@@ -347,20 +305,14 @@ impl LoadedPlugin {
     /// # Errors
     /// Where there is no instance to be had, or `configure` refused what it took before.
     pub fn prepare(&self) -> Result<PreparedInstance, PluginProblem> {
-        let first = self
-            .first
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(first) = first {
             return Ok(PreparedInstance(first));
         }
-        self.instance(&self.ticker.pulse())
-            .map(PreparedInstance)
-            .map_err(|fault| {
-                Problem::component(format!("no instance ({}): {}", fault.reason, fault.detail))
-                    .of(&self.name)
-            })
+        self.instance(&self.ticker.pulse()).map(PreparedInstance).map_err(|fault| {
+            Problem::component(format!("no instance ({}): {}", fault.reason, fault.detail))
+                .of(&self.name)
+        })
     }
 
     /// A fresh, configured instance.

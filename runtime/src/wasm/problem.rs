@@ -28,11 +28,7 @@ pub struct Problem {
 impl Problem {
     /// About the component itself.
     pub fn component(message: impl Into<String>) -> Problem {
-        Problem {
-            pointer: Some("/component".into()),
-            message: message.into(),
-            hint: None,
-        }
+        Problem { pointer: Some("/component".into()), message: message.into(), hint: None }
     }
 
     /// With what to do next.

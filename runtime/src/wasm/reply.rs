@@ -19,10 +19,7 @@ const MAX_DELAY_MILLIS: u32 = 300_000;
 /// Checks a reply.
 pub fn check(reply: bindings::Reply, limits: HeadLimits) -> Result<Reply, Fault> {
     let Some(status) = legal_status(reply.status) else {
-        return Err(Fault::invalid_reply(format!(
-            "status {} is not in 200 to 599",
-            reply.status
-        )));
+        return Err(Fault::invalid_reply(format!("status {} is not in 200 to 599", reply.status)));
     };
     if reply.delay_millis > MAX_DELAY_MILLIS {
         return Err(Fault::invalid_reply(format!(
@@ -34,8 +31,8 @@ pub fn check(reply: bindings::Reply, limits: HeadLimits) -> Result<Reply, Fault>
     let mut bytes = Some(0);
     for (name, value) in &reply.headers {
         let line = fields::legal_line(name, value);
-        line.and_then(|line| fields::append(&mut headers, &mut bytes, limits, line))
-            .map_err(|error| {
+        line.and_then(|line| fields::append(&mut headers, &mut bytes, limits, line)).map_err(
+            |error| {
                 Fault::invalid_reply(match error {
                     HeaderError::InvalidSyntax => {
                         format!("field {name:?} has an illegal name or value")
@@ -45,7 +42,8 @@ pub fn check(reply: bindings::Reply, limits: HeadLimits) -> Result<Reply, Fault>
                         "the head exceeds the listener's limits".to_owned()
                     }
                 })
-            })?;
+            },
+        )?;
     }
     Ok(Reply {
         status,

@@ -12,12 +12,8 @@ use super::problem::Problem;
 /// # Errors
 /// Every violation, or that the schema itself is none.
 pub fn check(config: &str, schema: &str) -> Result<(), Vec<Problem>> {
-    let config: Value = serde_json::from_str(config).map_err(|error| {
-        vec![at(
-            "",
-            format!("the configuration is no JSON object: {error}"),
-        )]
-    })?;
+    let config: Value = serde_json::from_str(config)
+        .map_err(|error| vec![at("", format!("the configuration is no JSON object: {error}"))])?;
     if schema.trim().is_empty() {
         let none = config.as_object().is_none_or(Map::is_empty);
         let problem = || at("", "the plugin takes no configuration").hint("remove `config`");
@@ -38,18 +34,10 @@ pub fn check(config: &str, schema: &str) -> Result<(), Vec<Problem>> {
             at(&place, error.masked_with("this value").to_string())
         })
         .collect();
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 /// About a place in `config`.
 pub fn at(pointer: &str, message: impl Into<String>) -> Problem {
-    Problem {
-        pointer: Some(format!("/config{pointer}")),
-        message: message.into(),
-        hint: None,
-    }
+    Problem { pointer: Some(format!("/config{pointer}")), message: message.into(), hint: None }
 }

@@ -101,11 +101,7 @@ impl State {
             request_bytes: None,
             response_bytes: None,
             budget: Budget::default(),
-            caps: Caps {
-                memory,
-                used: 0,
-                refused: false,
-            },
+            caps: Caps { memory, used: 0, refused: false },
             metrics: WorkerCustomMetrics::new(shared.metrics.custom().clone()),
             shared,
             stdout: Output::default(),
@@ -129,10 +125,8 @@ impl State {
     /// Without an [`enter`](Self::enter) before it.
     pub fn leave(&mut self, failed: bool) -> Box<Exchange> {
         self.phase = Phase::None;
-        let mut exchange = self
-            .exchange
-            .take()
-            .expect("a call is left once for each time it is entered");
+        let mut exchange =
+            self.exchange.take().expect("a call is left once for each time it is entered");
         if let Some(backup) = self.backup.take()
             && failed
         {
@@ -237,8 +231,7 @@ impl Backup {
                 }
             }
             Part::Attributes => {
-                self.attributes
-                    .get_or_insert_with(|| exchange.attributes.clone());
+                self.attributes.get_or_insert_with(|| exchange.attributes.clone());
             }
             Part::InFlight => {
                 self.in_flight.get_or_insert(exchange.in_flight.len());

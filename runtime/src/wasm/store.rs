@@ -97,9 +97,8 @@ impl Store {
         let (old, expiry) = match entries.get(key, now) {
             None => (0, Expiry::new(ttl, now)),
             Some(entry) => {
-                let number = std::str::from_utf8(&entry.value)
-                    .ok()
-                    .and_then(|text| text.parse().ok());
+                let number =
+                    std::str::from_utf8(&entry.value).ok().and_then(|text| text.parse().ok());
                 let Some(number) = number else {
                     return Err(Refused::NotCountable(format!(
                         "the value under `{key}` is no number"
@@ -109,9 +108,7 @@ impl Store {
             }
         };
         let Some(sum) = i64::checked_add(old, by) else {
-            return Err(Refused::NotCountable(format!(
-                "the sum under `{key}` exceeds 64 bits"
-            )));
+            return Err(Refused::NotCountable(format!("the sum under `{key}` exceeds 64 bits")));
         };
         entries.set(key, Bytes::from(sum.to_string()), expiry, now);
         Ok(sum)
@@ -147,9 +144,7 @@ impl Store {
 
 impl Entries {
     fn get(&self, key: &str, now: Instant) -> Option<&Entry> {
-        self.by_key
-            .get(key)
-            .filter(|entry| !entry.order.expiry.is_past(now))
+        self.by_key.get(key).filter(|entry| !entry.order.expiry.is_past(now))
     }
 
     fn set(&mut self, key: &str, value: Bytes, expiry: Expiry, now: Instant) {
@@ -157,10 +152,7 @@ impl Entries {
         let bytes = key.len() + value.len() + ENTRY_BYTES;
         self.make_room(bytes, now);
         self.serial += 1;
-        let order = Order {
-            expiry,
-            serial: self.serial,
-        };
+        let order = Order { expiry, serial: self.serial };
         let key: Arc<str> = key.into();
         self.bytes += bytes;
         self.by_expiry.insert(order, key.clone());
@@ -188,8 +180,7 @@ impl Entries {
 
 impl Expiry {
     fn new(ttl: Option<Duration>, now: Instant) -> Expiry {
-        ttl.and_then(|ttl| now.checked_add(ttl))
-            .map_or(Expiry::Never, Expiry::At)
+        ttl.and_then(|ttl| now.checked_add(ttl)).map_or(Expiry::Never, Expiry::At)
     }
 
     fn is_past(self, now: Instant) -> bool {
@@ -198,11 +189,7 @@ impl Expiry {
 }
 
 fn check(key: &str, value: &Bytes) -> Result<(), Refused> {
-    if key.len() > MAX_KEY || value.len() > MAX_VALUE {
-        Err(Refused::TooLarge)
-    } else {
-        Ok(())
-    }
+    if key.len() > MAX_KEY || value.len() > MAX_VALUE { Err(Refused::TooLarge) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -56,10 +56,7 @@ impl Ticker {
         let handle = std::thread::Builder::new()
             .name("weir-ticker".into())
             .spawn(move || run(&engine, &of_thread))?;
-        Ok(Ticker {
-            shared,
-            thread: handle.thread().clone(),
-        })
+        Ok(Ticker { shared, thread: handle.thread().clone() })
     }
 
     /// One more caller.
@@ -70,11 +67,7 @@ impl Ticker {
             shared: self.shared.clone(),
             thread: self.thread.clone(),
         });
-        let mut pulses = self
-            .shared
-            .pulses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut pulses = self.shared.pulses.lock().unwrap_or_else(PoisonError::into_inner);
         pulses.retain(|known| known.strong_count() > 0);
         pulses.push(Arc::downgrade(&pulse));
         pulse
@@ -113,13 +106,10 @@ impl Shared {
     /// Whether a guest runs now or has run since the last look.
     fn is_active(&self) -> bool {
         let pulses = self.pulses.lock().unwrap_or_else(PoisonError::into_inner);
-        pulses
-            .iter()
-            .filter_map(Weak::upgrade)
-            .fold(false, |active, pulse| {
-                let beaten = pulse.beaten.swap(false, Ordering::Relaxed);
-                active || beaten || pulse.running.load(Ordering::Relaxed)
-            })
+        pulses.iter().filter_map(Weak::upgrade).fold(false, |active, pulse| {
+            let beaten = pulse.beaten.swap(false, Ordering::Relaxed);
+            active || beaten || pulse.running.load(Ordering::Relaxed)
+        })
     }
 }
 

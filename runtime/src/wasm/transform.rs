@@ -32,13 +32,7 @@ impl GuestTransform {
         route: Arc<str>,
         request: String,
     ) -> Self {
-        GuestTransform {
-            desk,
-            hook,
-            open: Some((instance, transform)),
-            route,
-            request,
-        }
+        GuestTransform { desk, hook, open: Some((instance, transform)), route, request }
     }
 
     fn call(
@@ -47,9 +41,7 @@ impl GuestTransform {
     ) -> Result<Bytes, Failure> {
         let Some((instance, transform)) = &mut self.open else {
             let fault = Fault::unavailable("the body ended already");
-            return Err(self
-                .desk
-                .report(self.hook, &self.route, &self.request, fault));
+            return Err(self.desk.report(self.hook, &self.route, &self.request, fault));
         };
         let called = self.desk.metrics().called(self.hook);
         let result = call(instance, transform, &self.desk);
@@ -58,9 +50,7 @@ impl GuestTransform {
             Ok(bytes) => Ok(Bytes::from(bytes)),
             Err(fault) => {
                 self.end();
-                Err(self
-                    .desk
-                    .report(self.hook, &self.route, &self.request, fault))
+                Err(self.desk.report(self.hook, &self.route, &self.request, fault))
             }
         }
     }

@@ -148,51 +148,24 @@ pub struct Metric {
     pub value: f64,
 }
 
-const GET: Request = Request {
-    method: "GET",
-    target: "/",
-    fields: &[],
-    body: b"",
-};
+const GET: Request = Request { method: "GET", target: "/", fields: &[], body: b"" };
 
-const OK: Answer = Answer {
-    status: 200,
-    fields: &[],
-    body: b"answer",
-};
+const OK: Answer = Answer { status: 200, fields: &[], body: b"answer" };
 
-const FORWARDED: Seen = Seen {
-    method: "GET",
-    target: "/",
-    host: "example.com",
-    fields: &[],
-    body: b"",
-};
+const FORWARDED: Seen =
+    Seen { method: "GET", target: "/", host: "example.com", fields: &[], body: b"" };
 
-const ANSWERED: Got = Got {
-    status: 200,
-    fields: &[],
-    body: Some(b"answer"),
-    cut: false,
-    delay_millis: 0,
-};
+const ANSWERED: Got =
+    Got { status: 200, fields: &[], body: Some(b"answer"), cut: false, delay_millis: 0 };
 
 /// A request that passes, and its answer.
-const PASSES: Expect = Expect {
-    upstream: Some(FORWARDED),
-    client: ANSWERED,
-    log: &[],
-    metrics: &[],
-};
+const PASSES: Expect =
+    Expect { upstream: Some(FORWARDED), client: ANSWERED, log: &[], metrics: &[] };
 
 /// The plugin failed in its request hook, and `on_failure` is `reject`.
 const FAILS: Expect = Expect {
     upstream: None,
-    client: Got {
-        status: 500,
-        body: None,
-        ..ANSWERED
-    },
+    client: Got { status: 500, body: None, ..ANSWERED },
     log: &[],
     metrics: &[],
 };
@@ -235,12 +208,7 @@ const fn answers(
         request: GET,
         upstream,
         expect: Expect {
-            client: Got {
-                status: upstream.status,
-                body: Some(upstream.body),
-                fields,
-                ..ANSWERED
-            },
+            client: Got { status: upstream.status, body: Some(upstream.body), fields, ..ANSWERED },
             ..PASSES
         },
     }

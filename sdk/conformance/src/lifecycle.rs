@@ -33,18 +33,10 @@ pub(crate) const attribute_overflow: Behaviour = Behaviour {
 pub(crate) const completion: Behaviour = Behaviour {
     id: "completion",
     guest: "The completion hook logs `completed` at `info` with the fields `status`, `request_bytes`, `response_bytes` and `timed` (`yes` if the duration is above 0).",
-    request: Request {
-        method: "POST",
-        body: b"12345",
-        ..GET
-    },
+    request: Request { method: "POST", body: b"12345", ..GET },
     upstream: OK,
     expect: Expect {
-        upstream: Some(Seen {
-            method: "POST",
-            body: b"12345",
-            ..FORWARDED
-        }),
+        upstream: Some(Seen { method: "POST", body: b"12345", ..FORWARDED }),
         log: &[Line {
             level: "info",
             message: "completed",

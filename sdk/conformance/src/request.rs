@@ -9,10 +9,7 @@ use super::*;
 pub(crate) const request_header: Behaviour = reports(
     "request_header",
     "`x-out` = first value of `X-In` (asked in that case).",
-    Request {
-        fields: &[("x-in", b"a"), ("x-in", b"b")],
-        ..GET
-    },
+    Request { fields: &[("x-in", b"a"), ("x-in", b"b")], ..GET },
     &[("x-out", &[b"a"])],
 );
 
@@ -27,12 +24,7 @@ pub(crate) const request_header_values: Behaviour = reports(
     "request_header_values",
     "`x-out` = every value of `x-in`, joined with `|`.",
     Request {
-        fields: &[
-            ("x-in", b"a"),
-            ("x-other", b"o"),
-            ("x-in", b""),
-            ("x-in", b"c, d"),
-        ],
+        fields: &[("x-in", b"a"), ("x-other", b"o"), ("x-in", b""), ("x-in", b"c, d")],
         ..GET
     },
     &[("x-out", &[b"a||c, d"])],
@@ -41,50 +33,35 @@ pub(crate) const request_header_values: Behaviour = reports(
 pub(crate) const request_headers: Behaviour = reports(
     "request_headers",
     "`x-out` = each line of the head whose name begins with `x-in`, as `NAME=VALUE`, joined with `|`.",
-    Request {
-        fields: &[("X-In-2", b"a"), ("x-in-1", b"b"), ("x-in-2", b"c")],
-        ..GET
-    },
+    Request { fields: &[("X-In-2", b"a"), ("x-in-1", b"b"), ("x-in-2", b"c")], ..GET },
     &[("x-out", &[b"x-in-2=a|x-in-2=c|x-in-1=b"])],
 );
 
 pub(crate) const set_request_header: Behaviour = reports(
     "set_request_header",
     "Sets `X-In` to `new` and `x-more` to `more`.",
-    Request {
-        fields: &[("x-in", b"a"), ("x-in", b"b")],
-        ..GET
-    },
+    Request { fields: &[("x-in", b"a"), ("x-in", b"b")], ..GET },
     &[("x-in", &[b"new"]), ("x-more", &[b"more"])],
 );
 
 pub(crate) const append_request_header: Behaviour = reports(
     "append_request_header",
     "Appends `b` to `x-in`.",
-    Request {
-        fields: &[("x-in", b"a")],
-        ..GET
-    },
+    Request { fields: &[("x-in", b"a")], ..GET },
     &[("x-in", &[b"a", b"b"])],
 );
 
 pub(crate) const remove_request_header: Behaviour = reports(
     "remove_request_header",
     "Removes `x-in`, and `x-absent`, which is not there.",
-    Request {
-        fields: &[("x-in", b"a"), ("X-In", b"b"), ("x-stays", b"s")],
-        ..GET
-    },
+    Request { fields: &[("x-in", b"a"), ("X-In", b"b"), ("x-stays", b"s")], ..GET },
     &[("x-in", &[]), ("x-stays", &[b"s"])],
 );
 
 pub(crate) const request_value_not_utf8: Behaviour = reports(
     "request_value_not_utf8",
     "Appends the first value of `x-in` to `x-out`, byte for byte.",
-    Request {
-        fields: &[("x-in", b"\xffa\xfe")],
-        ..GET
-    },
+    Request { fields: &[("x-in", b"\xffa\xfe")], ..GET },
     &[("x-out", &[b"\xffa\xfe"])],
 );
 
@@ -93,10 +70,7 @@ pub(crate) const request_illegal_fields: Behaviour = reports(
     "Sets `bad name`, the empty name, `x-bad` to `a\\r\\nb: c`, and `x-bad` to a NUL; `x-out` = the four refusals, joined with `|`.",
     GET,
     &[
-        (
-            "x-out",
-            &[b"invalid-syntax|invalid-syntax|invalid-syntax|invalid-syntax"],
-        ),
+        ("x-out", &[b"invalid-syntax|invalid-syntax|invalid-syntax|invalid-syntax"]),
         ("x-bad", &[]),
         ("b", &[]),
     ],
@@ -106,10 +80,7 @@ pub(crate) const request_forbidden_fields: Behaviour = reports(
     "request_forbidden_fields",
     "Sets `Host`, `content-length`, `transfer-encoding`, `connection` and `upgrade` to `x`, and removes `host`; `x-out` = the six refusals, joined with `|`.",
     GET,
-    &[(
-        "x-out",
-        &[b"forbidden|forbidden|forbidden|forbidden|forbidden|forbidden"],
-    )],
+    &[("x-out", &[b"forbidden|forbidden|forbidden|forbidden|forbidden|forbidden"])],
 );
 
 pub(crate) const request_size_exceeded: Behaviour = reports(
@@ -122,15 +93,8 @@ pub(crate) const request_size_exceeded: Behaviour = reports(
 pub(crate) const request_facts: Behaviour = reports(
     "request_facts",
     "`x-out` = method, scheme, authority, path with query, route and the client's address, joined with `|`; the client speaks plain HTTP from 127.0.0.1.",
-    Request {
-        method: "PATCH",
-        target: "/a%20b?c=d&c",
-        ..GET
-    },
-    &[(
-        "x-out",
-        &[b"PATCH|http|example.com|/a%20b?c=d&c|conformance|127.0.0.1"],
-    )],
+    Request { method: "PATCH", target: "/a%20b?c=d&c", ..GET },
+    &[("x-out", &[b"PATCH|http|example.com|/a%20b?c=d&c|conformance|127.0.0.1"])],
 );
 
 pub(crate) const request_id: Behaviour = reports(
@@ -173,10 +137,7 @@ pub(crate) const set_authority: Behaviour = Behaviour {
 pub(crate) const set_path_with_query: Behaviour = Behaviour {
     id: "set_path_with_query",
     guest: "Sets path and query to `/b?c=d`; then to `b`, and to `/a b`; `x-out` = the two refusals, joined with `|`.",
-    request: Request {
-        target: "/a",
-        ..GET
-    },
+    request: Request { target: "/a", ..GET },
     upstream: OK,
     expect: Expect {
         upstream: Some(Seen {
@@ -191,33 +152,21 @@ pub(crate) const set_path_with_query: Behaviour = Behaviour {
 pub(crate) const read_request_body: Behaviour = reports(
     "read_request_body",
     "Reads the body with a limit of 1,024; `x-out` = its length. The upstream gets it all the same.",
-    Request {
-        method: "POST",
-        body: b"the quick brown fox jumps over the lazy dog",
-        ..GET
-    },
+    Request { method: "POST", body: b"the quick brown fox jumps over the lazy dog", ..GET },
     &[("x-out", &[b"43"])],
 );
 
 pub(crate) const read_request_body_too_large: Behaviour = reports(
     "read_request_body_too_large",
     "Reads the body with a limit of 4; `x-out` = the error. The upstream gets it all the same.",
-    Request {
-        method: "POST",
-        body: b"12345",
-        ..GET
-    },
+    Request { method: "POST", body: b"12345", ..GET },
     &[("x-out", &[b"too-large"])],
 );
 
 pub(crate) const set_request_body: Behaviour = Behaviour {
     id: "set_request_body",
     guest: "Sets the body to `replaced by the guest`.",
-    request: Request {
-        method: "POST",
-        body: b"old",
-        ..GET
-    },
+    request: Request { method: "POST", body: b"old", ..GET },
     upstream: OK,
     expect: Expect {
         upstream: Some(Seen {
@@ -269,10 +218,7 @@ pub(crate) const reply: Behaviour = Behaviour {
 pub(crate) const reply_to_head: Behaviour = Behaviour {
     id: "reply_to_head",
     guest: "As `reply`, to a HEAD request: no body comes, the length stays.",
-    request: Request {
-        method: "HEAD",
-        ..GET
-    },
+    request: Request { method: "HEAD", ..GET },
     upstream: OK,
     expect: Expect {
         upstream: None,
@@ -293,12 +239,7 @@ pub(crate) const reply_delay: Behaviour = Behaviour {
     upstream: OK,
     expect: Expect {
         upstream: None,
-        client: Got {
-            status: 204,
-            body: Some(b""),
-            delay_millis: 300,
-            ..ANSWERED
-        },
+        client: Got { status: 204, body: Some(b""), delay_millis: 300, ..ANSWERED },
         ..PASSES
     },
 };

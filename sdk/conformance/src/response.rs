@@ -31,70 +31,49 @@ pub(crate) const set_response_status: Behaviour = Behaviour {
 pub(crate) const response_header: Behaviour = answers(
     "response_header",
     "`x-out` = first value of `X-In` (asked in that case).",
-    Answer {
-        fields: &[("x-in", b"a"), ("x-in", b"b")],
-        ..OK
-    },
+    Answer { fields: &[("x-in", b"a"), ("x-in", b"b")], ..OK },
     &[("x-out", &[b"a"])],
 );
 
 pub(crate) const response_header_values: Behaviour = answers(
     "response_header_values",
     "`x-out` = every value of `x-in`, joined with `|`.",
-    Answer {
-        fields: &[("x-in", b"a"), ("x-in", b""), ("x-in", b"c")],
-        ..OK
-    },
+    Answer { fields: &[("x-in", b"a"), ("x-in", b""), ("x-in", b"c")], ..OK },
     &[("x-out", &[b"a||c"])],
 );
 
 pub(crate) const response_headers: Behaviour = answers(
     "response_headers",
     "`x-out` = each line of the head whose name begins with `x-in`, as `NAME=VALUE`, joined with `|`.",
-    Answer {
-        fields: &[("x-in-2", b"a"), ("x-in-1", b"b"), ("x-in-2", b"c")],
-        ..OK
-    },
+    Answer { fields: &[("x-in-2", b"a"), ("x-in-1", b"b"), ("x-in-2", b"c")], ..OK },
     &[("x-out", &[b"x-in-2=a|x-in-2=c|x-in-1=b"])],
 );
 
 pub(crate) const set_response_header: Behaviour = answers(
     "set_response_header",
     "Sets `X-In` to `new` and `x-more` to `more`.",
-    Answer {
-        fields: &[("x-in", b"a"), ("x-in", b"b")],
-        ..OK
-    },
+    Answer { fields: &[("x-in", b"a"), ("x-in", b"b")], ..OK },
     &[("x-in", &[b"new"]), ("x-more", &[b"more"])],
 );
 
 pub(crate) const append_response_header: Behaviour = answers(
     "append_response_header",
     "Appends `c=d` to `set-cookie`.",
-    Answer {
-        fields: &[("set-cookie", b"a=b")],
-        ..OK
-    },
+    Answer { fields: &[("set-cookie", b"a=b")], ..OK },
     &[("set-cookie", &[b"a=b", b"c=d"])],
 );
 
 pub(crate) const remove_response_header: Behaviour = answers(
     "remove_response_header",
     "Removes `x-in`, and `x-absent`, which is not there.",
-    Answer {
-        fields: &[("x-in", b"a"), ("x-in", b"b"), ("x-stays", b"s")],
-        ..OK
-    },
+    Answer { fields: &[("x-in", b"a"), ("x-in", b"b"), ("x-stays", b"s")], ..OK },
     &[("x-in", &[]), ("x-stays", &[b"s"])],
 );
 
 pub(crate) const response_value_not_utf8: Behaviour = answers(
     "response_value_not_utf8",
     "Appends the first value of `x-in` to `x-out`, byte for byte.",
-    Answer {
-        fields: &[("x-in", b"\xffa\xfe")],
-        ..OK
-    },
+    Answer { fields: &[("x-in", b"\xffa\xfe")], ..OK },
     &[("x-out", &[b"\xffa\xfe"])],
 );
 
@@ -103,10 +82,7 @@ pub(crate) const response_illegal_fields: Behaviour = answers(
     "Sets `bad name`, the empty name, `x-bad` to `a\\r\\nb: c`, and `x-bad` to a NUL; `x-out` = the four refusals, joined with `|`.",
     OK,
     &[
-        (
-            "x-out",
-            &[b"invalid-syntax|invalid-syntax|invalid-syntax|invalid-syntax"],
-        ),
+        ("x-out", &[b"invalid-syntax|invalid-syntax|invalid-syntax|invalid-syntax"]),
         ("x-bad", &[]),
         ("b", &[]),
     ],
@@ -116,10 +92,7 @@ pub(crate) const response_forbidden_fields: Behaviour = answers(
     "response_forbidden_fields",
     "Sets `content-length`, `transfer-encoding`, `connection` and `upgrade` to `x`, and removes `content-length`; `x-out` = the five refusals, joined with `|`.",
     OK,
-    &[(
-        "x-out",
-        &[b"forbidden|forbidden|forbidden|forbidden|forbidden"],
-    )],
+    &[("x-out", &[b"forbidden|forbidden|forbidden|forbidden|forbidden"])],
 );
 
 pub(crate) const response_size_exceeded: Behaviour = answers(
@@ -133,10 +106,7 @@ pub(crate) const request_is_read_only: Behaviour = answers(
     "request_is_read_only",
     "In the response hook, sets the request's field `x-in`, appends to it, removes it, sets method, authority and path; `x-out` = the six refusals, joined with `|`.",
     OK,
-    &[(
-        "x-out",
-        &[b"forbidden|forbidden|forbidden|forbidden|forbidden|forbidden"],
-    )],
+    &[("x-out", &[b"forbidden|forbidden|forbidden|forbidden|forbidden|forbidden"])],
 );
 
 pub(crate) const attribute: Behaviour = answers(
@@ -149,20 +119,14 @@ pub(crate) const attribute: Behaviour = answers(
 pub(crate) const read_response_body: Behaviour = answers(
     "read_response_body",
     "Reads the body with a limit of 1,024; `x-out` = its length. The client gets it all the same.",
-    Answer {
-        body: b"the quick brown fox jumps over the lazy dog",
-        ..OK
-    },
+    Answer { body: b"the quick brown fox jumps over the lazy dog", ..OK },
     &[("x-out", &[b"43"])],
 );
 
 pub(crate) const read_response_body_too_large: Behaviour = answers(
     "read_response_body_too_large",
     "Reads the body with a limit of 4; `x-out` = the error. The client gets it all the same.",
-    Answer {
-        body: b"12345",
-        ..OK
-    },
+    Answer { body: b"12345", ..OK },
     &[("x-out", &[b"too-large"])],
 );
 
@@ -185,10 +149,7 @@ pub(crate) const transform_response_body: Behaviour = Behaviour {
     id: "transform_response_body",
     guest: "Streams the response's body through a transform: ASCII to upper case; at the end ` N` for the N bytes it saw.",
     request: GET,
-    upstream: Answer {
-        body: b"the quick brown fox jumps over the lazy dog",
-        ..OK
-    },
+    upstream: Answer { body: b"the quick brown fox jumps over the lazy dog", ..OK },
     expect: Expect {
         client: Got {
             body: Some(b"THE QUICK BROWN FOX JUMPS OVER THE LAZY DOG 43"),
@@ -202,11 +163,7 @@ pub(crate) const transform_response_body: Behaviour = Behaviour {
 pub(crate) const transform_declined: Behaviour = Behaviour {
     id: "transform_declined",
     guest: "Its transforms decline: both bodies pass untouched, with their `content-length`.",
-    request: Request {
-        method: "POST",
-        body: b"request",
-        ..GET
-    },
+    request: Request { method: "POST", body: b"request", ..GET },
     upstream: OK,
     expect: Expect {
         upstream: Some(Seen {
@@ -215,10 +172,7 @@ pub(crate) const transform_declined: Behaviour = Behaviour {
             fields: &[("content-length", &[b"7"])],
             ..FORWARDED
         }),
-        client: Got {
-            fields: &[("content-length", &[b"6"])],
-            ..ANSWERED
-        },
+        client: Got { fields: &[("content-length", &[b"6"])], ..ANSWERED },
         ..PASSES
     },
 };
@@ -228,14 +182,7 @@ pub(crate) const transform_error: Behaviour = Behaviour {
     guest: "The response's transform fails at its end: the client must not take what it got for the whole body.",
     request: GET,
     upstream: OK,
-    expect: Expect {
-        client: Got {
-            body: None,
-            cut: true,
-            ..ANSWERED
-        },
-        ..PASSES
-    },
+    expect: Expect { client: Got { body: None, cut: true, ..ANSWERED }, ..PASSES },
 };
 
 pub(crate) const response_error: Behaviour = Behaviour {
@@ -243,12 +190,5 @@ pub(crate) const response_error: Behaviour = Behaviour {
     guest: "The response hook fails with the text `no response on purpose`.",
     request: GET,
     upstream: OK,
-    expect: Expect {
-        client: Got {
-            status: 500,
-            body: None,
-            ..ANSWERED
-        },
-        ..PASSES
-    },
+    expect: Expect { client: Got { status: 500, body: None, ..ANSWERED }, ..PASSES },
 };

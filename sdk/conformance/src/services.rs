@@ -23,16 +23,8 @@ pub(crate) const log: Behaviour = Behaviour {
                 message: "at debug",
                 fields: &[("number", "1"), ("text", "a b")],
             },
-            Line {
-                level: "info",
-                message: "at info",
-                fields: &[("number", "1"), ("text", "a b")],
-            },
-            Line {
-                level: "warn",
-                message: "at warn",
-                fields: &[("number", "1"), ("text", "a b")],
-            },
+            Line { level: "info", message: "at info", fields: &[("number", "1"), ("text", "a b")] },
+            Line { level: "warn", message: "at warn", fields: &[("number", "1"), ("text", "a b")] },
             Line {
                 level: "error",
                 message: "at error",
@@ -50,24 +42,9 @@ pub(crate) const metrics: Behaviour = Behaviour {
     upstream: OK,
     expect: Expect {
         metrics: &[
-            Metric {
-                kind: "counter",
-                name: "seen_total",
-                labels: &[("kind", "a")],
-                value: 5.0,
-            },
-            Metric {
-                kind: "gauge",
-                name: "level",
-                labels: &[],
-                value: 2.5,
-            },
-            Metric {
-                kind: "histogram",
-                name: "took_seconds",
-                labels: &[],
-                value: 0.75,
-            },
+            Metric { kind: "counter", name: "seen_total", labels: &[("kind", "a")], value: 5.0 },
+            Metric { kind: "gauge", name: "level", labels: &[], value: 2.5 },
+            Metric { kind: "histogram", name: "took_seconds", labels: &[], value: 0.75 },
         ],
         ..PASSES
     },

@@ -10,9 +10,7 @@ pub fn now() -> SystemTime {
 
 /// Time since 1970-01-01T00:00:00Z, zero before it.
 pub fn since_epoch() -> Duration {
-    now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
+    now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Whole seconds since 1970-01-01T00:00:00Z, as in the claims of a JWT.

@@ -81,9 +81,7 @@ macro_rules! bail {
 impl Error {
     /// An error with this text.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-        }
+        Self { message: message.into() }
     }
 
     /// Puts what was being done before the text: `CONTEXT: TEXT`.

@@ -24,9 +24,7 @@ impl FieldValue {
     /// Whether these bytes can be the value of a field (RFC 9110, 5.5): no control character but a
     /// tab.
     pub fn is_legal(bytes: &[u8]) -> bool {
-        bytes
-            .iter()
-            .all(|byte| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f))
+        bytes.iter().all(|byte| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f))
     }
 
     /// The value as text, unless it is not UTF-8.

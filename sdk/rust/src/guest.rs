@@ -56,8 +56,7 @@ impl<P: Instance> lifecycle::Guest for Exports<P> {
     fn configure(text: String) -> Result<(), String> {
         let plugin = config::configure::<P>(&text)?;
         P::cell().with(|cell| {
-            cell.set(plugin)
-                .map_err(|_| "`configure` was called twice on one instance".to_owned())
+            cell.set(plugin).map_err(|_| "`configure` was called twice on one instance".to_owned())
         })
     }
 }
@@ -116,8 +115,7 @@ impl<P: Instance> response_body_hook::GuestTransform for Body<P> {
     ) -> Option<response_body_hook::Transform> {
         let transform = P::cell().with(|cell| {
             let request = Request::from_handle(request);
-            cell.get()?
-                .on_response_body(&request, &Response::from_handle(response))
+            cell.get()?.on_response_body(&request, &Response::from_handle(response))
         })?;
         Some(response_body_hook::Transform::new(Self::new(transform)))
     }
@@ -145,9 +143,6 @@ impl<P: Instance> completion_hook::Guest for Exports<P> {
 
 impl<P> Body<P> {
     fn new(transform: Box<dyn Transform>) -> Self {
-        Self {
-            transform: RefCell::new(transform),
-            plugin: PhantomData,
-        }
+        Self { transform: RefCell::new(transform), plugin: PhantomData }
     }
 }

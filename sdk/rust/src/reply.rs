@@ -48,19 +48,12 @@ pub struct Reply {
 impl Reply {
     /// A reply with this status, no fields and no body.
     pub fn new(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Vec::new(),
-            delay: Duration::ZERO,
-        }
+        Self { status, headers: Vec::new(), body: Vec::new(), delay: Duration::ZERO }
     }
 
     /// A reply with a body of `text/plain; charset=utf-8`.
     pub fn text(status: u16, text: impl Into<String>) -> Self {
-        Self::new(status)
-            .header("content-type", "text/plain; charset=utf-8")
-            .body(text.into())
+        Self::new(status).header("content-type", "text/plain; charset=utf-8").body(text.into())
     }
 
     /// A reply with a body of `application/json`. A value that cannot be written as JSON (a map
@@ -79,16 +72,9 @@ impl Reply {
             title: &'a str,
             detail: &'a str,
         }
-        let problem = Problem {
-            status,
-            title,
-            detail,
-        };
-        Self {
-            headers: Vec::new(),
-            ..Self::json(status, problem)
-        }
-        .header("content-type", "application/problem+json")
+        let problem = Problem { status, title, detail };
+        Self { headers: Vec::new(), ..Self::json(status, problem) }
+            .header("content-type", "application/problem+json")
     }
 
     /// A redirect: this status and a `location`.

@@ -97,9 +97,7 @@ impl Request {
 
     /// First value of a query parameter, decoded. See [`Target::parameter`].
     pub fn query(&self, name: &str) -> Option<String> {
-        self.target()
-            .parameter(name)
-            .map(|value| value.into_owned())
+        self.target().parameter(name).map(|value| value.into_owned())
     }
 
     /// Takes every query parameter of this name out of what is forwarded; the others stay as they
@@ -265,8 +263,5 @@ pub(crate) fn values(values: Vec<Vec<u8>>) -> Vec<FieldValue> {
 }
 
 pub(crate) fn lines(lines: Vec<(String, Vec<u8>)>) -> Vec<(String, FieldValue)> {
-    lines
-        .into_iter()
-        .map(|(name, value)| (name, FieldValue::from(value)))
-        .collect()
+    lines.into_iter().map(|(name, value)| (name, FieldValue::from(value))).collect()
 }

@@ -37,11 +37,7 @@ pub fn set_if_absent(
     value: impl AsRef<[u8]>,
     ttl: Option<Duration>,
 ) -> Result<bool, StoreError> {
-    Ok(host::store::set_if_absent(
-        key,
-        value.as_ref(),
-        millis(ttl),
-    )?)
+    Ok(host::store::set_if_absent(key, value.as_ref(), millis(ttl))?)
 }
 
 fn millis(ttl: Option<Duration>) -> Option<u64> {

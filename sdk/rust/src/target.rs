@@ -52,22 +52,16 @@ impl Target {
 
     /// First value of a query parameter, decoded. Empty for a name without `=`.
     pub fn parameter(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.parameters()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value)
+        self.parameters().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// Every query parameter in order, decoded as `application/x-www-form-urlencoded`: `+` is a
     /// space, and bytes that are no UTF-8 become U+FFFD.
     pub fn parameters(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-        self.query()
-            .unwrap_or_default()
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| {
-                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                (decode(name, true), decode(value, true))
-            })
+        self.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(name, true), decode(value, true))
+        })
     }
 
     /// The whole without the query parameters of this name; `None` where there is none to take
@@ -106,10 +100,7 @@ impl Target {
 
 /// Resolves `%XX`, and `+` where `plus_is_space`. A `%` without two hex digits stays as it is.
 pub fn decode(text: &str, plus_is_space: bool) -> Cow<'_, str> {
-    if !text
-        .bytes()
-        .any(|byte| byte == b'%' || (plus_is_space && byte == b'+'))
-    {
+    if !text.bytes().any(|byte| byte == b'%' || (plus_is_space && byte == b'+')) {
         return Cow::Borrowed(text);
     }
     let bytes = text.as_bytes();

@@ -82,10 +82,7 @@ impl Template {
     /// A template that is this text, without any variable; braces mean themselves.
     pub fn literal(text: impl Into<String>) -> Self {
         let text = text.into();
-        Self {
-            source: text.replace('{', "{{").replace('}', "}}"),
-            shape: Shape::Static(text),
-        }
+        Self { source: text.replace('{', "{{").replace('}', "}}"), shape: Shape::Static(text) }
     }
 
     /// The text, if it has no variable.
@@ -171,9 +168,8 @@ impl FromStr for Template {
                     .strip_prefix('{')
                     .and_then(|after| after.split_once('}'))
                     .ok_or(TemplateError::Unbalanced { at })?;
-                let variable = Variable::named(name).ok_or_else(|| TemplateError::Unknown {
-                    variable: name.into(),
-                })?;
+                let variable = Variable::named(name)
+                    .ok_or_else(|| TemplateError::Unknown { variable: name.into() })?;
                 if !text.is_empty() {
                     parts.push(Part::Text(std::mem::take(&mut text)));
                 }
@@ -194,10 +190,7 @@ impl FromStr for Template {
                 _ => Shape::Parts(parts),
             }
         };
-        Ok(Self {
-            source: source.into(),
-            shape,
-        })
+        Ok(Self { source: source.into(), shape })
     }
 }
 

@@ -47,17 +47,9 @@ fn tokens_of_rfc_7515_pass_until_they_expire() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         proxy.set_now(at(1_300_819_379));
         let exchange = proxy.request(bearer(&token));
-        assert_eq!(
-            exchange.forwarded().header("x-root"),
-            Some("true"),
-            "{header}"
-        );
+        assert_eq!(exchange.forwarded().header("x-root"), Some("true"), "{header}");
         proxy.set_now(at(1_300_819_380));
-        assert_eq!(
-            proxy.request(bearer(&token)).reply().status,
-            401,
-            "{header}"
-        );
+        assert_eq!(proxy.request(bearer(&token)).reply().status, 401, "{header}");
     }
 }
 

@@ -10,10 +10,8 @@ fn pauses_double_from_the_fifth_trap_up_to_five_seconds() {
         assert_eq!(backoff.failed(now), None);
         assert!(backoff.admits(now));
     }
-    let pauses: Vec<u128> = (0..8)
-        .filter_map(|_| backoff.failed(now))
-        .map(|pause| pause.as_millis())
-        .collect();
+    let pauses: Vec<u128> =
+        (0..8).filter_map(|_| backoff.failed(now)).map(|pause| pause.as_millis()).collect();
     assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
     assert!(!backoff.admits(now + Duration::from_millis(4999)));
     assert!(backoff.admits(now + Duration::from_secs(5)));
@@ -34,10 +32,7 @@ fn one_good_call_forgives_everything() {
 #[test]
 fn a_million_traps_do_not_overflow() {
     let now = Instant::now();
-    let mut backoff = Backoff {
-        failures: u32::MAX - 1,
-        until: None,
-    };
+    let mut backoff = Backoff { failures: u32::MAX - 1, until: None };
     for _ in 0..3 {
         assert_eq!(backoff.failed(now), Some(LONGEST));
     }

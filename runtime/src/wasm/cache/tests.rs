@@ -11,10 +11,7 @@ struct Kept {
 
 impl Kept {
     fn new() -> Kept {
-        Kept {
-            folder: Folder::new(),
-            engine: engine().expect("an engine"),
-        }
+        Kept { folder: Folder::new(), engine: engine().expect("an engine") }
     }
 
     /// As after a restart.
@@ -25,9 +22,7 @@ impl Kept {
 
     fn files(&self, ending: &str) -> Vec<PathBuf> {
         let below = |dir: PathBuf| {
-            fs::read_dir(dir)
-                .expect("a directory")
-                .map(|entry| entry.expect("an entry").path())
+            fs::read_dir(dir).expect("a directory").map(|entry| entry.expect("an entry").path())
         };
         let mut files: Vec<PathBuf> = below(self.folder.0.join("cache")).flat_map(below).collect();
         files.retain(|file| file.to_string_lossy().ends_with(ending));
@@ -68,11 +63,8 @@ fn a_file_that_is_no_artifact_is_compiled_anew_though_its_sum_is_right() {
     let kept = Kept::new();
     kept.load();
     fs::write(kept.artifact(), b"not an artifact").expect("it is ours");
-    fs::write(
-        &kept.files(".sha256")[0],
-        hex(&Sha256::digest(b"not an artifact")),
-    )
-    .expect("it is ours");
+    fs::write(&kept.files(".sha256")[0], hex(&Sha256::digest(b"not an artifact")))
+        .expect("it is ours");
     assert_eq!(kept.load(), Origin::Compiled);
 }
 
@@ -105,13 +97,9 @@ fn a_directory_that_others_can_write_is_not_used() {
 fn directories_are_for_us_alone() {
     let kept = Kept::new();
     kept.load();
-    for dir in [
-        kept.folder.0.join("cache"),
-        kept.artifact().parent().expect("a directory").to_owned(),
-    ] {
-        assert_eq!(
-            fs::metadata(dir).expect("it is there").permissions().mode() & 0o777,
-            0o700
-        );
+    for dir in
+        [kept.folder.0.join("cache"), kept.artifact().parent().expect("a directory").to_owned()]
+    {
+        assert_eq!(fs::metadata(dir).expect("it is there").permissions().mode() & 0o777, 0o700);
     }
 }

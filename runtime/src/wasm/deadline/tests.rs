@@ -5,10 +5,7 @@ const MS: Duration = Duration::from_millis(1);
 #[test]
 fn time_counts_from_the_first_look() {
     let mut budget = Budget::new(10 * MS);
-    assert!(
-        !budget.is_spent(500 * MS),
-        "what the thread did before is not the guest's"
-    );
+    assert!(!budget.is_spent(500 * MS), "what the thread did before is not the guest's");
     assert!(!budget.is_spent(509 * MS));
     assert!(budget.is_spent(510 * MS));
 }

@@ -81,21 +81,13 @@ fn resume(store: &mut Context<'_>, part: Part, body: Body) {
 async fn read(body: &mut Body, limit: u64) -> Result<Vec<u8>, BodyError> {
     if let Body::Full(bytes) = body {
         let fits = bytes.len() as u64 <= limit;
-        return if fits {
-            Ok(bytes.to_vec())
-        } else {
-            Err(BodyError::TooLarge)
-        };
+        return if fits { Ok(bytes.to_vec()) } else { Err(BodyError::TooLarge) };
     }
     if HttpBody::size_hint(body).lower() > limit {
         return Err(BodyError::TooLarge);
     }
-    let mut rewound = Rewound {
-        read: VecDeque::new(),
-        trailers: None,
-        failed: None,
-        rest: Body::Empty,
-    };
+    let mut rewound =
+        Rewound { read: VecDeque::new(), trailers: None, failed: None, rest: Body::Empty };
     let mut length = 0;
     let error = loop {
         match std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
@@ -140,8 +132,7 @@ fn whole(read: &mut VecDeque<Bytes>) -> Bytes {
         return read.pop_front().unwrap_or_default();
     }
     let mut bytes = BytesMut::with_capacity(read.iter().map(Bytes::len).sum());
-    read.drain(..)
-        .for_each(|piece| bytes.extend_from_slice(&piece));
+    read.drain(..).for_each(|piece| bytes.extend_from_slice(&piece));
     bytes.freeze()
 }
 
@@ -187,11 +178,7 @@ impl HttpBody for Rewound {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let read = self
-            .read
-            .iter()
-            .map(|piece| piece.len() as u64)
-            .sum::<u64>();
+        let read = self.read.iter().map(|piece| piece.len() as u64).sum::<u64>();
         let rest = HttpBody::size_hint(&self.rest);
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower() + read);

@@ -10,10 +10,7 @@ use crate::wasm::bindings::HeaderError;
 
 /// Bytes of names and values.
 pub fn head_bytes(headers: &HeaderMap) -> usize {
-    headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len())
-        .sum()
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
 
 /// Whether the proxy owns the field: connection-specific ones (RFC 9110, 7.6.1), framing, and
@@ -57,10 +54,7 @@ pub fn set(
     let before = bytes.unwrap_or_else(|| head_bytes(headers));
     let lines = headers.len();
     let added = name.as_str().len() + value.len();
-    match headers
-        .try_entry(name)
-        .map_err(|_| HeaderError::SizeExceeded)?
-    {
+    match headers.try_entry(name).map_err(|_| HeaderError::SizeExceeded)? {
         Entry::Occupied(mut entry) => {
             let name = entry.key().as_str().len();
             let old: usize = entry.iter().map(|old| name + old.len()).sum();
@@ -71,9 +65,7 @@ pub fn set(
         }
         Entry::Vacant(entry) => {
             within(limits, lines + 1, before + added)?;
-            entry
-                .try_insert(value)
-                .map_err(|_| HeaderError::SizeExceeded)?;
+            entry.try_insert(value).map_err(|_| HeaderError::SizeExceeded)?;
             *bytes = Some(before + added);
         }
     }
@@ -90,9 +82,7 @@ pub fn append(
     let added = name.as_str().len() + value.len();
     let after = bytes.unwrap_or_else(|| head_bytes(headers)) + added;
     within(limits, headers.len() + 1, after)?;
-    headers
-        .try_append(name, value)
-        .map_err(|_| HeaderError::SizeExceeded)?;
+    headers.try_append(name, value).map_err(|_| HeaderError::SizeExceeded)?;
     *bytes = Some(after);
     Ok(())
 }
@@ -106,11 +96,7 @@ pub fn remove(headers: &mut HeaderMap, bytes: &mut Option<usize>, name: &HeaderN
 
 /// Every value of the field, in order.
 pub fn values(headers: &HeaderMap, name: &str) -> Vec<Vec<u8>> {
-    headers
-        .get_all(name)
-        .iter()
-        .map(|value| value.as_bytes().to_vec())
-        .collect()
+    headers.get_all(name).iter().map(|value| value.as_bytes().to_vec()).collect()
 }
 
 /// The whole head, in order of first appearance.

@@ -20,33 +20,21 @@ type Request = Resource<RequestHandle>;
 type Change = Result<(Result<(), HeaderError>,)>;
 
 pub(super) fn link(http: &mut Interface<'_>) -> Result<()> {
-    http.resource("request", ResourceType::host::<RequestHandle>(), |_, _| {
-        Ok(())
-    })?;
+    http.resource("request", ResourceType::host::<RequestHandle>(), |_, _| Ok(()))?;
     line(http)?;
     head(http)?;
     facts(http)?;
-    http.func_wrap_async(
-        "[method]request.read-body",
-        |store, (this, limit): (Request, u64)| Box::new(body::read_request(store, this, limit)),
-    )?;
+    http.func_wrap_async("[method]request.read-body", |store, (this, limit): (Request, u64)| {
+        Box::new(body::read_request(store, this, limit))
+    })?;
     http.func_wrap("[method]request.set-body", set_body)
 }
 
 /// Request line: method, target, authority.
 fn line(http: &mut Interface<'_>) -> Result<()> {
-    http.func_wrap(
-        "[method]request.method",
-        |store: Context, (this,): (Request,)| {
-            Ok((store
-                .data()
-                .request(&this)?
-                .request
-                .method
-                .as_str()
-                .to_owned(),))
-        },
-    )?;
+    http.func_wrap("[method]request.method", |store: Context, (this,): (Request,)| {
+        Ok((store.data().request(&this)?.request.method.as_str().to_owned(),))
+    })?;
     http.func_wrap(
         "[method]request.set-method",
         |mut store: Context, (this, method): (Request, WasmStr)| {
@@ -57,22 +45,16 @@ fn line(http: &mut Interface<'_>) -> Result<()> {
             })
         },
     )?;
-    http.func_wrap(
-        "[method]request.scheme",
-        |store: Context, (this,): (Request,)| {
-            let https = store.data().request(&this)?.client.https;
-            Ok((if https { "https" } else { "http" },))
-        },
-    )?;
-    http.func_wrap(
-        "[method]request.authority",
-        |store: Context, (this,): (Request,)| {
-            let host = store.data().request(&this)?.request.headers.get(HOST);
-            Ok((host.map_or_else(String::new, |host| {
-                String::from_utf8_lossy(host.as_bytes()).into_owned()
-            }),))
-        },
-    )?;
+    http.func_wrap("[method]request.scheme", |store: Context, (this,): (Request,)| {
+        let https = store.data().request(&this)?.client.https;
+        Ok((if https { "https" } else { "http" },))
+    })?;
+    http.func_wrap("[method]request.authority", |store: Context, (this,): (Request,)| {
+        let host = store.data().request(&this)?.request.headers.get(HOST);
+        Ok((host.map_or_else(String::new, |host| {
+            String::from_utf8_lossy(host.as_bytes()).into_owned()
+        }),))
+    })?;
     http.func_wrap(
         "[method]request.set-authority",
         |mut store: Context, (this, authority): (Request, WasmStr)| {
@@ -84,31 +66,19 @@ fn line(http: &mut Interface<'_>) -> Result<()> {
             })
         },
     )?;
-    http.func_wrap(
-        "[method]request.path-with-query",
-        |store: Context, (this,): (Request,)| {
-            let uri = &store.data().request(&this)?.request.uri;
-            Ok((uri
-                .path_and_query()
-                .map_or("/", PathAndQuery::as_str)
-                .to_owned(),))
-        },
-    )?;
+    http.func_wrap("[method]request.path-with-query", |store: Context, (this,): (Request,)| {
+        let uri = &store.data().request(&this)?.request.uri;
+        Ok((uri.path_and_query().map_or("/", PathAndQuery::as_str).to_owned(),))
+    })?;
     http.func_wrap(
         "[method]request.set-path-with-query",
         |mut store: Context, (this, target): (Request, WasmStr)| {
             let uri = legal_target(&target.to_str(&store)?);
             change(&mut store, &this, |exchange, _| {
                 let uri = uri?;
-                let length = uri
-                    .path_and_query()
-                    .map_or(0, |target| target.as_str().len());
+                let length = uri.path_and_query().map_or(0, |target| target.as_str().len());
                 let limits = exchange.head_limits;
-                fields::within(
-                    limits,
-                    0,
-                    length + fields::head_bytes(&exchange.request.headers),
-                )?;
+                fields::within(limits, 0, length + fields::head_bytes(&exchange.request.headers))?;
                 exchange.request.uri = uri;
                 Ok(())
             })
@@ -133,12 +103,9 @@ fn head(http: &mut Interface<'_>) -> Result<()> {
             Ok((fields::values(headers, &name.to_str(&store)?),))
         },
     )?;
-    http.func_wrap(
-        "[method]request.headers",
-        |store: Context, (this,): (Request,)| {
-            Ok((fields::all(&store.data().request(&this)?.request.headers),))
-        },
-    )?;
+    http.func_wrap("[method]request.headers", |store: Context, (this,): (Request,)| {
+        Ok((fields::all(&store.data().request(&this)?.request.headers),))
+    })?;
     http.func_wrap(
         "[method]request.set-header",
         |mut store: Context, (this, name, value): (Request, WasmStr, WasmList<u8>)| {
@@ -173,28 +140,20 @@ fn head(http: &mut Interface<'_>) -> Result<()> {
 
 /// What is known of the exchange, and what plugins leave for each other.
 fn facts(http: &mut Interface<'_>) -> Result<()> {
-    http.func_wrap(
-        "[method]request.client",
-        |store: Context, (this,): (Request,)| {
-            let client = &store.data().request(&this)?.client;
-            let tls = client.tls.as_ref().map(|tls| Tls {
-                version: tls.version.to_owned(),
-                cipher: tls.cipher.clone(),
-                server_name: tls.server_name.as_deref().map(str::to_owned),
-                peer_subject: None,
-                peer_fingerprint: None,
-            });
-            Ok((Client {
-                address: client.address.clone(),
-                port: client.port,
-                tls,
-            },))
-        },
-    )?;
-    http.func_wrap(
-        "[method]request.route",
-        |store: Context, (this,): (Request,)| Ok((store.data().request(&this)?.route.clone(),)),
-    )?;
+    http.func_wrap("[method]request.client", |store: Context, (this,): (Request,)| {
+        let client = &store.data().request(&this)?.client;
+        let tls = client.tls.as_ref().map(|tls| Tls {
+            version: tls.version.to_owned(),
+            cipher: tls.cipher.clone(),
+            server_name: tls.server_name.as_deref().map(str::to_owned),
+            peer_subject: None,
+            peer_fingerprint: None,
+        });
+        Ok((Client { address: client.address.clone(), port: client.port, tls },))
+    })?;
+    http.func_wrap("[method]request.route", |store: Context, (this,): (Request,)| {
+        Ok((store.data().request(&this)?.route.clone(),))
+    })?;
     http.func_wrap(
         "[method]request.attribute",
         |store: Context, (this, key): (Request, WasmStr)| {
@@ -231,9 +190,7 @@ fn set_body(mut store: Context, (this, bytes): (Request, WasmList<u8>)) -> Resul
     let state = store.data_mut();
     state.request(&this)?;
     if state.phase != Phase::Request {
-        return Err(wasmtime::Error::msg(
-            "`set-body` on a request that was sent already",
-        ));
+        return Err(wasmtime::Error::msg("`set-body` on a request that was sent already"));
     }
     state.before_change(Part::Request);
     let length = bytes.len();
@@ -271,9 +228,7 @@ fn legal_authority(authority: &str) -> Result<HeaderValue, HeaderError> {
 
 /// Origin form or `*` (RFC 9112, 3.2): visible ASCII without a fragment.
 fn legal_target(target: &str) -> Result<Uri, HeaderError> {
-    let visible = target
-        .bytes()
-        .all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    let visible = target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
     if !visible || !(target.starts_with('/') || target == "*") {
         return Err(HeaderError::InvalidSyntax);
     }

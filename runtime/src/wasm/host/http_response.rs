@@ -18,25 +18,19 @@ type Response = Resource<ResponseHandle>;
 type Change = Result<(Result<(), HeaderError>,)>;
 
 pub(super) fn link(http: &mut Interface<'_>) -> Result<()> {
-    http.resource(
-        "response",
-        ResourceType::host::<ResponseHandle>(),
-        |_, _| Ok(()),
-    )?;
+    http.resource("response", ResourceType::host::<ResponseHandle>(), |_, _| Ok(()))?;
     read(http)?;
     write(http)?;
-    http.func_wrap_async(
-        "[method]response.read-body",
-        |store, (this, limit): (Response, u64)| Box::new(body::read_response(store, this, limit)),
-    )?;
+    http.func_wrap_async("[method]response.read-body", |store, (this, limit): (Response, u64)| {
+        Box::new(body::read_response(store, this, limit))
+    })?;
     http.func_wrap("[method]response.set-body", set_body)
 }
 
 fn read(http: &mut Interface<'_>) -> Result<()> {
-    http.func_wrap(
-        "[method]response.status",
-        |store: Context, (this,): (Response,)| Ok((store.data().response(&this)?.status.as_u16(),)),
-    )?;
+    http.func_wrap("[method]response.status", |store: Context, (this,): (Response,)| {
+        Ok((store.data().response(&this)?.status.as_u16(),))
+    })?;
     http.func_wrap(
         "[method]response.header",
         |store: Context, (this, name): (Response, WasmStr)| {
@@ -52,12 +46,9 @@ fn read(http: &mut Interface<'_>) -> Result<()> {
             Ok((fields::values(headers, &name.to_str(&store)?),))
         },
     )?;
-    http.func_wrap(
-        "[method]response.headers",
-        |store: Context, (this,): (Response,)| {
-            Ok((fields::all(&store.data().response(&this)?.headers),))
-        },
-    )
+    http.func_wrap("[method]response.headers", |store: Context, (this,): (Response,)| {
+        Ok((fields::all(&store.data().response(&this)?.headers),))
+    })
 }
 
 fn write(http: &mut Interface<'_>) -> Result<()> {
@@ -105,9 +96,7 @@ fn set_body(mut store: Context, (this, bytes): (Response, WasmList<u8>)) -> Resu
     let state = store.data_mut();
     state.response(&this)?;
     if !state.phase.may_change_response() {
-        return Err(wasmtime::Error::msg(
-            "`set-body` on a response that was sent already",
-        ));
+        return Err(wasmtime::Error::msg("`set-body` on a response that was sent already"));
     }
     state.before_change(Part::Response);
     let length = bytes.len();
@@ -141,8 +130,5 @@ fn change(
 
 /// A final status code (RFC 9110, 15): 1xx are the proxy's, and there is nothing above 599.
 pub fn legal_status(status: u16) -> Option<StatusCode> {
-    (200..=599)
-        .contains(&status)
-        .then(|| StatusCode::from_u16(status).ok())
-        .flatten()
+    (200..=599).contains(&status).then(|| StatusCode::from_u16(status).ok()).flatten()
 }

@@ -24,28 +24,16 @@ fn take(store: Context, (key, bucket, cost): (WasmStr, Bucket, u32)) -> Result<(
         )));
     };
     let shared = &store.data().shared;
-    let taken = shared
-        .limiter
-        .take(&key.to_str(&store)?, bucket, cost, shared.clock.now());
+    let taken = shared.limiter.take(&key.to_str(&store)?, bucket, cost, shared.clock.now());
     let wait_millis = u64::try_from(taken.wait.as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
-    Ok((Verdict {
-        allowed: taken.allowed,
-        remaining: taken.remaining,
-        wait_millis,
-    },))
+    Ok((Verdict { allowed: taken.allowed, remaining: taken.remaining, wait_millis },))
 }
 
 fn enter(mut store: Context, (key, limit): (WasmStr, u32)) -> Result<(bool,)> {
     if store.data().phase != Phase::Request {
-        return Err(wasmtime::Error::msg(
-            "`limiter.enter` outside of a request hook",
-        ));
+        return Err(wasmtime::Error::msg("`limiter.enter` outside of a request hook"));
     }
-    let place = store
-        .data()
-        .shared
-        .limiter
-        .enter(&key.to_str(&store)?, limit);
+    let place = store.data().shared.limiter.enter(&key.to_str(&store)?, limit);
     let state = store.data_mut();
     state.before_change(Part::InFlight);
     match (place, state.exchange_mut()) {

@@ -52,10 +52,7 @@ pub(super) fn link(log: &mut Interface<'_>) -> Result<()> {
 pub fn write(state: &State, level: Level, message: &str, fields: &str) {
     let plugin = &*state.shared.name;
     let route = state.exchange().map_or("", |exchange| &exchange.route);
-    let request = state
-        .exchange()
-        .map(|exchange| exchange.request_id())
-        .unwrap_or_default();
+    let request = state.exchange().map(|exchange| exchange.request_id()).unwrap_or_default();
     macro_rules! event {
         ($level:ident) => {
             tracing::event!(

@@ -16,40 +16,30 @@ use crate::wasm::store::Refused;
 type Answer<T> = Result<(Result<T, StoreError>,)>;
 
 pub(super) fn link(store: &mut Interface<'_>) -> Result<()> {
-    store.func_wrap(
-        "get",
-        |store: Context, (key,): (WasmStr,)| -> Answer<Option<Vec<u8>>> {
-            let shared = &store.data().shared;
-            let value = shared.store.get(&key.to_str(&store)?, shared.clock.now());
-            Ok((Ok(value.map(|value| value.to_vec())),))
-        },
-    )?;
+    store.func_wrap("get", |store: Context, (key,): (WasmStr,)| -> Answer<Option<Vec<u8>>> {
+        let shared = &store.data().shared;
+        let value = shared.store.get(&key.to_str(&store)?, shared.clock.now());
+        Ok((Ok(value.map(|value| value.to_vec())),))
+    })?;
     store.func_wrap(
         "set",
         |store: Context, (key, value, ttl): (WasmStr, WasmList<u8>, Option<u64>)| -> Answer<()> {
             let shared = &store.data().shared;
             let (key, value) = (key.to_str(&store)?, copied(&value, &store));
-            let set = shared
-                .store
-                .set(&key, value, millis(ttl), shared.clock.now());
+            let set = shared.store.set(&key, value, millis(ttl), shared.clock.now());
             Ok((set.map_err(StoreError::from),))
         },
     )?;
-    store.func_wrap(
-        "delete",
-        |store: Context, (key,): (WasmStr,)| -> Answer<()> {
-            store.data().shared.store.delete(&key.to_str(&store)?);
-            Ok((Ok(()),))
-        },
-    )?;
+    store.func_wrap("delete", |store: Context, (key,): (WasmStr,)| -> Answer<()> {
+        store.data().shared.store.delete(&key.to_str(&store)?);
+        Ok((Ok(()),))
+    })?;
     store.func_wrap(
         "increment",
         |store: Context, (key, by, ttl): (WasmStr, i64, Option<u64>)| -> Answer<i64> {
             let shared = &store.data().shared;
             let key = key.to_str(&store)?;
-            let sum = shared
-                .store
-                .increment(&key, by, millis(ttl), shared.clock.now());
+            let sum = shared.store.increment(&key, by, millis(ttl), shared.clock.now());
             Ok((sum.map_err(StoreError::from),))
         },
     )?;
@@ -58,9 +48,7 @@ pub(super) fn link(store: &mut Interface<'_>) -> Result<()> {
         |store: Context, (key, value, ttl): (WasmStr, WasmList<u8>, Option<u64>)| -> Answer<bool> {
             let shared = &store.data().shared;
             let (key, value) = (key.to_str(&store)?, copied(&value, &store));
-            let set = shared
-                .store
-                .set_if_absent(&key, value, millis(ttl), shared.clock.now());
+            let set = shared.store.set_if_absent(&key, value, millis(ttl), shared.clock.now());
             Ok((set.map_err(StoreError::from),))
         },
     )

@@ -132,9 +132,8 @@ fn standard_stream(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
         "get-stderr" => instance.func_wrap(name, |_: Context, (): ()| {
             Ok((Resource::<OutputStream>::new_own(STDERR),))
         })?,
-        "get-stdin" => instance.func_wrap(name, |_: Context, (): ()| {
-            Ok((Resource::<InputStream>::new_own(0),))
-        })?,
+        "get-stdin" => instance
+            .func_wrap(name, |_: Context, (): ()| Ok((Resource::<InputStream>::new_own(0),)))?,
         _ => return Ok(false),
     }
     Ok(true)
@@ -158,10 +157,9 @@ fn streams(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
                 },
             )?
         }
-        "[method]output-stream.flush" | "[method]output-stream.blocking-flush" => instance
-            .func_wrap(name, |_: Context, (_,): (Out,)| -> Stream<()> {
-                Ok((Ok(()),))
-            })?,
+        "[method]output-stream.flush" | "[method]output-stream.blocking-flush" => {
+            instance.func_wrap(name, |_: Context, (_,): (Out,)| -> Stream<()> { Ok((Ok(()),)) })?
+        }
         "[method]output-stream.subscribe" => instance
             .func_wrap(name, |_: Context, (_,): (Out,)| {
                 Ok((Resource::<Pollable>::new_own(READY),))
@@ -197,10 +195,9 @@ fn poll(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
             .func_wrap(name, |_: Context, (this,): (Resource<Pollable>,)| {
                 Ok((this.rep() != TIMER,))
             })?,
-        "[method]pollable.block" => instance
-            .func_wrap(name, |_: Context, (this,): (Resource<Pollable>,)| {
-                ready(&this)
-            })?,
+        "[method]pollable.block" => {
+            instance.func_wrap(name, |_: Context, (this,): (Resource<Pollable>,)| ready(&this))?
+        }
         _ => return Ok(false),
     }
     Ok(true)
@@ -210,9 +207,7 @@ fn random(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
     match name {
         "get-random-bytes" | "get-insecure-random-bytes" => {
             instance.func_wrap(name, |store: Context, (length,): (u64,)| {
-                let length = usize::try_from(length)
-                    .ok()
-                    .filter(|length| *length <= 64 << 10);
+                let length = usize::try_from(length).ok().filter(|length| *length <= 64 << 10);
                 let Some(length) = length else {
                     return Err(Error::msg("more than 64 KiB of random bytes at a time"));
                 };
@@ -243,17 +238,10 @@ fn wall_clock(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
         "now" => instance.func_wrap(name, |store: Context, (): ()| {
             let since = store.data().shared.clock.wall().duration_since(UNIX_EPOCH);
             let since = since.unwrap_or_default();
-            Ok((Datetime {
-                seconds: since.as_secs(),
-                nanoseconds: since.subsec_nanos(),
-            },))
+            Ok((Datetime { seconds: since.as_secs(), nanoseconds: since.subsec_nanos() },))
         })?,
-        "resolution" => instance.func_wrap(name, |_: Context, (): ()| {
-            Ok((Datetime {
-                seconds: 0,
-                nanoseconds: 1,
-            },))
-        })?,
+        "resolution" => instance
+            .func_wrap(name, |_: Context, (): ()| Ok((Datetime { seconds: 0, nanoseconds: 1 },)))?,
         _ => return Ok(false),
     }
     Ok(true)
@@ -280,9 +268,9 @@ fn monotonic_clock(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
 /// The process a toolchain thinks it is: without environment, arguments, files or terminal.
 fn process(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
     match name {
-        "get-environment" => instance.func_wrap(name, |_: Context, (): ()| {
-            Ok((Vec::<(String, String)>::new(),))
-        })?,
+        "get-environment" => {
+            instance.func_wrap(name, |_: Context, (): ()| Ok((Vec::<(String, String)>::new(),)))?
+        }
         "get-arguments" => {
             instance.func_wrap(name, |_: Context, (): ()| Ok((Vec::<String>::new(),)))?;
         }
@@ -311,10 +299,7 @@ fn write(state: &mut State, stream: u32, bytes: &[u8]) {
         None if whole.len() >= MAX_LINE => whole.len(),
         None => 0,
     };
-    for line in whole[..end]
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-    {
+    for line in whole[..end].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         let mut text = String::new();
         log::escape(&mut text, &String::from_utf8_lossy(line));
         log::write(state, level, &text, "");

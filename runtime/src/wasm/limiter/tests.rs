@@ -13,27 +13,15 @@ fn a_bucket_starts_full_empties_and_refills() {
     let take = |cost, at| limiter.take("k", bucket, cost, at);
     assert_eq!(
         take(1, now),
-        Taken {
-            allowed: true,
-            remaining: 2,
-            wait: Duration::from_millis(500)
-        }
+        Taken { allowed: true, remaining: 2, wait: Duration::from_millis(500) }
     );
     assert_eq!(
         take(2, now),
-        Taken {
-            allowed: true,
-            remaining: 0,
-            wait: Duration::from_millis(1500)
-        }
+        Taken { allowed: true, remaining: 0, wait: Duration::from_millis(1500) }
     );
     assert_eq!(
         take(1, now),
-        Taken {
-            allowed: false,
-            remaining: 0,
-            wait: Duration::from_millis(500)
-        }
+        Taken { allowed: false, remaining: 0, wait: Duration::from_millis(500) }
     );
     assert!(!take(1, now + Duration::from_millis(499)).allowed);
     assert!(take(1, now + Duration::from_millis(500)).allowed);
@@ -44,10 +32,7 @@ fn a_bucket_starts_full_empties_and_refills() {
 fn refused_takes_nothing() {
     let (limiter, now) = (Limiter::new(), Instant::now());
     assert!(!limiter.take("k", bucket(1.0, 2), 3, now).allowed);
-    assert_eq!(
-        limiter.take("k", bucket(1.0, 2), 3, now).wait,
-        Duration::MAX
-    );
+    assert_eq!(limiter.take("k", bucket(1.0, 2), 3, now).wait, Duration::MAX);
     assert!(limiter.take("k", bucket(1.0, 2), 2, now).allowed);
 }
 
@@ -77,22 +62,13 @@ fn a_smaller_burst_keeps_what_fits() {
 
 #[test]
 fn what_is_no_bucket() {
-    for (rate, burst) in [
-        (0.0, 1),
-        (-1.0, 1),
-        (f64::NAN, 1),
-        (f64::INFINITY, 1),
-        (1.0, 0),
-    ] {
+    for (rate, burst) in [(0.0, 1), (-1.0, 1), (f64::NAN, 1), (f64::INFINITY, 1), (1.0, 0)] {
         assert_eq!(Bucket::new(rate, burst), None, "{rate} {burst}");
     }
     let slow = bucket(f64::MIN_POSITIVE, 1);
     let limiter = Limiter::new();
     assert!(limiter.take("k", slow, 1, Instant::now()).allowed);
-    assert_eq!(
-        limiter.take("k", slow, 1, Instant::now()).wait,
-        Duration::MAX
-    );
+    assert_eq!(limiter.take("k", slow, 1, Instant::now()).wait, Duration::MAX);
 }
 
 #[test]
@@ -102,11 +78,7 @@ fn full_buckets_are_swept() {
         let at = now + Duration::from_millis(key);
         limiter.take(&format!("{key}"), bucket(1000.0, 1), 1, at);
     }
-    assert!(
-        limiter.len() <= SHARDS * SWEEP_FROM * 2,
-        "{} are kept",
-        limiter.len()
-    );
+    assert!(limiter.len() <= SHARDS * SWEEP_FROM * 2, "{} are kept", limiter.len());
 }
 
 #[test]
@@ -128,11 +100,7 @@ fn empty_places_are_swept_and_taken_ones_kept() {
     for key in 0..100_000 {
         drop(limiter.enter(&format!("{key}"), 1));
     }
-    assert!(
-        limiter.len() <= SHARDS * SWEEP_FROM * 2,
-        "{} are kept",
-        limiter.len()
-    );
+    assert!(limiter.len() <= SHARDS * SWEEP_FROM * 2, "{} are kept", limiter.len());
     assert!(limiter.enter("kept", 1).is_none());
     drop(kept);
     assert!(limiter.enter("kept", 1).is_some());

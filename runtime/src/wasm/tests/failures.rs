@@ -8,9 +8,7 @@ use crate::clock::TurnedClock;
 
 /// Sets `x-test`, then fails: what is left of the field tells whether the exchange was restored.
 fn fails_after_a_change(fault: &str) -> Vec<u8> {
-    request_filter(&format!(
-        "(call $set_test (local.get $request)) {fault} (i32.const 256)"
-    ))
+    request_filter(&format!("(call $set_test (local.get $request)) {fault} (i32.const 256)"))
 }
 
 /// The reason of the failure, and that the next call gets an instance again.
@@ -23,14 +21,8 @@ fn reason(component: &[u8], expected: &str) -> Failure {
     let failure = result.expect_err("the guest fails");
     assert_eq!(failure.reason, expected, "{failure:?}");
     assert_eq!(&*failure.plugin, "test");
-    assert!(
-        exchange.request.headers.contains_key("host"),
-        "the exchange comes back"
-    );
-    assert_eq!(
-        request(&member).1.expect_err("it fails again").reason,
-        expected
-    );
+    assert!(exchange.request.headers.contains_key("host"), "the exchange comes back");
+    assert_eq!(request(&member).1.expect_err("it fails again").reason, expected);
     failure
 }
 
@@ -43,10 +35,7 @@ fn trap() {
 #[test]
 fn endless_loop() {
     let start = Instant::now();
-    reason(
-        &request_filter("(loop $for_ever (br $for_ever)) (i32.const 256)"),
-        "deadline",
-    );
+    reason(&request_filter("(loop $for_ever (br $for_ever)) (i32.const 256)"), "deadline");
     assert!(
         start.elapsed() < Duration::from_secs(20),
         "two calls of 20 ms each: {:?}",
@@ -76,11 +65,7 @@ fn status_out_of_range() {
             "(i32.store8 (i32.const 260) (i32.const 1)) (i32.store16 (i32.const 264) (i32.const {status})) (i32.const 256)"
         );
         let failure = reason(&request_filter(&body), "invalid-reply");
-        assert!(
-            failure.detail.contains(&status.to_string()),
-            "{}",
-            failure.detail
-        );
+        assert!(failure.detail.contains(&status.to_string()), "{}", failure.detail);
     }
 }
 
@@ -106,11 +91,7 @@ fn handle_kept_past_its_call() {
     assert!(matches!(request(&member).1, Ok(Verdict::Forward)));
     let failure = request(&member).1.expect_err("the handle is stale");
     assert_eq!(failure.reason, "trap");
-    assert!(
-        failure.detail.contains("belongs to an earlier call"),
-        "{}",
-        failure.detail
-    );
+    assert!(failure.detail.contains("belongs to an earlier call"), "{}", failure.detail);
 }
 
 #[test]
@@ -123,15 +104,9 @@ fn skipped_plugin_leaves_no_trace() {
         ("", OnFailure::Skip, true),
     ] {
         let host = host();
-        let plugin = load(&host, &fails_after_a_change(fault), |plugin| {
-            plugin.on_failure = policy
-        });
+        let plugin = load(&host, &fails_after_a_change(fault), |plugin| plugin.on_failure = policy);
         let (exchange, _) = request(&member(&plugin));
-        assert_eq!(
-            exchange.request.headers.contains_key("x-test"),
-            left,
-            "{fault} {policy:?}"
-        );
+        assert_eq!(exchange.request.headers.contains_key("x-test"), left, "{fault} {policy:?}");
     }
 }
 
@@ -147,15 +122,9 @@ fn repeated_traps_pause_the_plugin_and_it_comes_back() {
     for _ in 0..5 {
         assert_eq!(bad().expect_err("a trap").reason, "trap");
     }
-    assert_eq!(
-        request(&member).1.expect_err("paused").reason,
-        "unavailable"
-    );
+    assert_eq!(request(&member).1.expect_err("paused").reason, "unavailable");
     clock.turn(Duration::from_millis(99));
-    assert_eq!(
-        request(&member).1.expect_err("still paused").reason,
-        "unavailable"
-    );
+    assert_eq!(request(&member).1.expect_err("still paused").reason, "unavailable");
     clock.turn(Duration::from_millis(1));
     assert!(request(&member).1.is_ok());
     assert_eq!(bad().expect_err("counted anew").reason, "trap");

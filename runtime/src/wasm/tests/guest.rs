@@ -45,12 +45,8 @@ pub fn of_world(source: &str, core: &str) -> Vec<u8> {
 }
 
 fn raw(mut resolve: Resolve, source: &str, core: &str) -> Vec<u8> {
-    let package = resolve
-        .push_str("guest.wit", source)
-        .expect("the world parses");
-    let world = resolve
-        .select_world(&[package], None)
-        .expect("there is one world");
+    let package = resolve.push_str("guest.wit", source).expect("the world parses");
+    let world = resolve.select_world(&[package], None).expect("there is one world");
     let mut module = wat::parse_str(core).expect("the core module parses");
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
         .expect("the metadata fits");
@@ -63,9 +59,8 @@ fn raw(mut resolve: Resolve, source: &str, core: &str) -> Vec<u8> {
 
 /// Imports must stand before everything else in a module.
 fn imports_first(core: &str, schema: &str) -> String {
-    let (imports, rest): (Vec<&str>, Vec<&str>) = core
-        .lines()
-        .partition(|line| line.trim_start().starts_with("(import"));
+    let (imports, rest): (Vec<&str>, Vec<&str>) =
+        core.lines().partition(|line| line.trim_start().starts_with("(import"));
     let escaped: String = schema.bytes().map(|byte| format!("\\{byte:02x}")).collect();
     format!(
         "(module\n{}\n(global $schema i32 (i32.const 4096))\n(global $schema_length i32 (i32.const {}))\n\

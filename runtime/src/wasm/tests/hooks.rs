@@ -27,16 +27,10 @@ fn any_mix_of_hooks() {
     let host = host();
     for mix in 1..8_usize {
         let chosen = |at: usize| mix & (1 << at) != 0;
-        let picked = || {
-            HOOKS
-                .iter()
-                .enumerate()
-                .filter(|(at, _)| chosen(*at))
-                .map(|(_, hook)| hook)
-        };
-        let world: String = picked()
-            .map(|(name, _)| format!("export weir:plugin/{name}@0.1.0;\n"))
-            .collect();
+        let picked =
+            || HOOKS.iter().enumerate().filter(|(at, _)| chosen(*at)).map(|(_, hook)| hook);
+        let world: String =
+            picked().map(|(name, _)| format!("export weir:plugin/{name}@0.1.0;\n")).collect();
         let core: String = picked().map(|(_, core)| format!("{core}\n")).collect();
         let plugin = load(&host, &component(&world, &core), |_| ());
         let expected = Hooks {
@@ -55,10 +49,8 @@ fn any_mix_of_hooks() {
             assert!(at_once(member.on_response(answered())).1.is_ok());
         }
         if chosen(2) {
-            let summary = Summary {
-                upstream: Some("users 1.2.3.4:5".into()),
-                ..Summary::default()
-            };
+            let summary =
+                Summary { upstream: Some("users 1.2.3.4:5".into()), ..Summary::default() };
             assert!(at_once(member.on_complete(answered(), &summary)).1.is_ok());
         }
     }
@@ -89,22 +81,10 @@ fn a_head_grows_no_further_than_its_limits() {
     ));
     let mut full = exchange(&[]);
     full.head_limits.bytes = "host".len() + "example.com".len() + "x-test".len() + "yes".len() - 1;
-    assert!(
-        !at_once(member.on_request(full))
-            .0
-            .request
-            .headers
-            .contains_key("x-test")
-    );
+    assert!(!at_once(member.on_request(full)).0.request.headers.contains_key("x-test"));
     let mut full = exchange(&[]);
     full.head_limits.fields = 1;
-    assert!(
-        !at_once(member.on_request(full))
-            .0
-            .request
-            .headers
-            .contains_key("x-test")
-    );
+    assert!(!at_once(member.on_request(full)).0.request.headers.contains_key("x-test"));
 }
 
 #[test]
@@ -112,9 +92,7 @@ fn a_request_of_its_own_gets_a_fresh_instance() {
     // Replies from the second call of an instance on.
     let body = "(if (global.get $kept) (then unreachable)) (global.set $kept (i32.const 1)) (i32.const 256)";
     let host = host();
-    let plugin = load(&host, &request_filter(body), |plugin| {
-        plugin.isolation = Isolation::Request
-    });
+    let plugin = load(&host, &request_filter(body), |plugin| plugin.isolation = Isolation::Request);
     let member = member(&plugin);
     for _ in 0..3 {
         assert!(request(&member).1.is_ok());
@@ -164,9 +142,7 @@ fn slow_body(pieces: &[&'static str]) -> Body {
 }
 
 fn wait<T>(step: Step<T>) -> (Box<Exchange>, Result<T, Failure>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(step.resolve())
 }
 
@@ -176,24 +152,15 @@ fn a_body_is_read_and_kept() {
     let plugin = load(&host, &echo(), |_| ());
     assert!(plugin.suspends());
     let member = member(&plugin);
-    for (pieces, reply) in [
-        (&["one", "two"][..], "onetwo"),
-        (&[], ""),
-        (&["12345678"], "12345678"),
-    ] {
+    for (pieces, reply) in [(&["one", "two"][..], "onetwo"), (&[], ""), (&["12345678"], "12345678")]
+    {
         let mut exchange = exchange(&[]);
         exchange.request_body = slow_body(pieces);
         let (mut exchange, result) = wait(member.on_request(exchange));
-        let Ok(Verdict::Respond(answer)) = result else {
-            panic!("{result:?}")
-        };
+        let Ok(Verdict::Respond(answer)) = result else { panic!("{result:?}") };
         assert_eq!(answer.body, reply);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .expect("a runtime");
-        let kept = runtime
-            .block_on(exchange.request_body.collect(100))
-            .expect("it is all there");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let kept = runtime.block_on(exchange.request_body.collect(100)).expect("it is all there");
         assert_eq!(kept, reply);
     }
 }
@@ -205,16 +172,10 @@ fn a_body_that_is_too_large_is_told_so_and_goes_on_whole() {
     let mut exchange = exchange(&[]);
     exchange.request_body = slow_body(&["12345", "67890", "tail"]);
     let (mut exchange, result) = wait(member.on_request(exchange));
-    let Ok(Verdict::Respond(answer)) = result else {
-        panic!("{result:?}")
-    };
+    let Ok(Verdict::Respond(answer)) = result else { panic!("{result:?}") };
     assert_eq!(answer.status, 413);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .expect("a runtime");
-    let kept = runtime
-        .block_on(exchange.request_body.collect(100))
-        .expect("it is all there");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let kept = runtime.block_on(exchange.request_body.collect(100)).expect("it is all there");
     assert_eq!(kept, "1234567890tail");
 }
 
@@ -227,9 +188,7 @@ fn two_bodies_are_read_at_a_time() {
         exchange.request_body = slow_body(pieces);
         member.on_request(exchange).resolve()
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let ((_, one), (_, two)) =
         runtime.block_on(async { tokio::join!(waiting(&["a", "b"]), waiting(&["c"])) });
     let (Ok(Verdict::Respond(one)), Ok(Verdict::Respond(two))) = (one, two) else {
@@ -267,19 +226,11 @@ fn a_body_is_transformed() {
         transform.expect("no failure").expect("a transform")
     };
     let (mut one, mut two) = (open(), open());
-    assert_eq!(
-        one.push(Bytes::from_static(b"abc")).expect("passed on"),
-        "abc"
-    );
-    assert_eq!(
-        two.push(Bytes::from_static(b"123")).expect("passed on"),
-        "123"
-    );
+    assert_eq!(one.push(Bytes::from_static(b"abc")).expect("passed on"), "abc");
+    assert_eq!(two.push(Bytes::from_static(b"123")).expect("passed on"), "123");
     assert_eq!(one.finish().expect("its end"), "<end>");
     assert_eq!(
-        one.push(Bytes::from_static(b"more"))
-            .expect_err("it is over")
-            .reason,
+        one.push(Bytes::from_static(b"more")).expect_err("it is over").reason,
         "unavailable"
     );
     drop(two);

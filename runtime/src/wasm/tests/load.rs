@@ -9,15 +9,10 @@ const FORWARDS: &str = "(i32.const 256)";
 
 #[track_caller]
 fn refused(component: &[u8], words: &[&str]) -> Vec<PluginProblem> {
-    let problems = try_load(&host(), component, |_| ())
-        .err()
-        .expect("it is refused");
+    let problems = try_load(&host(), component, |_| ()).err().expect("it is refused");
     let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
     for word in words {
-        assert!(
-            text.iter().any(|text| text.contains(word)),
-            "{word:?} is not in {text:?}"
-        );
+        assert!(text.iter().any(|text| text.contains(word)), "{word:?} is not in {text:?}");
     }
     problems
 }
@@ -37,14 +32,8 @@ fn not_a_component() {
 
 #[test]
 fn no_file() {
-    let problems = host()
-        .load(&plugin("/nonexistent/x.wasm".into()))
-        .err()
-        .expect("refused");
-    assert!(
-        problems[0].to_string().contains("/nonexistent/x.wasm"),
-        "{problems:?}"
-    );
+    let problems = host().load(&plugin("/nonexistent/x.wasm".into())).err().expect("refused");
+    assert!(problems[0].to_string().contains("/nonexistent/x.wasm"), "{problems:?}");
 }
 
 #[test]
@@ -75,10 +64,7 @@ fn unknown_import() {
 fn another_version() {
     let world = "package weir:plugin@0.9.0; interface request-hook { on-request: func(); } world guest { export request-hook; }";
     let core = r#"(func (export "weir:plugin/request-hook@0.9.0#on-request"))"#;
-    refused(
-        &of_world(world, core),
-        &["weir:plugin/request-hook@0.9.0", "0.1.x"],
-    );
+    refused(&of_world(world, core), &["weir:plugin/request-hook@0.9.0", "0.1.x"]);
 }
 
 #[test]
@@ -93,11 +79,7 @@ fn store_needs_a_grant() {
     let problems = refused(&guest, &["weir:plugin/store", "grants = { store = true }"]);
     assert_eq!(problems[0].pointer.as_deref(), Some("/grants"));
     let plugin = load(&host(), &guest, |plugin| plugin.grants.store = true);
-    assert!(
-        plugin
-            .imports()
-            .contains(&"weir:plugin/store@0.1.0".to_owned())
-    );
+    assert!(plugin.imports().contains(&"weir:plugin/store@0.1.0".to_owned()));
     assert!(request(&member(&plugin)).1.is_ok());
 }
 
@@ -112,33 +94,18 @@ fn configuration_is_held_against_the_schema() {
     let host = host();
     let with = |config: &str| try_load(&host, &guest, |plugin| plugin.config = config.into());
     assert!(with(r#"{"rate": 5, "key": "x"}"#).is_ok());
-    let problems = with(r#"{"rate": "hunter2", "key": 7}"#)
-        .err()
-        .expect("two mistakes");
-    let places: Vec<_> = problems
-        .iter()
-        .filter_map(|problem| problem.pointer.as_deref())
-        .collect();
+    let problems = with(r#"{"rate": "hunter2", "key": 7}"#).err().expect("two mistakes");
+    let places: Vec<_> = problems.iter().filter_map(|problem| problem.pointer.as_deref()).collect();
     assert_eq!(places, ["/config/key", "/config/rate"]);
-    assert!(
-        !format!("{problems:?}").contains("hunter2"),
-        "a value is told: {problems:?}"
-    );
-    assert_eq!(
-        with(r#"{"rat": 5}"#).err().expect("an unknown key").len(),
-        1
-    );
+    assert!(!format!("{problems:?}").contains("hunter2"), "a value is told: {problems:?}");
+    assert_eq!(with(r#"{"rat": 5}"#).err().expect("an unknown key").len(), 1);
     let none = with_schema(
         "export weir:plugin/request-hook@0.1.0;",
         r#"(func (export "weir:plugin/request-hook@0.1.0#on-request") (param i32) (result i32) (i32.const 256))"#,
         "",
     );
     let problems = try_load(&host, &none, |plugin| plugin.config = r#"{"a":1}"#.into());
-    assert!(
-        problems.err().expect("it takes none")[0]
-            .message
-            .contains("takes no configuration")
-    );
+    assert!(problems.err().expect("it takes none")[0].message.contains("takes no configuration"));
 }
 
 #[test]
@@ -167,57 +134,30 @@ fn limits_outlive_a_reload() {
     config.limits.deadline = Duration::from_millis(11);
     let new = host.load(&config).expect("it loads");
     assert!(!Arc::ptr_eq(&old, &new));
-    assert!(Arc::ptr_eq(
-        &old.template.shared.limiter,
-        &new.template.shared.limiter
-    ));
-    assert!(Arc::ptr_eq(
-        &old.template.shared.store,
-        &new.template.shared.store
-    ));
+    assert!(Arc::ptr_eq(&old.template.shared.limiter, &new.template.shared.limiter));
+    assert!(Arc::ptr_eq(&old.template.shared.store, &new.template.shared.store));
     host.retain(|name| name != "test");
     config.limits.deadline = Duration::from_millis(12);
     let newer = host.load(&config).expect("it loads");
-    assert!(!Arc::ptr_eq(
-        &new.template.shared.limiter,
-        &newer.template.shared.limiter
-    ));
+    assert!(!Arc::ptr_eq(&new.template.shared.limiter, &newer.template.shared.limiter));
 }
 
 #[test]
 fn what_is_built_in_is_listed() {
-    let config = Plugin {
-        component: ComponentSource::BuiltIn("nope".into()),
-        ..plugin(PathBuf::new())
-    };
-    let options = HostOptions {
-        built_ins: &[("cors", b""), ("jwt", b"")],
-        ..HostOptions::default()
-    };
-    let problems = Host::new(options)
-        .expect("an engine")
-        .load(&config)
-        .err()
-        .expect("refused");
-    assert!(
-        problems[0].to_string().contains("cors, jwt"),
-        "{problems:?}"
-    );
+    let config =
+        Plugin { component: ComponentSource::BuiltIn("nope".into()), ..plugin(PathBuf::new()) };
+    let options =
+        HostOptions { built_ins: &[("cors", b""), ("jwt", b"")], ..HostOptions::default() };
+    let problems = Host::new(options).expect("an engine").load(&config).err().expect("refused");
+    assert!(problems[0].to_string().contains("cors, jwt"), "{problems:?}");
 }
 
 #[test]
 fn unreadable_cache_is_no_obstacle() {
     let folder = Folder::new();
     let file = folder.file("file", b"");
-    let options = HostOptions {
-        cache_dir: Some(file),
-        ..HostOptions::default()
-    };
+    let options = HostOptions { cache_dir: Some(file), ..HostOptions::default() };
     let host = Host::new(options).expect("an engine");
     assert!(try_load(&host, &request_filter(FORWARDS), |_| ()).is_ok());
-    assert!(
-        fs::metadata(folder.0.join("file"))
-            .expect("it is there")
-            .is_file()
-    );
+    assert!(fs::metadata(folder.0.join("file")).expect("it is there").is_file());
 }

@@ -23,11 +23,8 @@ pub(super) struct Folder(pub PathBuf);
 impl Folder {
     pub fn new() -> Folder {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "weir-wasm-{}-{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        );
+        let name =
+            format!("weir-wasm-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path).expect("a temporary directory");
         Folder(path)
@@ -51,11 +48,7 @@ fn host() -> Host {
 }
 
 fn host_at(clock: Clock) -> Host {
-    Host::new(HostOptions {
-        clock,
-        ..HostOptions::default()
-    })
-    .expect("an engine")
+    Host::new(HostOptions { clock, ..HostOptions::default() }).expect("an engine")
 }
 
 fn plugin(component: PathBuf) -> Plugin {
@@ -64,10 +57,7 @@ fn plugin(component: PathBuf) -> Plugin {
         component: ComponentSource::File(component),
         config: "{}".into(),
         grants: Grants::default(),
-        limits: PluginLimits {
-            memory: 1 << 20,
-            deadline: Duration::from_millis(20),
-        },
+        limits: PluginLimits { memory: 1 << 20, deadline: Duration::from_millis(20) },
         on_failure: OnFailure::Reject,
         isolation: Isolation::Worker,
         place: "weir.toml:1:1".into(),
@@ -101,11 +91,7 @@ fn exchange(fields: &[(&'static str, &'static str)]) -> Box<Exchange> {
     }
     let (request, ()) = builder.body(()).expect("a legal head").into_parts();
     Box::new(Exchange {
-        id: ExchangeId {
-            process: 1,
-            worker: 2,
-            serial: 3,
-        },
+        id: ExchangeId { process: 1, worker: 2, serial: 3 },
         started: Instant::now(),
         request,
         request_body: Body::Empty,
@@ -115,10 +101,7 @@ fn exchange(fields: &[(&'static str, &'static str)]) -> Box<Exchange> {
         route: "api".into(),
         attributes: Default::default(),
         in_flight: Vec::new(),
-        head_limits: HeadLimits {
-            fields: 16,
-            bytes: 1 << 10,
-        },
+        head_limits: HeadLimits { fields: 16, bytes: 1 << 10 },
     })
 }
 

@@ -11,10 +11,7 @@ fn short_calls_between_looks_count_as_activity() {
     assert!(ticker.shared.is_active());
     drop(beat);
     drop(pulse);
-    assert!(
-        !ticker.shared.is_active(),
-        "a caller that is gone is not active"
-    );
+    assert!(!ticker.shared.is_active(), "a caller that is gone is not active");
 }
 
 #[test]

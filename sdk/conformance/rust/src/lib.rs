@@ -33,9 +33,7 @@ impl Plugin for Conformance {
         if config.behaviour.as_deref() == Some("configure_error") {
             bail!("this configuration is refused on purpose");
         }
-        Ok(Self {
-            behaviour: config.behaviour,
-        })
+        Ok(Self { behaviour: config.behaviour })
     }
 
     fn on_request(&self, request: &mut Request) -> Result<Verdict> {

@@ -15,10 +15,7 @@ pub(crate) fn on_response(behaviour: &str, request: &Request, response: &mut Res
         }
         "set_response_status" => {
             response.set_status(202)?;
-            let out = [
-                outcome(response.set_status(199)),
-                outcome(response.set_status(600)),
-            ];
+            let out = [outcome(response.set_status(199)), outcome(response.set_status(600))];
             response.set_header("x-out", out.join("|"))?;
         }
         "response_header" => {

@@ -28,10 +28,7 @@ pub(crate) fn on_request(behaviour: &str, request: &mut Request) -> Result {
             return Ok(());
         }
         "limiter_take" => {
-            let bucket = Bucket {
-                rate: 0.001,
-                burst: 2,
-            };
+            let bucket = Bucket { rate: 0.001, burst: 2 };
             let take = |cost| {
                 let verdict = limiter::take("conformance", bucket, cost);
                 format!("{} {}", verdict.allowed, verdict.remaining)

@@ -9,10 +9,7 @@ use weir_sdk::{FieldValue, serde_json};
 use crate::Conformance;
 
 fn find(id: &str) -> &'static Behaviour {
-    BEHAVIOURS
-        .iter()
-        .find(|behaviour| behaviour.id == id)
-        .unwrap()
+    BEHAVIOURS.iter().find(|behaviour| behaviour.id == id).unwrap()
 }
 
 fn check(id: &str) {
@@ -22,19 +19,11 @@ fn check(id: &str) {
     let exchange = catch_unwind(AssertUnwindSafe(|| exchange(&mut proxy, behaviour)));
     let expect = &behaviour.expect;
     let Ok(exchange) = exchange else {
-        assert_eq!(
-            (expect.client.status, expect.upstream.is_none()),
-            (500, true)
-        );
+        assert_eq!((expect.client.status, expect.upstream.is_none()), (500, true));
         return;
     };
     let failed = expect.client.status == 500 || expect.client.cut;
-    assert_eq!(
-        exchange.outcome().is_err(),
-        failed,
-        "{:?}",
-        exchange.outcome()
-    );
+    assert_eq!(exchange.outcome().is_err(), failed, "{:?}", exchange.outcome());
     if !failed {
         messages(&exchange, behaviour);
     }
@@ -42,22 +31,13 @@ fn check(id: &str) {
     let logs = proxy.logs();
     let lines: Vec<_> = logs
         .iter()
-        .map(|line| {
-            (
-                format!("{:?}", line.level).to_lowercase(),
-                &line.message,
-                &line.fields,
-            )
-        })
+        .map(|line| (format!("{:?}", line.level).to_lowercase(), &line.message, &line.fields))
         .collect();
     assert_eq!(lines.len(), expect.log.len());
     for ((level, message, fields), line) in lines.iter().zip(expect.log) {
         assert!(level.ends_with(line.level), "{level}");
         assert_eq!(message.as_str(), line.message);
-        let fields: Vec<_> = fields
-            .iter()
-            .map(|(a, b)| (a.as_str(), b.as_str()))
-            .collect();
+        let fields: Vec<_> = fields.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
         assert_eq!(fields, line.fields);
     }
     for metric in expect.metrics {
@@ -91,18 +71,12 @@ fn messages(exchange: &Exchange, behaviour: &Behaviour) {
     assert_eq!(exchange.is_forwarded(), expect.upstream.is_some());
     if let Some(seen) = &expect.upstream {
         let sent = exchange.forwarded();
-        assert_eq!(
-            (sent.method(), sent.path_with_query()),
-            (seen.method, seen.target)
-        );
+        assert_eq!((sent.method(), sent.path_with_query()), (seen.method, seen.target));
         assert_eq!(sent.authority(), seen.host);
         assert_eq!(sent.body(), seen.body);
         fields(seen.fields, |name| sent.header_values(name));
     } else {
-        assert_eq!(
-            exchange.reply().delay.as_millis(),
-            expect.client.delay_millis.into()
-        );
+        assert_eq!(exchange.reply().delay.as_millis(), expect.client.delay_millis.into());
     }
     let answer = exchange.response();
     assert_eq!(answer.status(), expect.client.status);
@@ -138,9 +112,7 @@ foreach_behaviour!(in_the_fake);
 #[test]
 fn configure_error() {
     let config = serde_json::json!({ "behaviour": "configure_error" });
-    let error = testing::Plugin::<Conformance>::configure(config)
-        .err()
-        .unwrap();
+    let error = testing::Plugin::<Conformance>::configure(config).err().unwrap();
     assert!(error.to_string().contains(CONFIGURE_ERROR));
 }
 
@@ -148,10 +120,7 @@ fn configure_error() {
 fn the_configuration_names_a_behaviour_as_well() {
     let config = serde_json::json!({ "behaviour": "reply" });
     let mut proxy = testing::Plugin::<Conformance>::configure(config).unwrap();
-    assert_eq!(
-        proxy.request(testing::request("GET", "/")).reply().status,
-        403
-    );
+    assert_eq!(proxy.request(testing::request("GET", "/")).reply().status, 403);
 }
 
 #[test]
@@ -159,9 +128,6 @@ fn a_place_is_given_back_when_the_exchange_ends() {
     let config = serde_json::json!({});
     let mut proxy = testing::Plugin::<Conformance>::configure(config).unwrap();
     for _ in 0..2 {
-        messages(
-            &exchange(&mut proxy, find("limiter_enter")),
-            find("limiter_enter"),
-        );
+        messages(&exchange(&mut proxy, find("limiter_enter")), find("limiter_enter"));
     }
 }

@@ -13,8 +13,6 @@ fn it_greets_upstream_and_client() {
 
 #[test]
 fn it_needs_a_greeting() {
-    let error = testing::Plugin::<Hello>::configure(json!({}))
-        .err()
-        .unwrap();
+    let error = testing::Plugin::<Hello>::configure(json!({})).err().unwrap();
     assert_eq!(error.to_string(), "missing field `greeting`");
 }

@@ -58,10 +58,7 @@ impl Attributes {
 
     /// What holds for the fields of a variant.
     pub(crate) fn inside(rename_all: Option<Rule>) -> Self {
-        Self {
-            rename_all,
-            ..Self::default()
-        }
+        Self { rename_all, ..Self::default() }
     }
 
     /// The name in the configuration.
@@ -96,11 +93,7 @@ impl Attributes {
     }
 
     fn serde(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
-        let name = meta
-            .path
-            .get_ident()
-            .map(ToString::to_string)
-            .unwrap_or_default();
+        let name = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
         match name.as_str() {
             "rename" => self.rename = Some(text(meta)?.value()),
             "rename_all" => self.rename_all = Some(Rule::named(&text(meta)?)?),
@@ -152,10 +145,7 @@ impl Attributes {
         let keyword = KEYWORDS.iter().find(|(name, _)| meta.path.is_ident(name));
         let Some((_, keyword)) = keyword else {
             let known: Vec<_> = KEYWORDS.iter().map(|(name, _)| *name).collect();
-            return Err(meta.error(format!(
-                "unknown: write `as` or one of {}",
-                known.join(", ")
-            )));
+            return Err(meta.error(format!("unknown: write `as` or one of {}", known.join(", "))));
         };
         let value = literal(&meta.value()?.parse::<Expr>()?)?;
         self.extra.push_str(&format!("\"{keyword}\":{value},"));
@@ -183,10 +173,7 @@ fn literal(value: &Expr) -> Result<String> {
             _ => {}
         }
     }
-    Err(syn::Error::new_spanned(
-        value,
-        "a text, a number or a boolean is needed",
-    ))
+    Err(syn::Error::new_spanned(value, "a text, a number or a boolean is needed"))
 }
 
 // === impl Rule ===

@@ -12,10 +12,7 @@ use crate::attributes::{Attributes, Rule};
 
 pub(crate) fn expand(mut item: DeriveInput) -> Result<TokenStream> {
     if !item.generics.params.is_empty() {
-        return Err(Error::new(
-            item.generics.span(),
-            "a configuration has no generics",
-        ));
+        return Err(Error::new(item.generics.span(), "a configuration has no generics"));
     }
     let name = &item.ident;
     let container = Attributes::of(&item.attrs)?;
@@ -33,10 +30,7 @@ pub(crate) fn expand(mut item: DeriveInput) -> Result<TokenStream> {
     let steps = text.finish();
 
     // A type that is read as another has no fields of its own to refuse.
-    let deny = container
-        .read_as()?
-        .is_none()
-        .then(|| quote!(#[serde(deny_unknown_fields)]));
+    let deny = container.read_as()?.is_none().then(|| quote!(#[serde(deny_unknown_fields)]));
     let schema = quote! {
         impl ::weir_sdk::Schema for #name {
             fn members(out: &mut ::std::string::String) {
@@ -61,17 +55,11 @@ fn strip(item: &mut DeriveInput) {
     };
     keep(&mut item.attrs);
     match &mut item.data {
-        Data::Struct(data) => data
-            .fields
-            .iter_mut()
-            .for_each(|field| keep(&mut field.attrs)),
+        Data::Struct(data) => data.fields.iter_mut().for_each(|field| keep(&mut field.attrs)),
         Data::Enum(data) => {
             for variant in &mut data.variants {
                 keep(&mut variant.attrs);
-                variant
-                    .fields
-                    .iter_mut()
-                    .for_each(|field| keep(&mut field.attrs));
+                variant.fields.iter_mut().for_each(|field| keep(&mut field.attrs));
             }
         }
         Data::Union(_) => {}
@@ -106,8 +94,7 @@ impl Text {
 
     fn members_of(&mut self, of: &Type) {
         self.flush();
-        self.steps
-            .extend(quote!(<#of as ::weir_sdk::Schema>::members(out);));
+        self.steps.extend(quote!(<#of as ::weir_sdk::Schema>::members(out);));
     }
 
     /// Doc comments become the description.
@@ -173,11 +160,7 @@ impl Text {
             if attributes.skip {
                 continue;
             }
-            let ident = field
-                .ident
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default();
+            let ident = field.ident.as_ref().map(ToString::to_string).unwrap_or_default();
             let ident = ident.trim_start_matches("r#");
             let name = attributes.name(ident, container.rename_all, Rule::field);
             let names = std::iter::once(&name).chain(&attributes.aliases);
@@ -202,10 +185,7 @@ impl Text {
     }
 
     fn variants(&mut self, data: &syn::DataEnum, container: &Attributes) -> Result<()> {
-        let units = data
-            .variants
-            .iter()
-            .all(|it| matches!(it.fields, Fields::Unit));
+        let units = data.variants.iter().all(|it| matches!(it.fields, Fields::Unit));
         let plain = container.tag.is_none() && !container.untagged;
         let mut alternatives = 0;
         if units && plain {
@@ -218,11 +198,8 @@ impl Text {
             if attributes.skip {
                 continue;
             }
-            let name = attributes.name(
-                &variant.ident.to_string(),
-                container.rename_all,
-                Rule::variant,
-            );
+            let name =
+                attributes.name(&variant.ident.to_string(), container.rename_all, Rule::variant);
             let names: Vec<_> = std::iter::once(&name).chain(&attributes.aliases).collect();
             let inner = Attributes::inside(attributes.rename_all.or(container.rename_all_fields));
             if units && plain {
@@ -232,10 +209,7 @@ impl Text {
                 }
                 continue;
             }
-            for name in names
-                .iter()
-                .take(if container.untagged { 1 } else { names.len() })
-            {
+            for name in names.iter().take(if container.untagged { 1 } else { names.len() }) {
                 self.separate(&mut alternatives);
                 self.push("{");
                 self.describe(&variant.attrs);
@@ -249,10 +223,7 @@ impl Text {
                 } else if let Fields::Unit = variant.fields {
                     self.push(&format!("\"const\":{}", json(name)));
                 } else {
-                    self.push(&format!(
-                        "\"type\":\"object\",\"properties\":{{{}:{{",
-                        json(name)
-                    ));
+                    self.push(&format!("\"type\":\"object\",\"properties\":{{{}:{{", json(name)));
                     self.fields(&variant.fields, &inner, None)?;
                     self.push(&format!(
                         "}}}},\"additionalProperties\":false,\"required\":[{}]",

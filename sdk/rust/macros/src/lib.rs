@@ -124,7 +124,5 @@ fn functions(body: TokenStream) -> Vec<String> {
 }
 
 fn tokens(source: &str) -> TokenStream {
-    source
-        .parse()
-        .expect("the text is fixed but for identifiers and string literals")
+    source.parse().expect("the text is fixed but for identifiers and string literals")
 }

@@ -21,13 +21,8 @@ use crate::{Error, Schema};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Duration(pub time::Duration);
 
-const UNITS: [(&str, u64); 5] = [
-    ("ms", 1),
-    ("s", 1_000),
-    ("m", 60_000),
-    ("h", 3_600_000),
-    ("d", 86_400_000),
-];
+const UNITS: [(&str, u64); 5] =
+    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
 // === impl Duration ===
 
@@ -59,14 +54,10 @@ impl FromStr for Duration {
         }
         while !rest.is_empty() {
             let (number, after) = super::size::number(rest).ok_or_else(wrong)?;
-            let unit = after
-                .find(|letter: char| !letter.is_ascii_lowercase())
-                .unwrap_or(after.len());
+            let unit =
+                after.find(|letter: char| !letter.is_ascii_lowercase()).unwrap_or(after.len());
             let (unit, after) = after.split_at(unit);
-            let (_, factor) = UNITS
-                .iter()
-                .find(|(name, _)| *name == unit)
-                .ok_or_else(wrong)?;
+            let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
             millis = number
                 .checked_mul(*factor)
                 .and_then(|more| millis.checked_add(more))

@@ -39,10 +39,7 @@ const MAX_DEPTH: u8 = 64;
 
 impl<'de> Reader<'de> {
     fn new(text: &'de str) -> Self {
-        Self {
-            lexer: Lexer::new(text),
-            depth: MAX_DEPTH,
-        }
+        Self { lexer: Lexer::new(text), depth: MAX_DEPTH }
     }
 
     /// Anything, by the type it has.
@@ -73,10 +70,8 @@ impl<'de> Reader<'de> {
         visit: impl FnOnce(&mut Items<'_, 'de>) -> Result<T, JsonError>,
     ) -> Result<T, JsonError> {
         self.lexer.skip(1);
-        self.depth = self
-            .depth
-            .checked_sub(1)
-            .ok_or_else(|| self.lexer.syntax("at most 64 levels"))?;
+        self.depth =
+            self.depth.checked_sub(1).ok_or_else(|| self.lexer.syntax("at most 64 levels"))?;
         let mut items = Items::new(self, close);
         let value = visit(&mut items)?;
         if items.next()? {
@@ -126,11 +121,7 @@ fn float<'de, V: Visitor<'de>>(number: &str, visitor: V) -> Result<V::Value, Jso
 
 /// An integer where it is one.
 fn integer_or_float<'de, V: Visitor<'de>>(number: &str, visitor: V) -> Result<V::Value, JsonError> {
-    if Integer::of(number).is_some() {
-        integer(number, visitor)
-    } else {
-        float(number, visitor)
-    }
+    if Integer::of(number).is_some() { integer(number, visitor) } else { float(number, visitor) }
 }
 
 macro_rules! by_integer {
@@ -165,11 +156,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
         self.lexer.peek();
-        if self.lexer.word("null") {
-            visitor.visit_none()
-        } else {
-            visitor.visit_some(self)
-        }
+        if self.lexer.word("null") { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(
@@ -222,11 +209,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     ) -> Result<V::Value, JsonError> {
         if self.lexer.peek() == Some(b'"') {
             let name = self.lexer.text()?;
-            return visitor.visit_enum(Variant {
-                reader: self,
-                name,
-                content: false,
-            });
+            return visitor.visit_enum(Variant { reader: self, name, content: false });
         }
         if !self.lexer.take(b'{') {
             return Err(de::Error::custom("a text or a table of one key is needed"));
@@ -235,11 +218,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         if !self.lexer.take(b':') {
             return Err(self.lexer.syntax("a colon"));
         }
-        let value = visitor.visit_enum(Variant {
-            reader: self,
-            name,
-            content: true,
-        })?;
+        let value = visitor.visit_enum(Variant { reader: self, name, content: true })?;
         if !self.lexer.take(b'}') {
             return Err(de::Error::custom("a table of exactly one key is needed"));
         }

@@ -154,9 +154,7 @@ fn parts(replace: &str, pattern: &Regex) -> Result<Vec<Part>, Error> {
         })?;
         let group = match name.parse() {
             Ok(number) => (number < pattern.captures_len()).then_some(number),
-            Err(_) => pattern
-                .capture_names()
-                .position(|known| known == Some(name)),
+            Err(_) => pattern.capture_names().position(|known| known == Some(name)),
         };
         let group = group.ok_or_else(|| {
             Error::new(format!(

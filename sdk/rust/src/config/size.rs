@@ -90,9 +90,7 @@ impl Schema for Size {
 
 /// The digits at the start of a text, and what follows them.
 pub(super) fn number(text: &str) -> Option<(u64, &str)> {
-    let end = text
-        .find(|digit: char| !digit.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(text.len());
     let (digits, after) = text.split_at(end);
     Some((digits.parse().ok()?, after))
 }

@@ -13,23 +13,9 @@ fn durations_are_read_and_written() {
     ] {
         let read: Duration = text.parse().unwrap();
         assert_eq!(read.as_millis(), millis, "{text}");
-        assert_eq!(
-            read.to_string().parse::<Duration>().unwrap(),
-            read,
-            "{text}"
-        );
+        assert_eq!(read.to_string().parse::<Duration>().unwrap(), read, "{text}");
     }
-    for text in [
-        "",
-        "10",
-        "s",
-        "1.5s",
-        "-1s",
-        "10 s",
-        "10S",
-        "1s?",
-        "99999999999999999999s",
-    ] {
+    for text in ["", "10", "s", "1.5s", "-1s", "10 s", "10S", "1s?", "99999999999999999999s"] {
         let error = text.parse::<Duration>().unwrap_err().to_string();
         assert!(error.contains("is no duration"), "{text}: {error}");
     }
@@ -37,12 +23,7 @@ fn durations_are_read_and_written() {
 
 #[test]
 fn sizes_are_read_and_written() {
-    for (text, bytes) in [
-        ("0B", 0),
-        ("64KiB", 65_536),
-        ("10MiB", 10_485_760),
-        ("1KB", 1_000),
-    ] {
+    for (text, bytes) in [("0B", 0), ("64KiB", 65_536), ("10MiB", 10_485_760), ("1KB", 1_000)] {
         let read: Size = text.parse().unwrap();
         assert_eq!(read.bytes(), bytes, "{text}");
         assert_eq!(read.to_string().parse::<Size>().unwrap(), read, "{text}");
@@ -116,10 +97,7 @@ fn json_is_read_as_serde_json_reads_it() {
         "{}x",
         "]",
     ] {
-        assert!(
-            serde_json::from_str::<serde_json::Value>(text).is_err(),
-            "{text}"
-        );
+        assert!(serde_json::from_str::<serde_json::Value>(text).is_err(), "{text}");
         assert!(json::from_str::<serde_json::Value>(text).is_err(), "{text}");
     }
     let deep = "[".repeat(65) + &"]".repeat(65);
@@ -179,10 +157,7 @@ fn a_configuration_is_read() {
     .unwrap();
     assert_eq!(table.max_age.as_secs(), 60);
     assert_eq!((table.rate, table.mask), (2.0, 255));
-    let named = Key::Named {
-        key: "b".into(),
-        name: "c".into(),
-    };
+    let named = Key::Named { key: "b".into(), name: "c".into() };
     assert_eq!(table.keys, [Key::Plain("a".into()), named]);
     assert_eq!(table.modes["a"], Mode::Off);
     assert_eq!(table.modes["b"], Mode::Level(3));
@@ -195,35 +170,14 @@ fn mistakes_are_named_by_their_place() {
         ("{}", "missing field `max-age`"),
         (r#"{"max-age": 1}"#, "max-age: an integer is no "),
         (r#"{"max-age": "1"}"#, "max-age: `1` is no duration"),
-        (
-            r#"{"maxage": "1s"}"#,
-            "unknown field `maxage`, expected one of `max-age`",
-        ),
-        (
-            r#"{"max-age": "1s", "keys": ["a", 1]}"#,
-            "keys[1]: data did not match",
-        ),
-        (
-            r#"{"max-age": "1s", "modes": {"x": "up"}}"#,
-            "modes.x: unknown variant `up`",
-        ),
-        (
-            r#"{"max-age": "1s", "modes": {"x": {"level": 300}}}"#,
-            "modes.x.level: 300 is no u8",
-        ),
-        (
-            r#"{"max-age": "1s", "modes": {"x": "level"}}"#,
-            "modes.x: `level` needs a value",
-        ),
-        (
-            r#"{"max-age": "1s", "modes": {"x": {"level": 1.5}}}"#,
-            "modes.x.level: 1.5 is no u8",
-        ),
+        (r#"{"maxage": "1s"}"#, "unknown field `maxage`, expected one of `max-age`"),
+        (r#"{"max-age": "1s", "keys": ["a", 1]}"#, "keys[1]: data did not match"),
+        (r#"{"max-age": "1s", "modes": {"x": "up"}}"#, "modes.x: unknown variant `up`"),
+        (r#"{"max-age": "1s", "modes": {"x": {"level": 300}}}"#, "modes.x.level: 300 is no u8"),
+        (r#"{"max-age": "1s", "modes": {"x": "level"}}"#, "modes.x: `level` needs a value"),
+        (r#"{"max-age": "1s", "modes": {"x": {"level": 1.5}}}"#, "modes.x.level: 1.5 is no u8"),
         (r#"{"max-age": "1s", "mask": "xyz"}"#, "mask: invalid digit"),
-        (
-            r#"{"max-age": "1s", "rate": true}"#,
-            "rate: a boolean is no f64",
-        ),
+        (r#"{"max-age": "1s", "rate": true}"#, "rate: a boolean is no f64"),
         (r#"{"max-age": "1s"} x"#, "expected nothing more"),
     ] {
         let error = json::from_str::<Table>(text).unwrap_err().to_string();
@@ -302,10 +256,7 @@ fn a_tagged_enum_and_a_text_type_have_schemas() {
             Ok(Self(text))
         }
     }
-    assert_eq!(
-        crate::schema::document::<Even>(),
-        crate::schema::document::<String>()
-    );
+    assert_eq!(crate::schema::document::<Even>(), crate::schema::document::<String>());
     let Even(text) = json::from_str(r#""even""#).unwrap();
     assert_eq!(text, "even");
     let schema: serde_json::Value =
@@ -315,10 +266,7 @@ fn a_tagged_enum_and_a_text_type_have_schemas() {
         panic!("it is plain");
     };
     assert_eq!(text, "a");
-    assert!(matches!(
-        json::from_str(r#"{"kind": "none"}"#),
-        Ok(Hash::None)
-    ));
+    assert!(matches!(json::from_str(r#"{"kind": "none"}"#), Ok(Hash::None)));
 }
 
 #[test]

@@ -64,11 +64,7 @@ fn every_variable_renders() {
         ("{{{route}}} {{}}", "{api} {}"),
         ("plain", "plain"),
     ] {
-        assert_eq!(
-            render(text, request()),
-            (expected.to_owned(), true),
-            "{text}"
-        );
+        assert_eq!(render(text, request()), (expected.to_owned(), true), "{text}");
     }
 }
 
@@ -82,11 +78,7 @@ fn what_is_missing_is_empty_and_incomplete() {
         "{attribute.no}",
     ] {
         let request = testing::request("GET", "/");
-        assert_eq!(
-            render(text, request.clone()),
-            (String::new(), false),
-            "{text}"
-        );
+        assert_eq!(render(text, request.clone()), (String::new(), false), "{text}");
         let mixed = format!("a{text}b");
         assert_eq!(render(&mixed, request), ("ab".to_owned(), false), "{text}");
     }
@@ -111,10 +103,7 @@ fn a_text_without_variables_is_static() {
 #[test]
 fn mistakes_are_configuration_errors() {
     for (text, expected) in [
-        (
-            "{client.adress}",
-            "unknown variable `{client.adress}`: known are {client.address},",
-        ),
+        ("{client.adress}", "unknown variable `{client.adress}`: known are {client.address},"),
         ("{}", "unknown variable `{}`"),
         ("{request.header.}", "unknown variable `{request.header.}`"),
         ("{ route }", "unknown variable `{ route }`"),

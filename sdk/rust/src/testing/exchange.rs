@@ -78,10 +78,7 @@ impl Inner {
     pub(crate) fn set_attribute(&mut self, key: &str, value: &str) {
         let attributes = &mut self.request.attributes;
         attributes.insert(key.into(), value.into());
-        let bytes: usize = attributes
-            .iter()
-            .map(|(key, value)| key.len() + value.len())
-            .sum();
+        let bytes: usize = attributes.iter().map(|(key, value)| key.len() + value.len()).sum();
         assert!(
             attributes.len() <= MAX_ATTRIBUTES && bytes <= MAX_ATTRIBUTE_BYTES,
             "trap: an exchange has at most 64 attributes of 16 KiB in all"

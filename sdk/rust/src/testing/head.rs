@@ -79,11 +79,7 @@ impl Head {
     }
 
     fn replace(&mut self, next: Self) -> Result<(), HeaderError> {
-        let bytes: usize = next
-            .lines
-            .iter()
-            .map(|(name, value)| name.len() + value.len())
-            .sum();
+        let bytes: usize = next.lines.iter().map(|(name, value)| name.len() + value.len()).sum();
         if next.lines.len() > MAX_LINES || bytes > MAX_BYTES {
             return Err(HeaderError::SizeExceeded);
         }
@@ -104,20 +100,13 @@ fn allowed(name: &str) -> Result<String, HeaderError> {
 }
 
 fn legal(value: &[u8]) -> Result<(), HeaderError> {
-    if FieldValue::is_legal(value) {
-        Ok(())
-    } else {
-        Err(HeaderError::InvalidSyntax)
-    }
+    if FieldValue::is_legal(value) { Ok(()) } else { Err(HeaderError::InvalidSyntax) }
 }
 
 /// What [`Reply`](crate::Reply) may carry, checked as the proxy does.
 pub(crate) fn check_reply(reply: &crate::Reply) -> Result<(), String> {
     if !(200..=599).contains(&reply.status) {
-        return Err(format!(
-            "status {} of a reply is not in 200 to 599",
-            reply.status
-        ));
+        return Err(format!("status {} of a reply is not in 200 to 599", reply.status));
     }
     if reply.delay.as_millis() > 300_000 {
         return Err("the delay of a reply is longer than 5 minutes".into());

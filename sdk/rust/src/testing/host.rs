@@ -120,12 +120,7 @@ impl Response {
     }
 
     pub fn header(&self, name: &str) -> Option<Vec<u8>> {
-        self.0
-            .borrow()
-            .response
-            .head
-            .first(name)
-            .map(<[u8]>::to_vec)
+        self.0.borrow().response.head.first(name).map(<[u8]>::to_vec)
     }
 
     pub fn header_values(&self, name: &str) -> Vec<Vec<u8>> {

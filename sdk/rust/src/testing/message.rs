@@ -42,11 +42,7 @@ pub fn request(method: &str, path_with_query: &str) -> FakeRequest {
         path_with_query: path_with_query.into(),
         head: Head::default(),
         body: Ok(Vec::new()),
-        client: Client {
-            address: "192.0.2.1".into(),
-            port: 50_000,
-            tls: None,
-        },
+        client: Client { address: "192.0.2.1".into(), port: 50_000, tls: None },
         route: "test".into(),
         attributes: BTreeMap::from([("request.id".into(), "request-1".into())]),
     }
@@ -54,11 +50,7 @@ pub fn request(method: &str, path_with_query: &str) -> FakeRequest {
 
 /// A response with this status.
 pub fn response(status: u16) -> FakeResponse {
-    FakeResponse {
-        status,
-        head: Head::default(),
-        body: Ok(Vec::new()),
-    }
+    FakeResponse { status, head: Head::default(), body: Ok(Vec::new()) }
 }
 
 // === impl FakeRequest ===

@@ -44,11 +44,8 @@ impl<P: crate::Plugin> Plugin<P> {
     /// Runs the request hook, and stops there. What the hook took with
     /// [`limiter::enter`](crate::limiter::enter) is held until [`finish`](Self::finish).
     pub fn request(&mut self, request: FakeRequest) -> Exchange {
-        let inner = Rc::new(RefCell::new(Inner {
-            request,
-            response: response(200),
-            read_only: false,
-        }));
+        let inner =
+            Rc::new(RefCell::new(Inner { request, response: response(200), read_only: false }));
         self.state.borrow_mut().entered = Some(Vec::new());
         let mut outcome = state::enter(&self.state, || {
             let mut handle = Request::from_handle(host::Request(Rc::clone(&inner)));
@@ -68,11 +65,7 @@ impl<P: crate::Plugin> Plugin<P> {
                 Err(why) => outcome = Err(Error::new(why)),
             }
         }
-        Exchange {
-            inner,
-            outcome,
-            entered,
-        }
+        Exchange { inner, outcome, entered }
     }
 
     /// Goes on with an exchange after [`request`](Self::request): the request's body passes its
@@ -123,9 +116,7 @@ impl<P: crate::Plugin> Plugin<P> {
             request_bytes: length(&inner.borrow().request.body),
             response_bytes: length(&inner.borrow().response.body),
             duration_micros: 1_000,
-            upstream: exchange
-                .is_forwarded()
-                .then(|| "test 192.0.2.2:80".to_owned()),
+            upstream: exchange.is_forwarded().then(|| "test 192.0.2.2:80".to_owned()),
             error: None,
         };
         state::enter(&self.state, || {

@@ -106,10 +106,7 @@ impl State {
         );
         let burst = f64::from(bucket.burst);
         let now = self.now;
-        let level = self.buckets.entry(key.into()).or_insert(Fill {
-            tokens: burst,
-            since: now,
-        });
+        let level = self.buckets.entry(key.into()).or_insert(Fill { tokens: burst, since: now });
         let passed = now.duration_since(level.since).unwrap_or_default();
         level.tokens = (level.tokens + passed.as_secs_f64() * bucket.rate).min(burst);
         level.since = now;
@@ -157,16 +154,13 @@ impl State {
     /// The entry, unless absent or expired.
     pub(crate) fn stored(&mut self, key: &str) -> Option<&mut Entry> {
         let now = self.now;
-        self.store
-            .retain(|_, entry| entry.expires.is_none_or(|expires| now < expires));
+        self.store.retain(|_, entry| entry.expires.is_none_or(|expires| now < expires));
         self.store.get_mut(key)
     }
 
     pub(crate) fn series(name: &str, labels: &[(&str, &str)]) -> Series {
-        let mut labels: Vec<_> = labels
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
+        let mut labels: Vec<_> =
+            labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         labels.sort();
         (name.into(), labels)
     }

@@ -20,36 +20,18 @@ impl Plugin for Tries {
     fn on_request(&self, request: &mut Request) -> Result<Verdict> {
         let reason = |result: Result<(), crate::HeaderError>| result.unwrap_err().reason;
         for (name, value) in [("", "a"), ("a b", "a"), ("a", "b\r\nc: d"), ("a", "\0")] {
-            assert_eq!(
-                reason(request.set_header(name, value)),
-                Refusal::InvalidSyntax
-            );
-            assert_eq!(
-                reason(request.append_header(name, value)),
-                Refusal::InvalidSyntax
-            );
+            assert_eq!(reason(request.set_header(name, value)), Refusal::InvalidSyntax);
+            assert_eq!(reason(request.append_header(name, value)), Refusal::InvalidSyntax);
         }
-        for name in [
-            "Host",
-            "connection",
-            "Content-Length",
-            "transfer-encoding",
-            "upgrade",
-        ] {
+        for name in ["Host", "connection", "Content-Length", "transfer-encoding", "upgrade"] {
             assert_eq!(reason(request.set_header(name, "a")), Refusal::Forbidden);
             assert_eq!(reason(request.remove_header(name)), Refusal::Forbidden);
         }
         let long = "a".repeat(65 * 1024);
-        assert_eq!(
-            reason(request.set_header("a", &long)),
-            Refusal::SizeExceeded
-        );
+        assert_eq!(reason(request.set_header("a", &long)), Refusal::SizeExceeded);
         assert_eq!(reason(request.set_method("GE T")), Refusal::InvalidSyntax);
         assert_eq!(reason(request.set_authority("a/b")), Refusal::InvalidSyntax);
-        assert_eq!(
-            reason(request.set_path_with_query("a")),
-            Refusal::InvalidSyntax
-        );
+        assert_eq!(reason(request.set_path_with_query("a")), Refusal::InvalidSyntax);
 
         request.append_header("X-Many", "c")?;
         assert_eq!(request.header("x-MANY").unwrap(), "a");
@@ -57,11 +39,7 @@ impl Plugin for Tries {
         request.set_header("x-many", "d")?;
         request.set_header("x-new", b"\xff")?;
         request.remove_header("x-gone")?;
-        let names: Vec<_> = request
-            .headers()
-            .into_iter()
-            .map(|(name, _)| name)
-            .collect();
+        let names: Vec<_> = request.headers().into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["x-many", "x-other", "x-new"]);
 
         request.set_method("POST")?;
@@ -139,17 +117,12 @@ impl Plugin for Services {
     type Config = crate::NoConfig;
 
     fn configure(_: crate::NoConfig) -> Result<Self> {
-        Ok(Self {
-            calls: Cell::new(0),
-        })
+        Ok(Self { calls: Cell::new(0) })
     }
 
     fn on_request(&self, request: &mut Request) -> Result<Verdict> {
         self.calls.set(self.calls.get() + 1);
-        let bucket = Bucket {
-            rate: 2.0,
-            burst: 3,
-        };
+        let bucket = Bucket { rate: 2.0, burst: 3 };
         let verdict = limiter::take("k", bucket, 2);
         request.set_header("x-allowed", verdict.allowed.to_string())?;
         request.set_header("x-wait", verdict.wait_millis.to_string())?;
@@ -192,10 +165,7 @@ fn the_services_follow_the_turned_clock() {
     assert_eq!(proxy.stored("s"), None);
     assert_eq!(proxy.metric("calls_total", &[("a", "1"), ("b", "2")]), 6.0);
     let last = proxy.logs().pop().unwrap();
-    assert_eq!(
-        (last.level, last.message.as_str()),
-        (log::Level::Warn, "called")
-    );
+    assert_eq!((last.level, last.message.as_str()), (log::Level::Warn, "called"));
     assert_eq!(last.fields, [("call".to_owned(), "6".to_owned())]);
 }
 

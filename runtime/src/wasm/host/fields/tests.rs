@@ -1,9 +1,6 @@
 use super::*;
 
-const LIMITS: HeadLimits = HeadLimits {
-    fields: 4,
-    bytes: 40,
-};
+const LIMITS: HeadLimits = HeadLimits { fields: 4, bytes: 40 };
 
 fn line(name: &str, value: &str) -> (HeaderName, HeaderValue) {
     legal_line(name, value.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error:?}"))
@@ -22,14 +19,8 @@ fn fields_that_belong_to_the_proxy() {
         "content-length",
         "Host",
     ] {
-        assert!(
-            matches!(legal_line(name, b"x"), Err(HeaderError::Forbidden)),
-            "{name}"
-        );
-        assert!(
-            matches!(legal_name(name), Err(HeaderError::Forbidden)),
-            "{name}"
-        );
+        assert!(matches!(legal_line(name, b"x"), Err(HeaderError::Forbidden)), "{name}");
+        assert!(matches!(legal_name(name), Err(HeaderError::Forbidden)), "{name}");
     }
     for name in ["hosts", "x-te", "content-type", "via", "cookie", "trailers"] {
         assert!(legal_name(name).is_ok(), "{name}");
@@ -39,21 +30,12 @@ fn fields_that_belong_to_the_proxy() {
 #[test]
 fn what_is_no_field() {
     for name in ["", "a b", "a:", "ä", "a\r\nb", "a\0"] {
-        assert!(
-            matches!(legal_name(name), Err(HeaderError::InvalidSyntax)),
-            "{name:?}"
-        );
+        assert!(matches!(legal_name(name), Err(HeaderError::InvalidSyntax)), "{name:?}");
     }
     for value in [&b"a\r\nb"[..], b"a\nb", b"a\0b", b"\x7f"] {
-        assert!(
-            matches!(legal_line("x", value), Err(HeaderError::InvalidSyntax)),
-            "{value:?}"
-        );
+        assert!(matches!(legal_line("x", value), Err(HeaderError::InvalidSyntax)), "{value:?}");
     }
-    assert!(
-        legal_line("x", b"\xff\xfe tab\t").is_ok(),
-        "values are bytes"
-    );
+    assert!(legal_line("x", b"\xff\xfe tab\t").is_ok(), "values are bytes");
 }
 
 #[test]

@@ -35,13 +35,7 @@ struct Key<'a, 'de>(&'a Cow<'de, str>);
 impl<'a, 'de> Items<'a, 'de> {
     /// Just behind the opening bracket.
     pub(super) fn new(reader: &'a mut Reader<'de>, close: u8) -> Self {
-        Self {
-            reader,
-            close,
-            first: true,
-            index: 0,
-            key: Cow::Borrowed(""),
-        }
+        Self { reader, close, first: true, index: 0, key: Cow::Borrowed("") }
     }
 
     /// Whether another one follows; takes the comma before it, or the closing bracket.
@@ -96,8 +90,7 @@ impl<'de> de::MapAccess<'de> for &mut Items<'_, 'de> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, JsonError> {
-        seed.deserialize(&mut *self.reader)
-            .map_err(|error| error.inside(&self.key))
+        seed.deserialize(&mut *self.reader).map_err(|error| error.inside(&self.key))
     }
 }
 
@@ -160,15 +153,12 @@ impl<'de> de::VariantAccess<'de> for Variant<'_, 'de> {
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, JsonError> {
         self.content()?;
-        seed.deserialize(self.reader)
-            .map_err(|error| error.inside(&self.name))
+        seed.deserialize(self.reader).map_err(|error| error.inside(&self.name))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, JsonError> {
         self.content()?;
-        self.reader
-            .any(visitor, integer)
-            .map_err(|error| error.inside(&self.name))
+        self.reader.any(visitor, integer).map_err(|error| error.inside(&self.name))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -177,9 +167,7 @@ impl<'de> de::VariantAccess<'de> for Variant<'_, 'de> {
         visitor: V,
     ) -> Result<V::Value, JsonError> {
         self.content()?;
-        self.reader
-            .any(visitor, integer)
-            .map_err(|error| error.inside(&self.name))
+        self.reader.any(visitor, integer).map_err(|error| error.inside(&self.name))
     }
 }
 

@@ -18,10 +18,7 @@ pub struct JsonError {
 
 impl JsonError {
     pub(super) fn new(message: String) -> Self {
-        Self {
-            path: String::new(),
-            message,
-        }
+        Self { path: String::new(), message }
     }
 
     /// A number that a visitor does not take.
@@ -60,10 +57,7 @@ impl de::Error for JsonError {
     fn custom<T: fmt::Display>(message: T) -> Self {
         let mut text = String::new();
         let _ = write!(text, "{message}");
-        Self {
-            path: String::new(),
-            message: text,
-        }
+        Self { path: String::new(), message: text }
     }
 
     // serde's own text would bring the formatting of floats into every guest.
