@@ -49,7 +49,7 @@ pub enum Side {
 }
 
 /// One failure of one exchange.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Error {
     /// The RFC 9209 type.
     pub kind: Kind,

@@ -9,11 +9,13 @@
 //! head. After a head that switches protocols it must be told to stop, see [`FramingGuard::release`].
 
 mod head;
+mod response;
 mod violation;
 
 use memchr::memchr3;
 
 use self::head::Head;
+pub use self::response::ambiguous_response;
 pub use self::violation::Violation;
 
 /// Limits of a head, or of a trailer section.
@@ -42,6 +44,8 @@ pub struct FramingGuard {
     used: usize,
     /// Field lines of this head or trailer section so far.
     fields: usize,
+    /// Heads that came to their end, all of them right.
+    heads: u32,
 }
 
 /// What the next byte belongs to.
@@ -92,6 +96,7 @@ impl FramingGuard {
             held: Vec::new(),
             used: 0,
             fields: 0,
+            heads: 0,
         }
     }
 
@@ -129,6 +134,16 @@ impl FramingGuard {
         self.state == State::Start && self.used == 0
     }
 
+    /// How many requests were let through so far, counted by their heads; wraps.
+    pub fn heads(&self) -> u32 {
+        self.heads
+    }
+
+    /// Whether a head is being read, or was refused.
+    pub fn is_in_head(&self) -> bool {
+        matches!(self.state, State::Start | State::Fields)
+    }
+
     /// Passes over bytes that are not looked at.
     fn skip(&mut self, left: u64, rest: &[u8], then: State, more: fn(u64) -> State) -> usize {
         let here = rest.len().min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -153,6 +168,7 @@ impl FramingGuard {
         match Head::whole(rest, self.limits) {
             Some((head, taken)) => {
                 self.head = head;
+                self.heads = self.heads.wrapping_add(1);
                 self.begin(head.body());
                 Ok(taken)
             }
@@ -209,7 +225,10 @@ impl FramingGuard {
                 self.head = Head::request_line(line)?;
                 self.state = State::Fields;
             }
-            State::Fields if line.is_empty() => self.begin(self.head.body()),
+            State::Fields if line.is_empty() => {
+                self.heads = self.heads.wrapping_add(1);
+                self.begin(self.head.body());
+            }
             State::Fields => {
                 self.count_field()?;
                 self.head.field(line)?;

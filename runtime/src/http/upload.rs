@@ -1,15 +1,20 @@
 //! How far a request's body came.
 //!
-//! In: counts from the body as it is read. Out: the same for whoever waits for the response, which
-//! is not overdue while the request is still being sent. Never: holds bytes.
+//! In: counts from the body as it is read, and why it broke. Out: the same for whoever waits for
+//! the response, which is not overdue while the client still sends. Never: holds bytes.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::error::Error;
 
 /// Progress of a request's body, shared by its reader and whoever waits for the response.
 #[derive(Debug, Default)]
 pub struct UploadState {
     bytes: AtomicU64,
     pending: AtomicBool,
+    starved: AtomicBool,
+    failure: OnceLock<Error>,
 }
 
 impl UploadState {
@@ -30,6 +35,26 @@ impl UploadState {
 
     pub fn is_pending(&self) -> bool {
         self.pending.load(Ordering::Relaxed)
+    }
+
+    /// Whether the last look at it found nothing: it is the client that is waited for.
+    pub fn set_starved(&self, starved: bool) {
+        self.starved.store(starved, Ordering::Relaxed);
+    }
+
+    /// The client owes bytes, and somebody waits for them.
+    pub fn is_starved(&self) -> bool {
+        self.is_pending() && self.starved.load(Ordering::Relaxed)
+    }
+
+    /// It broke, or is longer than it may be; the first cause is kept.
+    pub fn fail(&self, error: &Error) {
+        let _ = self.failure.set(error.clone());
+    }
+
+    /// Why it broke. An upstream connection reports only that it did.
+    pub fn failure(&self) -> Option<&Error> {
+        self.failure.get()
     }
 
     /// Bytes read so far.

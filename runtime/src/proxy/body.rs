@@ -60,6 +60,11 @@ impl Upload {
         self.activity.end_body();
     }
 
+    fn broken(&self, error: Error) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        self.state.fail(&error);
+        Poll::Ready(Some(Err(error)))
+    }
+
     pub fn into_body(self) -> Body {
         Body::Stream(Box::pin(self))
     }
@@ -77,19 +82,20 @@ impl HttpBody for Upload {
         let frame = match Pin::new(&mut this.body).poll_frame(cx) {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
+                this.state.set_starved(true);
                 ready!(this.idle.poll(cx));
                 let detail = format!("no byte of the body within {:?}", this.idle.after);
-                return Poll::Ready(Some(Err(Error::request(408, detail))));
+                return this.broken(Error::request(408, detail));
             }
         };
+        this.state.set_starved(false);
         this.idle.progress();
         let frame = match frame {
             Some(Ok(frame)) => frame,
-            other => {
-                if other.is_none() {
-                    this.ended();
-                }
-                return Poll::Ready(other);
+            Some(Err(error)) => return this.broken(error),
+            None => {
+                this.ended();
+                return Poll::Ready(None);
             }
         };
         if let Some(data) = frame.data_ref() {
@@ -98,7 +104,7 @@ impl HttpBody for Upload {
                 && sum > limit
             {
                 let detail = format!("the body is longer than {limit} bytes");
-                return Poll::Ready(Some(Err(Error::request(413, detail))));
+                return this.broken(Error::request(413, detail));
             }
         }
         if this.body.is_end_stream() {

@@ -19,7 +19,7 @@ use crate::balancer::Tried;
 use crate::chain::{Exchange, Transforms};
 use crate::config::HostPolicy;
 use crate::error::{Error, Kind, Result, Side};
-use crate::http::{Body, hop};
+use crate::http::{Body, framing, hop};
 use crate::telemetry::metrics::Outcome;
 use crate::upstream::{EndpointState, Lease, Patience, Upstream};
 
@@ -61,10 +61,13 @@ impl Attempts<'_> {
         let mut body = Some(body);
         let mut tried = Tried::default();
         let mut retries = if self.upgrade.is_some() { 0 } else { config.retries };
+        let mut last = None;
         loop {
             let Some((at, in_flight, pool)) = self.upstream.pick(&tried) else {
-                let detail = format!("upstream {}: no endpoint is left to try", config.name);
-                return Err(Error::new(Kind::DestinationUnavailable, Side::Upstream, detail));
+                return Err(last.unwrap_or_else(|| {
+                    let detail = format!("upstream {} has no endpoint", config.name);
+                    Error::new(Kind::DestinationUnavailable, Side::Upstream, detail)
+                }));
             };
             let state = in_flight.state().clone();
             let request = self.request(&state, body.take().unwrap_or_default());
@@ -78,11 +81,20 @@ impl Attempts<'_> {
             let unanswered = match pool.send(request, patience).await {
                 Ok((response, lease)) => {
                     completion.answered_by(response.status(), &lease, sent);
-                    state.metrics.request(Outcome::of_status(response.status().as_u16()));
-                    return Ok(self.answer(response, lease, in_flight, completion));
+                    let status = response.status().as_u16();
+                    let answer = self.answer(response, lease, in_flight, completion);
+                    state.metrics.request(match answer {
+                        Ok(_) => Outcome::of_status(status),
+                        Err(_) => Outcome::Failed,
+                    });
+                    return answer;
                 }
                 Err(unanswered) => *unanswered,
             };
+            // The client broke its own request: that is no fault of the endpoint's.
+            if let Some(error) = completion.upload.as_ref().and_then(|upload| upload.failure()) {
+                return Err(error.clone());
+            }
             state.metrics.request(outcome(unanswered.error.kind));
             let again = match unanswered.request {
                 Some(request) if unanswered.error.retryable => Some(request.into_body()),
@@ -101,6 +113,7 @@ impl Attempts<'_> {
             if !unanswered.stale && self.upstream.pools().len() > 1 {
                 tried.insert(at);
             }
+            last = Some(unanswered.error);
             body = Some(again);
         }
     }
@@ -115,8 +128,9 @@ impl Attempts<'_> {
         *request.version_mut() = Version::HTTP_11;
         let mut headers = head.headers.clone();
         match &self.upstream.cluster.config.host {
-            HostPolicy::Client => {}
-            HostPolicy::Endpoint => {
+            HostPolicy::Client if headers.get(HOST).is_some_and(|host| !host.is_empty()) => {}
+            // An HTTP/1.0 client need not name a host, and HTTP/2 needs one.
+            HostPolicy::Client | HostPolicy::Endpoint => {
                 headers.insert(HOST, endpoint.authority.clone());
             }
             HostPolicy::Fixed(host) => {
@@ -139,24 +153,32 @@ impl Attempts<'_> {
         lease: Lease,
         in_flight: crate::upstream::InFlightRequest,
         completion: &mut Completion,
-    ) -> Answer {
+    ) -> Result<Answer> {
         completion.in_flight = Some(in_flight);
         let (mut parts, body) = response.into_parts();
+        if let Some(why) = framing::ambiguous_response(&parts) {
+            return Err(Error::new(Kind::HttpProtocolError, Side::Upstream, why));
+        }
         let upgrade = match (&self.upgrade, parts.status) {
             (Some(_), StatusCode::SWITCHING_PROTOCOLS) => parts.extensions.remove::<OnUpgrade>(),
+            (None, StatusCode::SWITCHING_PROTOCOLS) => {
+                let why = "101 to a request that asked for no upgrade";
+                return Err(Error::new(Kind::HttpUpgradeFailed, Side::Upstream, why));
+            }
             _ => None,
         };
         parts.extensions.clear();
-        match upgrade {
-            Some(_) => {}
-            None => hop::strip_response(&mut parts.headers),
+        let protocol = upgrade.is_some().then(|| parts.headers.remove(UPGRADE)).flatten();
+        hop::strip_response(&mut parts.headers);
+        if let Some(protocol) = protocol {
+            parts.headers.insert(UPGRADE, protocol);
         }
         let body = match body.is_end_stream() {
             true => Body::Empty,
             false => Body::Incoming(body, Side::Upstream),
         };
         let idle = self.upstream.cluster.config.timeouts.idle;
-        Answer { parts, body, lease: Some(lease), upgrade, idle }
+        Ok(Answer { parts, body, lease: Some(lease), upgrade, idle })
     }
 }
 

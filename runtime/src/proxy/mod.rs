@@ -103,7 +103,7 @@ async fn finish(
     client_upgrade: Option<OnUpgrade>,
     mut completion: Box<Completion>,
 ) -> Response<ResponseBody> {
-    let Answer { parts, body, mut lease, upgrade, idle } = answer;
+    let Answer { parts, body, mut lease, mut upgrade, idle } = answer;
     let streamed = matches!(body, Body::Incoming(..));
     exchange.response = Some(parts);
     exchange.response_body = body;
@@ -127,6 +127,7 @@ async fn finish(
         exchange.response = Some(parts);
         exchange.response_body = body;
         lease = None;
+        upgrade = None;
     }
     let mut body = std::mem::take(&mut exchange.response_body);
     // Hooks change the head in place; there is no call that takes it away.

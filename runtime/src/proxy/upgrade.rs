@@ -4,15 +4,15 @@
 //! tunnel that lives until either side ends it. Never: reads a byte of the new protocol before the
 //! 101; survives reloads, since it needs nothing of the snapshot but its completion.
 
-use http::Response;
-use http::header::{CONNECTION, HeaderValue};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
+use http::{Response, Version};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
 use super::body::ResponseBody;
 use super::completion::Completion;
 use crate::error::{Error, Kind, Side};
-use crate::http::Body;
+use crate::http::{Body, via};
 use crate::upstream::Lease;
 
 /// Sends the 101 and joins the streams.
@@ -23,6 +23,9 @@ pub fn switch(
     lease: Option<Lease>,
     mut completion: Box<Completion>,
 ) -> Response<ResponseBody> {
+    via::append(&mut parts.headers, parts.version);
+    parts.version = Version::HTTP_11;
+    parts.headers.remove(CONTENT_LENGTH);
     parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     completion.connection.activity.tunnel();
     let slot = lease.and_then(Lease::into_tunnel);

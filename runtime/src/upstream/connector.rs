@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
+use super::heard::{Counted, Heard};
 use crate::config::{Endpoint, UpstreamProtocol};
 use crate::error::{Error, Kind, Result, Side};
 use crate::http::{Body, LocalExecutor};
@@ -33,7 +34,7 @@ pub struct Connector {
 
 /// An open connection.
 pub enum Sender {
-    Http1 { sender: http1::SendRequest<Body>, driver: JoinHandle<()> },
+    Http1 { sender: http1::SendRequest<Body>, driver: JoinHandle<()>, heard: Heard },
     Http2(http2::SendRequest<Body>),
 }
 
@@ -110,6 +111,8 @@ async fn http1<IO>(io: IO) -> Result<Sender>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let heard = Heard::default();
+    let io = Counted::new(io, heard.clone());
     let (sender, connection) = http1::Builder::new()
         .handshake::<_, Body>(TokioIo::new(io))
         .await
@@ -119,7 +122,7 @@ where
             tracing::debug!(%error, "upstream connection ended");
         }
     });
-    Ok(Sender::Http1 { sender, driver })
+    Ok(Sender::Http1 { sender, driver, heard })
 }
 
 async fn http2<IO>(io: IO) -> Result<Sender>

@@ -6,6 +6,7 @@
 
 mod cluster;
 mod connector;
+mod heard;
 mod pool;
 mod prober;
 mod unanswered;

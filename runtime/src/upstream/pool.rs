@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::connector::{Connector, Sender};
+use super::heard::Heard;
 use super::unanswered::Unanswered;
 use crate::config;
 use crate::error::{Error, Kind, Result, Side};
@@ -72,6 +73,7 @@ struct Idle {
 struct Http1 {
     sender: http1::SendRequest<Body>,
     driver: Driver,
+    heard: Heard,
     slot: Slot,
     guard: UpstreamConnectionGuard,
     served: bool,
@@ -146,11 +148,11 @@ impl Pool {
         let started = Instant::now();
         match self.connector.connect().await {
             Err(error) => Err(Unanswered::connecting(error, request)),
-            Ok(Sender::Http1 { sender, driver }) => {
+            Ok(Sender::Http1 { sender, driver, heard }) => {
                 let took = started.elapsed();
                 let guard = self.metrics.connected(took);
                 let driver = Driver(Some(driver));
-                let connection = Http1 { sender, driver, slot, guard, served: false };
+                let connection = Http1 { sender, driver, heard, slot, guard, served: false };
                 connection.exchange(request, Some(took), patience).await
             }
             Ok(Sender::Http2(sender)) => {
@@ -251,6 +253,7 @@ impl Http1 {
         patience: Patience,
     ) -> Result<(Response<Incoming>, Lease), Box<Unanswered>> {
         let reused = std::mem::replace(&mut self.served, true);
+        let before = self.heard.bytes();
         let sent = self.sender.try_send_request(request);
         match patience.wait(sent).await {
             Ok(Ok(response)) => {
@@ -258,7 +261,8 @@ impl Http1 {
             }
             Ok(Err(mut failed)) => {
                 let request = failed.take_message();
-                Err(Unanswered::failed(failed.error(), request, reused))
+                let silent = self.heard.bytes() == before;
+                Err(Unanswered::failed(failed.error(), request, reused && silent))
             }
             Err(waited) => Err(Unanswered::silent(waited)),
         }
@@ -312,9 +316,10 @@ impl Patience {
             if let Ok(answer) = tokio::time::timeout(self.first_byte, &mut sent).await {
                 return Ok(answer);
             }
-            // The body's own idle timeout watches over an upload that stands still.
-            let progress = std::mem::replace(&mut bytes, upload.bytes());
-            if !upload.is_pending() && progress == bytes {
+            // A client that owes bytes is watched by the body's own idle timeout; an endpoint that
+            // takes no more of the body by this one.
+            let before = std::mem::replace(&mut bytes, upload.bytes());
+            if before == bytes && !upload.is_starved() {
                 return Err(self.first_byte);
             }
         }
@@ -324,7 +329,7 @@ impl Patience {
 /// HTTP/2 has the authority in a pseudo-field (RFC 9113, 8.3.1), which hyper takes from the URI.
 pub(super) fn absolute(request: &mut Request<Body>, tls: bool) {
     let Some(host) = request.headers_mut().remove(http::header::HOST) else { return };
-    let mut uri = std::mem::take(request.uri_mut()).into_parts();
+    let mut uri = request.uri().clone().into_parts();
     uri.scheme = Some(if tls { Scheme::HTTPS } else { Scheme::HTTP });
     uri.authority = Authority::try_from(host.as_bytes()).ok();
     if let Ok(uri) = Uri::from_parts(uri) {

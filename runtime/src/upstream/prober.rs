@@ -120,7 +120,7 @@ async fn probe(
     headers.insert(http::header::USER_AGENT, http::HeaderValue::from_static("weir-health"));
     let sender = connector.connect().await.map_err(|error| error.to_string())?;
     let answered = match sender {
-        Sender::Http1 { mut sender, driver } => {
+        Sender::Http1 { mut sender, driver, .. } => {
             let answered = sender.send_request(request).await.map(|response| response.status());
             driver.abort();
             answered

@@ -31,7 +31,7 @@ impl Unanswered {
     pub(super) fn failed(
         error: &hyper::Error,
         request: Option<Request<Body>>,
-        reused: bool,
+        reused_in_silence: bool,
     ) -> Box<Self> {
         let mut detail = error.to_string();
         let mut cause = std::error::Error::source(error);
@@ -55,7 +55,7 @@ impl Unanswered {
         let ended = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
         let io = std::error::Error::source(error)
             .is_some_and(|cause| cause.downcast_ref::<std::io::Error>().is_some());
-        Box::new(Unanswered { error: failure, request, stale: reused && (ended || io) })
+        Box::new(Unanswered { error: failure, request, stale: reused_in_silence && (ended || io) })
     }
 
     /// The endpoint took the request and did not answer in time.
@@ -71,13 +71,7 @@ fn body_error(error: &hyper::Error) -> Option<Error> {
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         if let Some(own) = error.downcast_ref::<Error>() {
-            return Some(Error {
-                kind: own.kind,
-                side: own.side,
-                retryable: false,
-                status: own.status,
-                detail: own.detail.clone(),
-            });
+            return Some(own.clone());
         }
         cause = error.source();
     }
