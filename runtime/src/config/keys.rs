@@ -90,7 +90,7 @@ pub static LISTENER: &[Key] = &[
     key("body_timeout", up_to(HOUR), r#""60s""#, "Between two bytes of a body, either way"),
     key("handshake_timeout", up_to(HOUR), r#""10s""#, "Of a TLS handshake"),
     key("max_header_bytes", Kind::Size(8 * KIB, 16 * MIB), r#""64KiB""#, "Request line and fields"),
-    key("max_headers", Kind::Integer(1, 10_000), "128", "Field lines of a head"),
+    key("max_headers", Kind::Integer(1, 10_000), "100", "Field lines of a head"),
     key("max_connections", Kind::Integer(1, 10_000_000), "", "At a time, all workers together; absent: no bound"),
     key("body_limit", Kind::Size(0, u64::MAX), "", "Of a request's body; absent: no bound"),
     key("max_streams", Kind::Integer(1, 100_000), "128", "HTTP/2 streams at a time, for each connection"),

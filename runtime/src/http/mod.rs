@@ -5,7 +5,7 @@
 
 mod body;
 mod client;
-mod executor;
+pub mod crumbs;
 pub mod forwarded;
 pub mod framing;
 pub mod hop;

@@ -57,6 +57,8 @@ pub struct Activity {
     multiplexed: AtomicBool,
     /// Exchanges under way.
     exchanges: AtomicU32,
+    /// Exchanges that are over; wraps.
+    ended: AtomicU32,
     /// 0: not overdue.
     overdue: AtomicU8,
     waker: Mutex<Option<Waker>>,
@@ -187,6 +189,7 @@ impl Watch {
             body_pending: AtomicBool::new(false),
             multiplexed: AtomicBool::new(false),
             exchanges: AtomicU32::new(0),
+            ended: AtomicU32::new(0),
             overdue: AtomicU8::new(0),
             waker: Mutex::new(None),
         });
@@ -244,6 +247,11 @@ impl Activity {
         self.enter(Phase::Exchange);
     }
 
+    /// The client is in the middle of something that will not be read: closing lingers.
+    pub fn expect_more(&self) {
+        self.body_pending.store(true, Relaxed);
+    }
+
     /// The request's body was read to its end.
     pub fn end_body(&self) {
         self.body_pending.store(false, Relaxed);
@@ -251,6 +259,7 @@ impl Activity {
 
     /// The response was handed over to its end, or given up.
     pub fn end_exchange(&self) {
+        self.ended.fetch_add(1, Relaxed);
         let before = self.exchanges.fetch_sub(1, Relaxed);
         if before <= 1 && self.phase() == Phase::Exchange {
             self.enter(Phase::Idle);
@@ -268,9 +277,10 @@ impl Activity {
         self.enter(Phase::Lingering);
     }
 
-    /// Whether a request was read whose response is not over.
-    pub fn is_exchanging(&self) -> bool {
-        self.exchanges.load(Relaxed) > 0
+    /// Whether one of this many requests has no response yet, or not all of it. (An exchange begins
+    /// a little after its request was read.)
+    pub fn owes(&self, requests: u32) -> bool {
+        self.ended.load(Relaxed) != requests
     }
 
     /// Whether another protocol has the connection now.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::HOST;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Uri};
+use http::{HeaderValue, Method, Request, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -19,7 +19,7 @@ use super::completion::Completion;
 use super::worker::{Connection, Listener};
 use crate::chain::{Attributes, Exchange, HeadLimits};
 use crate::error::{Error, Result, Side};
-use crate::http::{Body, Client, hop, host, path, via};
+use crate::http::{Body, Client, crumbs, hop, host, path, via};
 
 /// A request that may be routed and forwarded.
 pub struct Admitted {
@@ -71,6 +71,11 @@ fn prepare(
     if parts.method == Method::CONNECT {
         return Err(Error::request(501, "CONNECT is not offered here"));
     }
+    let most = listener.limits.max_headers;
+    // HTTP/1.1's are counted as they come in.
+    if parts.version >= Version::HTTP_2 && parts.headers.len() > most {
+        return Err(Error::request(431, format!("the request has more than {most} fields")));
+    }
     via::check(&parts.headers)?;
     let target = host::target(parts).map_err(|bad| Error::request(400, bad.as_str()))?;
     let uri = normal_form(parts)?;
@@ -85,6 +90,9 @@ fn prepare(
     };
     // Which extension types hyper leaves here is its own affair; nothing of it goes further.
     parts.extensions.clear();
+    if parts.version >= Version::HTTP_2 {
+        crumbs::join(&mut parts.headers);
+    }
     let forwarded = &connection.forwarded;
     hop::strip_request(&mut parts.headers);
     let client = match forwarded.client(&connection.client, &parts.headers, &connection.trusted) {

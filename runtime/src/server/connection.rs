@@ -33,6 +33,9 @@ use crate::proxy;
 /// HTTP/2's connection preface (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// Field lines that hyper has room for without being told.
+const USUAL_FIELDS: usize = 100;
+
 /// Accepts until the task is aborted.
 pub async fn accept(
     mut acceptor: Acceptor,
@@ -75,7 +78,7 @@ impl Serving {
                 self.activity.ready(false);
                 let sniffed = {
                     let sniffing = pin!(sniff(&mut stream));
-                    within(sniffing, &self.activity).await
+                    self.within(sniffing).await
                 };
                 let Some(Ok(Some((ahead, h2)))) = sniffed else { return };
                 if h2 {
@@ -86,7 +89,7 @@ impl Serving {
             }
             Some(tls) => {
                 let shaking = pin!(crate::tls::accept(tls, stream));
-                match within(shaking, &self.activity).await {
+                match self.within(shaking).await {
                     Some(Ok(accepted)) => {
                         self.activity.ready(accepted.h2);
                         let connection = self.connection(Some(accepted.facts), local);
@@ -148,15 +151,36 @@ impl Serving {
             });
             let io = TokioIo::new(Served::new(stream, ahead, Some(guard), activity));
             // hyper's own bounds lie beyond the guard's, which answers first.
-            let serving = http1::Builder::new()
-                .max_buf_size(limits.max_header_bytes.max(8 << 10) + (64 << 10))
-                .serve_connection(io, service)
-                .with_upgrades();
+            let mut builder = http1::Builder::new();
+            builder.max_buf_size(limits.max_header_bytes.max(8 << 10) + (64 << 10));
+            // Any number set by hand costs two allocations for each request.
+            if limits.max_headers > USUAL_FIELDS {
+                builder.max_headers(limits.max_headers);
+            }
+            let serving = builder.serve_connection(io, service).with_upgrades();
             self.until_end(serving, |serving| serving.graceful_shutdown()).await
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "connection ended");
         }
+    }
+
+    /// The future's output, unless the connection is overdue before, or is to finish: no request
+    /// has begun on it.
+    async fn within<F: Future>(&self, mut future: Pin<&mut F>) -> Option<F::Output> {
+        let mut overdue = pin!(self.activity.closed());
+        poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            if overdue.as_mut().poll(cx).is_ready() {
+                // Reads end now: whatever is to be said to a slow client is said by them.
+                let _ = future.as_mut().poll(cx);
+                return Poll::Ready(None);
+            }
+            if self.control.is_finishing(cx) { Poll::Ready(None) } else { Poll::Pending }
+        })
+        .await
     }
 
     /// Drives a connection to its end. Tells it once to finish when that is asked for; once it is
@@ -183,25 +207,6 @@ impl Serving {
         })
         .await
     }
-}
-
-/// The future's output, unless the connection is overdue before.
-async fn within<F: Future>(mut future: Pin<&mut F>, activity: &Arc<Activity>) -> Option<F::Output> {
-    let mut overdue = pin!(activity.closed());
-    poll_fn(|cx| {
-        if let Poll::Ready(output) = future.as_mut().poll(cx) {
-            return Poll::Ready(Some(output));
-        }
-        match overdue.as_mut().poll(cx) {
-            // Reads end now: whatever is to be said to a slow client is said by them.
-            Poll::Ready(_) => {
-                let _ = future.as_mut().poll(cx);
-                Poll::Ready(None)
-            }
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
 }
 
 /// Reads until it is clear whether HTTP/2 is spoken with prior knowledge. `None`: closed before.

@@ -37,7 +37,7 @@ pub fn run_until_signal(
     let system = |error: std::io::Error| StartError::System(error.to_string());
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let view = Arc::new(View::new(running.clone()));
         let admin = match running.built().and_then(|built| built.config.server.admin.clone()) {
             Some(bind) => serve_admin(&bind, &running, view.clone())?,
@@ -80,7 +80,10 @@ pub fn run_until_signal(
             _ = interrupt.recv() => tracing::warn!("told twice: ending at once"),
         }
         Ok(())
-    })
+    });
+    // Dropping it would wait for a drain that was told to end.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Tells the log where this process listens: port 0 was chosen by the system.

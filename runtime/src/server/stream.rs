@@ -6,7 +6,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -23,16 +23,23 @@ pub struct Served<S> {
     guard: Option<FramingGuard>,
     activity: Arc<Activity>,
     refused: Option<Refused>,
+    /// hyper wrote, and has not flushed since.
+    unflushed: bool,
+    /// Whoever waits to write a refusal, until hyper has flushed.
+    waiting: Option<Waker>,
 }
 
 /// A violation on its way to being answered.
 struct Refused {
+    /// Empty where it broke a body: the answer to its request tells, if that is not out yet.
     answer: Bytes,
-    /// hyper was given bytes that are no HTTP, so that it answers 400 after what it still owes.
+    /// hyper was given bytes that are no chunk.
     poisoned: bool,
+    /// The requests before it, each of which is answered first.
+    owed: u32,
 }
 
-/// No request line or chunk size begins like this: hyper refuses it wherever it stands.
+/// No chunk, and no end of one, begins like this: hyper ends the body with an error.
 const POISON: &[u8] = b"\0\r\n\r\n";
 
 impl<S> Served<S> {
@@ -42,7 +49,7 @@ impl<S> Served<S> {
         guard: Option<FramingGuard>,
         activity: Arc<Activity>,
     ) -> Served<S> {
-        Served { stream, ahead, guard, activity, refused: None }
+        Served { stream, ahead, guard, activity, refused: None, unflushed: false, waiting: None }
     }
 
     /// Takes back what must not pass.
@@ -55,25 +62,39 @@ impl<S> Served<S> {
         if let Err(refusal) = guard.inspect(fresh) {
             tracing::debug!(violation = refusal.violation.as_str(), "request refused");
             buffer.set_filled(before + refusal.clean);
-            self.refused = Some(Refused { answer: answer(refusal.violation), poisoned: false });
+            // Whatever the client goes on sending must not destroy its answer.
+            self.activity.expect_more();
+            let answer = match guard.is_in_head() {
+                true => answer(refusal.violation),
+                false => Bytes::new(),
+            };
+            self.refused = Some(Refused { answer, poisoned: false, owed: guard.heads() });
         }
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Served<S> {
-    /// Once a request was refused nothing more is read. The answer is written here where hyper
-    /// owes none; otherwise hyper is made to answer in its turn.
+    /// Once a request was refused nothing more is read. Its answer is written here, behind those
+    /// that hyper owes; a body that breaks makes hyper fail the request it belongs to.
     fn refuse(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Some(refused) = &mut self.refused else { return Poll::Ready(Ok(())) };
-        if self.activity.is_exchanging() {
-            if !refused.poisoned && buffer.remaining() >= POISON.len() {
+        // What was refused before the 101 is no byte of the new protocol either: it ends there.
+        if self.activity.is_tunnel() {
+            return Poll::Ready(Ok(()));
+        }
+        let owed = self.activity.owes(refused.owed);
+        if refused.answer.is_empty() {
+            if owed && !refused.poisoned && buffer.remaining() >= POISON.len() {
                 refused.poisoned = true;
                 buffer.put_slice(POISON);
             }
-            refused.answer = Bytes::new();
             return Poll::Ready(Ok(()));
         }
-        while !refused.poisoned && refused.answer.has_remaining() {
+        if owed || self.unflushed {
+            self.waiting = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        while refused.answer.has_remaining() {
             let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &refused.answer))?;
             refused.answer.advance(written);
         }
@@ -117,7 +138,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Served<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+        let this = self.get_mut();
+        this.unflushed = true;
+        Pin::new(&mut this.stream).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -125,7 +148,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Served<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, slices)
+        let this = self.get_mut();
+        this.unflushed = true;
+        Pin::new(&mut this.stream).poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -133,7 +158,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Served<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.stream).poll_flush(cx))?;
+        this.unflushed = false;
+        if let Some(waiting) = this.waiting.take() {
+            waiting.wake();
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
