@@ -66,13 +66,23 @@ impl Certificates {
 
     /// For a TLS client that trusts the authority.
     pub fn client_config(&self, alpn: &[&[u8]]) -> std::sync::Arc<rustls::ClientConfig> {
+        let mut config = rustls::ClientConfig::clone(&self.client_config_of(rustls::ALL_VERSIONS));
+        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        config.into()
+    }
+
+    /// The same, that speaks these versions only.
+    pub fn client_config_of(
+        &self,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> std::sync::Arc<rustls::ClientConfig> {
         use rustls::pki_types::CertificateDer;
         use rustls::pki_types::pem::PemObject as _;
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(self.ca()).expect("an authority")).expect("added");
-        let mut config =
-            rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-        config.into()
+        rustls::ClientConfig::builder_with_protocol_versions(versions)
+            .with_root_certificates(roots)
+            .with_no_client_auth()
+            .into()
     }
 }

@@ -6,10 +6,14 @@
 
 mod certificates;
 mod client;
+pub mod frames;
 mod guest;
 mod log;
 mod origin;
+mod ports;
 mod proxy;
+mod secure;
+mod setup;
 mod system;
 
 pub use certificates::Certificates;
@@ -17,5 +21,8 @@ pub use client::{Answer, RawClient, get, h2, request};
 pub use guest::guest;
 pub use log::{Line, lines, wait_for_line};
 pub use origin::{Origin, Seen, read_head};
+pub use ports::{free_port, wait_for_port};
 pub use proxy::{Daemon, Proxy};
+pub use secure::{tls_get, tls_version};
+pub use setup::Setup;
 pub use system::{free_address, resident_bytes};

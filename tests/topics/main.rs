@@ -1,10 +1,29 @@
 //! Every topic of the whole-system tests.
 
+mod access_log;
+mod admin;
+mod balancing;
+mod bodies;
 mod conformance;
 mod demo;
+mod desync;
+mod drain;
+mod errors;
+mod forwarding;
+mod framing;
+mod hop_by_hop;
+mod host;
+mod http2;
+mod limits;
+mod paths;
 mod plugin_failures;
 mod plugins;
 mod reload;
+mod retry;
+mod routing;
 mod slice;
 mod startup;
+mod timeouts;
+mod tls;
 mod tour;
+mod websocket;

@@ -1,0 +1,108 @@
+//! Limits of a listener: at the limit a request passes, one beyond it is refused.
+
+use std::time::{Duration, Instant};
+
+use weir_tests::{Origin, RawClient, Setup, get, request};
+
+/// From endpoints without limits of their own.
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+
+#[test]
+fn connections_beyond_the_limit_are_closed_and_room_is_given_back() {
+    let origin = Origin::echo();
+    let setup = Setup::to(&origin).server("workers = 2").listener("max_connections = 2");
+    let proxy = setup.start();
+    let ask = |client: &mut RawClient| {
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        client.try_answer("GET").map(|answer| answer.status)
+    };
+    let mut first = RawClient::connect(proxy.address("web"));
+    let mut second = RawClient::connect(proxy.address("web"));
+    assert_eq!((ask(&mut first), ask(&mut second)), (Some(200), Some(200)));
+    for _ in 0..5 {
+        assert_eq!(ask(&mut RawClient::connect(proxy.address("web"))), None);
+    }
+    assert_eq!(ask(&mut first), Some(200));
+    drop(first);
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while ask(&mut RawClient::connect(proxy.address("web"))) != Some(200) {
+        assert!(Instant::now() < deadline, "no room was given back");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(proxy.metric(r#"weir_connections_rejected_total{listener="web"}"#) >= 5.0);
+}
+
+#[test]
+fn a_body_may_be_as_long_as_the_limit() {
+    let origin = Origin::echo();
+    let proxy = Setup::to(&origin).listener("body_limit = \"10B\"").start();
+    for (length, status) in [(0, 200), (10, 200), (11, 413), (1000, 413)] {
+        let body = vec![b'x'; length];
+        let answer = request(proxy.address("web"), "POST", "/", &[], &body);
+        assert_eq!(answer.status, status, "{length}");
+        let mut client = RawClient::connect(proxy.address("web"));
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+        for byte in &body {
+            client.send(&[b"1\r\n", std::slice::from_ref(byte), b"\r\n"].concat());
+        }
+        client.send(b"0\r\n\r\n");
+        assert_eq!(client.answer().status, status, "{length} in chunks");
+    }
+}
+
+#[test]
+fn fields_beyond_the_number_are_431() {
+    let origin = Origin::replying(OK);
+    for (limit, setup) in [
+        (100, Setup::to(&origin)),
+        (20, Setup::to(&origin).listener("max_headers = 20")),
+        (300, Setup::to(&origin).listener("max_headers = 300")),
+    ] {
+        let proxy = setup.start();
+        for (fields, status) in [(limit, 200), (limit + 1, 431)] {
+            // `Host` is one of them.
+            let lines: String = (1..fields).map(|number| format!("x-{number}: 1\r\n")).collect();
+            let mut client = RawClient::connect(proxy.address("web"));
+            client.send(format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n").as_bytes());
+            assert_eq!(client.answer().status, status, "{fields} of {limit}");
+            if status == 431 {
+                assert!(client.is_closed(), "{fields} of {limit}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_head_beyond_the_size_is_431_and_the_answer_arrives() {
+    let origin = Origin::replying(OK);
+    for (limit, setup) in [
+        (64 << 10, Setup::to(&origin)),
+        (8 << 10, Setup::to(&origin).listener("max_header_bytes = \"8KiB\"")),
+        (1 << 20, Setup::to(&origin).listener("max_header_bytes = \"1MiB\"")),
+    ] {
+        let proxy = setup.start();
+        let frame = "GET / HTTP/1.1\r\nHost: a\r\nX: \r\n\r\n".len();
+        for (size, status) in [(limit, 200), (limit + 1, 431), (limit * 8, 431)] {
+            let value = "y".repeat(size - frame);
+            let mut client = RawClient::connect(proxy.address("web"));
+            client.send(format!("GET / HTTP/1.1\r\nHost: a\r\nX: {value}\r\n\r\n").as_bytes());
+            assert_eq!(client.answer().status, status, "{size} of {limit}");
+        }
+        // The request line counts too.
+        let mut client = RawClient::connect(proxy.address("web"));
+        client.send(format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "y".repeat(limit)).as_bytes());
+        assert_eq!(client.answer().status, 431, "a target beyond {limit}");
+        assert_eq!(get(proxy.address("web"), "/").status, 200);
+    }
+}
+
+#[test]
+fn a_thousand_idle_connections_cost_no_answer() {
+    let origin = Origin::echo();
+    let proxy = Setup::to(&origin).start();
+    let idle: Vec<RawClient> =
+        (0..1000).map(|_| RawClient::connect(proxy.address("web"))).collect();
+    assert_eq!(get(proxy.address("web"), "/").status, 200);
+    drop(idle);
+    assert_eq!(get(proxy.address("web"), "/").status, 200);
+}

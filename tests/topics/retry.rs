@@ -1,0 +1,182 @@
+//! A request is sent again only where that cannot do a thing twice.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use weir_tests::{Origin, RawClient, Setup, free_port, read_head, request};
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/// What an endpoint does with the second request of its first connection.
+#[derive(Clone, Copy)]
+enum Second {
+    Fin,
+    Rst,
+    Part,
+}
+
+/// Each request line, as the endpoint read them.
+type Lines = Arc<Mutex<Vec<String>>>;
+
+/// Answers everything but the second request of its first connection.
+fn unreliable(second: Second) -> (Origin, Lines) {
+    let lines: Lines = Arc::default();
+    let log = lines.clone();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let origin = Origin::raw(move |mut stream: TcpStream| {
+        let (log, first) = (log.clone(), connections.fetch_add(1, Ordering::Relaxed) == 0);
+        async move {
+            for number in 0.. {
+                let head = read_head(&mut stream).await;
+                if head.is_empty() {
+                    return;
+                }
+                let line = String::from_utf8_lossy(&head);
+                let line = line.lines().next().unwrap_or_default().to_owned();
+                log.lock().expect("not poisoned").push(line);
+                if first && number == 1 {
+                    match second {
+                        Second::Fin => {}
+                        Second::Rst => drop(stream.set_zero_linger()),
+                        Second::Part => drop(stream.write_all(b"HTTP/1.1 200 O").await),
+                    }
+                    return;
+                }
+                if stream.write_all(OK).await.is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    (origin, lines)
+}
+
+#[test]
+fn on_a_reused_connection_an_idempotent_request_is_replayed_and_no_other() {
+    for (name, second, method, status, times) in [
+        ("FIN", Second::Fin, "GET", 200, 2),
+        ("FIN", Second::Fin, "HEAD", 200, 2),
+        ("FIN", Second::Fin, "PUT", 200, 2),
+        ("FIN", Second::Fin, "DELETE", 200, 2),
+        ("FIN", Second::Fin, "POST", 502, 1),
+        ("FIN", Second::Fin, "PATCH", 502, 1),
+        ("RST", Second::Rst, "GET", 200, 2),
+        ("RST", Second::Rst, "POST", 502, 1),
+        ("after response bytes", Second::Part, "GET", 502, 1),
+        ("after response bytes", Second::Part, "POST", 502, 1),
+    ] {
+        let (origin, lines) = unreliable(second);
+        let proxy = Setup::to(&origin).start();
+        assert_eq!(request(proxy.address("web"), "GET", "/first", &[], b"").status, 200);
+        let answer = request(proxy.address("web"), method, "/second", &[], b"");
+        assert_eq!(answer.status, status, "{name}, {method}: {answer:?}");
+        let lines = lines.lock().expect("not poisoned");
+        let seen = lines.iter().filter(|line| line.contains("/second")).count();
+        assert_eq!(seen, times, "{name}, {method}: {lines:?}");
+    }
+}
+
+/// Its body went out with the first attempt and is gone.
+#[test]
+fn a_request_whose_body_was_sent_is_not_replayed() {
+    let (origin, lines) = unreliable(Second::Fin);
+    let proxy = Setup::to(&origin).start();
+    assert_eq!(request(proxy.address("web"), "GET", "/first", &[], b"").status, 200);
+    assert_eq!(request(proxy.address("web"), "PUT", "/second", &[], b"body").status, 502);
+    assert_eq!(lines.lock().expect("not poisoned").len(), 2);
+}
+
+#[test]
+fn a_fresh_connection_that_ends_without_an_answer_is_no_reason_to_replay() {
+    let origin = Origin::replying(b"");
+    let proxy = Setup::to(&origin).start();
+    let answer = request(proxy.address("web"), "GET", "/", &[], b"");
+    assert_eq!(answer.status, 502);
+    assert_eq!(answer.header("proxy-status"), Some("weir; error=connection_terminated"));
+    assert_eq!(origin.connections(), 1);
+}
+
+#[test]
+fn retries_can_be_switched_off() {
+    let (origin, lines) = unreliable(Second::Fin);
+    let proxy = Setup::to(&origin).upstream("retries = 0").start();
+    assert_eq!(request(proxy.address("web"), "GET", "/first", &[], b"").status, 200);
+    assert_eq!(request(proxy.address("web"), "GET", "/second", &[], b"").status, 502);
+    assert_eq!(lines.lock().expect("not poisoned").len(), 2);
+}
+
+#[test]
+fn an_upgrade_is_never_retried() {
+    let (origin, lines) = unreliable(Second::Fin);
+    let proxy = Setup::to(&origin).start();
+    assert_eq!(request(proxy.address("web"), "GET", "/first", &[], b"").status, 200);
+    let upgrade = [("connection", "upgrade"), ("upgrade", "websocket")];
+    assert_eq!(request(proxy.address("web"), "GET", "/second", &upgrade, b"").status, 502);
+    assert_eq!(lines.lock().expect("not poisoned").len(), 2);
+}
+
+/// The endpoint closes what is idle: the next request, of any method, does not notice.
+#[test]
+fn a_stale_pooled_connection_is_not_used() {
+    let origin = Origin::raw(|mut stream| async move {
+        read_head(&mut stream).await;
+        let _ = stream.write_all(OK).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    });
+    let proxy = Setup::to(&origin).start();
+    let mut client = RawClient::connect(proxy.address("web"));
+    for round in 1..=5 {
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
+        assert_eq!(client.answer().status, 200, "{round}");
+        assert_eq!(origin.connections(), round);
+        std::thread::sleep(Duration::from_millis(60));
+    }
+}
+
+/// As above, but the endpoint says so before.
+#[test]
+fn connection_close_of_an_endpoint_is_kept() {
+    let origin = Origin::raw(|mut stream| async move {
+        read_head(&mut stream).await;
+        let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok";
+        let _ = stream.write_all(answer).await;
+        // It does not close at once.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    });
+    let proxy = Setup::to(&origin).start();
+    for round in 1..=3 {
+        assert_eq!(request(proxy.address("web"), "POST", "/", &[], b"x").status, 200);
+        assert_eq!(origin.connections(), round);
+    }
+}
+
+#[test]
+fn what_was_not_sent_goes_to_another_endpoint_whatever_its_method() {
+    let origin = Origin::echo();
+    let down = format!("http://127.0.0.1:{}", free_port());
+    let proxy = Setup::to_url(down).and(origin.url()).start();
+    for number in 0..10 {
+        let answer = request(proxy.address("web"), "POST", "/", &[], b"body");
+        assert_eq!(answer.status, 200, "{number}: {answer:?}");
+        assert!(answer.text().ends_with("\n\nbody"), "{number}");
+    }
+    assert_eq!(origin.seen().len(), 10);
+}
+
+#[test]
+fn with_every_endpoint_down_the_answer_says_why() {
+    let down = || format!("http://127.0.0.1:{}", free_port());
+    for retries in [0, 1, 5] {
+        let setup = Setup::to_url(down()).and(down());
+        let proxy = setup.upstream(&format!("retries = {retries}")).start();
+        for _ in 0..4 {
+            let answer = request(proxy.address("web"), "GET", "/", &[], b"");
+            assert_eq!(answer.status, 502, "{retries}: {answer:?}");
+            let why = answer.header("proxy-status");
+            assert_eq!(why, Some("weir; error=connection_refused"), "{retries}");
+        }
+    }
+}
