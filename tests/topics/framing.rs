@@ -284,6 +284,7 @@ fn an_answer_that_could_be_read_in_two_ways_is_a_bad_gateway() {
 fn an_endless_answer_head_is_a_bad_gateway() {
     let origin = Origin::raw(|mut stream| async move {
         use tokio::io::AsyncWriteExt;
+        weir_tests::read_head(&mut stream).await;
         let mut piece = b"HTTP/1.1 200 OK\r\n".to_vec();
         while stream.write_all(&piece).await.is_ok() {
             piece = [b"x: ".as_slice(), &[b'y'; 60_000], b"\r\n"].concat();
