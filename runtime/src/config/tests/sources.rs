@@ -186,7 +186,7 @@ fn secrets_are_masked() {
     );
     let shown = masked(&config);
     assert_eq!(shown["listeners"]["web"]["bind"], "***");
-    assert_eq!(shown["listeners"]["web"]["max_headers"], 128, "defaults are there");
+    assert_eq!(shown["listeners"]["web"]["max_headers"], 100, "defaults are there");
     assert_eq!(shown["server"]["grace"], "10s");
     let headers = &shown["routes"]["all"]["match"]["headers"];
     assert_eq!(*headers, serde_json::json!({ "authorization": "***", "x-beta": "1" }));
