@@ -146,7 +146,8 @@ fn status(block: &[u8]) -> u16 {
         }
         [_, 0x82 | 0x83, huffman @ ..] => {
             // Digits 0 to 2 take five bits, 3 to 9 six (RFC 7541, appendix B).
-            let bits = huffman.iter().take(3).fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+            let bits =
+                huffman.iter().take(3).fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
             let (mut left, mut number) = (24, 0);
             for _ in 0..3 {
                 let five = bits >> (left - 5) & 31;

@@ -40,8 +40,9 @@ pub fn tls_get(
             tokio::spawn(connection);
             sender.send_request(request).await
         } else {
-            let (mut sender, connection) =
-                hyper::client::conn::http1::handshake(io).await.map_err(|error| error.to_string())?;
+            let (mut sender, connection) = hyper::client::conn::http1::handshake(io)
+                .await
+                .map_err(|error| error.to_string())?;
             tokio::spawn(connection);
             sender.send_request(request).await
         };

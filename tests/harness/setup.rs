@@ -62,10 +62,8 @@ impl Setup {
 
     /// A plugin at the chain's end: a built-in under its own name.
     pub fn plugin(mut self, name: &str, config: &str) -> Setup {
-        let _ = writeln!(
-            self.plugins,
-            "[plugins.{name}]\ncomponent = {name:?}\nconfig = {config}\n"
-        );
+        let _ =
+            writeln!(self.plugins, "[plugins.{name}]\ncomponent = {name:?}\nconfig = {config}\n");
         self.chain.push(name.to_owned());
         self
     }

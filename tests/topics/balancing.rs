@@ -19,7 +19,9 @@ fn requests_are_shared_by_weight() {
         three.url(),
         one.url()
     );
-    let proxy = Proxy::start(&toml.replace(&format!("{:?}]", one.url()), &format!("{{ url = {:?} }}]", one.url())));
+    let proxy = Proxy::start(
+        &toml.replace(&format!("{:?}]", one.url()), &format!("{{ url = {:?} }}]", one.url())),
+    );
     let answers: String = (0..40).map(|_| get(proxy.address("web"), "/").text()).collect();
     assert_eq!(answers.matches('3').count(), 30, "{answers}");
     // Smooth: never more than three in a row.
@@ -33,8 +35,7 @@ fn least_request_avoids_the_busy_endpoint() {
         Response::new(Full::new(Bytes::from_static(b"busy")))
     });
     let free = Origin::saying("free");
-    let proxy =
-        Setup::to(&busy).and(free.url()).upstream("balance = \"least-request\"").start();
+    let proxy = Setup::to(&busy).and(free.url()).upstream("balance = \"least-request\"").start();
     let address = proxy.address("web");
     let waiting: Vec<_> =
         (0..2).map(|_| std::thread::spawn(move || get(address, "/").text())).collect();
@@ -83,9 +84,8 @@ fn an_endpoint_goes_out_and_comes_back_and_with_all_out_all_are_tried() {
     };
     let gauge = |origin: &Origin| {
         let address = origin.address();
-        proxy.metric(&format!(
-            "weir_upstream_healthy{{upstream=\"origin\",endpoint=\"{address}\"}}"
-        ))
+        proxy
+            .metric(&format!("weir_upstream_healthy{{upstream=\"origin\",endpoint=\"{address}\"}}"))
     };
     assert_eq!(seen(), ["one", "two"]);
     one_is.store(false, Ordering::Relaxed);

@@ -65,7 +65,8 @@ fn a_body_that_ends_with_the_connection_arrives_whole() {
     assert_eq!(h2(proxy.address("web"), ask).text(), "until the end");
 }
 
-const TRAILERS: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum, x-other\r\n\r\n\
+const TRAILERS: &[u8] =
+    b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum, x-other\r\n\r\n\
     4\r\nbody\r\n0\r\nX-Sum: 1\r\nx-sum: 2\r\nx-other: 3\r\n\r\n";
 
 #[test]
@@ -74,11 +75,15 @@ fn response_trailers_go_to_a_client_that_takes_them() {
     let proxy = Setup::to(&origin).start();
     for (te, taken) in [("trailers", true), ("Trailers", true), ("gzip", false)] {
         let mut client = RawClient::connect(proxy.address("web"));
-        let head = format!("GET / HTTP/1.1\r\nHost: a\r\nTE: {te}\r\nConnection: te, close\r\n\r\n");
+        let head =
+            format!("GET / HTTP/1.1\r\nHost: a\r\nTE: {te}\r\nConnection: te, close\r\n\r\n");
         client.send(head.as_bytes());
         let text = String::from_utf8(client.rest()).expect("text");
         let (_, body) = text.split_once("\r\n\r\n").expect("a body");
-        assert!(body.starts_with("4\r\nbody\r\n0\r\n") && body.ends_with("\r\n\r\n"), "{te}: {body}");
+        assert!(
+            body.starts_with("4\r\nbody\r\n0\r\n") && body.ends_with("\r\n\r\n"),
+            "{te}: {body}"
+        );
         for trailer in ["x-sum: 1", "x-sum: 2", "x-other: 3"] {
             assert_eq!(body.contains(trailer), taken, "{te}: {body}");
         }
@@ -90,7 +95,9 @@ fn request_trailers_reach_the_endpoint() {
     let origin = Origin::echo();
     let proxy = Setup::to(&origin).start();
     let mut client = RawClient::connect(proxy.address("web"));
-    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n");
+    client.send(
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n",
+    );
     client.send(b"4\r\nbody\r\n0\r\nX-Sum: 1\r\nX-Sum: 2\r\n\r\n");
     assert_eq!(client.answer().status, 200);
     let seen = origin.last();
@@ -100,7 +107,8 @@ fn request_trailers_reach_the_endpoint() {
     assert_eq!(sums, ["1", "2"]);
 }
 
-const EXPECT: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n";
+const EXPECT: &[u8] =
+    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n";
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 #[test]
@@ -180,10 +188,9 @@ fn an_early_413_arrives_during_an_upload_and_its_connection_is_dropped() {
 fn a_body_beyond_the_limit_is_a_413_that_arrives() {
     let h1 = Origin::echo();
     let h2c = Origin::h2c(|_| http::Response::default());
-    for (name, setup) in [
-        ("h1", Setup::to(&h1)),
-        ("h2c", Setup::to(&h2c).upstream("protocol = \"http2\"")),
-    ] {
+    for (name, setup) in
+        [("h1", Setup::to(&h1)), ("h2c", Setup::to(&h2c).upstream("protocol = \"http2\""))]
+    {
         let proxy = setup.listener("body_limit = \"1MB\"").start();
         let mut client = RawClient::connect(proxy.address("web"));
         client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -284,8 +291,12 @@ fn a_gigabyte_streams_in_constant_memory() {
     let resident = || -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.id()));
         let status = status.expect("the process runs");
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a high-water mark");
-        line.split_whitespace().nth(1).and_then(|kilobytes| kilobytes.parse().ok()).expect("a number")
+        let line =
+            status.lines().find(|line| line.starts_with("VmHWM:")).expect("a high-water mark");
+        line.split_whitespace()
+            .nth(1)
+            .and_then(|kilobytes| kilobytes.parse().ok())
+            .expect("a number")
     };
     let mut client = RawClient::connect(address);
     client.send(b"HEAD /warm HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -310,7 +321,8 @@ fn an_upload_is_passed_on_while_it_comes() {
         read_head(&mut stream).await;
         let mut first = [0; 64];
         let length = stream.read(&mut first).await.unwrap_or(0);
-        let body = format!("got {}", String::from_utf8_lossy(&first[..length]).replace("\r\n", "|"));
+        let body =
+            format!("got {}", String::from_utf8_lossy(&first[..length]).replace("\r\n", "|"));
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
         let _ = stream.write_all((head + &body).as_bytes()).await;
         let _ = stream.read(&mut first).await;

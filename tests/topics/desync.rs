@@ -124,7 +124,8 @@ fn bytes_before_the_101_never_reach_the_endpoint_unread() {
             use tokio::io::{AsyncReadExt, AsyncWriteExt};
             weir_tests::read_head(&mut stream).await;
             tokio::time::sleep(Duration::from_millis(50)).await;
-            let switch = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
+            let switch =
+                b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
             let _ = stream.write_all(switch).await;
             let mut rest = Vec::new();
             let _ = stream.read_to_end(&mut rest).await;
@@ -133,7 +134,9 @@ fn bytes_before_the_101_never_reach_the_endpoint_unread() {
     });
     let proxy = Setup::to(&origin).start();
     let mut client = RawClient::connect(proxy.address("web"));
-    client.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n\x01\x02\r\n");
+    client.send(
+        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n\x01\x02\r\n",
+    );
     client.rest();
     drop(client);
     let rest = seen.recv_timeout(Duration::from_secs(10)).expect("the endpoint's connection ended");

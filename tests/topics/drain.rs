@@ -149,7 +149,11 @@ fn a_renewed_certificate_is_served_without_a_restart() {
     let origin = Origin::echo();
     let old = Certificates::for_names(&["localhost"]);
     let new = Certificates::for_names(&["localhost"]);
-    let tls = format!("tls = {{ certificates = [{{ cert = {:?}, key = {:?} }}] }}", old.cert(), old.key());
+    let tls = format!(
+        "tls = {{ certificates = [{{ cert = {:?}, key = {:?} }}] }}",
+        old.cert(),
+        old.key()
+    );
     let (_daemon, address) = daemon(&Setup::to(&origin).listener(&tls).toml());
     let serves = |by: &Certificates| {
         weir_tests::tls_get(address, by.client_config(&[]), "localhost").is_ok()

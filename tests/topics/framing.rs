@@ -13,11 +13,7 @@ const CHUNKED: &str = "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked
 const HEADS: &[(&str, &str, u16)] = &[
     ("CL and TE together", "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
     ("TE and CL together", "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", 400),
-    (
-        "TE twice",
-        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        400,
-    ),
+    ("TE twice", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
     ("TE twice in one line", "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 501),
     ("obfuscated TE: another name", "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501),
     ("obfuscated TE: quotes", "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n", 501),
@@ -161,10 +157,7 @@ const ANSWERS: &[(&str, &[u8])] = &[
 /// What an endpoint answers that breaks after its head went on.
 const BROKEN: &[(&str, &[u8])] = &[
     ("a body shorter than CL", b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc"),
-    (
-        "no last chunk",
-        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n",
-    ),
+    ("no last chunk", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"),
     (
         "a bad chunk size",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n",

@@ -102,7 +102,9 @@ fn a_value_that_is_not_utf_8_passes_and_harms_nothing() {
     let proxy = Setup::to(&origin).start();
     let mut client = RawClient::connect(proxy.address("web"));
     client.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: \xff\xfe, x-one\r\nX-One: 1\r\n");
-    client.send(b"X-Two: \xff\xfe\r\nCookie: a=\xff\r\nAccept: \xff\r\nX-Forwarded-For: \xff\r\n\r\n");
+    client.send(
+        b"X-Two: \xff\xfe\r\nCookie: a=\xff\r\nAccept: \xff\r\nX-Forwarded-For: \xff\r\n\r\n",
+    );
     assert_eq!(client.answer().status, 200);
     let seen = origin.last().headers;
     assert_eq!(seen["x-two"].as_bytes(), b"\xff\xfe");

@@ -50,8 +50,14 @@ fn a_malformed_request_is_reset_or_refused_and_others_go_on() {
         ("no path", vec![(":method", "GET"), (":scheme", "http"), (":authority", "a")]),
         ("no method", vec![(":scheme", "http"), (":authority", "a"), (":path", "/")]),
         ("no authority", vec![(":method", "GET"), (":scheme", "http"), (":path", "/")]),
-        ("an empty path", vec![(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "")]),
-        ("a path that is none", vec![(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "x")]),
+        (
+            "an empty path",
+            vec![(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "")],
+        ),
+        (
+            "a path that is none",
+            vec![(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "x")],
+        ),
     ] {
         let mut client = Frames::connect(proxy.address("web"));
         client.head(1, true, &fields);
@@ -140,7 +146,8 @@ fn floods_end_the_connection_and_hurt_nobody_else() {
     let floods: &[(&str, Flood)] = &[
         ("rapid reset", |client, number| {
             let stream = number * 2 + 1;
-            client.head(stream, true, GET) && client.send(kind::RST_STREAM, 0, stream, &[0, 0, 0, 8])
+            client.head(stream, true, GET)
+                && client.send(kind::RST_STREAM, 0, stream, &[0, 0, 0, 8])
         }),
         ("CONTINUATION", |client, number| match number {
             0 => client.send(kind::HEADERS, END_STREAM, 1, &block(GET)),

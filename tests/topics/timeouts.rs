@@ -187,16 +187,14 @@ fn an_endpoint_that_cannot_be_reached_is_a_504() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     let mut waiting = Vec::new();
-    let connect = |address: &SocketAddr| {
-        TcpStream::connect_timeout(address, Duration::from_millis(200))
-    };
+    let connect =
+        |address: &SocketAddr| TcpStream::connect_timeout(address, Duration::from_millis(200));
     while let Ok(stream) = connect(&address) {
         waiting.push(stream);
         assert!(waiting.len() < 10_000, "the backlog has no end");
     }
     let setup = Setup::to_url(format!("http://{address}"));
-    let proxy =
-        setup.upstream("timeouts = { connect = \"300ms\" }\nretries = 0").start();
+    let proxy = setup.upstream("timeouts = { connect = \"300ms\" }\nretries = 0").start();
     let started = Instant::now();
     let answer = get(proxy.address("web"), "/");
     assert_eq!(answer.status, 504, "{answer:?}");

@@ -103,8 +103,18 @@ fn an_endpoint_is_verified() {
         ("another authority", &good, ca(&other), 502),
         ("no authority: the system's", &good, String::new(), 502),
         ("another name", &named, ca(&named), 502),
-        ("the name that is configured", &named, ca(&named) + ", server_name = \"other.example\"", 200),
-        ("a configured name that is wrong", &good, ca(&good) + ", server_name = \"wrong.example\"", 502),
+        (
+            "the name that is configured",
+            &named,
+            ca(&named) + ", server_name = \"other.example\"",
+            200,
+        ),
+        (
+            "a configured name that is wrong",
+            &good,
+            ca(&good) + ", server_name = \"wrong.example\"",
+            502,
+        ),
         ("not verified", &named, "verify = false".to_owned(), 200),
     ] {
         let origin = Origin::tls(serves, false, say("secure"));

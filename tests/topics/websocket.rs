@@ -6,7 +6,8 @@ use std::net::Shutdown;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use weir_tests::{Origin, RawClient, Setup, read_head};
 
-const SWITCH: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade, x-hop\r\nUpgrade: websocket\r\n\
+const SWITCH: &[u8] =
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade, x-hop\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Accept: abc\r\nX-Hop: 1\r\nContent-Length: 0\r\n\r\nfirst";
 
 /// Switches, sends `first` in the same piece, then what it reads; at the client's end, `bye`.
@@ -14,8 +15,11 @@ fn echo() -> Origin {
     Origin::raw(|mut stream| async move {
         let head = read_head(&mut stream).await;
         let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
-        if !head.contains("\r\nupgrade: websocket\r\n") || !head.contains("\r\nconnection: upgrade\r\n") {
-            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
+        if !head.contains("\r\nupgrade: websocket\r\n")
+            || !head.contains("\r\nconnection: upgrade\r\n")
+        {
+            let _ =
+                stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
             return;
         }
         let _ = stream.write_all(SWITCH).await;
