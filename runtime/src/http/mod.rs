@@ -6,6 +6,7 @@
 mod body;
 mod client;
 pub mod crumbs;
+mod executor;
 pub mod forwarded;
 pub mod framing;
 pub mod hop;
