@@ -64,7 +64,7 @@ impl Frames {
     }
 
     /// The next frame; `None` at the connection's end.
-    pub fn next(&mut self) -> Option<Frame> {
+    pub fn next_frame(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         self.stream.read_exact(&mut head).ok()?;
         let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
@@ -77,7 +77,7 @@ impl Frames {
     /// The next frame of this kind and stream; `None` at the connection's end.
     pub fn find(&mut self, kind: u8, stream: u32) -> Option<Frame> {
         loop {
-            let frame = self.next()?;
+            let frame = self.next_frame()?;
             if frame.kind == kind && frame.stream == stream {
                 return Some(frame);
             }
@@ -86,7 +86,7 @@ impl Frames {
 
     /// What becomes of a stream: its status, or `0` where it was reset or the connection ended.
     pub fn status(&mut self, stream: u32) -> u16 {
-        while let Some(frame) = self.next() {
+        while let Some(frame) = self.next_frame() {
             match frame.kind {
                 kind::HEADERS if frame.stream == stream => return status(&frame.payload),
                 kind::RST_STREAM if frame.stream == stream => return 0,

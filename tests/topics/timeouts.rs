@@ -63,7 +63,7 @@ fn silent_and_idle_connections_are_closed_without_a_word() {
     within("idle", Duration::from_millis(550), started);
     let mut client = Frames::connect(proxy.address("web"));
     let started = Instant::now();
-    while client.next().is_some() {}
+    while client.next_frame().is_some() {}
     within("idle h2", Duration::from_millis(550), started);
 }
 
