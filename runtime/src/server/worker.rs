@@ -163,6 +163,8 @@ impl Running {
             .zip(plugins)
             .map(|(plugin, prepared)| plugin.member(prepared))
             .collect();
+        // Turns begin elsewhere on each worker.
+        let start = usize::from(self.setup.index);
         let upstreams: Vec<Rc<Upstream>> = built
             .clusters
             .iter()
@@ -171,11 +173,9 @@ impl Running {
                     .upstreams
                     .iter()
                     .find(|known| known.cluster.config.name == cluster.config.name);
-                let start = usize::from(self.setup.index);
                 Rc::new(Upstream::new(cluster.clone(), before.map(Rc::as_ref), start))
             })
             .collect();
-        let start = usize::from(self.setup.index);
         let snapshot = Rc::new(snapshot(&built, &plugins, &upstreams, &self.setup.metrics, start));
         self.upstreams = upstreams;
         let proxy = match &self.proxy {

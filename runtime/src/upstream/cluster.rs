@@ -71,7 +71,9 @@ impl Cluster {
             .endpoints
             .iter()
             .map(|endpoint| {
-                let known = before.and_then(|before| before.state_of(endpoint));
+                let known = before.and_then(|before| {
+                    before.place_of(endpoint).and_then(|at| before.endpoints.get(at))
+                });
                 match known {
                     Some(state) if state.endpoint == *endpoint => state.clone(),
                     _ => Arc::new(EndpointState::new(&config, endpoint, metrics, known)),
@@ -87,8 +89,9 @@ impl Cluster {
         Ok(Arc::new(Cluster { config, endpoints, connectors, metrics }))
     }
 
-    fn state_of(&self, endpoint: &config::Endpoint) -> Option<&Arc<EndpointState>> {
-        self.endpoints.iter().find(|state| {
+    /// Where the endpoint of the same address stands, whatever its weight.
+    fn place_of(&self, endpoint: &config::Endpoint) -> Option<usize> {
+        self.endpoints.iter().position(|state| {
             let known = &state.endpoint;
             (&known.host, known.port, known.tls) == (&endpoint.host, endpoint.port, endpoint.tls)
         })
@@ -205,11 +208,7 @@ impl Upstream {
     }
 
     fn pool_of(&self, endpoint: &config::Endpoint) -> Option<&Rc<Pool>> {
-        let at = self.cluster.endpoints.iter().position(|state| {
-            let known = &state.endpoint;
-            (&known.host, known.port, known.tls) == (&endpoint.host, endpoint.port, endpoint.tls)
-        })?;
-        self.pools.get(at)
+        self.pools.get(self.cluster.place_of(endpoint)?)
     }
 
     /// Chooses an endpoint among those not in `tried`.

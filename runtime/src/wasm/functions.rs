@@ -11,7 +11,9 @@ use wasmtime::component::{
 
 use super::bindings::{self, About, RequestHandle, ResponseHandle};
 use super::component::{Exports, TransformExports};
+use super::fault::Fault;
 use super::state::State;
+use crate::chain::Exchange;
 
 pub type OnRequest = TypedFunc<(Resource<RequestHandle>,), (Result<bindings::Verdict, String>,)>;
 pub type OnResponse =
@@ -21,6 +23,13 @@ pub type OpenRequest = TypedFunc<(Resource<RequestHandle>,), (Option<ResourceAny
 pub type OpenResponse =
     TypedFunc<(Resource<RequestHandle>, Resource<ResponseHandle>), (Option<ResourceAny>,)>;
 pub type Transformed = (Result<Vec<u8>, String>,);
+
+/// The guest's side of a body, and the functions that move it on.
+pub struct OpenTransform {
+    pub resource: ResourceAny,
+    pub push: Func,
+    pub finish: Func,
+}
 
 /// The functions of a kind of body transform.
 pub struct TransformFunctions<Open> {
@@ -37,6 +46,17 @@ pub struct Functions {
     pub on_complete: Option<OnComplete>,
     pub request_body: Option<TransformFunctions<OpenRequest>>,
     pub response_body: Option<TransformFunctions<OpenResponse>>,
+}
+
+impl<Open> TransformFunctions<Open> {
+    /// What the guest's answer to `open` is to the host. Keeps nothing of `self` but its functions.
+    pub fn opened(
+        &self,
+    ) -> impl FnOnce((Option<ResourceAny>,), &Exchange) -> Result<Option<OpenTransform>, Fault> + use<Open>
+    {
+        let (push, finish) = (self.push, self.finish);
+        move |(resource,), _| Ok(resource.map(|resource| OpenTransform { resource, push, finish }))
+    }
 }
 
 impl Functions {

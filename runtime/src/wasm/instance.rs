@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use wasmtime::component::{
-    ComponentNamedList, Func, InstancePre, Lift, Lower, Resource, ResourceAny, TypedFunc,
+    ComponentNamedList, InstancePre, Lift, Lower, Resource, ResourceAny, TypedFunc,
 };
 use wasmtime::{Engine, Store};
 
@@ -17,7 +17,7 @@ use super::bindings::{self, About, RequestHandle, ResponseHandle};
 use super::component::Exports;
 use super::deadline::{self, Budget};
 use super::fault::Fault;
-use super::functions::{Functions, Transformed};
+use super::functions::{Functions, OpenTransform, Transformed};
 use super::reply;
 use super::shared::Shared;
 use super::state::{Phase, State};
@@ -55,13 +55,6 @@ pub struct Instance {
     /// It trapped, or a call was given up half-way.
     pub broken: bool,
     _counted: InstanceGuard,
-}
-
-/// The guest's side of a body, and the functions that move it on.
-pub struct OpenTransform {
-    resource: ResourceAny,
-    push: Func,
-    finish: Func,
 }
 
 impl Template {
@@ -198,11 +191,8 @@ impl Instance {
         let Some(functions) = &self.functions.request_body else {
             return (exchange, Ok(None));
         };
-        let (open, push, finish) = (functions.open, functions.push, functions.finish);
+        let (open, opened) = (functions.open, functions.opened());
         let handle = |call| (Resource::new_own(call),);
-        let opened = |(resource,): (Option<ResourceAny>,), _: &Exchange| {
-            Ok(resource.map(|resource| OpenTransform { resource, push, finish }))
-        };
         self.call(pulse, open, exchange, Phase::Request, handle, opened)
     }
 
@@ -215,11 +205,8 @@ impl Instance {
         let Some(functions) = &self.functions.request_body else {
             return (exchange, Ok(None));
         };
-        let (open, push, finish) = (functions.open, functions.push, functions.finish);
+        let (open, opened) = (functions.open, functions.opened());
         let handle = |call| (Resource::new_own(call),);
-        let opened = |(resource,): (Option<ResourceAny>,), _: &Exchange| {
-            Ok(resource.map(|resource| OpenTransform { resource, push, finish }))
-        };
         self.call_suspending(pulse, open, exchange, Phase::Request, handle, opened).await
     }
 
@@ -232,10 +219,7 @@ impl Instance {
         let Some(functions) = &self.functions.response_body else {
             return (exchange, Ok(None));
         };
-        let (open, push, finish) = (functions.open, functions.push, functions.finish);
-        let opened = |(resource,): (Option<ResourceAny>,), _: &Exchange| {
-            Ok(resource.map(|resource| OpenTransform { resource, push, finish }))
-        };
+        let (open, opened) = (functions.open, functions.opened());
         self.call(pulse, open, exchange, Phase::Response, handles, opened)
     }
 
@@ -248,10 +232,7 @@ impl Instance {
         let Some(functions) = &self.functions.response_body else {
             return (exchange, Ok(None));
         };
-        let (open, push, finish) = (functions.open, functions.push, functions.finish);
-        let opened = |(resource,): (Option<ResourceAny>,), _: &Exchange| {
-            Ok(resource.map(|resource| OpenTransform { resource, push, finish }))
-        };
+        let (open, opened) = (functions.open, functions.opened());
         self.call_suspending(pulse, open, exchange, Phase::Response, handles, opened).await
     }
 

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::fault::Fault;
-use super::instance::{Instance, OpenTransform};
+use super::functions::OpenTransform;
+use super::instance::Instance;
 use super::member::Desk;
 use crate::chain::{Failure, Transform};
 use crate::telemetry::metrics::Hook;
