@@ -16,7 +16,7 @@ pub const MAX_MEMORY: usize = 256 << 20;
 /// of a reload. Each reserves 4 GiB of address space for its memory (so that compiled code needs no
 /// bounds checks): 16 TiB of the 128 TiB there are. Where the address space is capped (`ulimit -v`,
 /// some virtual machines and debuggers) the next smaller number is tried.
-const MAX_INSTANCES: [u32; 4] = [4096, 1024, 128, 16];
+const MAX_INSTANCES: [u32; 5] = [4096, 1024, 128, 16, 8];
 /// Core instances a component may consist of. Rust's `wasm32-wasip2` makes 4, componentize-py 30.
 pub const MAX_CORE_INSTANCES_PER_COMPONENT: u32 = 100;
 /// Entries of a function table: CPython has about 12,000.
