@@ -88,10 +88,10 @@ impl Acceptor {
             let accepted = match &self.socket {
                 Socket::Tcp(socket) => {
                     let accepted = socket.accept().await;
-                    accepted.map(|(stream, peer)| (Stream::Tcp(stream), Some(peer)))
+                    accepted.map(|(stream, peer)| (stream.into(), Some(peer)))
                 }
                 Socket::Unix(socket) => {
-                    socket.accept().await.map(|(stream, _)| (Stream::Unix(stream), None))
+                    socket.accept().await.map(|(stream, _)| (stream.into(), None))
                 }
             };
             match accepted {

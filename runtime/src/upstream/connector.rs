@@ -104,7 +104,7 @@ pub async fn dial(endpoint: &Endpoint) -> Result<Stream> {
     })?;
     // Small writes must not wait for acknowledgements; a failure here only costs latency.
     let _ = stream.set_nodelay(true);
-    Ok(Stream::Tcp(stream))
+    Ok(stream.into())
 }
 
 async fn http1<IO>(io: IO) -> Result<Sender>
