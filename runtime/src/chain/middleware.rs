@@ -42,9 +42,9 @@ pub trait Middleware {
 /// A body being rewritten, chunk by chunk. Dropping it gives it up.
 pub trait Transform: Send {
     /// What can be sent on after `chunk`, perhaps nothing. After an error nothing else is called.
-    fn push(&mut self, chunk: Bytes) -> Result<Bytes, Failure>;
+    fn push(&mut self, chunk: Bytes) -> Result<Bytes, Box<Failure>>;
     /// What is left after the last chunk.
-    fn finish(&mut self) -> Result<Bytes, Failure>;
+    fn finish(&mut self) -> Result<Bytes, Box<Failure>>;
 }
 
 /// The hooks of a middleware.
@@ -61,17 +61,17 @@ pub struct Hooks {
 #[derive(Debug)]
 pub enum Verdict {
     Forward,
-    Respond(Reply),
+    Respond(Box<Reply>),
 }
 
 /// A hook's result: there already, or coming. The exchange always comes back.
 pub enum Step<T> {
-    Ready(Box<Exchange>, Result<T, Failure>),
+    Ready(Box<Exchange>, Result<T, Box<Failure>>),
     Pending(Waiting<T>),
 }
 
 /// A hook that waits. It stays on its worker.
-pub type Waiting<T> = Pin<Box<dyn Future<Output = (Box<Exchange>, Result<T, Failure>)>>>;
+pub type Waiting<T> = Pin<Box<dyn Future<Output = (Box<Exchange>, Result<T, Box<Failure>>)>>>;
 
 /// A hook that did not do its work. Whoever makes one has logged and counted it.
 #[derive(Debug, Clone)]
@@ -99,7 +99,7 @@ impl Hooks {
 
 impl<T> Step<T> {
     /// Waits for it where it is not there yet.
-    pub async fn resolve(self) -> (Box<Exchange>, Result<T, Failure>) {
+    pub async fn resolve(self) -> (Box<Exchange>, Result<T, Box<Failure>>) {
         match self {
             Step::Ready(exchange, result) => (exchange, result),
             Step::Pending(future) => future.await,

@@ -33,10 +33,10 @@ pub enum Outcome {
     /// The plugin replied.
     Respond {
         plugin: Arc<str>,
-        reply: Reply,
+        reply: Box<Reply>,
     },
     /// A plugin failed whose policy is to reject.
-    Failed(Failure),
+    Failed(Box<Failure>),
 }
 
 /// The part of the chain that a request reached: places below this one see its response.
@@ -64,6 +64,11 @@ impl Chain {
     /// Every place: what a request reaches that is forwarded.
     pub fn whole(&self) -> Reached {
         Reached(self.members.len())
+    }
+
+    /// Whether [`Chain::on_request`] calls nobody.
+    pub fn asks_nobody(&self) -> bool {
+        self.request.is_empty()
     }
 
     /// Asks each plugin in order, until one replies or fails.
@@ -97,7 +102,7 @@ impl Chain {
         &self,
         mut exchange: Box<Exchange>,
         reached: Reached,
-    ) -> (Box<Exchange>, Option<Failure>) {
+    ) -> (Box<Exchange>, Option<Box<Failure>>) {
         let mut failed = None;
         for &at in self.response.iter().rev().skip_while(|at| **at >= reached.0) {
             let member = &self.members[at];
@@ -116,7 +121,7 @@ impl Chain {
     pub async fn request_transforms(
         &self,
         mut exchange: Box<Exchange>,
-    ) -> (Box<Exchange>, Result<Transforms, Failure>) {
+    ) -> (Box<Exchange>, Result<Transforms, Box<Failure>>) {
         let mut transforms = Transforms::new();
         for &at in &self.request_body {
             let member = &self.members[at];
@@ -136,7 +141,7 @@ impl Chain {
         &self,
         mut exchange: Box<Exchange>,
         reached: Reached,
-    ) -> (Box<Exchange>, Result<Transforms, Failure>) {
+    ) -> (Box<Exchange>, Result<Transforms, Box<Failure>>) {
         let mut transforms = Transforms::new();
         for &at in self.response_body.iter().rev().skip_while(|at| **at >= reached.0) {
             let member = &self.members[at];

@@ -64,7 +64,7 @@ impl Rewritten {
             if chunk.is_empty() {
                 break;
             }
-            chunk = transform.push(chunk).map_err(failed)?;
+            chunk = transform.push(chunk).map_err(|failure| failed(&failure))?;
         }
         Ok(chunk)
     }
@@ -77,9 +77,9 @@ impl Rewritten {
             let pushed = if rest.is_empty() {
                 Bytes::new()
             } else {
-                transform.push(rest).map_err(failed)?
+                transform.push(rest).map_err(|failure| failed(&failure))?
             };
-            let last = transform.finish().map_err(failed)?;
+            let last = transform.finish().map_err(|failure| failed(&failure))?;
             rest = match (pushed.is_empty(), last.is_empty()) {
                 (true, _) => last,
                 (_, true) => pushed,
@@ -131,7 +131,7 @@ impl HttpBody for Rewritten {
 }
 
 /// The head is gone by now: all that is left is to end the message as broken.
-fn failed(failure: Failure) -> Error {
+fn failed(failure: &Failure) -> Error {
     let detail = format!("plugin {}: {}", failure.plugin, failure.reason);
     Error { status: Some(500), ..Error::new(Kind::ProxyInternalError, Side::Plugin, detail) }
 }

@@ -270,7 +270,7 @@ impl Desk {
         instance: Box<Instance>,
         exchange: &Exchange,
         result: Result<Option<OpenTransform>, Fault>,
-    ) -> Result<Option<Box<dyn Transform>>, Failure> {
+    ) -> Result<Option<Box<dyn Transform>>, Box<Failure>> {
         match result {
             Ok(Some(transform)) => {
                 let (route, request) = (exchange.route.clone(), exchange.request_id());
@@ -329,11 +329,11 @@ impl Desk {
     }
 
     /// Logs and counts a failure.
-    fn failed(&self, hook: Hook, exchange: &Exchange, fault: Fault) -> Failure {
+    fn failed(&self, hook: Hook, exchange: &Exchange, fault: Fault) -> Box<Failure> {
         self.report(hook, &exchange.route, &exchange.request_id(), fault)
     }
 
-    pub fn report(&self, hook: Hook, route: &str, request: &str, fault: Fault) -> Failure {
+    pub fn report(&self, hook: Hook, route: &str, request: &str, fault: Fault) -> Box<Failure> {
         let shared = &self.plugin.template.shared;
         shared.metrics.failed(hook, fault.reason);
         let plugin = &*self.plugin.name;
@@ -364,6 +364,6 @@ impl Desk {
                 );
             }
         }
-        Failure { plugin: self.plugin.name.clone(), reason, detail }
+        Box::new(Failure { plugin: self.plugin.name.clone(), reason, detail })
     }
 }

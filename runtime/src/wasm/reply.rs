@@ -17,7 +17,7 @@ use crate::chain::{HeadLimits, Reply};
 const MAX_DELAY_MILLIS: u32 = 300_000;
 
 /// Checks a reply.
-pub fn check(reply: bindings::Reply, limits: HeadLimits) -> Result<Reply, Fault> {
+pub fn check(reply: bindings::Reply, limits: HeadLimits) -> Result<Box<Reply>, Fault> {
     let Some(status) = legal_status(reply.status) else {
         return Err(Fault::invalid_reply(format!("status {} is not in 200 to 599", reply.status)));
     };
@@ -45,10 +45,10 @@ pub fn check(reply: bindings::Reply, limits: HeadLimits) -> Result<Reply, Fault>
             },
         )?;
     }
-    Ok(Reply {
+    Ok(Box::new(Reply {
         status,
         headers,
         body: Bytes::from(reply.body),
         delay: Duration::from_millis(reply.delay_millis.into()),
-    })
+    }))
 }

@@ -39,7 +39,7 @@ impl GuestTransform {
     fn call(
         &mut self,
         call: impl FnOnce(&mut Instance, &OpenTransform, &Desk) -> Result<Vec<u8>, Fault>,
-    ) -> Result<Bytes, Failure> {
+    ) -> Result<Bytes, Box<Failure>> {
         let Some((instance, transform)) = &mut self.open else {
             let fault = Fault::unavailable("the body ended already");
             return Err(self.desk.report(self.hook, &self.route, &self.request, fault));
@@ -66,11 +66,11 @@ impl GuestTransform {
 }
 
 impl Transform for GuestTransform {
-    fn push(&mut self, chunk: Bytes) -> Result<Bytes, Failure> {
+    fn push(&mut self, chunk: Bytes) -> Result<Bytes, Box<Failure>> {
         self.call(|instance, transform, desk| instance.push(&desk.pulse, transform, &chunk))
     }
 
-    fn finish(&mut self) -> Result<Bytes, Failure> {
+    fn finish(&mut self) -> Result<Bytes, Box<Failure>> {
         let rest =
             self.call(|instance, transform, desk| instance.finish(&desk.pulse, transform))?;
         self.desk.succeeded();

@@ -13,7 +13,7 @@ fn fails_after_a_change(fault: &str) -> Vec<u8> {
 
 /// The reason of the failure, and that the next call gets an instance again.
 #[track_caller]
-fn reason(component: &[u8], expected: &str) -> Failure {
+fn reason(component: &[u8], expected: &str) -> Box<Failure> {
     let host = host();
     let plugin = load(&host, component, |_| ());
     let member = member(&plugin);

@@ -141,7 +141,7 @@ fn slow_body(pieces: &[&'static str]) -> Body {
     Body::Stream(Box::pin(Slow(pieces.to_vec(), false)))
 }
 
-fn wait<T>(step: Step<T>) -> (Box<Exchange>, Result<T, Failure>) {
+fn wait<T>(step: Step<T>) -> (Box<Exchange>, Result<T, Box<Failure>>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(step.resolve())
 }

@@ -114,14 +114,14 @@ fn answered() -> Box<Exchange> {
 }
 
 /// The result of a hook that must not wait.
-fn at_once<T>(step: Step<T>) -> (Box<Exchange>, Result<T, Failure>) {
+fn at_once<T>(step: Step<T>) -> (Box<Exchange>, Result<T, Box<Failure>>) {
     match step {
         Step::Ready(exchange, result) => (exchange, result),
         Step::Pending(_) => panic!("the hook waits"),
     }
 }
 
-fn request(member: &Rc<dyn Middleware>) -> (Box<Exchange>, Result<Verdict, Failure>) {
+fn request(member: &Rc<dyn Middleware>) -> (Box<Exchange>, Result<Verdict, Box<Failure>>) {
     at_once(member.on_request(exchange(&[])))
 }
 
