@@ -27,9 +27,10 @@ const ALWAYS: [HeaderName; 8] = [
     TE,
 ];
 
-/// What one pass over the names met: a bit for each of [`ALWAYS`] and two more.
-#[derive(Clone, Copy)]
-struct Found(u16);
+/// What one pass over the names of a head met, so that nothing is looked up that is not there: a
+/// bit for each of [`ALWAYS`] and some more.
+#[derive(Debug, Clone, Copy)]
+pub struct Found(u16);
 
 impl Found {
     const CONNECTION: u16 = 1;
@@ -44,6 +45,37 @@ impl Found {
     const PROXY: u16 = 1 << 8;
     /// A name with `_` or `.`, which CGI and others cannot tell from the one with `-`.
     const AMBIGUOUS: u16 = 1 << 9;
+    const VIA: u16 = 1 << 10;
+    /// What [`strip`] and its callers have nothing to do for.
+    const STAYS: u16 = Found::VIA;
+
+    /// Looks at the names of a request.
+    pub fn in_request(headers: &HeaderMap) -> Self {
+        headers.keys().fold(Found(0), |found, name| {
+            let name = name.as_str().as_bytes();
+            let ambiguous = if is_ambiguous(name) { Found::AMBIGUOUS } else { 0 };
+            Found(found.0 | classify(name) | ambiguous)
+        })
+    }
+
+    /// Looks at the names of a response.
+    pub fn in_response(headers: &HeaderMap) -> Self {
+        headers
+            .keys()
+            .fold(Found(0), |found, name| Found(found.0 | classify(name.as_str().as_bytes())))
+    }
+
+    pub fn has_upgrade(self) -> bool {
+        self.has(Found::UPGRADE)
+    }
+
+    pub fn has_via(self) -> bool {
+        self.has(Found::VIA)
+    }
+
+    pub fn has_transfer_encoding(self) -> bool {
+        self.has(Found::TRANSFER_ENCODING)
+    }
 
     fn has(self, bit: u16) -> bool {
         self.0 & bit != 0
@@ -53,17 +85,10 @@ impl Found {
 /// Removes from a request what was meant for this hop, `Proxy`, and names with `_` or `.`.
 ///
 /// `TE` stays, as `trailers`, if it had that member in any case: the next hop may send trailers,
-/// because we pass them on. Ask [`wants_upgrade`] before: `Upgrade` is gone afterwards.
-pub fn strip_request(headers: &mut HeaderMap) {
-    let mut found = Found(0);
-    for name in headers.keys() {
-        let name = name.as_str().as_bytes();
-        found.0 |= classify(name);
-        if is_ambiguous(name) {
-            found.0 |= Found::AMBIGUOUS;
-        }
-    }
-    if found.0 == 0 {
+/// because we pass them on. Ask [`wants_upgrade`] before: `Upgrade` is gone afterwards. `found` is
+/// what [`Found::in_request`] met in the same fields.
+pub fn strip_request(headers: &mut HeaderMap, found: Found) {
+    if found.0 & !Found::STAYS == 0 {
         return;
     }
     let trailers = found.has(Found::TE) && takes_trailers(headers);
@@ -85,12 +110,10 @@ pub fn strip_request(headers: &mut HeaderMap) {
 
 /// Removes from a response what was meant for the hop between us and the endpoint.
 ///
-/// `Upgrade` goes too: who passes on a 101 takes it out before and puts it back.
-pub fn strip_response(headers: &mut HeaderMap) {
-    let found = headers
-        .keys()
-        .fold(Found(0), |found, name| Found(found.0 | classify(name.as_str().as_bytes())));
-    if found.0 != 0 {
+/// `Upgrade` goes too: who passes on a 101 takes it out before and puts it back. `found` is what
+/// [`Found::in_response`] met in the same fields.
+pub fn strip_response(headers: &mut HeaderMap, found: Found) {
+    if found.0 & !Found::STAYS != 0 {
         strip(headers, found);
     }
 }
@@ -137,29 +160,36 @@ fn members(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
         .filter(|member| !member.is_empty())
 }
 
-/// Removes what was found, and first what `Connection` names.
+/// Removes what was found, and what `Connection` names.
 fn strip(headers: &mut HeaderMap, found: Found) {
-    if found.has(Found::CONNECTION) {
-        remove_named(headers);
-    }
     for (bit, name) in ALWAYS.iter().enumerate() {
-        if found.0 & (1 << bit) != 0 {
+        if found.0 & (1 << bit) == 0 {
+            continue;
+        }
+        if bit == 0 {
+            strip_connection(headers);
+        } else {
             headers.remove(name);
         }
     }
 }
 
-/// Removes the fields that `Connection` names, but for those a peer has no say over.
-fn remove_named(headers: &mut HeaderMap) {
-    // Collected only if there is one: the usual tokens need no removal of their own.
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .flat_map(members)
-        .filter(|token| !is_usual(token))
-        .filter_map(|token| HeaderName::from_bytes(token).ok())
-        .filter(|name| !is_protected(name.as_str()))
-        .collect();
+/// Removes `Connection` and the fields that it names, but for those a peer has no say over.
+fn strip_connection(headers: &mut HeaderMap) {
+    let mut lines = headers.get_all(CONNECTION).iter();
+    let named: Vec<HeaderName> = match (lines.next(), lines.next()) {
+        // The usual tokens need no removal of their own.
+        (Some(line), None) if is_usual(line.as_bytes()) => Vec::new(),
+        _ => headers
+            .get_all(CONNECTION)
+            .iter()
+            .flat_map(members)
+            .filter(|token| !is_usual(token))
+            .filter_map(|token| HeaderName::from_bytes(token).ok())
+            .filter(|name| !is_protected(name.as_str()))
+            .collect(),
+    };
+    headers.remove(CONNECTION);
     for name in named {
         headers.remove(name);
     }
@@ -200,6 +230,7 @@ fn is_protected(name: &str) -> bool {
 fn classify(name: &[u8]) -> u16 {
     let (expected, bit): (&[u8], u16) = match (name.len(), name.first()) {
         (2, Some(b't')) => (b"te", Found::TE),
+        (3, Some(b'v')) => (b"via", Found::VIA),
         (5, Some(b'p')) => (b"proxy", Found::PROXY),
         (7, Some(b'u')) => (b"upgrade", Found::UPGRADE),
         (10, Some(b'c')) => (b"connection", Found::CONNECTION),

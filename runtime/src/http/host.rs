@@ -24,6 +24,8 @@ pub struct Target<'a> {
     pub host: Cow<'a, str>,
     /// 1 to 65535, where it is written.
     pub port: Option<u16>,
+    /// The `Host` field, where it is the authority.
+    pub field: Option<&'a HeaderValue>,
 }
 
 /// Why a request names no usable authority. The answer is 400.
@@ -69,7 +71,8 @@ pub fn target(parts: &Parts) -> Result<Target<'_>, BadHost> {
             match field {
                 None if parts.version == Version::HTTP_11 => return Err(BadHost::Missing),
                 Some(host)
-                    if !is_h1 && !host.eq_ignore_ascii_case(authority.as_str().as_bytes()) =>
+                    if !is_h1
+                        && !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) =>
                 {
                     return Err(BadHost::Differ);
                 }
@@ -78,9 +81,13 @@ pub fn target(parts: &Parts) -> Result<Target<'_>, BadHost> {
         }
         None => match field {
             // Non-ASCII bytes are no host name either way.
-            Some(host) => std::str::from_utf8(host).map_err(|_| BadHost::Name)?,
+            Some(host) => {
+                let authority = std::str::from_utf8(host.as_bytes()).map_err(|_| BadHost::Name)?;
+                return Ok(Target { field, ..Target::parse(authority)? });
+            }
             None if parts.version <= Version::HTTP_10 => {
-                return Ok(Target { authority: "", host: Cow::Borrowed(""), port: None });
+                let host = Cow::Borrowed("");
+                return Ok(Target { authority: "", host, port: None, field: None });
             }
             None => return Err(BadHost::Missing),
         },
@@ -98,14 +105,12 @@ impl<'a> Target<'a> {
         let text = &authority[..end];
         let text = text.strip_suffix('.').unwrap_or(text);
         let host = if lower { Cow::Borrowed(text) } else { Cow::Owned(text.to_ascii_lowercase()) };
-        Ok(Target { authority, host, port })
+        Ok(Target { authority, host, port, field: None })
     }
 
-    /// The `Host` value to forward. A clone (a reference count) of the request's own field or of
-    /// `recent`, the value used last on this connection, if one of them says the same.
-    pub fn field(&self, headers: &HeaderMap, recent: Option<&HeaderValue>) -> HeaderValue {
-        let same = |value: &&HeaderValue| value.as_bytes() == self.authority.as_bytes();
-        match headers.get(HOST).filter(same).or(recent.filter(same)) {
+    /// The `Host` value to forward: the request's own, by reference count, or one made for it.
+    pub fn value(&self) -> HeaderValue {
+        match self.field {
             Some(value) => value.clone(),
             // What was parsed holds visible ASCII only.
             None => HeaderValue::from_str(self.authority).unwrap_or(const { EMPTY }),
@@ -139,11 +144,11 @@ impl From<BadHost> for Error {
 const EMPTY: HeaderValue = HeaderValue::from_static("");
 
 /// The one `Host` field, if there is one.
-fn host_field(headers: &HeaderMap) -> Result<Option<&[u8]>, BadHost> {
+fn host_field(headers: &HeaderMap) -> Result<Option<&HeaderValue>, BadHost> {
     let mut fields = headers.get_all(HOST).iter();
     match (fields.next(), fields.next()) {
         (_, Some(_)) => Err(BadHost::Several),
-        (field, None) => Ok(field.map(HeaderValue::as_bytes)),
+        (field, None) => Ok(field),
     }
 }
 

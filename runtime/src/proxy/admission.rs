@@ -9,28 +9,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::HOST;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Uri, Version};
+use http::{Method, Request, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use super::body::Upload;
 use super::completion::Completion;
+use super::upgrade::Upgrade;
 use super::worker::{Connection, Listener};
 use crate::chain::{Attributes, Exchange, HeadLimits};
 use crate::error::{Error, Result, Side};
-use crate::http::{Body, Client, crumbs, hop, host, path, via};
-
-/// A request that may be routed and forwarded.
-pub struct Admitted {
-    pub exchange: Box<Exchange>,
-    /// `None`: no route matched.
-    pub route: Option<usize>,
-    /// The protocol that the client asks to switch to.
-    pub upgrade: Option<HeaderValue>,
-    /// Where hyper hands over the client's stream after a 101.
-    pub client_upgrade: Option<OnUpgrade>,
-}
+use crate::http::hop::{self, Found};
+use crate::http::{Body, Client, crumbs, host, path, via};
 
 /// A request that was not admitted: why, and its head for the log.
 pub struct Refused {
@@ -38,36 +29,30 @@ pub struct Refused {
     pub head: http::request::Parts,
 }
 
-/// Admits a request, or says why not.
+/// Admits a request, or says why not. Which route it takes, and whether it asks for an upgrade, is
+/// left in `completion`.
 pub fn admit(
     listener: &Listener,
     connection: &Connection,
     request: Request<Incoming>,
     completion: &mut Completion,
-) -> std::result::Result<Admitted, Box<Refused>> {
+) -> std::result::Result<Box<Exchange>, Box<Refused>> {
     let (mut parts, body) = request.into_parts();
     match prepare(listener, connection, &mut parts, &body, completion) {
-        Ok(prepared) => Ok(begin(listener, connection, parts, body, prepared, completion)),
+        Ok(client) => Ok(begin(listener, connection, parts, body, client, completion)),
         Err(error) => Err(Box::new(Refused { error, head: parts })),
     }
 }
 
-/// What was found out about a request on the way.
-struct Prepared {
-    client: Arc<Client>,
-    route: Option<usize>,
-    upgrade: Option<HeaderValue>,
-    client_upgrade: Option<OnUpgrade>,
-}
-
-/// Brings the head into the form that is matched, shown to plugins and forwarded.
+/// Brings the head into the form that is matched, shown to plugins and forwarded. Gives the client
+/// that it speaks for.
 fn prepare(
     listener: &Listener,
     connection: &Connection,
     parts: &mut http::request::Parts,
     body: &Incoming,
     completion: &mut Completion,
-) -> Result<Prepared> {
+) -> Result<Arc<Client>> {
     if parts.method == Method::CONNECT {
         return Err(Error::request(501, "CONNECT is not offered here"));
     }
@@ -76,25 +61,28 @@ fn prepare(
     if parts.version >= Version::HTTP_2 && parts.headers.len() > most {
         return Err(Error::request(431, format!("the request has more than {most} fields")));
     }
-    via::check(&parts.headers)?;
+    let found = Found::in_request(&parts.headers);
+    if found.has_via() {
+        via::check(&parts.headers)?;
+    }
     let target = host::target(parts).map_err(|bad| Error::request(400, bad.as_str()))?;
     let uri = normal_form(parts)?;
-    let route = listener.find(&target.host, uri.path(), uri.query(), parts);
-    let host = target.field(&parts.headers, None);
+    completion.route = listener.find(&target.host, uri.path(), uri.query(), parts);
+    let (host, is_in_field) = (target.value(), target.field.is_some());
     parts.uri = uri;
-    completion.route = route;
-    let upgrade = hop::wants_upgrade(&parts.headers, parts.version).cloned();
-    let client_upgrade = match upgrade {
-        Some(_) => parts.extensions.remove::<OnUpgrade>(),
-        None => None,
-    };
+    if found.has_upgrade()
+        && let Some(protocol) = hop::wants_upgrade(&parts.headers, parts.version)
+    {
+        let (protocol, client) = (protocol.clone(), parts.extensions.remove::<OnUpgrade>());
+        completion.upgrade = Some(Box::new(Upgrade { protocol, client, upstream: None }));
+    }
     // Which extension types hyper leaves here is its own affair; nothing of it goes further.
     parts.extensions.clear();
     if parts.version >= Version::HTTP_2 {
         crumbs::join(&mut parts.headers);
     }
     let forwarded = &connection.forwarded;
-    hop::strip_request(&mut parts.headers);
+    hop::strip_request(&mut parts.headers, found);
     let client = match forwarded.client(&connection.client, &parts.headers, &connection.trusted) {
         Some(client) => Arc::new(client),
         None => connection.client.clone(),
@@ -102,13 +90,15 @@ fn prepare(
     forwarded.apply(&mut parts.headers, &host);
     via::append(&mut parts.headers, parts.version);
     // HTTP/2 names it in a pseudo-field, and the absolute form wins over the field.
-    parts.headers.insert(HOST, host);
+    if !is_in_field {
+        parts.headers.insert(HOST, host);
+    }
     if let Some(limit) = listener.limits.body_limit
         && body.size_hint().lower() > limit
     {
         return Err(Error::request(413, format!("the body is longer than {limit} bytes")));
     }
-    Ok(Prepared { client, route, upgrade, client_upgrade })
+    Ok(client)
 }
 
 /// The exchange begins.
@@ -117,11 +107,10 @@ fn begin(
     connection: &Connection,
     request: http::request::Parts,
     body: Incoming,
-    prepared: Prepared,
+    client: Arc<Client>,
     completion: &mut Completion,
-) -> Admitted {
-    let Prepared { client, route, upgrade, client_upgrade } = prepared;
-    let name = match route.and_then(|route| completion.snapshot.routes.get(route)) {
+) -> Box<Exchange> {
+    let name = match completion.route.and_then(|route| completion.snapshot.routes.get(route)) {
         Some(route) => route.name.clone(),
         None => completion.no_route.clone(),
     };
@@ -135,7 +124,7 @@ fn begin(
         let activity = connection.activity.clone();
         Upload::new(body, limits.body_limit, limits.body_timeout, state, activity).into_body()
     };
-    let exchange = Box::new(Exchange {
+    Box::new(Exchange {
         id: completion.id,
         started: completion.started,
         request,
@@ -150,8 +139,7 @@ fn begin(
             fields: listener.limits.max_headers,
             bytes: listener.limits.max_header_bytes,
         },
-    });
-    Admitted { exchange, route, upgrade, client_upgrade }
+    })
 }
 
 /// One normalisation before anything looks at the path: what is matched is what is forwarded.

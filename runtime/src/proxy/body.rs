@@ -17,7 +17,6 @@ use super::completion::Completion;
 use crate::error::{Error, Kind, Side};
 use crate::http::{Body, UploadState};
 use crate::net::Activity;
-use crate::upstream::Lease;
 
 /// The request's body on its way from the client.
 pub struct Upload {
@@ -31,8 +30,8 @@ pub struct Upload {
 /// The response's body on its way to the client. Its end, or its drop, ends the exchange.
 pub struct ResponseBody {
     body: Body,
-    lease: Option<Lease>,
-    idle: Option<IdleTimer>,
+    /// Made when an endpoint keeps us waiting.
+    idle: Option<Box<IdleTimer>>,
     completion: Option<Box<Completion>>,
 }
 
@@ -123,31 +122,32 @@ impl HttpBody for Upload {
 }
 
 impl ResponseBody {
-    pub fn new(
-        body: Body,
-        lease: Option<Lease>,
-        idle: Duration,
-        completion: Box<Completion>,
-    ) -> ResponseBody {
-        let idle = lease.is_some().then(|| IdleTimer::new(idle));
-        ResponseBody { body, lease, idle, completion: Some(completion) }
+    pub fn new(body: Body, completion: Box<Completion>) -> ResponseBody {
+        ResponseBody { body, idle: None, completion: Some(completion) }
     }
 
     /// A body of an exchange that is told of elsewhere.
     pub fn bare(body: Body) -> ResponseBody {
-        ResponseBody { body, lease: None, idle: None, completion: None }
+        ResponseBody { body, idle: None, completion: None }
     }
 
     /// The response's body is through. The connection goes back if the request's is too.
     fn ended(&mut self) {
-        if let Some(mut completion) = self.completion.take() {
-            if let Some(lease) = self.lease.take()
-                && !completion.upload.as_ref().is_some_and(|upload| upload.is_pending())
-            {
-                lease.finish();
-            }
-            completion.complete = true;
+        if let Some(completion) = self.completion.take() {
+            completion.finish();
         }
+    }
+
+    /// Nothing came. An endpoint may pause for so long only.
+    fn waits(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        let Some(completion) = self.completion.as_ref().filter(|known| known.lease.is_some())
+        else {
+            return Poll::Pending;
+        };
+        let idle = self.idle.get_or_insert_with(|| Box::new(IdleTimer::new(completion.idle)));
+        ready!(idle.poll(cx));
+        let detail = format!("no byte of the response within {:?}", idle.after);
+        Poll::Ready(Error::new(Kind::ConnectionReadTimeout, Side::Upstream, detail))
     }
 }
 
@@ -160,20 +160,13 @@ impl HttpBody for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
-        let frame = match (Pin::new(&mut this.body).poll_frame(cx), &mut this.idle) {
-            (Poll::Ready(frame), idle) => {
-                if let Some(idle) = idle {
-                    idle.progress();
-                }
-                frame
-            }
-            (Poll::Pending, None) => return Poll::Pending,
-            (Poll::Pending, Some(idle)) => {
-                ready!(idle.poll(cx));
-                let detail = format!("no byte of the response within {:?}", idle.after);
-                Some(Err(Error::new(Kind::ConnectionReadTimeout, Side::Upstream, detail)))
-            }
+        let frame = match Pin::new(&mut this.body).poll_frame(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => Some(Err(ready!(this.waits(cx)))),
         };
+        if let Some(idle) = &mut this.idle {
+            idle.progress();
+        }
         match &frame {
             Some(Ok(frame)) => {
                 if let (Some(data), Some(completion)) = (frame.data_ref(), &mut this.completion) {

@@ -11,6 +11,7 @@ use http::{HeaderValue, Request, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
+use super::upgrade::Upgrade;
 use super::worker::{Connection, Snapshot, Worker};
 use crate::chain::{Attributes, Exchange, ExchangeId, Reached, Summary};
 use crate::error::{Error, Kind};
@@ -40,7 +41,15 @@ pub struct Completion {
     pub response_bytes: u64,
     /// The response went out to its last byte.
     pub complete: bool,
+    /// When it was over, where that is known before this is dropped.
+    ended: Option<Instant>,
     pub in_flight: Option<InFlightRequest>,
+    /// The connection that the response comes on, where an endpoint gives it.
+    pub lease: Option<Lease>,
+    /// How long the response's body may pause, where an endpoint gives it.
+    pub idle: Duration,
+    /// The client asks to switch protocols.
+    pub upgrade: Option<Box<Upgrade>>,
     /// The head of a request that was not admitted.
     pub refused: Option<http::request::Parts>,
     /// The exchange, from the response's head on.
@@ -80,7 +89,11 @@ impl Completion {
             status: 0,
             response_bytes: 0,
             complete: false,
+            ended: None,
             in_flight: None,
+            lease: None,
+            idle: Duration::ZERO,
+            upgrade: None,
             exchange: None,
             upstream: None,
             upstream_status: None,
@@ -103,10 +116,12 @@ impl Completion {
     }
 
     /// An endpoint answered.
-    pub fn answered_by(&mut self, status: StatusCode, lease: &Lease, sent: Instant) {
+    pub fn answered_by(&mut self, status: StatusCode, lease: Lease, sent: Instant) {
         self.upstream_status = Some(status.as_u16());
         self.connect = lease.connect;
-        self.first_byte = Some(sent.elapsed());
+        // Only the log asks.
+        self.first_byte = self.worker.log.borrow().is_some().then(|| sent.elapsed());
+        self.lease = Some(lease);
     }
 
     /// The response's head is on its way.
@@ -120,6 +135,18 @@ impl Completion {
         self.worker.metrics.error(error.kind);
         if self.error.is_none() {
             self.error = Some((error.kind, error.detail.clone()));
+        }
+    }
+
+    /// The response went out to its last byte. Its connection goes back if the request went too.
+    pub fn finish(mut self: Box<Self>) {
+        let now = self.worker.clock.now();
+        self.complete = true;
+        self.ended = Some(now);
+        if let Some(lease) = self.lease.take()
+            && !self.upload.as_ref().is_some_and(|upload| upload.is_pending())
+        {
+            lease.finish(now);
         }
     }
 
@@ -137,9 +164,8 @@ impl Completion {
         let route = self.route.and_then(|route| self.snapshot.routes.get(route));
         let endpoint = self.upstream.as_deref();
         let client = exchange.map_or(&self.connection.client, |exchange| &exchange.client);
-        let past = self.worker.clock.now().saturating_duration_since(self.started);
         log.write(&Record {
-            time: self.worker.clock.wall() - past,
+            time: self.worker.clock.wall() - duration,
             request_id: set_id.as_ref().map_or(own_id, |id| id),
             client: &client.address,
             listener: listener.map_or("", |listener| &listener.name),
@@ -178,7 +204,8 @@ impl Completion {
 
 impl Drop for Completion {
     fn drop(&mut self) {
-        let duration = self.worker.clock.now().saturating_duration_since(self.started);
+        let now = self.ended.unwrap_or_else(|| self.worker.clock.now());
+        let duration = now.saturating_duration_since(self.started);
         if !self.complete && self.error.is_none() {
             self.error = Some((Kind::ConnectionTerminated, "the client went away".to_owned()));
         }
@@ -194,8 +221,7 @@ impl Drop for Completion {
 impl Completion {
     fn tell_plugins(&mut self, duration: Duration) {
         let Some(exchange) = self.exchange.take() else { return };
-        let Some(listener) = self.snapshot.listener(self.listener) else { return };
-        if !listener.chain(self.route).has_completion() {
+        if !self.snapshot.chain(self.listener, self.route).has_completion() {
             return;
         }
         let summary = Summary {
@@ -209,9 +235,8 @@ impl Completion {
         let (snapshot, reached) = (self.snapshot.clone(), self.reached);
         let (listener, route) = (self.listener, self.route);
         tokio::task::spawn_local(async move {
-            if let Some(listener) = snapshot.listener(listener) {
-                drop(listener.chain(route).on_complete(exchange, reached, &summary).await);
-            }
+            let chain = snapshot.chain(listener, route);
+            drop(chain.on_complete(exchange, reached, &summary).await);
         });
     }
 }

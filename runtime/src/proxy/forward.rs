@@ -4,7 +4,7 @@
 //! with the lease of their connection, or the error that no retry could mend. Never: sends a
 //! request twice unless nothing of it was sent, or it is idempotent and here as a whole.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::header::{CONNECTION, HOST, HeaderValue, UPGRADE};
 use http::{Method, Request, StatusCode, Version};
@@ -12,174 +12,176 @@ use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 
 use super::completion::Completion;
-use super::respond::Answer;
 use super::transform;
 use super::worker::Route;
 use crate::balancer::Tried;
 use crate::chain::{Exchange, Transforms};
 use crate::config::HostPolicy;
-use crate::error::{Error, Kind, Result, Side};
-use crate::http::{Body, framing, hop};
+use crate::error::{Error, Kind, Side};
+use crate::http::hop::{self, Found};
+use crate::http::{Body, framing};
 use crate::telemetry::metrics::Outcome;
-use crate::upstream::{EndpointState, Lease, Patience, Upstream};
+use crate::upstream::{EndpointState, Patience, Upstream};
 
-/// Sends the request on and waits for the response's head.
+/// Sends the request on at `sent`, or now, and waits for the response's head, which then stands in `exchange`, and
+/// the lease of its connection in `completion`.
 pub async fn forward(
-    mut exchange: Box<Exchange>,
+    exchange: &mut Exchange,
     route: &Route,
     transforms: Transforms,
-    upgrade: Option<HeaderValue>,
+    mut sent: Option<Instant>,
     completion: &mut Completion,
-) -> (Box<Exchange>, Result<Answer>) {
-    let body = outgoing_body(&mut exchange, transforms);
+) -> Result<(), Box<Error>> {
+    let body = outgoing_body(exchange, transforms);
     let Some(upstream) = route.choose() else {
         let error = Error::new(
             Kind::ProxyConfigurationError,
             Side::Proxy,
             format!("route {} has no upstream and no plugin replied", route.name),
         );
-        return (exchange, Err(Error { status: Some(503), ..error }));
+        return Err(Box::new(Error { status: Some(503), ..error }));
     };
-    let attempts = Attempts { exchange: &exchange, route, upstream, upgrade };
-    let result = attempts.run(body, completion).await;
-    (exchange, result)
+    let config = &upstream.cluster.config;
+    let deadline = exchange.started + route.timeout;
+    let spare = body.is_replayable().then(|| body.replay());
+    let mut body = Some(body);
+    let mut tried = Tried::default();
+    let mut retries = if completion.upgrade.is_some() { 0 } else { config.retries };
+    let mut last = None;
+    loop {
+        let Some((at, in_flight, pool)) = upstream.pick(&tried) else {
+            return Err(last.unwrap_or_else(|| {
+                let detail = format!("upstream {} has no endpoint", config.name);
+                Box::new(Error::new(Kind::DestinationUnavailable, Side::Upstream, detail))
+            }));
+        };
+        let state = in_flight.state().clone();
+        let protocol = completion.upgrade.as_ref().map(|upgrade| &upgrade.protocol);
+        let body_now = body.take().unwrap_or_default();
+        let mut request = Some(Box::new(outgoing(exchange, upstream, &state, body_now, protocol)));
+        let sent = sent.take().unwrap_or_else(Instant::now);
+        completion.attempt(&state);
+        let left = deadline.saturating_duration_since(sent);
+        let patience = Patience {
+            sent,
+            first_byte: config.timeouts.first_byte.min(left),
+            upload: completion.upload.clone(),
+        };
+        let unanswered = match pool.send(&mut request, patience).await {
+            Ok((response, lease)) => {
+                let status = response.status();
+                completion.in_flight = Some(in_flight);
+                completion.answered_by(status, lease, sent);
+                let answered = accept(exchange, upstream, response, completion);
+                state.metrics.request(match answered {
+                    Ok(()) => Outcome::of_status(status.as_u16()),
+                    Err(_) => {
+                        completion.lease = None;
+                        Outcome::Failed
+                    }
+                });
+                return answered;
+            }
+            Err(unanswered) => *unanswered,
+        };
+        // The client broke its own request: that is no fault of the endpoint's.
+        if let Some(error) = completion.upload.as_ref().and_then(|upload| upload.failure()) {
+            return Err(Box::new(error.clone()));
+        }
+        state.metrics.request(outcome(unanswered.error.kind));
+        let spare = || spare.as_ref().map(Body::replay);
+        let again = if unanswered.error.retryable {
+            request.map(|request| request.into_body()).or_else(spare)
+        } else if unanswered.stale && exchange.request.method.is_idempotent() {
+            spare()
+        } else {
+            None
+        };
+        let out_of_time = Instant::now() >= deadline;
+        let Some(again) = again.filter(|_| retries > 0 && !out_of_time) else {
+            return Err(Box::new(unanswered.error));
+        };
+        retries -= 1;
+        upstream.cluster.metrics.retried();
+        // A stale connection says nothing of its endpoint; a failed connect does.
+        if !unanswered.stale && upstream.pools().len() > 1 {
+            tried.insert(at);
+        }
+        last = Some(Box::new(unanswered.error));
+        body = Some(again);
+    }
 }
 
-/// Everything that stays the same from one attempt to the next.
-struct Attempts<'a> {
-    exchange: &'a Exchange,
-    route: &'a Route,
-    upstream: &'a Upstream,
-    upgrade: Option<HeaderValue>,
+/// The request as the endpoint gets it. The exchange keeps its own: hooks still look at it,
+/// and another attempt may need it.
+fn outgoing(
+    exchange: &Exchange,
+    upstream: &Upstream,
+    endpoint: &EndpointState,
+    body: Body,
+    protocol: Option<&HeaderValue>,
+) -> Request<Body> {
+    let head = &exchange.request;
+    let mut request = Request::new(body);
+    *request.method_mut() = head.method.clone();
+    *request.uri_mut() = head.uri.clone();
+    *request.version_mut() = Version::HTTP_11;
+    let mut headers = head.headers.clone();
+    match &upstream.cluster.config.host {
+        HostPolicy::Client if headers.get(HOST).is_some_and(|host| !host.is_empty()) => {}
+        // An HTTP/1.0 client need not name a host, and HTTP/2 needs one.
+        HostPolicy::Client | HostPolicy::Endpoint => {
+            headers.insert(HOST, endpoint.authority.clone());
+        }
+        HostPolicy::Fixed(host) => {
+            if let Ok(host) = HeaderValue::try_from(host.as_str()) {
+                headers.insert(HOST, host);
+            }
+        }
+    }
+    if let Some(protocol) = protocol {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, protocol.clone());
+    }
+    *request.headers_mut() = headers;
+    request
 }
 
-impl Attempts<'_> {
-    async fn run(&self, body: Body, completion: &mut Completion) -> Result<Answer> {
-        let config = &self.upstream.cluster.config;
-        let deadline = self.exchange.started + self.route.timeout;
-        let spare = body.is_replayable().then(|| body.replay());
-        let mut body = Some(body);
-        let mut tried = Tried::default();
-        let mut retries = if self.upgrade.is_some() { 0 } else { config.retries };
-        let mut last = None;
-        loop {
-            let Some((at, in_flight, pool)) = self.upstream.pick(&tried) else {
-                return Err(last.unwrap_or_else(|| {
-                    let detail = format!("upstream {} has no endpoint", config.name);
-                    Error::new(Kind::DestinationUnavailable, Side::Upstream, detail)
-                }));
-            };
-            let state = in_flight.state().clone();
-            let request = self.request(&state, body.take().unwrap_or_default());
-            let sent = Instant::now();
-            completion.attempt(&state);
-            let left = deadline.saturating_duration_since(sent);
-            let patience = Patience {
-                first_byte: config.timeouts.first_byte.min(left),
-                upload: completion.upload.clone(),
-            };
-            let unanswered = match pool.send(request, patience).await {
-                Ok((response, lease)) => {
-                    completion.answered_by(response.status(), &lease, sent);
-                    let status = response.status().as_u16();
-                    let answer = self.answer(response, lease, in_flight, completion);
-                    state.metrics.request(match answer {
-                        Ok(_) => Outcome::of_status(status),
-                        Err(_) => Outcome::Failed,
-                    });
-                    return answer;
-                }
-                Err(unanswered) => *unanswered,
-            };
-            // The client broke its own request: that is no fault of the endpoint's.
-            if let Some(error) = completion.upload.as_ref().and_then(|upload| upload.failure()) {
-                return Err(error.clone());
-            }
-            state.metrics.request(outcome(unanswered.error.kind));
-            let again = match unanswered.request {
-                Some(request) if unanswered.error.retryable => Some(request.into_body()),
-                _ if unanswered.stale && self.exchange.request.method.is_idempotent() => {
-                    spare.as_ref().map(Body::replay)
-                }
-                _ => None,
-            };
-            let out_of_time = Instant::now() >= deadline;
-            let Some(again) = again.filter(|_| retries > 0 && !out_of_time) else {
-                return Err(unanswered.error);
-            };
-            retries -= 1;
-            self.upstream.cluster.metrics.retried();
-            // A stale connection says nothing of its endpoint; a failed connect does.
-            if !unanswered.stale && self.upstream.pools().len() > 1 {
-                tried.insert(at);
-            }
-            last = Some(unanswered.error);
-            body = Some(again);
-        }
+/// Takes the response over, unless it must not be passed on.
+fn accept(
+    exchange: &mut Exchange,
+    upstream: &Upstream,
+    response: http::Response<hyper::body::Incoming>,
+    completion: &mut Completion,
+) -> Result<(), Box<Error>> {
+    let (parts, body) = response.into_parts();
+    let found = Found::in_response(&parts.headers);
+    if let Some(why) = framing::ambiguous_response(&parts, found) {
+        return Err(Box::new(Error::new(Kind::HttpProtocolError, Side::Upstream, why)));
     }
-
-    /// The request as the endpoint gets it. The exchange keeps its own: hooks still look at it,
-    /// and another attempt may need it.
-    fn request(&self, endpoint: &EndpointState, body: Body) -> Request<Body> {
-        let head = &self.exchange.request;
-        let mut request = Request::new(body);
-        *request.method_mut() = head.method.clone();
-        *request.uri_mut() = head.uri.clone();
-        *request.version_mut() = Version::HTTP_11;
-        let mut headers = head.headers.clone();
-        match &self.upstream.cluster.config.host {
-            HostPolicy::Client if headers.get(HOST).is_some_and(|host| !host.is_empty()) => {}
-            // An HTTP/1.0 client need not name a host, and HTTP/2 needs one.
-            HostPolicy::Client | HostPolicy::Endpoint => {
-                headers.insert(HOST, endpoint.authority.clone());
-            }
-            HostPolicy::Fixed(host) => {
-                if let Ok(host) = HeaderValue::try_from(host.as_str()) {
-                    headers.insert(HOST, host);
-                }
-            }
-        }
-        if let Some(protocol) = &self.upgrade {
-            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-            headers.insert(UPGRADE, protocol.clone());
-        }
-        *request.headers_mut() = headers;
-        request
-    }
-
-    fn answer(
-        &self,
-        response: http::Response<hyper::body::Incoming>,
-        lease: Lease,
-        in_flight: crate::upstream::InFlightRequest,
-        completion: &mut Completion,
-    ) -> Result<Answer> {
-        completion.in_flight = Some(in_flight);
-        let (mut parts, body) = response.into_parts();
-        if let Some(why) = framing::ambiguous_response(&parts) {
-            return Err(Error::new(Kind::HttpProtocolError, Side::Upstream, why));
-        }
-        let upgrade = match (&self.upgrade, parts.status) {
-            (Some(_), StatusCode::SWITCHING_PROTOCOLS) => parts.extensions.remove::<OnUpgrade>(),
-            (None, StatusCode::SWITCHING_PROTOCOLS) => {
-                let why = "101 to a request that asked for no upgrade";
-                return Err(Error::new(Kind::HttpUpgradeFailed, Side::Upstream, why));
-            }
-            _ => None,
+    let parts = exchange.response.insert(parts);
+    let mut protocol = None;
+    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+        let Some(upgrade) = &mut completion.upgrade else {
+            let why = "101 to a request that asked for no upgrade";
+            return Err(Box::new(Error::new(Kind::HttpUpgradeFailed, Side::Upstream, why)));
         };
-        parts.extensions.clear();
-        let protocol = upgrade.is_some().then(|| parts.headers.remove(UPGRADE)).flatten();
-        hop::strip_response(&mut parts.headers);
-        if let Some(protocol) = protocol {
-            parts.headers.insert(UPGRADE, protocol);
+        upgrade.upstream = parts.extensions.remove::<OnUpgrade>();
+        if upgrade.upstream.is_some() {
+            protocol = parts.headers.remove(UPGRADE);
         }
-        let body = match body.is_end_stream() {
-            true => Body::Empty,
-            false => Body::Incoming(body, Side::Upstream),
-        };
-        let idle = self.upstream.cluster.config.timeouts.idle;
-        Ok(Answer { parts, body, lease: Some(lease), upgrade, idle })
     }
+    parts.extensions.clear();
+    hop::strip_response(&mut parts.headers, found);
+    if let Some(protocol) = protocol {
+        parts.headers.insert(UPGRADE, protocol);
+    }
+    exchange.response_body = match body.is_end_stream() {
+        true => Body::Empty,
+        false => Body::Incoming(body, Side::Upstream),
+    };
+    completion.idle = upstream.cluster.config.timeouts.idle;
+    Ok(())
 }
 
 /// The body to send, with the fields that frame it made to fit.
@@ -223,6 +225,3 @@ fn outcome(kind: Kind) -> Outcome {
         _ => Outcome::Failed,
     }
 }
-
-/// For answers that no endpoint gave there is no idle timeout to keep.
-pub const NO_IDLE: Duration = Duration::MAX;

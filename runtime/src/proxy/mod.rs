@@ -16,118 +16,132 @@ mod transform;
 mod upgrade;
 mod worker;
 
+use std::convert::Infallible;
+use std::future::Future;
 use std::rc::Rc;
 
 use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
 
 pub use body::ResponseBody;
 pub use worker::{Connection, Listener, NO_ROUTE, Route, Snapshot, Worker};
 
-use crate::chain::{Chain, Exchange, Outcome, Reached, Transforms};
+use crate::chain::{Chain, Exchange, Outcome, Transforms};
 use crate::error::{Error, Kind, Side};
 use crate::http::Body;
 use completion::Completion;
-use respond::{Answer, Form};
+use respond::Form;
+use upgrade::Upgrade;
 
 /// Serves one request. Never fails: what goes wrong becomes a response.
-pub async fn serve(
-    worker: Rc<Worker>,
-    connection: Rc<Connection>,
+///
+/// What needs no waiting is done at once, so that the future holds boxes only: it is moved before
+/// it is first polled.
+pub fn serve(
+    worker: &Rc<Worker>,
+    connection: &Rc<Connection>,
     request: Request<Incoming>,
-) -> Response<ResponseBody> {
+) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
     let snapshot = worker.snapshot();
-    let mut completion = Completion::new(worker, snapshot.clone(), &connection, &request);
+    let completion = Completion::new(worker.clone(), snapshot.clone(), connection, &request);
+    let begun = begin(&snapshot, connection, request, completion);
+    pass(snapshot, begun)
+}
+
+/// An exchange that may be routed and forwarded, or the answer to a request that may not.
+type Begun = Result<(Box<Exchange>, Box<Completion>), Box<Response<ResponseBody>>>;
+
+/// Everything that needs no waiting.
+fn begin(
+    snapshot: &Snapshot,
+    connection: &Connection,
+    request: Request<Incoming>,
+    mut completion: Box<Completion>,
+) -> Begun {
     let Some(listener) = snapshot.listener(completion.listener) else {
         let error = Error::new(Kind::DestinationUnavailable, Side::Proxy, "listener was removed");
-        return respond::error(completion, error, Form::Problem);
+        return Err(Box::new(respond::error(completion, error, Form::Problem)));
     };
-    let admitted = match admission::admit(listener, &connection, request, &mut completion) {
-        Ok(admitted) => admitted,
+    match admission::admit(listener, connection, request, &mut completion) {
+        Ok(exchange) => Ok((exchange, completion)),
         Err(refused) => {
             let form = respond::form(&refused.head.headers);
             completion.refused = Some(refused.head);
-            return respond::error(completion, refused.error, form);
+            Err(Box::new(respond::error(completion, refused.error, form)))
         }
-    };
-    let admission::Admitted { mut exchange, route, upgrade, client_upgrade } = admitted;
-    let chain = listener.chain(route);
+    }
+}
 
+/// The way down: request hooks, then the endpoint, or what answers instead of it.
+async fn pass(snapshot: Rc<Snapshot>, begun: Begun) -> Result<Response<ResponseBody>, Infallible> {
+    let (mut exchange, mut completion) = match begun {
+        Ok(begun) => begun,
+        Err(answer) => return Ok(*answer),
+    };
+    let chain = snapshot.chain(completion.listener, completion.route);
+    let route = completion.route.and_then(|route| snapshot.routes.get(route));
     let (back, outcome, reached) = chain.on_request(exchange).await;
     exchange = back;
     completion.reached = reached;
-    let answer = match outcome {
-        Outcome::Respond { plugin, reply } => {
+    match (outcome, route) {
+        (Outcome::Respond { plugin, reply }, _) => {
             completion.plugin = Some(plugin);
             if !reply.delay.is_zero() {
                 Box::pin(tokio::time::sleep(reply.delay)).await;
             }
-            respond::reply(reply)
+            respond::reply(*reply, &mut exchange);
         }
-        Outcome::Failed(failure) => respond::failed(&failure, &exchange, &mut completion),
-        Outcome::Forward => match route.and_then(|route| snapshot.routes.get(route)) {
-            None => {
-                let error = Error::new(Kind::DestinationNotFound, Side::Downstream, "no route");
-                respond::answer(error, &exchange, &mut completion)
-            }
-            Some(route) => {
-                let transforms = chain.request_transforms(exchange).await;
-                exchange = transforms.0;
-                match transforms.1 {
-                    Err(failure) => respond::failed(&failure, &exchange, &mut completion),
-                    Ok(transforms) => {
-                        let (back, answer) =
-                            forward::forward(exchange, route, transforms, upgrade, &mut completion)
-                                .await;
-                        exchange = back;
-                        match answer {
-                            Ok(answer) => answer,
-                            Err(error) => respond::answer(error, &exchange, &mut completion),
-                        }
+        (Outcome::Failed(failure), _) => {
+            respond::failed(&failure, &mut exchange, &mut completion);
+        }
+        (Outcome::Forward, None) => {
+            let error = Error::new(Kind::DestinationNotFound, Side::Downstream, "no route");
+            respond::answer(error, &mut exchange, &mut completion);
+        }
+        (Outcome::Forward, Some(route)) => {
+            let (back, transforms) = chain.request_transforms(exchange).await;
+            exchange = back;
+            match transforms {
+                Err(failure) => respond::failed(&failure, &mut exchange, &mut completion),
+                Ok(transforms) => {
+                    // Nothing took time yet where no hook was called.
+                    let now = chain.asks_nobody().then_some(exchange.started);
+                    let forwarded =
+                        forward::forward(&mut exchange, route, transforms, now, &mut completion);
+                    if let Err(error) = forwarded.await {
+                        respond::answer(*error, &mut exchange, &mut completion);
                     }
                 }
             }
-        },
-    };
-    finish(chain, exchange, reached, answer, client_upgrade, completion).await
+        }
+    }
+    Ok(finish(chain, exchange, completion).await)
 }
 
 /// The way back: response hooks, body transforms, and the response as hyper sends it.
 async fn finish(
     chain: &Chain,
     mut exchange: Box<Exchange>,
-    reached: Reached,
-    answer: Answer,
-    client_upgrade: Option<OnUpgrade>,
     mut completion: Box<Completion>,
 ) -> Response<ResponseBody> {
-    let Answer { parts, body, mut lease, mut upgrade, idle } = answer;
-    let streamed = matches!(body, Body::Incoming(..));
-    exchange.response = Some(parts);
-    exchange.response_body = body;
-    let (back, failed) = chain.on_response(exchange, reached).await;
+    let reached = completion.reached;
+    let streamed = matches!(exchange.response_body, Body::Incoming(..));
+    let (back, mut failed) = chain.on_response(exchange, reached).await;
     exchange = back;
-    let (transforms, failed) = match failed {
-        Some(failure) => (Transforms::new(), Some(failure)),
-        None => match chain.response_transforms(exchange, reached).await {
-            (back, Ok(transforms)) => {
-                exchange = back;
-                (transforms, None)
-            }
-            (back, Err(failure)) => {
-                exchange = back;
-                (Transforms::new(), Some(failure))
-            }
-        },
-    };
+    let mut transforms = Transforms::new();
+    if failed.is_none() {
+        let (back, opened) = chain.response_transforms(exchange, reached).await;
+        exchange = back;
+        match opened {
+            Ok(opened) => transforms = opened,
+            Err(failure) => failed = Some(failure),
+        }
+    }
     if let Some(failure) = failed {
-        let Answer { parts, body, .. } = respond::failed(&failure, &exchange, &mut completion);
-        exchange.response = Some(parts);
-        exchange.response_body = body;
-        lease = None;
-        upgrade = None;
+        respond::failed(&failure, &mut exchange, &mut completion);
+        completion.lease = None;
+        completion.upgrade = None;
     }
     let mut body = std::mem::take(&mut exchange.response_body);
     // Hooks change the head in place; there is no call that takes it away.
@@ -143,11 +157,13 @@ async fn finish(
         // A plugin put another body in the place of the endpoint's.
         transform::reframe(&mut parts.headers, body.size_hint().exact());
     }
-    if let (Some(client), Some(upstream)) = (client_upgrade, upgrade) {
+    if let Some(upgrade) = completion.upgrade.take()
+        && let Upgrade { client: Some(client), upstream: Some(upstream), .. } = *upgrade
+    {
         completion.answered(&parts, exchange);
-        return upgrade::switch(parts, client, upstream, lease, completion);
+        return upgrade::switch(parts, client, upstream, completion);
     }
-    respond::finish_head(&mut parts, &body, &exchange);
+    respond::finish_head(&mut parts, &body, &exchange, &completion.worker);
     completion.answered(&parts, exchange);
-    Response::from_parts(parts, ResponseBody::new(body, lease, idle, completion))
+    Response::from_parts(parts, ResponseBody::new(body, completion))
 }

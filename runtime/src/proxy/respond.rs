@@ -3,32 +3,16 @@
 //! In: an error, a reply or a failure. Out: a response. Never: tells a client what only the
 //! operator should know. This is the one place that turns errors into responses.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response, StatusCode, Version};
-use hyper::upgrade::OnUpgrade;
 
 use super::body::ResponseBody;
 use super::completion::Completion;
-use super::forward::NO_IDLE;
+use super::worker::Worker;
 use crate::chain::{Exchange, Failure, Reply};
 use crate::error::{Error, Kind, Side};
 use crate::http::{Body, via};
-use crate::upstream::Lease;
-
-/// A response on its way to the response hooks.
-pub struct Answer {
-    pub parts: http::response::Parts,
-    pub body: Body,
-    /// The connection it comes on, where an endpoint gave it.
-    pub lease: Option<Lease>,
-    /// The endpoint's stream, after a 101.
-    pub upgrade: Option<OnUpgrade>,
-    /// How long the body may pause.
-    pub idle: Duration,
-}
 
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -45,36 +29,45 @@ pub enum Form {
 /// An error before the request reached any plugin.
 pub fn error(mut completion: Box<Completion>, error: Error, form: Form) -> Response<ResponseBody> {
     completion.failed(&error);
-    let Answer { mut parts, body, .. } = local(&error, form);
+    let (mut parts, body) = local(&error, form);
     // Whatever of the request's body is still to come belongs to no further request.
     parts.headers.insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+    date(&mut parts, &completion.worker);
     completion.status = parts.status.as_u16();
-    Response::from_parts(parts, ResponseBody::new(body, None, NO_IDLE, completion))
+    Response::from_parts(parts, ResponseBody::new(body, completion))
 }
 
 /// An error of an exchange that plugins have seen.
-pub fn answer(error: Error, exchange: &Exchange, completion: &mut Completion) -> Answer {
+pub fn answer(error: Error, exchange: &mut Exchange, completion: &mut Completion) {
     completion.failed(&error);
-    local(&error, form(&exchange.request.headers))
+    let (parts, body) = local(&error, form(&exchange.request.headers));
+    exchange.response = Some(parts);
+    exchange.response_body = body;
 }
 
 /// A plugin's reply.
-pub fn reply(reply: Reply) -> Answer {
+pub fn reply(reply: Reply, exchange: &mut Exchange) {
     let mut parts = head(reply.status);
     parts.headers = reply.headers;
     let empty = matches!(reply.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    let body = if empty { Body::Empty } else { Body::full(reply.body) };
-    plain(parts, body)
+    exchange.response = Some(parts);
+    exchange.response_body = if empty { Body::Empty } else { Body::full(reply.body) };
 }
 
 /// A plugin failed whose policy is to reject. The client learns which plugin, not why.
-pub fn failed(failure: &Failure, exchange: &Exchange, completion: &mut Completion) -> Answer {
+pub fn failed(failure: &Failure, exchange: &mut Exchange, completion: &mut Completion) {
     let detail = format!("plugin {}: {}", failure.plugin, failure.reason);
-    answer(Error::new(Kind::ProxyInternalError, Side::Plugin, detail), exchange, completion)
+    answer(Error::new(Kind::ProxyInternalError, Side::Plugin, detail), exchange, completion);
 }
 
 /// Last touches to a head before hyper writes it.
-pub fn finish_head(parts: &mut http::response::Parts, body: &Body, exchange: &Exchange) {
+pub fn finish_head(
+    parts: &mut http::response::Parts,
+    body: &Body,
+    exchange: &Exchange,
+    worker: &Worker,
+) {
+    date(parts, worker);
     via::append(&mut parts.headers, parts.version);
     // Ours, whatever the endpoint spoke (RFC 9110, 6.2).
     parts.version = Version::HTTP_11;
@@ -84,6 +77,13 @@ pub fn finish_head(parts: &mut http::response::Parts, body: &Body, exchange: &Ex
         && !is_empty
     {
         parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    }
+}
+
+/// A response has a date where whoever made it has a clock (RFC 9110, 6.6.1).
+fn date(parts: &mut http::response::Parts, worker: &Worker) {
+    if !parts.headers.contains_key(DATE) {
+        parts.headers.insert(DATE, worker.date());
     }
 }
 
@@ -112,7 +112,7 @@ pub fn form(headers: &HeaderMap) -> Form {
     Form::Problem
 }
 
-fn local(error: &Error, form: Form) -> Answer {
+fn local(error: &Error, form: Form) -> (http::response::Parts, Body) {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut parts = head(status);
     if error.side != Side::Downstream {
@@ -153,7 +153,7 @@ fn local(error: &Error, form: Form) -> Answer {
             Bytes::new()
         }
     };
-    plain(parts, Body::full(body))
+    (parts, Body::full(body))
 }
 
 /// gRPC's own mapping from HTTP statuses (grpc/doc/http-grpc-status-mapping.md).
@@ -166,10 +166,6 @@ fn grpc_status(status: StatusCode) -> u16 {
         429 | 502 | 503 | 504 => 14,
         _ => 2,
     }
-}
-
-fn plain(parts: http::response::Parts, body: Body) -> Answer {
-    Answer { parts, body, lease: None, upgrade: None, idle: NO_IDLE }
 }
 
 fn head(status: StatusCode) -> http::response::Parts {

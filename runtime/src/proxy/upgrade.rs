@@ -15,12 +15,21 @@ use crate::error::{Error, Kind, Side};
 use crate::http::{Body, via};
 use crate::upstream::Lease;
 
+/// A switch of protocols that a client asks for.
+pub struct Upgrade {
+    /// What it offers, as it is passed on.
+    pub protocol: HeaderValue,
+    /// Where hyper hands over the client's stream after a 101.
+    pub client: Option<OnUpgrade>,
+    /// The endpoint's stream, after its 101.
+    pub upstream: Option<OnUpgrade>,
+}
+
 /// Sends the 101 and joins the streams.
 pub fn switch(
     mut parts: http::response::Parts,
     client: OnUpgrade,
     upstream: OnUpgrade,
-    lease: Option<Lease>,
     mut completion: Box<Completion>,
 ) -> Response<ResponseBody> {
     via::append(&mut parts.headers, parts.version);
@@ -28,7 +37,7 @@ pub fn switch(
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     completion.connection.activity.tunnel();
-    let slot = lease.and_then(Lease::into_tunnel);
+    let slot = completion.lease.take().and_then(Lease::into_tunnel);
     tokio::task::spawn_local(async move {
         let result = async {
             let mut upstream = TokioIo::new(upstream.await.map_err(|error| error.to_string())?);

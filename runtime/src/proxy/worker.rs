@@ -9,6 +9,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
+
 use crate::balancer::RoundRobin;
 use crate::chain::{Chain, ExchangeId};
 use crate::clock::Clock;
@@ -35,6 +37,8 @@ pub struct Worker {
     /// [`NO_ROUTE`].
     pub no_route: Arc<str>,
     pub log: RefCell<Option<WorkerLog>>,
+    /// `Date` of responses that have none, as of the last [`Worker::tick`].
+    date: RefCell<HeaderValue>,
     snapshot: RefCell<Rc<Snapshot>>,
     serial: Cell<u64>,
 }
@@ -48,6 +52,8 @@ pub struct Snapshot {
     pub listeners: Vec<Option<Listener>>,
     /// Metrics of requests that found no route.
     pub unrouted: RouteMetrics,
+    /// The chain where there is none.
+    pub empty: Chain,
 }
 
 /// A route, ready to serve.
@@ -101,6 +107,7 @@ impl Worker {
         Rc::new(Worker {
             index,
             process,
+            date: RefCell::new(date(&clock)),
             clock,
             metrics,
             no_route: NO_ROUTE.into(),
@@ -121,6 +128,16 @@ impl Worker {
         drop(before);
     }
 
+    /// To be called more often than once in a second.
+    pub fn tick(&self) {
+        self.date.replace(date(&self.clock));
+    }
+
+    /// The time as `Date` says it.
+    pub fn date(&self) -> HeaderValue {
+        self.date.borrow().clone()
+    }
+
     /// A new exchange's identifier.
     pub fn next_id(&self) -> ExchangeId {
         let serial = self.serial.get() + 1;
@@ -129,10 +146,22 @@ impl Worker {
     }
 }
 
+/// IMF-fixdate (RFC 9110, 5.6.7).
+fn date(clock: &Clock) -> HeaderValue {
+    let date = httpdate::HttpDate::from(clock.wall()).to_string();
+    // It is made of letters, digits, spaces, commas and colons.
+    HeaderValue::try_from(date).unwrap_or(const { HeaderValue::from_static("") })
+}
+
 impl Snapshot {
     /// The listener, unless this configuration has it no more.
     pub fn listener(&self, number: usize) -> Option<&Listener> {
         self.listeners.get(number).and_then(Option::as_ref)
+    }
+
+    /// The chain of a listener's request that took `route`, or none.
+    pub fn chain(&self, listener: usize, route: Option<usize>) -> &Chain {
+        self.listener(listener).map_or(&self.empty, |listener| listener.chain(route))
     }
 }
 

@@ -5,7 +5,6 @@
 //! overdue is closed by the sweep.
 
 use std::cell::RefCell;
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -129,13 +128,14 @@ impl Serving {
         let limits = self.terms.limits.clone();
         let (proxy, activity) = (self.proxy.clone(), self.activity.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            let (proxy, connection) = (proxy.clone(), connection.clone());
-            async move { Ok::<_, Infallible>(proxy::serve(proxy, connection, request).await) }
+            proxy::serve(&proxy, &connection, request)
         });
         let ended = if h2 {
             let io = TokioIo::new(Served::new(stream, ahead, None, activity));
             let serving = http2::Builder::new(LocalExecutor)
                 .timer(TokioTimer::new())
+                // The worker knows the date; hyper would ask for the time at every turn.
+                .auto_date_header(false)
                 .max_concurrent_streams(limits.max_streams)
                 .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
                 .max_send_buf_size(256 << 10)
@@ -152,6 +152,7 @@ impl Serving {
             let io = TokioIo::new(Served::new(stream, ahead, Some(guard), activity));
             // hyper's own bounds lie beyond the guard's, which answers first.
             let mut builder = http1::Builder::new();
+            builder.auto_date_header(false);
             builder.max_buf_size(limits.max_header_bytes.max(8 << 10) + (64 << 10));
             // Any number set by hand costs two allocations for each request.
             if limits.max_headers > USUAL_FIELDS {

@@ -260,6 +260,9 @@ impl Running {
     fn sweep(&self) {
         let now = Instant::now();
         self.watch.sweep(now);
+        if let Some(proxy) = &self.proxy {
+            proxy.tick();
+        }
         for upstream in &self.upstreams {
             for pool in upstream.pools() {
                 pool.sweep(now);
@@ -355,5 +358,6 @@ fn snapshot(
         routes,
         listeners,
         unrouted: metrics.route(proxy::NO_ROUTE),
+        empty: Chain::default(),
     }
 }

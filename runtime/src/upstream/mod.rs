@@ -4,6 +4,7 @@
 //! lease of its connection. Never: decides whether to try again (`proxy::forward`), or which
 //! endpoint is healthy (`health` decides, [`prober`] asks).
 
+mod alarm;
 mod cluster;
 mod connector;
 mod heard;

@@ -6,9 +6,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use http::uri::{Authority, Scheme};
@@ -18,6 +20,7 @@ use hyper::client::conn::{http1, http2};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::alarm::Alarm;
 use super::connector::{Connector, Sender};
 use super::heard::Heard;
 use super::unanswered::Unanswered;
@@ -44,6 +47,8 @@ pub struct Pool {
 
 /// How long to wait for a response's head.
 pub struct Patience {
+    /// When the request was sent.
+    pub sent: Instant,
     /// From the last byte of the request; while its body makes progress the time starts anew, so a
     /// response may take up to twice as long after a long upload.
     pub first_byte: Duration,
@@ -60,12 +65,15 @@ pub struct Lease {
 }
 
 enum Held {
-    Http1(Option<Http1>),
+    Http1(Option<Box<Http1>>),
     Http2(#[expect(dead_code, reason = "held for its drop")] OpenStream),
 }
 
+/// A response's head, or why there is none.
+pub type Answered = Result<(Response<Incoming>, Lease), Box<Unanswered>>;
+
 struct Idle {
-    connection: Http1,
+    connection: Box<Http1>,
     since: Instant,
 }
 
@@ -76,6 +84,8 @@ struct Http1 {
     heard: Heard,
     slot: Slot,
     guard: UpstreamConnectionGuard,
+    /// For the response's head.
+    alarm: Alarm,
     served: bool,
 }
 
@@ -115,13 +125,14 @@ impl Pool {
     }
 
     /// Sends a request on an idle connection, or a new one, and waits for the response's head.
+    /// `request` is taken when it is sent, and there again where nothing of it was.
     ///
     /// Cancel safety: a cancelled call closes the connection it had.
     pub async fn send(
         self: &Rc<Self>,
-        request: Request<Body>,
+        request: &mut Option<Box<Request<Body>>>,
         patience: Patience,
-    ) -> Result<(Response<Incoming>, Lease), Box<Unanswered>> {
+    ) -> Answered {
         if let Some(connection) = self.checkout().await {
             return connection.exchange(request, None, patience).await;
         }
@@ -132,9 +143,9 @@ impl Pool {
     /// On an HTTP/2 connection, or a new one of either kind.
     async fn send_elsewhere(
         self: &Rc<Self>,
-        request: Request<Body>,
+        request: &mut Option<Box<Request<Body>>>,
         patience: Patience,
-    ) -> Result<(Response<Incoming>, Lease), Box<Unanswered>> {
+    ) -> Answered {
         if let Some(connection) = self.checkout_http2() {
             return connection.exchange(request, None, patience).await;
         }
@@ -143,16 +154,19 @@ impl Pool {
             Ok(Room::Connection(connection)) => {
                 return connection.exchange(request, None, patience).await;
             }
-            Err(error) => return Err(Unanswered::connecting(error, request)),
+            Err(error) => return Err(Unanswered::connecting(error)),
         };
         let started = Instant::now();
         match self.connector.connect().await {
-            Err(error) => Err(Unanswered::connecting(error, request)),
+            Err(error) => Err(Unanswered::connecting(error)),
             Ok(Sender::Http1 { sender, driver, heard }) => {
                 let took = started.elapsed();
                 let guard = self.metrics.connected(took);
                 let driver = Driver(Some(driver));
-                let connection = Http1 { sender, driver, heard, slot, guard, served: false };
+                let alarm = Alarm::default();
+                let served = false;
+                let connection =
+                    Box::new(Http1 { sender, driver, heard, slot, guard, alarm, served });
                 connection.exchange(request, Some(took), patience).await
             }
             Ok(Sender::Http2(sender)) => {
@@ -182,7 +196,7 @@ impl Pool {
         (self.idle.borrow().len(), self.open.get() + self.http2.borrow().len())
     }
 
-    async fn checkout(&self) -> Option<Http1> {
+    async fn checkout(&self) -> Option<Box<Http1>> {
         loop {
             let Idle { mut connection, .. } = self.idle.borrow_mut().pop()?;
             // The driver may not have come round to ask for more since the last response ended,
@@ -242,39 +256,55 @@ impl Pool {
 
 enum Room {
     Slot(Slot),
-    Connection(Http1),
+    Connection(Box<Http1>),
 }
 
 impl Http1 {
     async fn exchange(
-        mut self,
-        request: Request<Body>,
+        mut self: Box<Self>,
+        request: &mut Option<Box<Request<Body>>>,
         connect: Option<Duration>,
         patience: Patience,
-    ) -> Result<(Response<Incoming>, Lease), Box<Unanswered>> {
+    ) -> Answered {
         let reused = std::mem::replace(&mut self.served, true);
         let before = self.heard.bytes();
-        let sent = self.sender.try_send_request(request);
-        match patience.wait(sent).await {
+        let Some(sending) = request.take() else { return Err(Unanswered::unsent()) };
+        let Http1 { sender, alarm, .. } = &mut *self;
+        // hyper's futures have room for the request: boxed, for those around them are moved.
+        // A body that can be made anew need not come back, and its answer takes less room.
+        let answered = if sending.body().is_replayable() {
+            let mut sent = Box::pin(sender.send_request(*sending));
+            patience.wait(alarm, sent.as_mut()).await
+        } else {
+            let mut sent = Box::pin(sender.try_send_request(*sending));
+            let answered = patience.wait(alarm, sent.as_mut()).await;
+            answered.map(|answer| {
+                answer.map_err(|mut failed| {
+                    *request = failed.take_message().map(Box::new);
+                    failed.into_error()
+                })
+            })
+        };
+        match answered {
             Ok(Ok(response)) => {
                 Ok((response, Lease { held: Held::Http1(Some(self)), reused, connect }))
             }
-            Ok(Err(mut failed)) => {
-                let request = failed.take_message();
+            Ok(Err(error)) => {
                 let silent = self.heard.bytes() == before;
-                Err(Unanswered::failed(failed.error(), request, reused && silent))
+                // Canceled is hyper's word for a request that it had not begun to send.
+                Err(Unanswered::failed(&error, error.is_canceled(), reused && silent))
             }
             Err(waited) => Err(Unanswered::silent(waited)),
         }
     }
 
-    fn give_back(mut self) {
+    fn give_back(mut self: Box<Self>, now: Instant) {
         let Some(pool) = self.slot.0.upgrade() else { return };
         if self.sender.is_closed() || pool.idle.borrow().len() >= pool.limits.max_idle {
             return;
         }
         self.guard.set(ConnectionState::Idle);
-        pool.idle.borrow_mut().push(Idle { connection: self, since: Instant::now() });
+        pool.idle.borrow_mut().push(Idle { connection: self, since: now });
         pool.wake_one();
     }
 }
@@ -282,22 +312,23 @@ impl Http1 {
 impl Http2 {
     async fn exchange(
         mut self,
-        mut request: Request<Body>,
+        request: &mut Option<Box<Request<Body>>>,
         connect: Option<Duration>,
         patience: Patience,
-    ) -> Result<(Response<Incoming>, Lease), Box<Unanswered>> {
+    ) -> Answered {
         let reused = connect.is_none();
-        absolute(&mut request, self.tls);
+        let Some(mut sending) = request.take() else { return Err(Unanswered::unsent()) };
+        absolute(&mut sending, self.tls);
         self.streams.set(self.streams.get() + 1);
         let stream = OpenStream(self.streams.clone());
-        let sent = self.sender.try_send_request(request);
-        match patience.wait(sent).await {
+        let mut sent = Box::pin(self.sender.try_send_request(*sending));
+        match patience.wait(&mut Alarm::default(), sent.as_mut()).await {
             Ok(Ok(response)) => {
                 Ok((response, Lease { held: Held::Http2(stream), reused, connect }))
             }
             Ok(Err(mut failed)) => {
-                let request = failed.take_message();
-                Err(Unanswered::failed(failed.error(), request, reused))
+                *request = failed.take_message().map(Box::new);
+                Err(Unanswered::failed(failed.error(), request.is_some(), reused))
             }
             Err(waited) => Err(Unanswered::silent(waited)),
         }
@@ -305,24 +336,33 @@ impl Http2 {
 }
 
 impl Patience {
-    async fn wait<F: Future>(&self, sent: F) -> Result<F::Output, Duration> {
-        let mut sent = std::pin::pin!(sent);
-        let Some(upload) = &self.upload else {
-            let answered = tokio::time::timeout(self.first_byte, sent).await;
-            return answered.map_err(|_| self.first_byte);
-        };
-        let mut bytes = upload.bytes();
-        loop {
-            if let Ok(answer) = tokio::time::timeout(self.first_byte, &mut sent).await {
-                return Ok(answer);
+    /// The answer, or how long it was waited for in vain.
+    async fn wait<F: Future>(
+        &self,
+        alarm: &mut Alarm,
+        mut sent: Pin<&mut F>,
+    ) -> Result<F::Output, Duration> {
+        let mut bytes = self.upload.as_ref().map_or(0, |upload| upload.bytes());
+        alarm.set(self.sent + self.first_byte);
+        poll_fn(|cx| {
+            if let Poll::Ready(answer) = sent.as_mut().poll(cx) {
+                return Poll::Ready(Ok(answer));
             }
-            // A client that owes bytes is watched by the body's own idle timeout; an endpoint that
-            // takes no more of the body by this one.
-            let before = std::mem::replace(&mut bytes, upload.bytes());
-            if before == bytes && !upload.is_starved() {
-                return Err(self.first_byte);
+            while alarm.poll(cx).is_ready() {
+                let Some(upload) = &self.upload else {
+                    return Poll::Ready(Err(self.first_byte));
+                };
+                // A client that owes bytes is watched by the body's own idle timeout; an endpoint
+                // that takes no more of the body by this one.
+                let before = std::mem::replace(&mut bytes, upload.bytes());
+                if before == bytes && !upload.is_starved() {
+                    return Poll::Ready(Err(self.first_byte));
+                }
+                alarm.set(Instant::now() + self.first_byte);
             }
-        }
+            Poll::Pending
+        })
+        .await
     }
 }
 
@@ -340,11 +380,11 @@ pub(super) fn absolute(request: &mut Request<Body>, tls: bool) {
 
 impl Lease {
     /// The exchange ended cleanly: both bodies were carried to their end.
-    pub fn finish(mut self) {
+    pub fn finish(mut self, now: Instant) {
         if let Held::Http1(connection) = &mut self.held
             && let Some(connection) = connection.take()
         {
-            connection.give_back();
+            connection.give_back(now);
         }
     }
 
@@ -352,7 +392,7 @@ impl Lease {
     /// and its driver goes on until hyper hands the stream over.
     pub fn into_tunnel(mut self) -> Option<Slot> {
         let Held::Http1(connection) = &mut self.held else { return None };
-        let Http1 { driver, slot, .. } = connection.take()?;
+        let Http1 { driver, slot, .. } = *connection.take()?;
         driver.detach();
         Some(slot)
     }

@@ -1,21 +1,16 @@
 //! A request that got no response, and whether it may be sent again.
 //!
-//! In: hyper's errors. Out: [`Unanswered`]: the proxy's own error, and the request where nothing of
-//! it was sent. Never: retries; `proxy::forward` does, by its budget.
+//! In: hyper's errors. Out: [`Unanswered`]: the proxy's own error, and what speaks for sending it
+//! again. Never: retries; `proxy::forward` does, by its budget.
 
 use std::time::Duration;
 
-use http::Request;
-
 use crate::error::{Error, Kind, Side};
-use crate::http::Body;
 
 /// A request without a response.
 pub struct Unanswered {
     /// `retryable` where nothing of the request was sent.
     pub error: Error,
-    /// The request, where it came back whole.
-    pub request: Option<Request<Body>>,
     /// The connection had served before and ended without a byte of response: the endpoint's idle
     /// timeout may have crossed the request. An idempotent request may be sent again.
     pub stale: bool,
@@ -23,16 +18,19 @@ pub struct Unanswered {
 
 impl Unanswered {
     /// No connection was to be had.
-    pub(super) fn connecting(error: Error, request: Request<Body>) -> Box<Self> {
-        Box::new(Unanswered { error, request: Some(request), stale: false })
+    pub(super) fn connecting(error: Error) -> Box<Self> {
+        Box::new(Unanswered { error, stale: false })
     }
 
-    /// The connection ended, or broke the protocol, instead of a response.
-    pub(super) fn failed(
-        error: &hyper::Error,
-        request: Option<Request<Body>>,
-        reused_in_silence: bool,
-    ) -> Box<Self> {
+    /// There was nothing to send.
+    pub(super) fn unsent() -> Box<Self> {
+        let error = Error::new(Kind::ProxyInternalError, Side::Proxy, "there is no request");
+        Box::new(Unanswered { error, stale: false })
+    }
+
+    /// The connection ended, or broke the protocol, instead of a response. `unsent`: before anything
+    /// of the request was sent.
+    pub(super) fn failed(error: &hyper::Error, unsent: bool, reused_in_silence: bool) -> Box<Self> {
         let mut detail = error.to_string();
         let mut cause = std::error::Error::source(error);
         while let Some(error) = cause {
@@ -41,7 +39,7 @@ impl Unanswered {
         }
         // The request's own body failed: the client went away or broke its framing, or a limit.
         if let Some(own) = body_error(error) {
-            return Box::new(Unanswered { error: own, request: None, stale: false });
+            return Box::new(Unanswered { error: own, stale: false });
         }
         let kind = if error.is_parse_too_large() {
             Kind::HttpResponseHeaderSectionSize
@@ -51,18 +49,18 @@ impl Unanswered {
             Kind::ConnectionTerminated
         };
         let mut failure = Error::new(kind, Side::Upstream, detail);
-        failure.retryable = request.is_some();
+        failure.retryable = unsent;
         let ended = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
         let io = std::error::Error::source(error)
             .is_some_and(|cause| cause.downcast_ref::<std::io::Error>().is_some());
-        Box::new(Unanswered { error: failure, request, stale: reused_in_silence && (ended || io) })
+        Box::new(Unanswered { error: failure, stale: reused_in_silence && (ended || io) })
     }
 
     /// The endpoint took the request and did not answer in time.
     pub(super) fn silent(waited: Duration) -> Box<Self> {
         let detail = format!("no response within {waited:?}");
         let error = Error::new(Kind::HttpResponseTimeout, Side::Upstream, detail);
-        Box::new(Unanswered { error, request: None, stale: false })
+        Box::new(Unanswered { error, stale: false })
     }
 }
 

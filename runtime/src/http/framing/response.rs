@@ -7,16 +7,24 @@ use http::Version;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::response::Parts;
 
+use crate::http::hop::Found;
+
 /// Why the response must not be passed on.
 ///
 /// hyper reads a response with both fields, and one whose codings merely end in `chunked`; passed
-/// on, the first would keep a length that is not its body's, and the second lose a coding.
-pub fn ambiguous_response(parts: &Parts) -> Option<&'static str> {
+/// on, the first would keep a length that is not its body's, and the second lose a coding. `found`
+/// is what [`Found::in_response`] met in the same fields.
+pub fn ambiguous_response(parts: &Parts, found: Found) -> Option<&'static str> {
     if parts.version > Version::HTTP_11 {
         return None;
     }
-    let mut codings = parts.headers.get_all(TRANSFER_ENCODING).iter();
     let mut lengths = parts.headers.get_all(CONTENT_LENGTH).iter();
+    let mut codings = match found.has_transfer_encoding() {
+        true => Some(parts.headers.get_all(TRANSFER_ENCODING).iter()),
+        false => None,
+    }
+    .into_iter()
+    .flatten();
     if let Some(coding) = codings.next() {
         return match (codings.next(), lengths.next()) {
             (Some(_), _) => Some("the response has more than one Transfer-Encoding"),
