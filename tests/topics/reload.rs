@@ -99,6 +99,20 @@ fn a_bad_configuration_leaves_the_old_one_serving() {
 }
 
 #[test]
+fn what_is_read_at_the_start_only_is_named() {
+    let origin = Origin::echo();
+    let proxy = Proxy::start(&config(&origin, 0));
+    for (server, expected) in [
+        ("[server]\ngrace = \"3s\"", vec![]),
+        ("[server]\nadmin = \"127.0.0.1:1\"\nworkers = 7", vec!["workers", "admin"]),
+    ] {
+        let text = format!("{server}\n{}", config(&origin, 1));
+        let reloaded = proxy.reload(&text).expect("a good configuration");
+        assert_eq!(reloaded.awaiting_restart, expected, "{server}");
+    }
+}
+
+#[test]
 fn an_address_that_is_taken_leaves_the_old_one_serving() {
     let origin = Origin::echo();
     let proxy = Proxy::start(&config(&origin, 0));

@@ -48,6 +48,22 @@ pub struct Server {
     pub trusted_proxies: Vec<IpNet>,
 }
 
+impl Server {
+    /// The keys that differ from `running` but are read at the start only: what they say now holds
+    /// after a restart.
+    pub fn awaiting_restart(&self, running: &Server) -> Vec<&'static str> {
+        [
+            ("workers", self.workers != running.workers),
+            ("admin", self.admin != running.admin),
+            ("cache", self.cache != running.cache),
+            ("access_log", self.access_log != running.access_log),
+        ]
+        .into_iter()
+        .filter_map(|(key, differs)| differs.then_some(key))
+        .collect()
+    }
+}
+
 /// `[server.access_log]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct AccessLog {

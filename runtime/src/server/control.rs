@@ -39,6 +39,8 @@ pub struct Running {
     pub(super) metrics: Arc<Metrics>,
     pub(super) built: ArcSwapOption<Built>,
     access_log: Option<AccessLog>,
+    /// `[server]` as it was at the start.
+    started_with: config::Server,
     workers: Vec<WorkerHandle>,
     /// One reload at a time, and what only reloads touch.
     state: Mutex<State>,
@@ -54,11 +56,13 @@ struct State {
 }
 
 /// A reload that happened.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Reloaded {
     pub generation: u64,
     /// From reading the files to the last worker serving from it.
     pub took: Duration,
+    /// Keys of `[server]` that changed, but are read at the start only.
+    pub awaiting_restart: Vec<&'static str>,
 }
 
 /// Why a configuration did not come to serve.
@@ -131,6 +135,7 @@ pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
         metrics,
         built: ArcSwapOption::empty(),
         access_log,
+        started_with: config.server.clone(),
         workers,
         state: Mutex::default(),
     });
@@ -145,14 +150,22 @@ impl Running {
     /// What is wrong; the old snapshot goes on serving.
     pub fn reload(&self) -> Result<Reloaded, StartError> {
         let started = std::time::Instant::now();
-        let result =
-            load(&self.options).map_err(StartError::from).and_then(|config| self.deploy(config));
+        let result = load(&self.options).map_err(StartError::from).and_then(|config| {
+            let server = config.server.clone();
+            Ok((self.deploy(config)?, server))
+        });
         match result {
-            Ok(generation) => {
+            Ok((generation, server)) => {
+                let awaiting_restart = server.awaiting_restart(&self.started_with);
+                for key in &awaiting_restart {
+                    tracing::warn!(
+                        "server.{key} is read at the start only: restart to put it into use"
+                    );
+                }
                 self.metrics.reload_succeeded(self.options.clock.wall());
                 let took = started.elapsed();
                 tracing::info!(generation, ?took, "configuration reloaded");
-                Ok(Reloaded { generation, took })
+                Ok(Reloaded { generation, took, awaiting_restart })
             }
             Err(error) => {
                 self.metrics.reload_failed();
