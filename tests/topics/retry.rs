@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use weir_tests::{Origin, RawClient, Setup, free_port, read_head, request};
 
@@ -178,5 +178,69 @@ fn with_every_endpoint_down_the_answer_says_why() {
             let why = answer.header("proxy-status");
             assert_eq!(why, Some("weir; error=connection_refused"), "{retries}");
         }
+    }
+}
+
+/// An HTTP/2 endpoint, frame by frame: refuses the first stream of its life and answers the others.
+fn refusing_the_first_stream() -> (Origin, Arc<AtomicUsize>) {
+    const SETTINGS: u8 = 4;
+    const HEADERS: u8 = 1;
+    let streams = Arc::new(AtomicUsize::new(0));
+    let counted = streams.clone();
+    let origin = Origin::raw(move |mut stream: TcpStream| {
+        let streams = counted.clone();
+        async move {
+            let mut preface = [0; 24];
+            if stream.read_exact(&mut preface).await.is_err() {
+                return;
+            }
+            let mut answer = vec![0, 0, 0, SETTINGS, 0, 0, 0, 0, 0];
+            loop {
+                if stream.write_all(&answer).await.is_err() {
+                    return;
+                }
+                answer.clear();
+                let mut head = [0; 9];
+                if stream.read_exact(&mut head).await.is_err() {
+                    return;
+                }
+                let [high, middle, low, kind, flags, id @ ..] = head;
+                let length = u32::from_be_bytes([0, high, middle, low]) as usize;
+                let mut payload = vec![0; length];
+                if stream.read_exact(&mut payload).await.is_err() {
+                    return;
+                }
+                if kind == SETTINGS && flags == 0 {
+                    answer = vec![0, 0, 0, SETTINGS, 1, 0, 0, 0, 0];
+                } else if kind == HEADERS {
+                    if streams.fetch_add(1, Ordering::Relaxed) == 0 {
+                        // RST_STREAM with REFUSED_STREAM.
+                        answer = [&[0, 0, 4, 3, 0][..], &id, &[0, 0, 0, 7]].concat();
+                    } else {
+                        // `:status: 200` of HPACK's static table, END_HEADERS and END_STREAM.
+                        answer = [&[0, 0, 1, HEADERS, 5][..], &id, &[0x88]].concat();
+                    }
+                }
+            }
+        }
+    });
+    (origin, streams)
+}
+
+#[test]
+fn a_refused_stream_is_sent_again_whatever_its_method() {
+    for (method, body, status, times) in
+        [("GET", "", 200, 2), ("POST", "", 200, 2), ("POST", "x=1", 502, 1)]
+    {
+        let (origin, streams) = refusing_the_first_stream();
+        let proxy = Setup::to(&origin).upstream("protocol = \"http2\"").start();
+        let mut client = RawClient::connect(proxy.address("web"));
+        let length = body.len();
+        client.send(
+            format!("{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}")
+                .as_bytes(),
+        );
+        assert_eq!(client.answer().status, status, "{method} {body}");
+        assert_eq!(streams.load(Ordering::Relaxed), times, "{method} {body}");
     }
 }

@@ -49,7 +49,7 @@ impl Unanswered {
             Kind::ConnectionTerminated
         };
         let mut failure = Error::new(kind, Side::Upstream, detail);
-        failure.retryable = unsent;
+        failure.retryable = unsent || is_refused(error);
         let ended = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
         let io = std::error::Error::source(error)
             .is_some_and(|cause| cause.downcast_ref::<std::io::Error>().is_some());
@@ -62,6 +62,14 @@ impl Unanswered {
         let error = Error::new(Kind::HttpResponseTimeout, Side::Upstream, detail);
         Box::new(Unanswered { error, stale: false })
     }
+}
+
+/// The endpoint did nothing with the stream, and says so (RFC 9113, 8.7).
+fn is_refused(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error);
+    cause.and_then(|cause| cause.downcast_ref::<h2::Error>()).is_some_and(|error| {
+        error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM)
+    })
 }
 
 /// The proxy's own error, where hyper only carries it.
