@@ -200,6 +200,19 @@ fn a_request_head_that_could_be_read_in_two_ways_is_refused() {
 }
 
 #[test]
+fn a_refusal_is_counted() {
+    let origin = Origin::echo();
+    let proxy = Setup::to(&origin).start();
+    let counted = || proxy.metric(r#"weir_errors_total{kind="http_request_error"}"#);
+    assert_eq!(counted(), 0.0);
+    RawClient::connect(proxy.address("web")).send(b"GET / HTTP/1.1\r\nHost : a\r\n\r\n");
+    while counted() == 0.0 {
+        std::thread::yield_now();
+    }
+    assert_eq!(counted(), 1.0);
+}
+
+#[test]
 fn a_chunk_that_could_be_read_in_two_ways_is_refused() {
     let origin = Origin::echo();
     let proxy = Setup::to(&origin).start();

@@ -87,8 +87,11 @@ impl Serving {
                 self.http(stream, ahead, h2, connection).await;
             }
             Some(tls) => {
-                let shaking = pin!(crate::tls::accept(tls, stream));
-                match self.within(shaking).await {
+                // In a box of its own, which goes when the handshake is over.
+                let mut shaking = Box::pin(crate::tls::accept(tls, stream));
+                let shaken = self.within(shaking.as_mut()).await;
+                drop(shaking);
+                match shaken {
                     Some(Ok(accepted)) => {
                         self.activity.ready(accepted.h2);
                         let connection = self.connection(Some(accepted.facts), local);
@@ -127,11 +130,13 @@ impl Serving {
     {
         let limits = self.terms.limits.clone();
         let (proxy, activity) = (self.proxy.clone(), self.activity.clone());
+        let metrics = proxy.metrics.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             proxy::serve(&proxy, &connection, request)
         });
+        // Boxed, so that a connection takes the room of its own protocol only.
         let ended = if h2 {
-            let io = TokioIo::new(Served::new(stream, ahead, None, activity));
+            let io = TokioIo::new(Served::new(stream, ahead, None, activity, metrics));
             let serving = http2::Builder::new(LocalExecutor)
                 .timer(TokioTimer::new())
                 // The worker knows the date; hyper would ask for the time at every turn.
@@ -143,13 +148,13 @@ impl Serving {
                 .initial_connection_window_size(1 << 20)
                 .keep_alive_interval(limits.idle_timeout)
                 .serve_connection(io, service);
-            self.until_end(serving, |serving| serving.graceful_shutdown()).await
+            Box::pin(self.until_end(serving, |serving| serving.graceful_shutdown())).await
         } else {
             let guard = FramingGuard::new(HeadLimits {
                 bytes: limits.max_header_bytes,
                 fields: limits.max_headers,
             });
-            let io = TokioIo::new(Served::new(stream, ahead, Some(guard), activity));
+            let io = TokioIo::new(Served::new(stream, ahead, Some(guard), activity, metrics));
             // hyper's own bounds lie beyond the guard's, which answers first.
             let mut builder = http1::Builder::new();
             builder.auto_date_header(false);
@@ -159,7 +164,7 @@ impl Serving {
                 builder.max_headers(limits.max_headers);
             }
             let serving = builder.serve_connection(io, service).with_upgrades();
-            self.until_end(serving, |serving| serving.graceful_shutdown()).await
+            Box::pin(self.until_end(serving, |serving| serving.graceful_shutdown())).await
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "connection ended");

@@ -11,8 +11,10 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::error::Kind;
 use crate::http::framing::{FramingGuard, Violation};
 use crate::net::Activity;
+use crate::telemetry::metrics::Metrics;
 
 /// What hyper reads from and writes to.
 pub struct Served<S> {
@@ -22,6 +24,7 @@ pub struct Served<S> {
     /// HTTP/1.1 only.
     guard: Option<FramingGuard>,
     activity: Arc<Activity>,
+    metrics: Arc<Metrics>,
     refused: Option<Refused>,
     /// hyper wrote, and has not flushed since.
     unflushed: bool,
@@ -48,8 +51,18 @@ impl<S> Served<S> {
         ahead: Bytes,
         guard: Option<FramingGuard>,
         activity: Arc<Activity>,
+        metrics: Arc<Metrics>,
     ) -> Served<S> {
-        Served { stream, ahead, guard, activity, refused: None, unflushed: false, waiting: None }
+        Served {
+            stream,
+            ahead,
+            guard,
+            activity,
+            metrics,
+            refused: None,
+            unflushed: false,
+            waiting: None,
+        }
     }
 
     /// Takes back what must not pass.
@@ -61,6 +74,7 @@ impl<S> Served<S> {
         let Some(fresh) = buffer.filled().get(before..) else { return };
         if let Err(refusal) = guard.inspect(fresh) {
             tracing::debug!(violation = refusal.violation.as_str(), "request refused");
+            self.metrics.error(Kind::HttpRequestError);
             buffer.set_filled(before + refusal.clean);
             // Whatever the client goes on sending must not destroy its answer.
             self.activity.expect_more();
