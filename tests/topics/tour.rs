@@ -45,6 +45,14 @@ fn the_plugin_shown_is_the_one_that_is_built() {
 }
 
 #[test]
+fn the_plugin_shown_is_small() {
+    let lines = HELLO.lines().count();
+    assert!(lines <= 30, "{lines} lines");
+    let bytes = std::fs::metadata(BUILT).expect("the component").len();
+    assert!(bytes < 100_000, "{bytes} bytes");
+}
+
+#[test]
 fn the_plugin_is_changed_while_requests_go_through() {
     let folder = tempfile::tempdir().expect("a folder");
     let component = folder.path().join("./hello.wasm");
