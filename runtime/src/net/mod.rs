@@ -8,6 +8,7 @@ mod linger;
 mod listen;
 mod stream;
 mod watch;
+mod watched;
 
 pub use accept::{Accepted, Acceptor, ConnectionLimit, ConnectionPlace};
 pub use linger::{LINGER_BYTES, Linger};
@@ -15,5 +16,6 @@ pub use listen::{Listener, listen};
 pub use stream::Stream;
 pub use watch::{
     Activity, Closed, LINGER_TIME, Observed, Overdue, Phase, SWEEP, Timeouts, Verdict, Watch,
-    Watched, verdict,
+    verdict,
 };
+pub use watched::Watched;

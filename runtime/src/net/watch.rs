@@ -1,6 +1,6 @@
 //! Watching connections for peers that are slow or gone, without a timer for each request.
 //!
-//! In: reads and writes as they happen ([`Watched`]), exchanges as they begin and end. Out: what is
+//! In: reads and writes as they happen ([`super::Watched`]), exchanges as they begin and end. Out: what is
 //! overdue, found by a sweep over all connections of a worker every [`SWEEP`]. Never: asks for the
 //! time on a read or a write: the sweep leaves it in a cell, and a stamp is one store.
 //!
@@ -9,14 +9,11 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::config::Limits;
 
@@ -27,10 +24,6 @@ pub const SWEEP: Duration = Duration::from_millis(250);
 /// How long a client in the middle of a body may go on sending after its answer was sent; see
 /// [`super::Linger`].
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
-
-/// What a client gets whose head does not come to an end (RFC 9110, 15.5.9).
-const REQUEST_TIMEOUT: &[u8] =
-    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// All connections of a worker.
 #[derive(Debug)]
@@ -131,14 +124,6 @@ pub enum Overdue {
 pub struct Closed {
     activity: Arc<Activity>,
     registered: Option<Waker>,
-}
-
-/// A stream whose reads and writes are recorded. It stands above TLS, so that a 408 can be written.
-/// Once the connection is overdue its reads end: with the stream's end, after a 408, or an error.
-#[derive(Debug)]
-pub struct Watched<S> {
-    stream: S,
-    activity: Arc<Activity>,
 }
 
 /// Whether a connection may stay, at `now`. The stamps are as old as the sweep before them, so one
@@ -346,9 +331,21 @@ impl Activity {
         }
     }
 
+    /// A read found nothing.
+    #[inline]
+    pub(super) fn awaits_bytes(&self) {
+        self.read_waits.store(true, Relaxed);
+    }
+
+    /// A write found no room.
+    #[inline]
+    pub(super) fn awaits_room(&self) {
+        self.write_waits.store(true, Relaxed);
+    }
+
     /// Bytes came.
     #[inline]
-    fn was_read(&self) {
+    pub(super) fn was_read(&self) {
         let now = self.clock.load(Relaxed);
         self.progress.store(now, Relaxed);
         self.read_waits.store(false, Relaxed);
@@ -363,7 +360,7 @@ impl Activity {
 
     /// Bytes went, or nothing is left to go.
     #[inline]
-    fn was_written(&self, moved: bool) {
+    pub(super) fn was_written(&self, moved: bool) {
         if moved {
             self.progress.store(self.clock.load(Relaxed), Relaxed);
         }
@@ -399,117 +396,6 @@ impl Future for Closed {
             self.registered = Some(waker);
         }
         Poll::Pending
-    }
-}
-
-impl<S> Watched<S> {
-    pub fn new(stream: S, activity: Arc<Activity>) -> Self {
-        Watched { stream, activity }
-    }
-
-    pub fn activity(&self) -> &Arc<Activity> {
-        &self.activity
-    }
-
-    pub fn into_inner(self) -> S {
-        self.stream
-    }
-}
-
-impl<S: AsyncWrite + Unpin> Watched<S> {
-    /// How reads end on an overdue connection.
-    fn end(&mut self, why: Overdue, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match why {
-            Overdue::Idle => return Poll::Ready(Ok(())),
-            Overdue::Head => {
-                // Nothing else was written since the last response, so there is room; and if
-                // there is none, the client does not read anyway.
-                let _ = Pin::new(&mut self.stream).poll_write(cx, REQUEST_TIMEOUT);
-                let _ = Pin::new(&mut self.stream).poll_flush(cx);
-            }
-            Overdue::Handshake | Overdue::Body | Overdue::Linger => {}
-        }
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
-    #[inline]
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if let Some(why) = this.activity.overdue() {
-            return this.end(why, cx);
-        }
-        let before = buf.filled().len();
-        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
-        if read.is_pending() {
-            this.activity.read_waits.store(true, Relaxed);
-        } else if buf.filled().len() > before {
-            this.activity.was_read();
-        }
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> Watched<S> {
-    #[inline]
-    fn note(&self, written: &Poll<io::Result<usize>>) {
-        match written {
-            Poll::Pending => self.activity.write_waits.store(true, Relaxed),
-            Poll::Ready(written) => {
-                self.activity.was_written(written.as_ref().is_ok_and(|count| *count > 0));
-            }
-        }
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    #[inline]
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write(cx, buf);
-        this.note(&written);
-        written
-    }
-
-    #[inline]
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
-        this.note(&written);
-        written
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    #[inline]
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let flushed = Pin::new(&mut this.stream).poll_flush(cx);
-        // TLS keeps records back until there is room.
-        match &flushed {
-            Poll::Pending => this.activity.write_waits.store(true, Relaxed),
-            Poll::Ready(_) => this.activity.was_written(false),
-        }
-        flushed
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }
 

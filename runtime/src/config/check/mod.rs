@@ -1,6 +1,6 @@
-//! From the tree to [`Config`]: one file for each kind of table.
+//! From the tree to [`Config`](crate::config::Config): one file for each kind of table.
 //!
-//! In: the tree, with overrides and `${…}` applied. Out: the parts of a [`Config`], every name an
+//! In: the tree, with overrides and `${…}` applied. Out: the parts of a `Config`, every name an
 //! index; problems go to the report. Never: stops at a problem; a config whose report has one is
 //! thrown away by [`super::load`].
 

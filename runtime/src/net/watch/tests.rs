@@ -1,11 +1,15 @@
 //! The verdicts as a table, and connections over a pipe under a turned clock.
 
 use std::future::poll_fn;
+use std::io;
 use std::task::Poll;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
+};
 
 use super::*;
+use crate::net::watched::{REQUEST_TIMEOUT, Watched};
 
 const TIMEOUTS: Timeouts =
     Timeouts { handshake: 10_000, header: 30_000, idle: 75_000, body: 60_000 };

@@ -1,0 +1,136 @@
+//! A stream whose reads and writes are recorded for the sweep over slow peers.
+//!
+//! In: a plain or TLS stream and the [`Activity`] of its connection. Out: the same bytes, and the end
+//! of reading once the connection is overdue. Never: decides when that is ([`super::Watch`] does).
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::watch::{Activity, Overdue};
+
+/// What a client gets whose head does not come to an end (RFC 9110, 15.5.9).
+pub(super) const REQUEST_TIMEOUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// A stream whose reads and writes are recorded. It stands above TLS, so that a 408 can be written.
+/// Once the connection is overdue its reads end: with the stream's end, after a 408, or an error.
+#[derive(Debug)]
+pub struct Watched<S> {
+    stream: S,
+    activity: Arc<Activity>,
+}
+
+impl<S> Watched<S> {
+    pub fn new(stream: S, activity: Arc<Activity>) -> Self {
+        Watched { stream, activity }
+    }
+
+    pub fn activity(&self) -> &Arc<Activity> {
+        &self.activity
+    }
+
+    pub fn into_inner(self) -> S {
+        self.stream
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Watched<S> {
+    /// How reads end on an overdue connection.
+    fn end(&mut self, why: Overdue, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match why {
+            Overdue::Idle => return Poll::Ready(Ok(())),
+            Overdue::Head => {
+                // Nothing else was written since the last response, so there is room; and if
+                // there is none, the client does not read anyway.
+                let _ = Pin::new(&mut self.stream).poll_write(cx, REQUEST_TIMEOUT);
+                let _ = Pin::new(&mut self.stream).poll_flush(cx);
+            }
+            Overdue::Handshake | Overdue::Body | Overdue::Linger => {}
+        }
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
+    #[inline]
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if let Some(why) = this.activity.overdue() {
+            return this.end(why, cx);
+        }
+        let before = buf.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if read.is_pending() {
+            this.activity.awaits_bytes();
+        } else if buf.filled().len() > before {
+            this.activity.was_read();
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Watched<S> {
+    #[inline]
+    fn note(&self, written: &Poll<io::Result<usize>>) {
+        match written {
+            Poll::Pending => self.activity.awaits_room(),
+            Poll::Ready(written) => {
+                self.activity.was_written(written.as_ref().is_ok_and(|count| *count > 0));
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    #[inline]
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, buf);
+        this.note(&written);
+        written
+    }
+
+    #[inline]
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
+        this.note(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    #[inline]
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.stream).poll_flush(cx);
+        // TLS keeps records back until there is room.
+        match &flushed {
+            Poll::Pending => this.activity.awaits_room(),
+            Poll::Ready(_) => this.activity.was_written(false),
+        }
+        flushed
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
