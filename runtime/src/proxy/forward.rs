@@ -23,8 +23,8 @@ use crate::http::{Body, framing};
 use crate::telemetry::metrics::Outcome;
 use crate::upstream::{EndpointState, Patience, Upstream};
 
-/// Sends the request on at `sent`, or now, and waits for the response's head, which then stands in `exchange`, and
-/// the lease of its connection in `completion`.
+/// Sends the request on at `sent`, or now, and waits for the response's head, which then stands in
+/// `exchange`, and the lease of its connection in `completion`.
 pub async fn forward(
     exchange: &mut Exchange,
     route: &Route,
