@@ -130,8 +130,9 @@ impl Completion {
         self.exchange = Some(exchange);
     }
 
-    /// Something went wrong; the first cause is kept.
+    /// Something went wrong; the first cause is kept. The endpoint's connection does not go back.
     pub fn failed(&mut self, error: &Error) {
+        self.lease = None;
         self.worker.metrics.error(error.kind);
         if self.error.is_none() {
             self.error = Some((error.kind, error.detail.clone()));

@@ -75,10 +75,7 @@ pub async fn forward(
                 let answered = accept(exchange, upstream, response, completion);
                 state.metrics.request(match answered {
                     Ok(()) => Outcome::of_status(status.as_u16()),
-                    Err(_) => {
-                        completion.lease = None;
-                        Outcome::Failed
-                    }
+                    Err(_) => Outcome::Failed,
                 });
                 return answered;
             }

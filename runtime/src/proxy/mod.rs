@@ -140,7 +140,6 @@ async fn finish(
     }
     if let Some(failure) = failed {
         respond::failed(&failure, &mut exchange, &mut completion);
-        completion.lease = None;
         completion.upgrade = None;
     }
     let mut body = std::mem::take(&mut exchange.response_body);
