@@ -69,6 +69,11 @@ impl Proxy {
     pub fn reload(&self, toml: &str) -> Result<Reloaded, StartError> {
         let file = self.folder.path().join("weir.toml");
         std::fs::write(file, toml).expect("the configuration is written");
+        self.reload_as_it_is()
+    }
+
+    /// Loads what is in the folder now.
+    pub fn reload_as_it_is(&self) -> Result<Reloaded, StartError> {
         self.running.reload()
     }
 

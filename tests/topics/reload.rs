@@ -51,6 +51,29 @@ fn a_reload_changes_configuration_and_binary() {
     assert_eq!(proxy.metric(r#"weir_reloads_total{result="success"}"#), 3.0);
 }
 
+/// A file that changes, SIGHUP and `POST /reload` may come at the same time.
+#[test]
+fn of_reloads_at_the_same_time_none_brings_back_what_was_replaced() {
+    let origin = Origin::echo();
+    let proxy = Proxy::start(&config(&origin, 0));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    proxy.reload_as_it_is().expect("a good configuration");
+                }
+            });
+        }
+        let written = proxy.folder().join("weir.new");
+        for version in 1..100 {
+            std::fs::write(&written, config(&origin, version)).expect("written");
+            std::fs::rename(&written, proxy.folder().join("weir.toml")).expect("renamed");
+            proxy.reload_as_it_is().expect("a good configuration");
+            assert_serves(&proxy, version);
+        }
+    });
+}
+
 #[test]
 fn a_binary_replaced_in_place_is_taken_at_the_next_reload() {
     let origin = Origin::echo();

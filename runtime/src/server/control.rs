@@ -139,21 +139,25 @@ pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
         workers,
         state: Mutex::default(),
     });
-    running.deploy(config)?;
+    running.deploy(config, &mut running.state.lock().unwrap_or_else(PoisonError::into_inner))?;
     Ok(running)
 }
 
 impl Running {
-    /// Reads the configuration again and serves from it. Blocking: it may compile.
+    /// Reads the configuration again and serves from it. Blocking: it may compile. Of reloads at
+    /// the same time each reads after the one before it serves, so that none brings back what
+    /// another has already replaced.
     ///
     /// # Errors
     /// What is wrong; the old snapshot goes on serving.
     pub fn reload(&self) -> Result<Reloaded, StartError> {
         let started = std::time::Instant::now();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let result = load(&self.options).map_err(StartError::from).and_then(|config| {
             let server = config.server.clone();
-            Ok((self.deploy(config)?, server))
+            Ok((self.deploy(config, &mut state)?, server))
         });
+        drop(state);
         match result {
             Ok((generation, server)) => {
                 let awaiting_restart = server.awaiting_restart(&self.started_with);
@@ -218,13 +222,12 @@ impl Running {
         self.built.load_full()
     }
 
-    fn deploy(&self, config: Config) -> Result<u64, StartError> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+    fn deploy(&self, config: Config, state: &mut State) -> Result<u64, StartError> {
         let before = self.built.load_full();
         let built =
             Built::new(config, &self.host, &self.metrics, &mut state.numbers, before.as_deref())?;
         let built = Arc::new(built);
-        let (mut sockets, bound) = self.open_sockets(&built, &state)?;
+        let (mut sockets, bound) = self.open_sockets(&built, state)?;
         let limits: HashMap<Bind, ConnectionLimit> = built
             .config
             .listeners
