@@ -24,6 +24,7 @@ mod problem;
 mod read;
 mod scalar;
 mod source;
+mod stamp;
 mod tree;
 
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use model::*;
 pub use places::Places;
 pub use problem::{Place, Problem, Problems};
 pub use source::Source;
+pub use stamp::{Sources, Stamp};
 
 use std::sync::Arc;
 

@@ -15,6 +15,7 @@ use regex::Regex;
 
 use super::places::Places;
 use super::problem::Problem;
+use super::stamp::Sources;
 
 /// Everything one snapshot is built from.
 #[derive(Debug, Clone)]
@@ -25,7 +26,7 @@ pub struct Config {
     pub routes: Vec<Route>,
     pub upstreams: Vec<Upstream>,
     /// Every file that was read, also components and certificates: what to watch for changes.
-    pub sources: Vec<PathBuf>,
+    pub sources: Sources,
     /// What deserves a look and stops nothing, sorted by place.
     pub warnings: Vec<Problem>,
     /// Where every key stands, for problems that are found later.

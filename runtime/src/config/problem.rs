@@ -4,10 +4,11 @@
 //! line, each with a hint. Never: stops at the first, or quotes a value that came from `${…}`.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use super::stamp::{Sources, Stamp};
 
 /// Where a key or a value stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,7 +56,7 @@ pub(crate) struct Fault {
 pub(crate) struct Report {
     problems: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
-    sources: RefCell<BTreeSet<PathBuf>>,
+    sources: RefCell<Sources>,
 }
 
 // === impl Problems ===
@@ -212,17 +213,17 @@ impl Report {
         self.warnings.borrow_mut().push(problem);
     }
 
-    /// A file that was read, or that would be if it were there.
+    /// A file that is going to be read, or that would be if it were there. To be called before it
+    /// is read: a change from then on makes it another file.
     pub fn source(&self, path: PathBuf) {
-        self.sources.borrow_mut().insert(path);
+        self.sources.borrow_mut().entry(path).or_insert_with_key(|path| Stamp::of(path));
     }
 
     /// Problems, warnings (sorted by place) and sources.
-    pub fn finish(self) -> (Option<Problems>, Vec<Problem>, Vec<PathBuf>) {
+    pub fn finish(self) -> (Option<Problems>, Vec<Problem>, Sources) {
         let mut warnings = self.warnings.into_inner();
         warnings.sort_by(|a, b| a.place.cmp(&b.place));
-        let sources = self.sources.into_inner().into_iter().collect();
-        (Problems::of(self.problems.into_inner()), warnings, sources)
+        (Problems::of(self.problems.into_inner()), warnings, self.sources.into_inner())
     }
 }
 

@@ -3,11 +3,10 @@
 //! In: SIGTERM, SIGINT, SIGHUP, SIGUSR1, changes of the files a configuration was read from. Out:
 //! calls of [`Running::reload`], and a drain at the end. Never: decides what a reload does.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use notify::Watcher;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,7 +15,7 @@ use tokio::sync::mpsc;
 use super::admin;
 use super::control::{Running, StartError};
 use super::view::View;
-use crate::config::Bind;
+use crate::config::{Bind, Sources, Stamp};
 use crate::net::{Acceptor, ConnectionLimit};
 
 /// Changes that come in a burst (an editor's write and rename) are one reload.
@@ -57,13 +56,10 @@ pub fn run_until_signal(
                 _ = reopen.recv() => running.reopen_log(),
                 _ = hangup.recv() => {
                     running.reopen_log();
-                    reload(&running).await;
-                    files = Files::watch(&running);
+                    files.look_again();
+                    reload(&running, &mut files).await;
                 }
-                () = files.changed() => {
-                    reload(&running).await;
-                    files = Files::watch(&running);
-                }
+                () = files.changed() => reload(&running, &mut files).await,
             }
         }
         view.drain();
@@ -116,25 +112,28 @@ fn serve_admin(
     Ok(address)
 }
 
-async fn reload(running: &Arc<Running>) {
-    let running = running.clone();
-    // The outcome, good or bad, has been logged and counted.
-    let _ = tokio::task::spawn_blocking(move || running.reload()).await;
+/// The outcome, good or bad, is logged and counted. What serves then is watched; after a failure
+/// the same files as before.
+async fn reload(running: &Arc<Running>, files: &mut Files) {
+    let reloading = running.clone();
+    let reloaded = tokio::task::spawn_blocking(move || reloading.reload()).await;
+    if matches!(reloaded, Ok(Ok(_))) {
+        *files = Files::watch(running);
+    }
 }
 
 /// The files a configuration was made from.
 struct Files {
     events: mpsc::UnboundedReceiver<()>,
-    stamps: HashMap<PathBuf, Option<Stamp>>,
+    /// As they were before they were last read, in vain or not.
+    stamps: Sources,
     _watcher: Option<notify::RecommendedWatcher>,
 }
-
-type Stamp = (SystemTime, u64);
 
 impl Files {
     fn watch(running: &Running) -> Files {
         let built = running.built();
-        let sources = built.as_ref().map_or(&[][..], |built| &built.config.sources);
+        let stamps = built.as_ref().map_or_else(Sources::new, |built| built.config.sources.clone());
         let (told, events) = mpsc::unbounded_channel();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if event.is_ok_and(|event| !event.kind.is_access()) {
@@ -149,8 +148,8 @@ impl Files {
             }
         };
         // Folders, since a file that is replaced by a rename is another file.
-        let mut folders: Vec<&Path> = sources
-            .iter()
+        let mut folders: Vec<&Path> = stamps
+            .keys()
             .map(|file| if file.is_dir() { file.as_path() } else { parent(file) })
             .collect();
         folders.sort_unstable();
@@ -162,22 +161,25 @@ impl Files {
                 tracing::warn!(folder = %folder.display(), %error, "cannot be watched");
             }
         }
-        let stamps = sources.iter().map(|file| (file.clone(), stamp(file))).collect();
         Files { events, stamps, _watcher: watcher }
     }
 
-    /// Returns when a file is another than it was.
+    /// Returns when a file is another than it was when it was read; then it counts as read.
     ///
     /// Cancel safe.
     async fn changed(&mut self) {
-        loop {
+        while self.stamps.iter().all(|(file, before)| Stamp::of(file) == *before) {
             let _ = tokio::time::timeout(POLL, self.events.recv()).await;
-            if self.stamps.iter().all(|(file, before)| stamp(file) == *before) {
-                continue;
-            }
-            tokio::time::sleep(SETTLE).await;
-            while self.events.try_recv().is_ok() {}
-            return;
+        }
+        tokio::time::sleep(SETTLE).await;
+        while self.events.try_recv().is_ok() {}
+        self.look_again();
+    }
+
+    /// To be done before the files are read: what changes from then on is a change.
+    fn look_again(&mut self) {
+        for (file, stamp) in &mut self.stamps {
+            *stamp = Stamp::of(file);
         }
     }
 }
@@ -187,23 +189,4 @@ fn parent(file: &Path) -> &Path {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     }
-}
-
-/// Modification time and length of a file; of a folder, its newest `*.toml` and their number.
-fn stamp(path: &Path) -> Option<Stamp> {
-    let facts = std::fs::metadata(path).ok()?;
-    if !facts.is_dir() {
-        return Some((facts.modified().ok()?, facts.len()));
-    }
-    let mut newest = facts.modified().ok()?;
-    let mut count = 0;
-    for entry in std::fs::read_dir(path).ok()?.flatten() {
-        if entry.path().extension().is_some_and(|extension| extension == "toml")
-            && let Ok(modified) = entry.metadata().and_then(|facts| facts.modified())
-        {
-            newest = newest.max(modified);
-            count += 1;
-        }
-    }
-    Some((newest, count))
 }
