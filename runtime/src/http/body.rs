@@ -1,11 +1,12 @@
 //! Message bodies on their way through the proxy.
 //!
-//! In: hyper's incoming bodies, bytes a plugin made, transforms. Out: one [`Body`] type that both
-//! the server and the client side of hyper take. Never: buffers more than it was asked to; a
+//! In: bodies as they come from peers, bytes a plugin made, transforms. Out: one [`Body`] type that
+//! hyper and the connections to endpoints take. Never: buffers more than it was asked to; a
 //! streaming body is polled only when its reader wants more, which is the back-pressure.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -20,10 +21,28 @@ pub enum Body {
     Empty,
     /// Bytes that are already here.
     Full(Bytes),
-    /// As it arrives from a peer; `Side` says which, for errors.
+    /// As hyper receives it from a peer; `Side` says which, for errors.
     Incoming(hyper::body::Incoming, Side),
+    /// As an endpoint sends it on HTTP/1.1.
+    Received(Received),
     /// Anything else: transforms, deadlines, counters.
     Stream(Pin<Box<dyn HttpBody<Data = Bytes, Error = Error> + Send>>),
+}
+
+/// Where a [`Received`] body comes from. Shared with whoever holds the connection.
+pub trait Source: Send + Sync {
+    /// The next frame; none at the end.
+    fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>>;
+
+    /// How many bytes are still to come, where that is known.
+    fn left(&self) -> Option<u64>;
+}
+
+/// A body that a connection is read for. At its end it lets go of the connection, which may be
+/// about the next exchange then.
+pub struct Received {
+    source: Option<Arc<dyn Source>>,
+    left: Option<u64>,
 }
 
 /// Why [`Body::collect`] gave up.
@@ -47,8 +66,13 @@ impl Body {
         match self {
             Body::Empty | Body::Full(_) => true,
             Body::Incoming(body, _) => body.is_end_stream(),
-            Body::Stream(_) => false,
+            Body::Received(_) | Body::Stream(_) => false,
         }
+    }
+
+    /// Whether it is what an endpoint sent, as it was sent.
+    pub fn is_from_endpoint(&self) -> bool {
+        matches!(self, Body::Incoming(_, Side::Upstream) | Body::Received(_))
     }
 
     /// A copy of a replayable body; [`Body::Empty`] stands for any other.
@@ -118,6 +142,7 @@ impl HttpBody for Body {
                 let side = *side;
                 Pin::new(body).poll_frame(cx).map_err(|error| incomplete(&error, side))
             }
+            Body::Received(body) => body.poll_frame(cx),
             Body::Stream(body) => body.as_mut().poll_frame(cx),
         }
     }
@@ -127,6 +152,7 @@ impl HttpBody for Body {
             Body::Empty => true,
             Body::Full(_) => false,
             Body::Incoming(body, _) => body.is_end_stream(),
+            Body::Received(body) => body.source.is_none(),
             Body::Stream(body) => body.is_end_stream(),
         }
     }
@@ -136,8 +162,28 @@ impl HttpBody for Body {
             Body::Empty => SizeHint::with_exact(0),
             Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Body::Incoming(body, _) => body.size_hint(),
+            Body::Received(body) => body.left.map_or_else(SizeHint::new, SizeHint::with_exact),
             Body::Stream(body) => body.size_hint(),
         }
+    }
+}
+
+impl Received {
+    pub fn new(source: Arc<dyn Source>, left: Option<u64>) -> Received {
+        Received { source: Some(source), left }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let Some(source) = &self.source else { return Poll::Ready(None) };
+        let frame = ready!(source.poll_frame(cx));
+        self.left = match &frame {
+            Some(Ok(_)) => source.left(),
+            Some(Err(_)) | None => Some(0),
+        };
+        if self.left == Some(0) {
+            self.source = None;
+        }
+        Poll::Ready(frame)
     }
 }
 
@@ -147,6 +193,7 @@ impl std::fmt::Debug for Body {
             Body::Empty => f.write_str("Empty"),
             Body::Full(bytes) => write!(f, "Full({} bytes)", bytes.len()),
             Body::Incoming(_, side) => write!(f, "Incoming({side:?})"),
+            Body::Received(body) => write!(f, "Received({:?} bytes left)", body.left),
             Body::Stream(_) => f.write_str("Stream"),
         }
     }

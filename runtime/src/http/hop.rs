@@ -138,6 +138,16 @@ pub fn wants_upgrade(headers: &HeaderMap, version: Version) -> Option<&HeaderVal
     Some(offer)
 }
 
+/// Whether the sender goes on with the connection after this message (RFC 9112, 9.3). `found` is
+/// what [`Found::in_response`] met in the same fields.
+pub fn is_persistent(headers: &HeaderMap, version: Version, found: Found) -> bool {
+    let connection = found.has(Found::CONNECTION);
+    match version {
+        Version::HTTP_11 => !(connection && names(headers, b"close")),
+        _ => connection && names(headers, b"keep-alive") && !names(headers, b"close"),
+    }
+}
+
 /// Whether a `Connection` field has this token, in any case.
 fn names(headers: &HeaderMap, token: &[u8]) -> bool {
     headers.get_all(CONNECTION).iter().flat_map(members).any(|m| m.eq_ignore_ascii_case(token))

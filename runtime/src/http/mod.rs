@@ -1,6 +1,6 @@
 //! The message model: what an HTTP message is to the proxy, and what RFC 9110–9112 say of it.
 //!
-//! In: heads and bodies from hyper. Out: the same, made safe to route and to forward.
+//! In: heads and bodies as peers send them. Out: the same, made safe to route and to forward.
 //! Never: knows a route, a plugin or a socket.
 
 mod body;
@@ -12,10 +12,11 @@ pub mod framing;
 pub mod hop;
 pub mod host;
 pub mod path;
+pub mod trailer;
 mod upload;
 pub mod via;
 
-pub use body::{Body, CollectError};
+pub use body::{Body, CollectError, Received, Source};
 pub use client::{Client, Tls};
 pub use executor::LocalExecutor;
 pub use upload::UploadState;

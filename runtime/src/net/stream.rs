@@ -47,7 +47,8 @@ impl Stream {
     }
 
     /// Whether the runtime has heard of bytes, or of the end, since the last read that found none.
-    fn is_readable(&self) -> bool {
+    /// Asks nobody and registers nothing.
+    pub fn is_readable(&self) -> bool {
         let readable = match &self.socket {
             Socket::Tcp(stream) => stream.try_io(Interest::READABLE, || Ok(())),
             Socket::Unix(stream) => stream.try_io(Interest::READABLE, || Ok(())),

@@ -74,7 +74,7 @@ fn prepare(
         && let Some(protocol) = hop::wants_upgrade(&parts.headers, parts.version)
     {
         let (protocol, client) = (protocol.clone(), parts.extensions.remove::<OnUpgrade>());
-        completion.upgrade = Some(Box::new(Upgrade { protocol, client, upstream: None }));
+        completion.upgrade = Some(Box::new(Upgrade { protocol, client, accepted: false }));
     }
     // Which extension types hyper leaves here is its own affair; nothing of it goes further.
     parts.extensions.clear();

@@ -6,22 +6,19 @@
 
 use std::time::Instant;
 
-use http::header::{CONNECTION, HOST, HeaderValue, UPGRADE};
-use http::{Method, Request, StatusCode, Version};
+use http::header::{HeaderValue, UPGRADE};
+use http::{Method, StatusCode};
 use http_body::Body as _;
-use hyper::upgrade::OnUpgrade;
 
 use super::completion::Completion;
 use super::transform;
 use super::worker::Route;
 use crate::balancer::Tried;
 use crate::chain::{Exchange, Transforms};
-use crate::config::HostPolicy;
 use crate::error::{Error, Kind, Side};
-use crate::http::hop::{self, Found};
-use crate::http::{Body, framing};
+use crate::http::{Body, hop};
 use crate::telemetry::metrics::Outcome;
-use crate::upstream::{EndpointState, Patience, Upstream};
+use crate::upstream::{Answer, Outgoing, Patience, Upstream};
 
 /// Sends the request on at `sent`, or now, and waits for the response's head, which then stands in
 /// `exchange`, and the lease of its connection in `completion`.
@@ -56,23 +53,26 @@ pub async fn forward(
             }));
         };
         let state = in_flight.state().clone();
-        let protocol = completion.upgrade.as_ref().map(|upgrade| &upgrade.protocol);
-        let body_now = body.take().unwrap_or_default();
-        let mut request = Some(Box::new(outgoing(exchange, upstream, &state, body_now, protocol)));
-        let sent = sent.take().unwrap_or_else(Instant::now);
         completion.attempt(&state);
+        let outgoing = Outgoing {
+            head: &exchange.request,
+            host: upstream.cluster.host_for(&state),
+            authority: &state.authority,
+            upgrade: completion.upgrade.as_ref().map(|upgrade| &upgrade.protocol),
+        };
+        let sent = sent.take().unwrap_or_else(Instant::now);
         let left = deadline.saturating_duration_since(sent);
         let patience = Patience {
             sent,
             first_byte: config.timeouts.first_byte.min(left),
             upload: completion.upload.clone(),
         };
-        let unanswered = match pool.send(&mut request, patience).await {
-            Ok((response, lease)) => {
-                let status = response.status();
+        let unanswered = match pool.send(&outgoing, &mut body, patience).await {
+            Ok((answer, lease)) => {
+                let status = answer.parts.status;
                 completion.in_flight = Some(in_flight);
                 completion.answered_by(status, lease, sent);
-                let answered = accept(exchange, upstream, response, completion);
+                let answered = accept(exchange, upstream, answer, completion);
                 state.metrics.request(match answered {
                     Ok(()) => Outcome::of_status(status.as_u16()),
                     Err(_) => Outcome::Failed,
@@ -88,7 +88,7 @@ pub async fn forward(
         state.metrics.request(outcome(unanswered.error.kind));
         let spare = || spare.as_ref().map(Body::replay);
         let again = if unanswered.error.retryable {
-            request.map(|request| request.into_body()).or_else(spare)
+            body.take().or_else(spare)
         } else if unanswered.stale && exchange.request.method.is_idempotent() {
             spare()
         } else {
@@ -109,53 +109,14 @@ pub async fn forward(
     }
 }
 
-/// The request as the endpoint gets it. The exchange keeps its own: hooks still look at it,
-/// and another attempt may need it.
-fn outgoing(
-    exchange: &Exchange,
-    upstream: &Upstream,
-    endpoint: &EndpointState,
-    body: Body,
-    protocol: Option<&HeaderValue>,
-) -> Request<Body> {
-    let head = &exchange.request;
-    let mut request = Request::new(body);
-    *request.method_mut() = head.method.clone();
-    *request.uri_mut() = head.uri.clone();
-    *request.version_mut() = Version::HTTP_11;
-    let mut headers = head.headers.clone();
-    match &upstream.cluster.config.host {
-        HostPolicy::Client if headers.get(HOST).is_some_and(|host| !host.is_empty()) => {}
-        // An HTTP/1.0 client need not name a host, and HTTP/2 needs one.
-        HostPolicy::Client | HostPolicy::Endpoint => {
-            headers.insert(HOST, endpoint.authority.clone());
-        }
-        HostPolicy::Fixed(host) => {
-            if let Ok(host) = HeaderValue::try_from(host.as_str()) {
-                headers.insert(HOST, host);
-            }
-        }
-    }
-    if let Some(protocol) = protocol {
-        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(UPGRADE, protocol.clone());
-    }
-    *request.headers_mut() = headers;
-    request
-}
-
 /// Takes the response over, unless it must not be passed on.
 fn accept(
     exchange: &mut Exchange,
     upstream: &Upstream,
-    response: http::Response<hyper::body::Incoming>,
+    answer: Answer,
     completion: &mut Completion,
 ) -> Result<(), Box<Error>> {
-    let (parts, body) = response.into_parts();
-    let found = Found::in_response(&parts.headers);
-    if let Some(why) = framing::ambiguous_response(&parts, found) {
-        return Err(Box::new(Error::new(Kind::HttpProtocolError, Side::Upstream, why)));
-    }
+    let Answer { parts, body, found } = answer;
     let parts = exchange.response.insert(parts);
     let mut protocol = None;
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -163,20 +124,15 @@ fn accept(
             let why = "101 to a request that asked for no upgrade";
             return Err(Box::new(Error::new(Kind::HttpUpgradeFailed, Side::Upstream, why)));
         };
-        upgrade.upstream = parts.extensions.remove::<OnUpgrade>();
-        if upgrade.upstream.is_some() {
-            protocol = parts.headers.remove(UPGRADE);
-        }
+        upgrade.accepted = true;
+        protocol = parts.headers.remove(UPGRADE);
     }
     parts.extensions.clear();
     hop::strip_response(&mut parts.headers, found);
     if let Some(protocol) = protocol {
         parts.headers.insert(UPGRADE, protocol);
     }
-    exchange.response_body = match body.is_end_stream() {
-        true => Body::Empty,
-        false => Body::Incoming(body, Side::Upstream),
-    };
+    exchange.response_body = body;
     completion.idle = upstream.cluster.config.timeouts.idle;
     Ok(())
 }
@@ -202,7 +158,7 @@ fn outgoing_body(exchange: &mut Exchange, transforms: Transforms) -> Body {
                 headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from_static("0"));
             }
         }
-        Body::Incoming(..) | Body::Stream(_) => {}
+        Body::Incoming(..) | Body::Received(_) | Body::Stream(_) => {}
     }
     body
 }

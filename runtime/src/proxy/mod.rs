@@ -29,7 +29,6 @@ pub use worker::{Connection, Listener, NO_ROUTE, Route, Snapshot, Worker};
 
 use crate::chain::{Chain, Exchange, Outcome, Transforms};
 use crate::error::{Error, Kind, Side};
-use crate::http::Body;
 use completion::Completion;
 use respond::Form;
 use upgrade::Upgrade;
@@ -126,7 +125,7 @@ async fn finish(
     mut completion: Box<Completion>,
 ) -> Response<ResponseBody> {
     let reached = completion.reached;
-    let streamed = matches!(exchange.response_body, Body::Incoming(..));
+    let streamed = exchange.response_body.is_from_endpoint();
     let (back, mut failed) = chain.on_response(exchange, reached).await;
     exchange = back;
     let mut transforms = Transforms::new();
@@ -152,15 +151,15 @@ async fn finish(
     if !transforms.is_empty() && !body.is_end_stream() {
         body = transform::rewrite(body, transforms);
         transform::reframe(&mut parts.headers, None);
-    } else if streamed && !matches!(body, Body::Incoming(..)) {
+    } else if streamed && !body.is_from_endpoint() {
         // A plugin put another body in the place of the endpoint's.
         transform::reframe(&mut parts.headers, body.size_hint().exact());
     }
     if let Some(upgrade) = completion.upgrade.take()
-        && let Upgrade { client: Some(client), upstream: Some(upstream), .. } = *upgrade
+        && let Upgrade { client: Some(client), accepted: true, .. } = *upgrade
     {
         completion.answered(&parts, exchange);
-        return upgrade::switch(parts, client, upstream, completion);
+        return upgrade::switch(parts, client, completion);
     }
     respond::finish_head(&mut parts, &body, &exchange, &completion.worker);
     completion.answered(&parts, exchange);

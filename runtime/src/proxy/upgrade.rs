@@ -1,6 +1,6 @@
 //! Switching protocols: after a 101 both streams are joined.
 //!
-//! In: the response's head and the two streams that hyper will hand over. Out: the 101, and a
+//! In: the response's head, the client's stream, which hyper will hand over, and the endpoint's. Out: the 101, and a
 //! tunnel that lives until either side ends it. Never: reads a byte of the new protocol before the
 //! 101; survives reloads, since it needs nothing of the snapshot but its completion.
 
@@ -21,15 +21,14 @@ pub struct Upgrade {
     pub protocol: HeaderValue,
     /// Where hyper hands over the client's stream after a 101.
     pub client: Option<OnUpgrade>,
-    /// The endpoint's stream, after its 101.
-    pub upstream: Option<OnUpgrade>,
+    /// The endpoint agreed, by a 101.
+    pub accepted: bool,
 }
 
 /// Sends the 101 and joins the streams.
 pub fn switch(
     mut parts: http::response::Parts,
     client: OnUpgrade,
-    upstream: OnUpgrade,
     mut completion: Box<Completion>,
 ) -> Response<ResponseBody> {
     via::append(&mut parts.headers, parts.version);
@@ -37,10 +36,12 @@ pub fn switch(
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     completion.connection.activity.tunnel();
-    let slot = completion.lease.take().and_then(Lease::into_tunnel);
+    let tunnel = completion.lease.take().and_then(Lease::into_tunnel);
     tokio::task::spawn_local(async move {
         let result = async {
-            let mut upstream = TokioIo::new(upstream.await.map_err(|error| error.to_string())?);
+            let Some((_slot, mut upstream)) = tunnel else {
+                return Err("the request's body was still on its way".to_owned());
+            };
             let mut client = TokioIo::new(client.await.map_err(|error| error.to_string())?);
             tokio::io::copy_bidirectional(&mut client, &mut upstream)
                 .await
@@ -57,7 +58,7 @@ pub fn switch(
             }
         }
         completion.complete = true;
-        drop((slot, completion));
+        drop(completion);
     });
     Response::from_parts(parts, ResponseBody::bare(Body::Empty))
 }

@@ -23,6 +23,8 @@ pub struct Cluster {
     pub endpoints: Vec<Arc<EndpointState>>,
     /// In the order of the endpoints.
     connectors: Vec<Connector>,
+    /// What `host = "NAME"` sends.
+    host: Option<HeaderValue>,
     pub metrics: UpstreamMetrics,
 }
 
@@ -86,7 +88,12 @@ impl Cluster {
             .map(|endpoint| connector(&config, endpoint, tls.as_ref()))
             .collect::<Result<Vec<_>, _>>()?;
         let metrics = metrics.upstream(&config.name);
-        Ok(Arc::new(Cluster { config, endpoints, connectors, metrics }))
+        let host = match &config.host {
+            // A checked host has nothing that a field value could not have.
+            config::HostPolicy::Fixed(host) => HeaderValue::try_from(&**host).ok(),
+            config::HostPolicy::Client | config::HostPolicy::Endpoint => None,
+        };
+        Ok(Arc::new(Cluster { config, endpoints, connectors, host, metrics }))
     }
 
     /// Where the endpoint of the same address stands, whatever its weight.
@@ -95,6 +102,15 @@ impl Cluster {
             let known = &state.endpoint;
             (&known.host, known.port, known.tls) == (&endpoint.host, endpoint.port, endpoint.tls)
         })
+    }
+
+    /// What `Host` becomes for an endpoint; `None`: what the client sent.
+    pub fn host_for<'a>(&'a self, endpoint: &'a EndpointState) -> Option<&'a HeaderValue> {
+        match self.config.host {
+            config::HostPolicy::Client => None,
+            config::HostPolicy::Endpoint => Some(&endpoint.authority),
+            config::HostPolicy::Fixed(_) => self.host.as_ref(),
+        }
     }
 
     /// The endpoints, each with how to reach it.

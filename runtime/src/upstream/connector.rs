@@ -1,21 +1,20 @@
 //! Opens connections to endpoints.
 //!
 //! In: an endpoint's address and how to speak to it. Out: an HTTP connection that is ready for a
-//! request, its driver already running on this worker. Never: keeps a connection (the pool does) or
+//! request; HTTP/2's driver is already running on this worker. Never: keeps a connection (the pool does) or
 //! chooses an endpoint (the balancer does).
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 
-use super::heard::{Counted, Heard};
+use super::http1::{Connection, Transport};
 use crate::config::{Endpoint, UpstreamProtocol};
 use crate::error::{Error, Kind, Result, Side};
 use crate::http::{Body, LocalExecutor};
@@ -34,7 +33,7 @@ pub struct Connector {
 
 /// An open connection.
 pub enum Sender {
-    Http1 { sender: http1::SendRequest<Body>, driver: JoinHandle<()>, heard: Heard },
+    Http1(Arc<Connection>),
     Http2(http2::SendRequest<Body>),
 }
 
@@ -56,7 +55,9 @@ impl Connector {
         let Some((config, name)) = &self.tls else {
             return match self.protocol {
                 UpstreamProtocol::Http2 => http2(tcp).await,
-                UpstreamProtocol::Auto | UpstreamProtocol::Http1 => http1(tcp).await,
+                UpstreamProtocol::Auto | UpstreamProtocol::Http1 => {
+                    Ok(http1(Transport::Plain(tcp)))
+                }
             };
         };
         let tls = tokio_rustls::TlsConnector::from(config.clone())
@@ -71,7 +72,7 @@ impl Connector {
                 "the endpoint did not agree on h2 by ALPN",
             )),
             (_, true) => http2(tls).await,
-            (_, false) => http1(tls).await,
+            (_, false) => Ok(http1(Transport::Tls(Box::new(tls)))),
         }
     }
 }
@@ -107,22 +108,8 @@ pub async fn dial(endpoint: &Endpoint) -> Result<Stream> {
     Ok(stream.into())
 }
 
-async fn http1<IO>(io: IO) -> Result<Sender>
-where
-    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let heard = Heard::default();
-    let io = Counted::new(io, heard.clone());
-    let (sender, connection) = http1::Builder::new()
-        .handshake::<_, Body>(TokioIo::new(io))
-        .await
-        .map_err(|error| handshake_error(&error))?;
-    let driver = tokio::task::spawn_local(async move {
-        if let Err(error) = connection.with_upgrades().await {
-            tracing::debug!(%error, "upstream connection ended");
-        }
-    });
-    Ok(Sender::Http1 { sender, driver, heard })
+fn http1(transport: Transport) -> Sender {
+    Sender::Http1(Connection::new(transport))
 }
 
 async fn http2<IO>(io: IO) -> Result<Sender>

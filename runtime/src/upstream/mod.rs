@@ -7,12 +7,15 @@
 mod alarm;
 mod cluster;
 mod connector;
-mod heard;
+mod http1;
+mod message;
 mod pool;
 mod prober;
 mod unanswered;
 
 pub use cluster::{Cluster, EndpointState, InFlightRequest, Upstream};
+pub use http1::Tunnel;
+pub use message::{Answer, Outgoing};
 pub use pool::{Lease, Patience, Pool, Slot};
 pub use prober::Prober;
 pub use unanswered::Unanswered;

@@ -7,25 +7,24 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::uri::{Authority, Scheme};
-use http::{Request, Response, Uri, Version};
-use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
+use http_body::Body as _;
+use hyper::client::conn::http2;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::alarm::Alarm;
 use super::connector::{Connector, Sender};
-use super::heard::Heard;
+use super::http1::{Connection, Tunnel};
+use super::message::{Answer, Outgoing};
 use super::unanswered::Unanswered;
 use crate::config;
 use crate::error::{Error, Kind, Result, Side};
+use crate::http::hop::Found;
 use crate::http::{Body, UploadState};
 use crate::telemetry::metrics::{ConnectionState, EndpointMetrics, UpstreamConnectionGuard};
 
@@ -70,7 +69,7 @@ enum Held {
 }
 
 /// A response's head, or why there is none.
-pub type Answered = Result<(Response<Incoming>, Lease), Box<Unanswered>>;
+pub type Answered = Result<(Answer, Lease), Box<Unanswered>>;
 
 struct Idle {
     connection: Box<Http1>,
@@ -79,9 +78,9 @@ struct Idle {
 
 /// One HTTP/1.1 connection. Dropping it closes it.
 struct Http1 {
-    sender: http1::SendRequest<Body>,
-    driver: Driver,
-    heard: Heard,
+    connection: Arc<Connection>,
+    /// What goes on sending after the response began.
+    upload: Option<Upload>,
     slot: Slot,
     guard: UpstreamConnectionGuard,
     /// For the response's head.
@@ -89,9 +88,8 @@ struct Http1 {
     served: bool,
 }
 
-/// The task that moves a connection's bytes. Dropping it ends the connection at once: an upload
-/// that an early response cut short would otherwise neither end nor close (hyper#4176).
-struct Driver(Option<JoinHandle<()>>);
+/// A task that sends what is left of a request. Dropping it ends that at once.
+struct Upload(JoinHandle<()>);
 
 /// One HTTP/2 connection and the streams on it that have not ended.
 #[derive(Clone)]
@@ -125,49 +123,48 @@ impl Pool {
     }
 
     /// Sends a request on an idle connection, or a new one, and waits for the response's head.
-    /// `request` is taken when it is sent, and there again where nothing of it was.
+    /// `body` is taken when it is sent, and there again where nothing of it was.
     ///
     /// Cancel safety: a cancelled call closes the connection it had.
     pub async fn send(
         self: &Rc<Self>,
-        request: &mut Option<Box<Request<Body>>>,
+        outgoing: &Outgoing<'_>,
+        body: &mut Option<Body>,
         patience: Patience,
     ) -> Answered {
-        if let Some(connection) = self.checkout().await {
-            return connection.exchange(request, None, patience).await;
+        if let Some(connection) = self.checkout() {
+            return connection.exchange(outgoing, body, None, patience).await;
         }
         // Boxed, so that the future of the usual case stays small: it is moved for each request.
-        Box::pin(self.send_elsewhere(request, patience)).await
+        Box::pin(self.send_elsewhere(outgoing, body, patience)).await
     }
 
     /// On an HTTP/2 connection, or a new one of either kind.
     async fn send_elsewhere(
         self: &Rc<Self>,
-        request: &mut Option<Box<Request<Body>>>,
+        outgoing: &Outgoing<'_>,
+        body: &mut Option<Body>,
         patience: Patience,
     ) -> Answered {
         if let Some(connection) = self.checkout_http2() {
-            return connection.exchange(request, None, patience).await;
+            return connection.exchange(outgoing, body, None, patience).await;
         }
         let slot = match self.slot().await {
             Ok(Room::Slot(slot)) => slot,
             Ok(Room::Connection(connection)) => {
-                return connection.exchange(request, None, patience).await;
+                return connection.exchange(outgoing, body, None, patience).await;
             }
             Err(error) => return Err(Unanswered::connecting(error)),
         };
         let started = Instant::now();
         match self.connector.connect().await {
             Err(error) => Err(Unanswered::connecting(error)),
-            Ok(Sender::Http1 { sender, driver, heard }) => {
+            Ok(Sender::Http1(connection)) => {
                 let took = started.elapsed();
                 let guard = self.metrics.connected(took);
-                let driver = Driver(Some(driver));
-                let alarm = Alarm::default();
-                let served = false;
-                let connection =
-                    Box::new(Http1 { sender, driver, heard, slot, guard, alarm, served });
-                connection.exchange(request, Some(took), patience).await
+                let (alarm, upload, served) = (Alarm::default(), None, false);
+                let connection = Box::new(Http1 { connection, upload, slot, guard, alarm, served });
+                connection.exchange(outgoing, body, Some(took), patience).await
             }
             Ok(Sender::Http2(sender)) => {
                 let took = started.elapsed();
@@ -175,7 +172,7 @@ impl Pool {
                 let tls = self.connector.endpoint.tls;
                 let connection = Http2 { sender, streams: Rc::default(), tls, guard };
                 self.http2.borrow_mut().push(connection.clone());
-                connection.exchange(request, Some(took), patience).await
+                connection.exchange(outgoing, body, Some(took), patience).await
             }
         }
     }
@@ -183,7 +180,7 @@ impl Pool {
     /// Closes what is idle for too long or was closed by the endpoint.
     pub fn sweep(&self, now: Instant) {
         let (keep, expired) = self.idle.take().into_iter().partition(|entry: &Idle| {
-            !entry.connection.sender.is_closed()
+            entry.connection.connection.is_quiet()
                 && now.saturating_duration_since(entry.since) < self.limits.idle_timeout
         });
         self.idle.replace(keep);
@@ -196,14 +193,10 @@ impl Pool {
         (self.idle.borrow().len(), self.open.get() + self.http2.borrow().len())
     }
 
-    async fn checkout(&self) -> Option<Box<Http1>> {
+    fn checkout(&self) -> Option<Box<Http1>> {
         loop {
             let Idle { mut connection, .. } = self.idle.borrow_mut().pop()?;
-            // The driver may not have come round to ask for more since the last response ended,
-            // or may be about to notice that the endpoint closes.
-            let usable = connection.sender.is_ready()
-                || (!connection.sender.is_closed() && connection.sender.ready().await.is_ok());
-            if usable {
+            if connection.connection.is_quiet() {
                 connection.guard.set(ConnectionState::Active);
                 return Some(connection);
             }
@@ -237,7 +230,7 @@ impl Pool {
                 let error = Error::new(Kind::ConnectionLimitReached, Side::Upstream, detail);
                 return Err(error.unsent());
             }
-            if let Some(connection) = self.checkout().await {
+            if let Some(connection) = self.checkout() {
                 return Ok(Room::Connection(connection));
             }
         }
@@ -262,37 +255,31 @@ enum Room {
 impl Http1 {
     async fn exchange(
         mut self: Box<Self>,
-        request: &mut Option<Box<Request<Body>>>,
+        outgoing: &Outgoing<'_>,
+        body: &mut Option<Body>,
         connect: Option<Duration>,
         patience: Patience,
     ) -> Answered {
         let reused = std::mem::replace(&mut self.served, true);
-        let before = self.heard.bytes();
-        let Some(sending) = request.take() else { return Err(Unanswered::unsent()) };
-        let Http1 { sender, alarm, .. } = &mut *self;
-        // hyper's futures have room for the request: boxed, for those around them are moved.
-        // A body that can be made anew need not come back, and its answer takes less room.
-        let answered = if sending.body().is_replayable() {
-            let mut sent = Box::pin(sender.send_request(*sending));
-            patience.wait(alarm, sent.as_mut()).await
-        } else {
-            let mut sent = Box::pin(sender.try_send_request(*sending));
-            let answered = patience.wait(alarm, sent.as_mut()).await;
-            answered.map(|answer| {
-                answer.map_err(|mut failed| {
-                    *request = failed.take_message().map(Box::new);
-                    failed.into_error()
-                })
-            })
-        };
-        match answered {
-            Ok(Ok(response)) => {
-                Ok((response, Lease { held: Held::Http1(Some(self)), reused, connect }))
+        let Some(sending) = body.take() else { return Err(Unanswered::unsent()) };
+        let Http1 { connection, alarm, upload, .. } = &mut *self;
+        connection.begin(outgoing, sending);
+        match patience.wait(alarm, |cx| connection.poll_answer(cx)).await {
+            Ok(Ok(answer)) => {
+                if !connection.is_sent() {
+                    let connection = connection.clone();
+                    let rest = async move { connection.upload().await };
+                    *upload = Some(Upload(tokio::task::spawn_local(rest)));
+                }
+                Ok((answer, Lease { held: Held::Http1(Some(self)), reused, connect }))
             }
-            Ok(Err(error)) => {
-                let silent = self.heard.bytes() == before;
-                // Canceled is hyper's word for a request that it had not begun to send.
-                Err(Unanswered::failed(&error, error.is_canceled(), reused && silent))
+            Ok(Err(fault)) => {
+                let unsent = connection.is_untouched();
+                if unsent {
+                    *body = connection.take_body();
+                }
+                let silent = !connection.has_heard();
+                Err(Unanswered::faulty(fault, unsent, reused && silent))
             }
             Err(waited) => Err(Unanswered::silent(waited)),
         }
@@ -300,9 +287,10 @@ impl Http1 {
 
     fn give_back(mut self: Box<Self>, now: Instant) {
         let Some(pool) = self.slot.0.upgrade() else { return };
-        if self.sender.is_closed() || pool.idle.borrow().len() >= pool.limits.max_idle {
+        if !self.connection.rest() || pool.idle.borrow().len() >= pool.limits.max_idle {
             return;
         }
+        self.upload = None;
         self.guard.set(ConnectionState::Idle);
         pool.idle.borrow_mut().push(Idle { connection: self, since: now });
         pool.wake_one();
@@ -312,23 +300,32 @@ impl Http1 {
 impl Http2 {
     async fn exchange(
         mut self,
-        request: &mut Option<Box<Request<Body>>>,
+        outgoing: &Outgoing<'_>,
+        body: &mut Option<Body>,
         connect: Option<Duration>,
         patience: Patience,
     ) -> Answered {
         let reused = connect.is_none();
-        let Some(mut sending) = request.take() else { return Err(Unanswered::unsent()) };
-        absolute(&mut sending, self.tls);
+        let Some(sending) = body.take() else { return Err(Unanswered::unsent()) };
+        let request = outgoing.to_http2(sending, self.tls);
         self.streams.set(self.streams.get() + 1);
         let stream = OpenStream(self.streams.clone());
-        let mut sent = Box::pin(self.sender.try_send_request(*sending));
-        match patience.wait(&mut Alarm::default(), sent.as_mut()).await {
+        // hyper's futures have room for the request: boxed, for those around them are moved.
+        let mut sent = Box::pin(self.sender.try_send_request(request));
+        match patience.wait(&mut Alarm::default(), |cx| sent.as_mut().poll(cx)).await {
             Ok(Ok(response)) => {
-                Ok((response, Lease { held: Held::Http2(stream), reused, connect }))
+                let (parts, body) = response.into_parts();
+                let body = match body.is_end_stream() {
+                    true => Body::Empty,
+                    false => Body::Incoming(body, Side::Upstream),
+                };
+                let found = Found::in_response(&parts.headers);
+                let answer = Answer { parts, body, found };
+                Ok((answer, Lease { held: Held::Http2(stream), reused, connect }))
             }
             Ok(Err(mut failed)) => {
-                *request = failed.take_message().map(Box::new);
-                Err(Unanswered::failed(failed.error(), request.is_some(), reused))
+                *body = failed.take_message().map(|request| request.into_body());
+                Err(Unanswered::failed(failed.error(), body.is_some(), reused))
             }
             Err(waited) => Err(Unanswered::silent(waited)),
         }
@@ -337,15 +334,15 @@ impl Http2 {
 
 impl Patience {
     /// The answer, or how long it was waited for in vain.
-    async fn wait<F: Future>(
+    async fn wait<T>(
         &self,
         alarm: &mut Alarm,
-        mut sent: Pin<&mut F>,
-    ) -> Result<F::Output, Duration> {
+        mut answer: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Result<T, Duration> {
         let mut bytes = self.upload.as_ref().map_or(0, |upload| upload.bytes());
         alarm.set(self.sent + self.first_byte);
         poll_fn(|cx| {
-            if let Poll::Ready(answer) = sent.as_mut().poll(cx) {
+            if let Poll::Ready(answer) = answer(cx) {
                 return Poll::Ready(Ok(answer));
             }
             while alarm.poll(cx).is_ready() {
@@ -366,18 +363,6 @@ impl Patience {
     }
 }
 
-/// HTTP/2 has the authority in a pseudo-field (RFC 9113, 8.3.1), which hyper takes from the URI.
-pub(super) fn absolute(request: &mut Request<Body>, tls: bool) {
-    let Some(host) = request.headers_mut().remove(http::header::HOST) else { return };
-    let mut uri = request.uri().clone().into_parts();
-    uri.scheme = Some(if tls { Scheme::HTTPS } else { Scheme::HTTP });
-    uri.authority = Authority::try_from(host.as_bytes()).ok();
-    if let Ok(uri) = Uri::from_parts(uri) {
-        *request.uri_mut() = uri;
-    }
-    *request.version_mut() = Version::HTTP_2;
-}
-
 impl Lease {
     /// The exchange ended cleanly: both bodies were carried to their end.
     pub fn finish(mut self, now: Instant) {
@@ -388,28 +373,18 @@ impl Lease {
         }
     }
 
-    /// The connection became a tunnel (after a 101): it counts as open until the slot is dropped,
-    /// and its driver goes on until hyper hands the stream over.
-    pub fn into_tunnel(mut self) -> Option<Slot> {
+    /// The connection became a tunnel (after a 101): it counts as open until the slot is dropped.
+    /// `None` where an upload is still under way, or the connection is HTTP/2's.
+    pub fn into_tunnel(mut self) -> Option<(Slot, Tunnel)> {
         let Held::Http1(connection) = &mut self.held else { return None };
-        let Http1 { driver, slot, .. } = *connection.take()?;
-        driver.detach();
-        Some(slot)
+        let Http1 { connection, slot, .. } = *connection.take()?;
+        Some((slot, connection.into_tunnel()?))
     }
 }
 
-impl Driver {
-    /// Lets the task go on by itself.
-    fn detach(mut self) {
-        drop(self.0.take());
-    }
-}
-
-impl Drop for Driver {
+impl Drop for Upload {
     fn drop(&mut self) {
-        if let Some(task) = self.0.take() {
-            task.abort();
-        }
+        self.0.abort();
     }
 }
 

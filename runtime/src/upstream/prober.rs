@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::cluster::{Cluster, EndpointState};
 use super::connector::{Connector, Sender};
+use super::message::Outgoing;
 use crate::clock::Clock;
 use crate::config;
 use crate::health::{Check, Outcome, Transition};
@@ -113,27 +114,29 @@ async fn probe(
     state: &EndpointState,
     connector: &Connector,
 ) -> Result<(), String> {
-    let mut request = Request::new(Body::Empty);
+    let mut request = Request::new(());
     *request.uri_mut() = health.path.parse().map_err(|error| format!("{error}"))?;
-    let headers = request.headers_mut();
-    headers.insert(http::header::HOST, state.authority.clone());
-    headers.insert(http::header::USER_AGENT, http::HeaderValue::from_static("weir-health"));
+    let agent = http::HeaderValue::from_static("weir-health");
+    request.headers_mut().insert(http::header::USER_AGENT, agent);
+    let (head, ()) = request.into_parts();
+    let authority = &state.authority;
+    let outgoing = Outgoing { head: &head, host: None, authority, upgrade: None };
     let sender = connector.connect().await.map_err(|error| error.to_string())?;
     let answered = match sender {
-        Sender::Http1 { mut sender, driver, .. } => {
-            let answered = sender.send_request(request).await.map(|response| response.status());
-            driver.abort();
-            answered
+        Sender::Http1(connection) => {
+            let answered = connection.exchange(&outgoing, Body::Empty).await;
+            answered.map(|answer| answer.parts.status).map_err(|fault| fault.to_string())
         }
         Sender::Http2(mut sender) => {
-            super::pool::absolute(&mut request, connector.endpoint.tls);
-            sender.send_request(request).await.map(|response| response.status())
+            let request = outgoing.to_http2(Body::Empty, connector.endpoint.tls);
+            let answered = sender.send_request(request).await;
+            answered.map(|response| response.status()).map_err(|error| error.to_string())
         }
     };
     match answered {
         Ok(status) if well(status) => Ok(()),
         Ok(status) => Err(format!("status {}", status.as_u16())),
-        Err(error) => Err(error.to_string()),
+        Err(why) => Err(why),
     }
 }
 

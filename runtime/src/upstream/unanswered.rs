@@ -1,10 +1,11 @@
 //! A request that got no response, and whether it may be sent again.
 //!
-//! In: hyper's errors. Out: [`Unanswered`]: the proxy's own error, and what speaks for sending it
+//! In: faults of HTTP/1.1 connections, and hyper's errors of HTTP/2. Out: [`Unanswered`]: the proxy's own error, and what speaks for sending it
 //! again. Never: retries; `proxy::forward` does, by its budget.
 
 use std::time::Duration;
 
+use super::http1::Fault;
 use crate::error::{Error, Kind, Side};
 
 /// A request without a response.
@@ -28,9 +29,25 @@ impl Unanswered {
         Box::new(Unanswered { error, stale: false })
     }
 
-    /// The connection ended, or broke the protocol, instead of a response. `unsent`: before anything
-    /// of the request was sent.
-    pub(super) fn failed(error: &hyper::Error, unsent: bool, reused_in_silence: bool) -> Box<Self> {
+    /// An HTTP/1.1 connection ended, or broke the protocol, instead of a response. `unsent`: before
+    /// anything of the request was sent.
+    pub(super) fn faulty(fault: Fault, unsent: bool, reused_in_silence: bool) -> Box<Self> {
+        let kind = match &fault {
+            Fault::Closed | Fault::Io(_) => Kind::ConnectionTerminated,
+            Fault::TooLarge => Kind::HttpResponseHeaderSectionSize,
+            Fault::Malformed(_) => Kind::HttpProtocolError,
+            Fault::Body(own) => {
+                return Box::new(Unanswered { error: own.clone(), stale: false });
+            }
+        };
+        let ended = kind == Kind::ConnectionTerminated;
+        let mut error = Error::new(kind, Side::Upstream, fault.to_string());
+        error.retryable = unsent && ended;
+        Box::new(Unanswered { error, stale: reused_in_silence && ended })
+    }
+
+    /// The same of a stream of HTTP/2.
+    pub(super) fn failed(error: &hyper::Error, unsent: bool, reused: bool) -> Box<Self> {
         let mut detail = error.to_string();
         let mut cause = std::error::Error::source(error);
         while let Some(error) = cause {
@@ -53,7 +70,7 @@ impl Unanswered {
         let ended = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
         let io = std::error::Error::source(error)
             .is_some_and(|cause| cause.downcast_ref::<std::io::Error>().is_some());
-        Box::new(Unanswered { error: failure, stale: reused_in_silence && (ended || io) })
+        Box::new(Unanswered { error: failure, stale: reused && (ended || io) })
     }
 
     /// The endpoint took the request and did not answer in time.

@@ -1,0 +1,153 @@
+//! Heads: a request's as bytes, a response's from bytes (RFC 9112, 2 to 5).
+//!
+//! In: a request's head by reference; bytes of an endpoint. Out: bytes; a response's head and how
+//! long its body is. Never: passes on a response whose length two parsers could read differently.
+
+use std::mem::MaybeUninit;
+
+use bytes::{Buf, Bytes};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
+use http::response::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
+use httparse::{ParserConfig, Status};
+
+use super::Fault;
+use crate::http::framing;
+use crate::http::hop::{self, Found};
+use crate::upstream::message::Outgoing;
+
+/// Most field lines of a response.
+pub const MAX_FIELDS: usize = 100;
+/// Most bytes of a response's head.
+pub const MAX_BYTES: usize = 64 << 10;
+/// Room for the fields that are added to a response on its way.
+const ADDED: usize = 8;
+
+/// How a body's end is known (RFC 9112, 6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// Also where there is no body.
+    Known(u64),
+    Chunked,
+    UntilClose,
+    /// There is no message any more: another protocol begins.
+    Tunnel,
+}
+
+/// A response's head.
+#[derive(Debug)]
+pub struct Head {
+    pub parts: Parts,
+    pub found: Found,
+    pub length: Length,
+    /// The endpoint goes on with the connection after this.
+    pub persistent: bool,
+}
+
+/// Appends a request's head but for its last empty line. Gives the value of `Content-Length`.
+pub fn encode(into: &mut Vec<u8>, outgoing: &Outgoing<'_>) -> Option<u64> {
+    let Outgoing { head, host, authority, upgrade } = outgoing;
+    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+    // Of an empty path only the query is kept.
+    let root = if target.starts_with('?') { "/" } else { "" };
+    for piece in [head.method.as_str(), " ", root, target, " HTTP/1.1\r\n"] {
+        into.extend_from_slice(piece.as_bytes());
+    }
+    let (mut has_host, mut length) = (false, None);
+    for (name, value) in &head.headers {
+        let mut value = value;
+        if name == HOST {
+            if has_host {
+                continue;
+            }
+            has_host = true;
+            // An HTTP/1.0 client need not name a host.
+            value = host.unwrap_or(if value.is_empty() { authority } else { value });
+        } else if name == CONTENT_LENGTH {
+            length = value.to_str().ok().and_then(|value| value.parse().ok());
+        }
+        encode_field(into, name, value);
+    }
+    if !has_host {
+        encode_field(into, &HOST, host.unwrap_or(authority));
+    }
+    if let Some(protocol) = upgrade {
+        encode_field(into, &CONNECTION, &HeaderValue::from_static("upgrade"));
+        encode_field(into, &UPGRADE, protocol);
+    }
+    length
+}
+
+/// Appends a field line.
+pub fn encode_field(into: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
+    into.reserve(name.len() + value.len() + 4);
+    into.extend_from_slice(name);
+    into.extend_from_slice(b": ");
+    into.extend_from_slice(value);
+    into.extend_from_slice(b"\r\n");
+}
+
+/// Takes a response's head off `bytes`; `None` while it is not complete. Heads of interim responses
+/// come as any other.
+pub fn parse(bytes: &mut Bytes, to_head: bool) -> Result<Option<Head>, Fault> {
+    let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        bytes,
+        &mut fields,
+    );
+    let length = match parsed {
+        Ok(Status::Complete(length)) if length <= MAX_BYTES => length,
+        Ok(Status::Complete(_)) => return Err(Fault::TooLarge),
+        Ok(Status::Partial) if bytes.len() < MAX_BYTES => return Ok(None),
+        Ok(Status::Partial) | Err(httparse::Error::TooManyHeaders) => return Err(Fault::TooLarge),
+        Err(error) => return Err(Fault::Malformed(error.to_string())),
+    };
+    let mut headers = HeaderMap::with_capacity(response.headers.len() + ADDED);
+    for field in response.headers.iter() {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(malformed)?;
+        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(field.value));
+        headers.append(name, value.map_err(malformed)?);
+    }
+    let mut head = Response::new(());
+    *head.status_mut() =
+        StatusCode::from_u16(response.code.unwrap_or_default()).map_err(malformed)?;
+    *head.version_mut() = match response.version {
+        Some(0) => Version::HTTP_10,
+        _ => Version::HTTP_11,
+    };
+    *head.headers_mut() = headers;
+    let (parts, ()) = head.into_parts();
+    bytes.advance(length);
+    let found = Found::in_response(&parts.headers);
+    if let Some(why) = framing::ambiguous_response(&parts, found) {
+        return Err(Fault::Malformed(why.to_owned()));
+    }
+    let length = body_length(&parts, found, to_head)?;
+    let persistent = hop::is_persistent(&parts.headers, parts.version, found);
+    Ok(Some(Head { parts, found, length, persistent }))
+}
+
+/// How long the body is, of a head that is not ambiguous (RFC 9112, 6.3).
+fn body_length(parts: &Parts, found: Found, to_head: bool) -> Result<Length, Fault> {
+    let status = parts.status;
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(Length::Tunnel);
+    }
+    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if to_head || bodiless || status.is_informational() {
+        return Ok(Length::Known(0));
+    }
+    if found.has_transfer_encoding() {
+        return Ok(Length::Chunked);
+    }
+    let Some(length) = parts.headers.get(CONTENT_LENGTH) else { return Ok(Length::UntilClose) };
+    let length = length.to_str().ok().and_then(|length| length.trim().parse().ok());
+    length.map(Length::Known).ok_or_else(|| malformed("the Content-Length is too large"))
+}
+
+fn malformed(error: impl std::fmt::Display) -> Fault {
+    Fault::Malformed(error.to_string())
+}
