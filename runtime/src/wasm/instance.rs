@@ -27,7 +27,7 @@ use crate::telemetry::metrics::InstanceGuard;
 
 /// CPU time that `describe` and `configure` may take. More than a hook's: they may parse large
 /// tables, and run where no request waits, except once after a trap.
-const SET_UP_LIMIT: Duration = Duration::from_secs(1);
+pub(super) const SET_UP_LIMIT: Duration = Duration::from_secs(1);
 
 /// How instances of a plugin are made.
 pub struct Template {

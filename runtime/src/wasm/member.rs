@@ -50,7 +50,7 @@ type Opened = (Box<Exchange>, Result<Option<OpenTransform>, Fault>);
 impl LoadedPlugin {
     /// The plugin as a chain member of the calling worker.
     pub fn member(self: &Arc<Self>, prepared: PreparedInstance) -> Rc<dyn Middleware> {
-        let pulse = self.ticker.pulse();
+        let pulse = self.ticker.pulse(self.template.limit);
         let desk = Arc::new(Desk {
             plugin: self.clone(),
             pulse,

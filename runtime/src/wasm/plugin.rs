@@ -17,7 +17,7 @@ use super::cache::{Cache, Loaded, Origin};
 use super::engine::engine;
 use super::fault::Fault;
 use super::host;
-use super::instance::{Instance, Template};
+use super::instance::{Instance, SET_UP_LIMIT, Template};
 use super::problem::{PluginProblem, Problem};
 use super::schema;
 use super::shared::Registry;
@@ -145,7 +145,7 @@ impl Host {
         let failed = |what: String| of(Problem::component(what));
         let template = self.template(&plugin, &component);
         let template = template.map_err(|error| failed(format!("{error:#}")))?;
-        let pulse = self.ticker.pulse();
+        let pulse = self.ticker.pulse(SET_UP_LIMIT);
         let described = template.instantiate(&pulse).and_then(|mut made| made.describe(&pulse));
         let about =
             described.map_err(|fault| failed(format!("{}: {}", fault.reason, fault.detail)))?;
@@ -217,7 +217,7 @@ impl Host {
                     .hint("rebuild it against weir:plugin@0.1.0"),
             ]
         })?;
-        let pulse = self.ticker.pulse();
+        let pulse = self.ticker.pulse(SET_UP_LIMIT);
         let unusable = |step: &str| {
             let step = step.to_owned();
             move |fault: Fault| {
@@ -309,7 +309,7 @@ impl LoadedPlugin {
         if let Some(first) = first {
             return Ok(PreparedInstance(first));
         }
-        self.instance(&self.ticker.pulse()).map(PreparedInstance).map_err(|fault| {
+        self.instance(&self.ticker.pulse(SET_UP_LIMIT)).map(PreparedInstance).map_err(|fault| {
             Problem::component(format!("no instance ({}): {}", fault.reason, fault.detail))
                 .of(&self.name)
         })

@@ -1,8 +1,8 @@
-//! The clock hand of deadlines: moves the engine's epoch each millisecond while guests run.
+//! The clock hand of deadlines: moves the engine's epoch while guests run.
 //!
 //! In: [`Pulse`]s, one for each plugin and worker, which say whether a guest runs right now. Out:
-//! `Engine::increment_epoch`. Never: wakes an idle machine; after [`QUIET_TICKS`] without a running
-//! guest the thread parks until the next call.
+//! `Engine::increment_epoch`. Never: wakes an idle machine; after [`QUIET`] without a call
+//! the thread parks until the next one.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -11,10 +11,17 @@ use std::time::Duration;
 
 use wasmtime::{Engine, EngineWeak};
 
-/// Length of a tick: how often the CPU time of a call that lasts is looked at.
+/// Length of a tick while a guest was seen to run: how often the CPU time of a call that lasts is
+/// looked at.
 const TICK: Duration = Duration::from_millis(1);
-/// Ticks without a running guest after which the thread parks.
-const QUIET_TICKS: u32 = 100;
+/// Longest tick otherwise. Waking a thread costs more than many a call, and nearly all are over
+/// before any tick.
+const LONG_TICK: Duration = Duration::from_millis(5);
+/// How many ticks fit into the shortest deadline at least, so that a call that is over it is met in
+/// time.
+const TICKS_PER_DEADLINE: u32 = 4;
+/// Time without a call after which the thread parks.
+const QUIET: Duration = Duration::from_millis(100);
 
 /// The thread that ticks. Ends with the engine, or when this is dropped.
 #[derive(Debug)]
@@ -30,6 +37,8 @@ pub struct Pulse {
     running: AtomicBool,
     /// Set at each call, cleared by the ticker: short calls between two looks count as well.
     beaten: AtomicBool,
+    /// How long its calls may run.
+    deadline: Duration,
     shared: Arc<Shared>,
     thread: Thread,
 }
@@ -37,6 +46,17 @@ pub struct Pulse {
 /// A guest runs as long as this lives.
 #[derive(Debug)]
 pub struct Beat<'a>(&'a Pulse);
+
+/// What a look at all pulses finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Look {
+    /// A guest runs now.
+    running: bool,
+    /// A guest runs now, or has run since the last look.
+    active: bool,
+    /// Of all that could run.
+    shortest_deadline: Duration,
+}
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -59,11 +79,12 @@ impl Ticker {
         Ok(Ticker { shared, thread: handle.thread().clone() })
     }
 
-    /// One more caller.
-    pub fn pulse(&self) -> Arc<Pulse> {
+    /// One more caller, whose calls may take as long as `deadline`.
+    pub fn pulse(&self, deadline: Duration) -> Arc<Pulse> {
         let pulse = Arc::new(Pulse {
             running: AtomicBool::new(false),
             beaten: AtomicBool::new(false),
+            deadline,
             shared: self.shared.clone(),
             thread: self.thread.clone(),
         });
@@ -102,39 +123,57 @@ impl Drop for Beat<'_> {
     }
 }
 
+impl Look {
+    /// When to look again.
+    fn tick(self) -> Duration {
+        match self.running {
+            true => TICK,
+            false => (self.shortest_deadline / TICKS_PER_DEADLINE).clamp(TICK, LONG_TICK),
+        }
+    }
+}
+
 impl Shared {
-    /// Whether a guest runs now or has run since the last look.
-    fn is_active(&self) -> bool {
+    fn look(&self) -> Look {
+        let nobody = Look { running: false, active: false, shortest_deadline: Duration::MAX };
         let pulses = self.pulses.lock().unwrap_or_else(PoisonError::into_inner);
-        pulses.iter().filter_map(Weak::upgrade).fold(false, |active, pulse| {
+        pulses.iter().filter_map(Weak::upgrade).fold(nobody, |look, pulse| {
             let beaten = pulse.beaten.swap(false, Ordering::Relaxed);
-            active || beaten || pulse.running.load(Ordering::Relaxed)
+            let running = pulse.running.load(Ordering::Relaxed);
+            Look {
+                running: look.running || running,
+                active: look.active || beaten || running,
+                shortest_deadline: look.shortest_deadline.min(pulse.deadline),
+            }
         })
     }
 }
 
 fn run(engine: &EngineWeak, shared: &Shared) {
-    let mut quiet = 0;
+    let mut quiet = Duration::ZERO;
+    let mut tick = TICK;
     while !shared.stopped.load(Ordering::Relaxed) {
-        std::thread::sleep(TICK);
+        std::thread::sleep(tick);
         let Some(engine) = engine.upgrade() else {
             return;
         };
         engine.increment_epoch();
         drop(engine);
-        quiet = if shared.is_active() { 0 } else { quiet + 1 };
-        if quiet < QUIET_TICKS {
+        let look = shared.look();
+        quiet = if look.active { Duration::ZERO } else { quiet + tick };
+        tick = look.tick();
+        if quiet < QUIET {
             continue;
         }
         shared.parked.store(true, Ordering::Relaxed);
         std::thread::sleep(TICK);
-        if !shared.is_active() && !shared.stopped.load(Ordering::Relaxed) {
+        if !shared.look().active && !shared.stopped.load(Ordering::Relaxed) {
             // An unpark that came since the store above makes this return at once. The bound is
             // there only so that the thread notices an engine that is gone.
             std::thread::park_timeout(Duration::from_secs(60));
         }
         shared.parked.store(false, Ordering::Relaxed);
-        quiet = 0;
+        (quiet, tick) = (Duration::ZERO, TICK);
     }
 }
 
