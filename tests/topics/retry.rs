@@ -181,8 +181,19 @@ fn with_every_endpoint_down_the_answer_says_why() {
     }
 }
 
-/// An HTTP/2 endpoint, frame by frame: refuses the first stream of its life and answers the others.
-fn refusing_the_first_stream() -> (Origin, Arc<AtomicUsize>) {
+/// RST_STREAM with REFUSED_STREAM, for the stream of this id.
+fn refusal(id: [u8; 4]) -> Vec<u8> {
+    [&[0, 0, 4, 3, 0][..], &id, &[0, 0, 0, 7]].concat()
+}
+
+/// GOAWAY without an error: no stream was looked at, and none will be.
+fn going_away(_: [u8; 4]) -> Vec<u8> {
+    [&[0, 0, 8, 7, 0][..], &[0; 4], &[0; 4], &[0; 4]].concat()
+}
+
+/// An HTTP/2 endpoint, frame by frame: meets the first stream of its life with `refusal` and
+/// answers the others.
+fn refusing_the_first_stream(refusal: fn([u8; 4]) -> Vec<u8>) -> (Origin, Arc<AtomicUsize>) {
     const SETTINGS: u8 = 4;
     const HEADERS: u8 = 1;
     let streams = Arc::new(AtomicUsize::new(0));
@@ -214,8 +225,7 @@ fn refusing_the_first_stream() -> (Origin, Arc<AtomicUsize>) {
                     answer = vec![0, 0, 0, SETTINGS, 1, 0, 0, 0, 0];
                 } else if kind == HEADERS {
                     if streams.fetch_add(1, Ordering::Relaxed) == 0 {
-                        // RST_STREAM with REFUSED_STREAM.
-                        answer = [&[0, 0, 4, 3, 0][..], &id, &[0, 0, 0, 7]].concat();
+                        answer = refusal(id);
                     } else {
                         // `:status: 200` of HPACK's static table, END_HEADERS and END_STREAM.
                         answer = [&[0, 0, 1, HEADERS, 5][..], &id, &[0x88]].concat();
@@ -229,18 +239,20 @@ fn refusing_the_first_stream() -> (Origin, Arc<AtomicUsize>) {
 
 #[test]
 fn a_refused_stream_is_sent_again_whatever_its_method() {
-    for (method, body, status, times) in
-        [("GET", "", 200, 2), ("POST", "", 200, 2), ("POST", "x=1", 502, 1)]
-    {
-        let (origin, streams) = refusing_the_first_stream();
-        let proxy = Setup::to(&origin).upstream("protocol = \"http2\"").start();
-        let mut client = RawClient::connect(proxy.address("web"));
-        let length = body.len();
-        client.send(
-            format!("{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}")
-                .as_bytes(),
-        );
-        assert_eq!(client.answer().status, status, "{method} {body}");
-        assert_eq!(streams.load(Ordering::Relaxed), times, "{method} {body}");
+    for refusal in [refusal, going_away] {
+        for (method, body, status, times) in
+            [("GET", "", 200, 2), ("POST", "", 200, 2), ("POST", "x=1", 502, 1)]
+        {
+            let (origin, streams) = refusing_the_first_stream(refusal);
+            let proxy = Setup::to(&origin).upstream("protocol = \"http2\"").start();
+            let mut client = RawClient::connect(proxy.address("web"));
+            let length = body.len();
+            client.send(
+                format!("{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}")
+                    .as_bytes(),
+            );
+            assert_eq!(client.answer().status, status, "{method} {body}");
+            assert_eq!(streams.load(Ordering::Relaxed), times, "{method} {body}");
+        }
     }
 }

@@ -81,11 +81,15 @@ impl Unanswered {
     }
 }
 
-/// The endpoint did nothing with the stream, and says so (RFC 9113, 8.7).
+/// The endpoint did nothing with the stream, and says so (RFC 9113, 8.7): by a RST_STREAM, or by a
+/// GOAWAY without an error whose last stream is an earlier one. Of other streams the parser lets
+/// nobody know of the GOAWAY.
 fn is_refused(error: &hyper::Error) -> bool {
     let cause = std::error::Error::source(error);
     cause.and_then(|cause| cause.downcast_ref::<h2::Error>()).is_some_and(|error| {
-        error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM)
+        let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        let left = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+        error.is_remote() && (refused || left)
     })
 }
 
