@@ -4,6 +4,7 @@
 //! wrong. Never: prints a backtrace; errors go to stderr, one each line of thought.
 
 pub mod demo;
+mod open_files;
 mod plugin;
 mod proxy;
 
@@ -81,6 +82,7 @@ fn run(options: Options) -> ExitCode {
         Ok(guard) => guard,
         Err(error) => return failed(&StartError::System(error.to_string())),
     };
+    open_files::raise();
     let running = match server::start(options) {
         Ok(running) => running,
         Err(error) => return failed(&error),
