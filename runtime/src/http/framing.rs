@@ -15,7 +15,7 @@ mod violation;
 use memchr::memchr3;
 
 use self::head::Head;
-pub use self::response::ambiguous_response;
+pub use self::response::{BodyLength, response_length};
 pub use self::violation::Violation;
 
 /// Limits of a head, or of a trailer section.

@@ -73,6 +73,10 @@ impl Found {
         self.has(Found::VIA)
     }
 
+    pub fn has_connection(self) -> bool {
+        self.has(Found::CONNECTION)
+    }
+
     pub fn has_transfer_encoding(self) -> bool {
         self.has(Found::TRANSFER_ENCODING)
     }

@@ -1,48 +1,77 @@
-//! What the head of a response says of its length, beyond what the parser refuses.
+//! How long the body of an HTTP/1 response is (RFC 9112, 6.3).
 //!
-//! In: a response's head as hyper read it. Out: nothing, or why two parsers could read two bodies
-//! (RFC 9112, 6.3). Never: judges HTTP/2, whose frames carry the length.
+//! In: a response's head. Out: its body's length, or why two parsers could read two bodies. Never:
+//! guesses; a response that says two things, or one that nobody understands, is no response.
 
-use http::Version;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::response::Parts;
+use http::{StatusCode, Version};
 
 use crate::http::hop::Found;
 
-/// Why the response must not be passed on.
+/// How the end of a response's body is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyLength {
+    /// In bytes; also where there is no body.
+    Known(u64),
+    Chunked,
+    UntilClose,
+    /// There is no message any more: another protocol begins.
+    Tunnel,
+}
+
+/// The length of a response's body, `to_head` if HEAD was asked. `found` is what
+/// [`Found::in_response`] met in the same fields.
 ///
-/// hyper reads a response with both fields, and one whose codings merely end in `chunked`; passed
-/// on, the first would keep a length that is not its body's, and the second lose a coding. `found`
-/// is what [`Found::in_response`] met in the same fields.
-pub fn ambiguous_response(parts: &Parts, found: Found) -> Option<&'static str> {
-    if parts.version > Version::HTTP_11 {
-        return None;
+/// # Errors
+/// Why the response must not be passed on, whatever its status: with both fields it would keep a
+/// length that is not its body's, and with codings that merely end in `chunked` lose one.
+pub fn response_length(
+    parts: &Parts,
+    found: Found,
+    to_head: bool,
+) -> Result<BodyLength, &'static str> {
+    let declared = declared_length(parts, found)?;
+    let status = parts.status;
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(BodyLength::Tunnel);
     }
+    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if to_head || bodiless || status.is_informational() {
+        return Ok(BodyLength::Known(0));
+    }
+    Ok(declared)
+}
+
+/// What the fields say.
+fn declared_length(parts: &Parts, found: Found) -> Result<BodyLength, &'static str> {
     let mut lengths = parts.headers.get_all(CONTENT_LENGTH).iter();
-    let mut codings = match found.has_transfer_encoding() {
-        true => Some(parts.headers.get_all(TRANSFER_ENCODING).iter()),
-        false => None,
-    }
-    .into_iter()
-    .flatten();
-    if let Some(coding) = codings.next() {
+    if found.has_transfer_encoding() {
+        let mut codings = parts.headers.get_all(TRANSFER_ENCODING).iter();
+        let chunked = codings
+            .next()
+            .is_some_and(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
         return match (codings.next(), lengths.next()) {
-            (Some(_), _) => Some("the response has more than one Transfer-Encoding"),
-            (_, Some(_)) => Some("the response has both Content-Length and Transfer-Encoding"),
+            (Some(_), _) => Err("the response has more than one Transfer-Encoding"),
+            (_, Some(_)) => Err("the response has both Content-Length and Transfer-Encoding"),
             _ if parts.version < Version::HTTP_11 => {
-                Some("the response has Transfer-Encoding in HTTP/1.0")
+                Err("the response has Transfer-Encoding in HTTP/1.0")
             }
-            _ if coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") => None,
-            _ => Some("the response's Transfer-Encoding is not \"chunked\""),
+            _ if chunked => Ok(BodyLength::Chunked),
+            _ => Err("the response's Transfer-Encoding is not \"chunked\""),
         };
     }
-    let length = lengths.next()?;
+    let Some(length) = lengths.next() else { return Ok(BodyLength::UntilClose) };
     if lengths.next().is_some() {
-        return Some("the response has more than one Content-Length");
+        return Err("the response has more than one Content-Length");
     }
+    // Digits only: the parser of numbers would take a sign.
     let digits = length.as_bytes().trim_ascii();
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return Some("the response's Content-Length is not a decimal number");
+    let digits = std::str::from_utf8(digits).unwrap_or_default();
+    match digits.parse() {
+        Ok(length) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Ok(BodyLength::Known(length))
+        }
+        _ => Err("the response's Content-Length is not a decimal number of at most 64 bits"),
     }
-    None
 }

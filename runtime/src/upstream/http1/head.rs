@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use httparse::{ParserConfig, Status};
 
 use super::Fault;
-use crate::http::framing;
+use crate::http::framing::{self, BodyLength};
 use crate::http::hop::{self, Found};
 use crate::upstream::message::Outgoing;
 
@@ -23,25 +23,31 @@ pub const MAX_BYTES: usize = 64 << 10;
 /// Room for the fields that are added to a response on its way.
 const ADDED: usize = 8;
 
-/// How a body's end is known (RFC 9112, 6.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Length {
-    /// Also where there is no body.
-    Known(u64),
-    Chunked,
-    UntilClose,
-    /// There is no message any more: another protocol begins.
-    Tunnel,
-}
-
 /// A response's head.
 #[derive(Debug)]
 pub struct Head {
     pub parts: Parts,
     pub found: Found,
-    pub length: Length,
+    pub length: BodyLength,
     /// The endpoint goes on with the connection after this.
     pub persistent: bool,
+}
+
+/// What `Connection` nearly always says.
+#[derive(Clone, Copy)]
+enum Usual {
+    KeepAlive,
+    Close,
+}
+
+impl Usual {
+    fn of(value: &[u8]) -> Option<Usual> {
+        match value {
+            value if value.eq_ignore_ascii_case(b"keep-alive") => Some(Usual::KeepAlive),
+            value if value.eq_ignore_ascii_case(b"close") => Some(Usual::Close),
+            _ => None,
+        }
+    }
 }
 
 /// Appends a request's head but for its last empty line. Gives the value of `Content-Length`.
@@ -106,8 +112,16 @@ pub fn parse(bytes: &mut Bytes, to_head: bool) -> Result<Option<Head>, Fault> {
         Err(error) => return Err(Fault::Malformed(error.to_string())),
     };
     let mut headers = HeaderMap::with_capacity(response.headers.len() + ADDED);
+    let mut usual = None;
     for field in response.headers.iter() {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(malformed)?;
+        // It would only be taken out again. Anything else that it says is for others to judge.
+        if name == CONNECTION && usual.is_none() {
+            usual = Usual::of(field.value);
+            if usual.is_some() {
+                continue;
+            }
+        }
         let value = HeaderValue::from_maybe_shared(bytes.slice_ref(field.value));
         headers.append(name, value.map_err(malformed)?);
     }
@@ -122,30 +136,15 @@ pub fn parse(bytes: &mut Bytes, to_head: bool) -> Result<Option<Head>, Fault> {
     let (parts, ()) = head.into_parts();
     bytes.advance(length);
     let found = Found::in_response(&parts.headers);
-    if let Some(why) = framing::ambiguous_response(&parts, found) {
-        return Err(Fault::Malformed(why.to_owned()));
-    }
-    let length = body_length(&parts, found, to_head)?;
-    let persistent = hop::is_persistent(&parts.headers, parts.version, found);
+    let length = framing::response_length(&parts, found, to_head).map_err(malformed)?;
+    let persistent = match (usual, parts.version) {
+        (Some(Usual::Close), _) => false,
+        (Some(Usual::KeepAlive), _) if !found.has_connection() => true,
+        (Some(Usual::KeepAlive) | None, version) => {
+            hop::is_persistent(&parts.headers, version, found)
+        }
+    };
     Ok(Some(Head { parts, found, length, persistent }))
-}
-
-/// How long the body is, of a head that is not ambiguous (RFC 9112, 6.3).
-fn body_length(parts: &Parts, found: Found, to_head: bool) -> Result<Length, Fault> {
-    let status = parts.status;
-    if status == StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(Length::Tunnel);
-    }
-    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    if to_head || bodiless || status.is_informational() {
-        return Ok(Length::Known(0));
-    }
-    if found.has_transfer_encoding() {
-        return Ok(Length::Chunked);
-    }
-    let Some(length) = parts.headers.get(CONTENT_LENGTH) else { return Ok(Length::UntilClose) };
-    let length = length.to_str().ok().and_then(|length| length.trim().parse().ok());
-    length.map(Length::Known).ok_or_else(|| malformed("the Content-Length is too large"))
 }
 
 fn malformed(error: impl std::fmt::Display) -> Fault {

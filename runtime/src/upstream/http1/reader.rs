@@ -16,8 +16,9 @@ use tokio::io::AsyncReadExt;
 
 use super::Fault;
 use super::chunked::{Chunked, Decoded};
-use super::head::{self, Head, Length};
+use super::head::{self, Head};
 use super::transport::Transport;
+use crate::http::framing::BodyLength;
 use crate::http::hop::Found;
 
 /// Room for one read at first, and at most: it doubles while reads fill it.
@@ -236,14 +237,14 @@ impl Reader {
     fn receive(&mut self, head: Head) -> (Parts, Found) {
         self.persistent = head.persistent;
         self.place = match head.length {
-            Length::Known(0) => Place::End,
-            Length::Known(length) => Place::Known(length),
-            Length::Chunked => Place::Chunked(Chunked::new()),
-            Length::UntilClose => {
+            BodyLength::Known(0) => Place::End,
+            BodyLength::Known(length) => Place::Known(length),
+            BodyLength::Chunked => Place::Chunked(Chunked::new()),
+            BodyLength::UntilClose => {
                 self.persistent = false;
                 Place::UntilClose
             }
-            Length::Tunnel => Place::Tunnel,
+            BodyLength::Tunnel => Place::Tunnel,
         };
         (head.parts, head.found)
     }

@@ -118,6 +118,27 @@ const CLEAR: &[(&str, Method, &str, &str, bool)] = &[
         "hi",
         false,
     ),
+    (
+        "two minds",
+        Method::GET,
+        "HTTP/1.1 200 OK\r\nconnection: keep-alive\r\nconnection: close\r\ncontent-length: 2\r\n\r\nhi",
+        "hi",
+        false,
+    ),
+    (
+        "close in a list",
+        Method::GET,
+        "HTTP/1.1 200 OK\r\nconnection: x-a, close\r\ncontent-length: 2\r\n\r\nhi",
+        "hi",
+        false,
+    ),
+    (
+        "a field of this hop",
+        Method::GET,
+        "HTTP/1.1 200 OK\r\nconnection: x-a\r\nx-a: b\r\ncontent-length: 2\r\n\r\nhi",
+        "hi",
+        true,
+    ),
     ("HTTP/1.0", Method::GET, "HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nhi", "hi", false),
     (
         "HTTP/1.0 that stays",
