@@ -47,6 +47,8 @@ pub fn exchange() -> Box<Exchange> {
         started: Instant::now(),
         request,
         request_body: Body::Empty,
+        upload: None,
+        body_limit: u64::MAX,
         response: None,
         response_body: Body::Empty,
         client: Arc::new(Client::default()),

@@ -1,9 +1,9 @@
 //! Refuses requests whose body is too long.
 //!
-//! In: the `content-length`, or the bytes as they stream where there is none. Out: 413 up front,
-//! or a body that is cut off. Never: buffers; a chunk goes on as it came.
+//! In: the `content-length`. Out: 413 up front, or a limit that the proxy holds the body to as it
+//! streams. Never: sees a byte of a body.
 
-use weir_sdk::{Plugin, Reply, Request, Result, Size, Transform, Verdict, bail};
+use weir_sdk::{Plugin, Reply, Request, Result, Size, Verdict};
 
 #[cfg(test)]
 mod tests;
@@ -12,12 +12,6 @@ mod tests;
 #[weir_sdk::config]
 struct BodyLimit {
     /// The most bytes a request's body may have, such as "1MiB". "0B" allows no body.
-    limit: Size,
-}
-
-/// Counts a body that does not say how long it is.
-struct Counter {
-    left: u64,
     limit: Size,
 }
 
@@ -30,18 +24,12 @@ impl Plugin for BodyLimit {
     }
 
     fn on_request(&self, request: &mut Request) -> Result<Verdict> {
-        match length(request) {
-            Some(length) if length > self.limit.bytes() => Ok(self.too_large().into()),
-            _ => Ok(Verdict::Forward),
+        if length(request).is_some_and(|length| length > self.limit.bytes()) {
+            return Ok(self.too_large().into());
         }
-    }
-
-    fn on_request_body(&self, request: &Request) -> Option<Box<dyn Transform>> {
-        // The proxy holds a peer to the length it announced: such a body needs no counting.
-        if length(request).is_some() {
-            return None;
-        }
-        Some(Box::new(Counter { left: self.limit.bytes(), limit: self.limit }))
+        // Without a length, or where another plugin puts a longer body in its place.
+        request.limit_body(self.limit.bytes());
+        Ok(Verdict::Forward)
     }
 }
 
@@ -49,16 +37,6 @@ impl BodyLimit {
     fn too_large(&self) -> Reply {
         let detail = format!("the body may have at most {}", self.limit);
         Reply::problem(413, "Content Too Large", &detail)
-    }
-}
-
-impl Transform for Counter {
-    fn push(&mut self, chunk: Vec<u8>) -> Result<Vec<u8>> {
-        match self.left.checked_sub(chunk.len() as u64) {
-            Some(left) => self.left = left,
-            None => bail!("the request's body is longer than {}", self.limit),
-        }
-        Ok(chunk)
     }
 }
 

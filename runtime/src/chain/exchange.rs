@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use crate::http::{Body, Client};
+use crate::http::{Body, Client, UploadState};
 
 /// The attribute that is always there: the proxy's own identifier until a plugin sets another.
 const REQUEST_ID: &str = "request.id";
@@ -29,6 +29,10 @@ pub struct Exchange {
     /// The request's head. `uri` is path and query alone; the authority is the `host` field.
     pub request: http::request::Parts,
     pub request_body: Body,
+    /// How far the client's body came; none where there is none.
+    pub upload: Option<Arc<UploadState>>,
+    /// The most bytes that may be sent on as the request's body.
+    pub body_limit: u64,
     /// The response's head, from the first response hook on.
     pub response: Option<http::response::Parts>,
     pub response_body: Body,

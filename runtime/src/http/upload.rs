@@ -9,18 +9,43 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::error::Error;
 
 /// Progress of a request's body, shared by its reader and whoever waits for the response.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct UploadState {
     bytes: AtomicU64,
+    /// The most bytes it may have.
+    limit: AtomicU64,
     pending: AtomicBool,
     starved: AtomicBool,
     failure: OnceLock<Error>,
+}
+
+impl Default for UploadState {
+    fn default() -> Self {
+        UploadState {
+            bytes: AtomicU64::new(0),
+            limit: AtomicU64::new(u64::MAX),
+            pending: AtomicBool::new(false),
+            starved: AtomicBool::new(false),
+            failure: OnceLock::new(),
+        }
+    }
 }
 
 impl UploadState {
     /// There is a body, and its end was not reached yet.
     pub fn begin(&self) {
         self.pending.store(true, Ordering::Relaxed);
+    }
+
+    /// It may have at most so many bytes. Of several limits the lowest counts.
+    pub fn limit(&self, bytes: u64) {
+        self.limit.fetch_min(bytes, Ordering::Relaxed);
+    }
+
+    /// The limit, where `bytes` are more than it allows.
+    pub fn exceeded_by(&self, bytes: u64) -> Option<u64> {
+        let limit = self.limit.load(Ordering::Relaxed);
+        (bytes > limit).then_some(limit)
     }
 
     /// More of it was read. Gives the sum.

@@ -14,7 +14,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
-use super::body::Upload;
+use super::body::{Upload, too_long};
 use super::completion::Completion;
 use super::upgrade::Upgrade;
 use super::worker::{Connection, Listener};
@@ -96,7 +96,7 @@ fn prepare(
     if let Some(limit) = listener.limits.body_limit
         && body.size_hint().lower() > limit
     {
-        return Err(Error::request(413, format!("the body is longer than {limit} bytes")));
+        return Err(too_long(limit));
     }
     Ok(client)
 }
@@ -122,13 +122,18 @@ fn begin(
         let state = completion.upload.insert(Arc::default()).clone();
         let limits = &listener.limits;
         let activity = connection.activity.clone();
-        Upload::new(body, limits.body_limit, limits.body_timeout, state, activity).into_body()
+        if let Some(limit) = limits.body_limit {
+            state.limit(limit);
+        }
+        Upload::new(body, limits.body_timeout, state, activity).into_body()
     };
     Box::new(Exchange {
         id: completion.id,
         started: completion.started,
         request,
         request_body,
+        upload: completion.upload.clone(),
+        body_limit: u64::MAX,
         response: None,
         response_body: Body::Empty,
         client,

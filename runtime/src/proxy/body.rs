@@ -21,7 +21,6 @@ use crate::net::Activity;
 /// The request's body on its way from the client.
 pub struct Upload {
     body: Body,
-    limit: Option<u64>,
     idle: IdleTimer,
     state: Arc<UploadState>,
     activity: Arc<Activity>,
@@ -45,13 +44,12 @@ struct IdleTimer {
 impl Upload {
     pub fn new(
         body: Body,
-        limit: Option<u64>,
         idle: Duration,
         state: Arc<UploadState>,
         activity: Arc<Activity>,
     ) -> Upload {
         state.begin();
-        Upload { body, limit, idle: IdleTimer::new(idle), state, activity }
+        Upload { body, idle: IdleTimer::new(idle), state, activity }
     }
 
     fn ended(&self) {
@@ -99,14 +97,12 @@ impl HttpBody for Upload {
         };
         if let Some(data) = frame.data_ref() {
             let sum = this.state.add(data.len() as u64);
-            if let Some(limit) = this.limit
-                && sum > limit
-            {
-                let detail = format!("the body is longer than {limit} bytes");
-                return this.broken(Error::request(413, detail));
+            if let Some(limit) = this.state.exceeded_by(sum) {
+                return this.broken(too_long(limit));
             }
         }
-        if this.body.is_end_stream() {
+        // Nothing comes after trailers, and nobody asks.
+        if frame.is_trailers() || this.body.is_end_stream() {
             this.ended();
         }
         Poll::Ready(Some(Ok(frame)))
@@ -119,6 +115,11 @@ impl HttpBody for Upload {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+/// What a client is told whose body is longer than `limit` bytes.
+pub fn too_long(limit: u64) -> Error {
+    Error::request(413, format!("the body is longer than {limit} bytes"))
 }
 
 impl ResponseBody {

@@ -10,6 +10,7 @@ use http::header::{HeaderValue, UPGRADE};
 use http::{Method, StatusCode};
 use http_body::Body as _;
 
+use super::body::too_long;
 use super::completion::Completion;
 use super::transform;
 use super::worker::Route;
@@ -29,6 +30,10 @@ pub async fn forward(
     mut sent: Option<Instant>,
     completion: &mut Completion,
 ) -> Result<(), Box<Error>> {
+    // What announces its length, or is here as a whole, need not be read to be refused.
+    if exchange.request_body.size_hint().lower() > exchange.body_limit {
+        return Err(Box::new(too_long(exchange.body_limit)));
+    }
     let body = outgoing_body(exchange, transforms);
     let Some(upstream) = route.choose() else {
         let error = Error::new(

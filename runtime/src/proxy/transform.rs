@@ -16,10 +16,16 @@ use crate::chain::{Failure, Transforms};
 use crate::error::{Error, Kind, Side};
 use crate::http::Body;
 
+/// Most bytes of what came that the transforms are given at once: their deadline is that of a
+/// hook, however fast a peer sends.
+const MAX_CHUNK: usize = 64 << 10;
+
 /// A body behind transforms.
 struct Rewritten {
     body: Body,
     transforms: Transforms,
+    /// What came and was not given to the transforms yet.
+    came: Bytes,
     /// Frames that are ready: the transforms' last bytes, then trailers.
     ready: VecDeque<Frame<Bytes>>,
     ended: bool,
@@ -31,8 +37,8 @@ const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 
 /// Puts a body behind transforms.
 pub fn rewrite(body: Body, transforms: Transforms) -> Body {
-    let ready = VecDeque::new();
-    Body::Stream(Box::pin(Rewritten { body, transforms, ready, ended: false }))
+    let (came, ready) = (Bytes::new(), VecDeque::new());
+    Body::Stream(Box::pin(Rewritten { body, transforms, came, ready, ended: false }))
 }
 
 /// Makes the fields that describe a body's bytes fit one that was replaced (`length` known) or is
@@ -110,15 +116,18 @@ impl HttpBody for Rewritten {
             if this.ended {
                 return Poll::Ready(None);
             }
+            if !this.came.is_empty() {
+                let chunk = this.came.split_to(this.came.len().min(MAX_CHUNK));
+                let data = this.push(chunk)?;
+                if !data.is_empty() {
+                    this.ready.push_back(Frame::data(data));
+                }
+                continue;
+            }
             match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => {
-                        let data = this.push(data)?;
-                        if !data.is_empty() {
-                            this.ready.push_back(Frame::data(data));
-                        }
-                    }
+                    Ok(data) => this.came = data,
                     Err(trailers) => {
                         this.finish()?;
                         this.ready.push_back(trailers);

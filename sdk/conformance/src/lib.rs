@@ -237,6 +237,7 @@ macro_rules! foreach_behaviour {
         $each!(read_request_body);
         $each!(read_request_body_too_large);
         $each!(set_request_body);
+        $each!(limit_request_body);
         $each!(transform_request_body);
         $each!(reply);
         $each!(reply_to_head);
@@ -303,6 +304,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     request::read_request_body,
     request::read_request_body_too_large,
     request::set_request_body,
+    request::limit_request_body,
     request::transform_request_body,
     request::reply,
     request::reply_to_head,

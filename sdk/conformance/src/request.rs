@@ -179,6 +179,18 @@ pub(crate) const set_request_body: Behaviour = Behaviour {
     },
 };
 
+pub(crate) const limit_request_body: Behaviour = Behaviour {
+    id: "limit_request_body",
+    guest: "Limits the body to 3 bytes, then to 1,024: the lowest counts.",
+    request: Request { method: "POST", body: b"1234", ..GET },
+    upstream: OK,
+    expect: Expect {
+        upstream: None,
+        client: Got { status: 413, body: None, ..ANSWERED },
+        ..PASSES
+    },
+};
+
 pub(crate) const transform_request_body: Behaviour = Behaviour {
     id: "transform_request_body",
     guest: "Streams the request's body through a transform: ASCII to upper case; at the end ` N` for the N bytes it saw.",

@@ -65,7 +65,8 @@ pub trait Plugin: Sized + 'static {
 
 /// A body on its way. The body is sent on without a `content-length`.
 pub trait Transform: 'static {
-    /// Takes a chunk as it arrived and gives what can be sent on by now, perhaps nothing.
+    /// Takes a chunk of what arrived, at most 64 KiB, or what the transform before it gave; gives
+    /// what can be sent on by now, perhaps nothing.
     fn push(&mut self, chunk: Vec<u8>) -> Result<Vec<u8>>;
 
     /// After the last chunk: what is left to send.

@@ -230,6 +230,14 @@ impl Request {
     pub fn set_body(&mut self, body: impl AsRef<[u8]>) {
         self.handle.set_body(body.as_ref());
     }
+
+    /// Lets the body have at most `limit` bytes, whether it announces its length or not.
+    ///
+    /// A longer one is answered with 413, unless a response has begun, and the upstream never gets
+    /// all of it. Of several limits the lowest counts.
+    pub fn limit_body(&mut self, limit: u64) {
+        self.handle.limit_body(limit);
+    }
 }
 
 /// The peer's address as a type.

@@ -88,7 +88,7 @@ fn body_limit() {
     let mut client = RawClient::connect(address);
     client.send(b"POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n");
     client.send(format!("200\r\n{}\r\n201\r\n{0}a\r\n0\r\n\r\n", "a".repeat(0x200)).as_bytes());
-    assert_eq!(client.answer().status, 500);
+    assert_eq!(client.answer().status, 413);
     assert_eq!(setup.origin.seen().len(), 2, "the upstream took a body cut off for a whole one");
 }
 

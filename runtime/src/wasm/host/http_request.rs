@@ -27,7 +27,8 @@ pub(super) fn link(http: &mut Interface<'_>) -> Result<()> {
     http.func_wrap_async("[method]request.read-body", |store, (this, limit): (Request, u64)| {
         Box::new(body::read_request(store, this, limit))
     })?;
-    http.func_wrap("[method]request.set-body", set_body)
+    http.func_wrap("[method]request.set-body", set_body)?;
+    http.func_wrap("[method]request.limit-body", limit_body)
 }
 
 /// Request line: method, target, authority.
@@ -196,6 +197,20 @@ fn set_body(mut store: Context, (this, bytes): (Request, WasmList<u8>)) -> Resul
     let length = bytes.len();
     state.replace_body(Part::Request, Body::full(bytes));
     fields::set_content_length(&mut state.request_mut(&this)?.request.headers, length);
+    Ok(())
+}
+
+fn limit_body(mut store: Context, (this, limit): (Request, u64)) -> Result<()> {
+    let state = store.data_mut();
+    state.request(&this)?;
+    if state.phase != Phase::Request {
+        return Err(wasmtime::Error::msg("`limit-body` on a request that was sent already"));
+    }
+    let exchange = state.request_mut(&this)?;
+    exchange.body_limit = exchange.body_limit.min(limit);
+    if let Some(upload) = &exchange.upload {
+        upload.limit(limit);
+    }
     Ok(())
 }
 

@@ -95,6 +95,8 @@ fn exchange(fields: &[(&'static str, &'static str)]) -> Box<Exchange> {
         started: Instant::now(),
         request,
         request_body: Body::Empty,
+        upload: None,
+        body_limit: u64::MAX,
         response: None,
         response_body: Body::Empty,
         client: Arc::new(Client::default()),

@@ -107,6 +107,10 @@ pub(crate) fn on_request(behaviour: &str, request: &mut Request) -> Result<Verdi
             request.set_header("x-out", out)?;
         }
         "set_request_body" => request.set_body("replaced by the guest"),
+        "limit_request_body" => {
+            request.limit_body(3);
+            request.limit_body(1_024);
+        }
         "reply" | "reply_to_head" => {
             let reply = Reply::new(403).header("x-many", "a").header("x-many", "b");
             return Ok(reply.body("no").into());

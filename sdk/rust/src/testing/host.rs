@@ -102,6 +102,11 @@ impl Request {
     pub fn set_body(&self, body: &[u8]) {
         self.0.borrow_mut().request.body = Ok(body.to_vec());
     }
+
+    pub fn limit_body(&self, limit: u64) {
+        let request = &mut self.0.borrow_mut().request;
+        request.body_limit = request.body_limit.min(limit);
+    }
 }
 
 // === impl Response ===

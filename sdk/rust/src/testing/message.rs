@@ -20,6 +20,8 @@ pub struct FakeRequest {
     pub(crate) path_with_query: String,
     pub(crate) head: Head,
     pub(crate) body: Result<Vec<u8>, BodyError>,
+    /// The most bytes that the body may have.
+    pub(crate) body_limit: u64,
     pub(crate) client: Client,
     pub(crate) route: String,
     pub(crate) attributes: BTreeMap<String, String>,
@@ -42,6 +44,7 @@ pub fn request(method: &str, path_with_query: &str) -> FakeRequest {
         path_with_query: path_with_query.into(),
         head: Head::default(),
         body: Ok(Vec::new()),
+        body_limit: u64::MAX,
         client: Client { address: "192.0.2.1".into(), port: 50_000, tls: None },
         route: "test".into(),
         attributes: BTreeMap::from([("request.id".into(), "request-1".into())]),
@@ -56,6 +59,10 @@ pub fn response(status: u16) -> FakeResponse {
 // === impl FakeRequest ===
 
 impl FakeRequest {
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.body.as_ref().is_ok_and(|body| body.len() as u64 > self.body_limit)
+    }
+
     /// Adds a field line.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.head.push(name, value.as_ref());

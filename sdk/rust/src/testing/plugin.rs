@@ -41,7 +41,8 @@ impl<P: crate::Plugin> Plugin<P> {
         &self.plugin
     }
 
-    /// Runs the request hook, and stops there. What the hook took with
+    /// Runs the request hook, and stops there. A body beyond [`Request::limit_body`] is answered
+    /// with 413, as by the proxy. What the hook took with
     /// [`limiter::enter`](crate::limiter::enter) is held until [`finish`](Self::finish).
     pub fn request(&mut self, request: FakeRequest) -> Exchange {
         let inner =
@@ -52,6 +53,13 @@ impl<P: crate::Plugin> Plugin<P> {
             self.plugin.on_request(&mut handle)
         });
         let entered = self.state.borrow_mut().entered.take().unwrap_or_default();
+        // The proxy's own answer; it stands in the place of a reply.
+        if let Ok(Verdict::Forward) = outcome
+            && inner.borrow().request.is_too_long()
+        {
+            outcome =
+                Ok(crate::Reply::problem(413, "Content Too Large", "the body is too long").into());
+        }
 
         if let Ok(Verdict::Respond(reply)) = &outcome {
             match check_reply(reply) {
