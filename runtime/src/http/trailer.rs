@@ -33,7 +33,50 @@ const NEVER: [HeaderName; 19] = [
     WWW_AUTHENTICATE,
 ];
 
+/// The same, where the proxy itself says them or takes them out of a head: behind the body they
+/// would pass for its word.
+const OWN: [&str; 8] = [
+    "date",
+    "forwarded",
+    "keep-alive",
+    "proxy",
+    "proxy-connection",
+    "proxy-status",
+    "traceparent",
+    "via",
+];
+const OWN_PREFIXES: [&str; 2] = ["x-forwarded-", "x-real-"];
+
 /// Whether a trailer of this name is passed on.
 pub fn may_pass(name: &HeaderName) -> bool {
-    !NEVER.contains(name)
+    let text = name.as_str();
+    let own = OWN.contains(&text) || OWN_PREFIXES.iter().any(|prefix| text.starts_with(prefix));
+    // CGI and others cannot tell `_` and `.` from `-`.
+    let ambiguous = text.bytes().any(|byte| matches!(byte, b'_' | b'.'));
+    !own && !ambiguous && !NEVER.contains(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_head_is_made_of_does_not_come_after_it() {
+        for (name, passes) in [
+            ("x-checksum", true),
+            ("server-timing", true),
+            ("content-digest", true),
+            ("grpc-status", true),
+            ("content-length", false),
+            ("set-cookie", false),
+            ("host", false),
+            ("x-forwarded-for", false),
+            ("x-real-ip", false),
+            ("via", false),
+            ("x_forwarded_for", false),
+            ("proxy", false),
+        ] {
+            assert_eq!(may_pass(&HeaderName::from_static(name)), passes, "{name}");
+        }
+    }
 }

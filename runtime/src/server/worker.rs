@@ -177,7 +177,13 @@ impl Running {
             })
             .collect();
         let snapshot = Rc::new(snapshot(&built, &plugins, &upstreams, &self.setup.metrics, start));
-        self.upstreams = upstreams;
+        let before = std::mem::replace(&mut self.upstreams, upstreams);
+        for pool in before.iter().flat_map(|upstream| upstream.pools()) {
+            let mut kept = self.upstreams.iter().flat_map(|upstream| upstream.pools());
+            if !kept.any(|kept| Rc::ptr_eq(kept, pool)) {
+                pool.retire();
+            }
+        }
         let proxy = match &self.proxy {
             Some(proxy) => {
                 proxy.swap(snapshot);

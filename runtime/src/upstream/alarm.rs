@@ -4,10 +4,12 @@
 //! deadline that is usually not reached: it stays where an earlier exchange had it, and when it
 //! goes off too soon it is set to the deadline of the day.
 
-use std::pin::Pin;
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use tokio::task::coop::unconstrained;
 use tokio::time::Sleep;
 
 /// A deadline that can be moved for the price of a store. Without one set it never goes off.
@@ -35,7 +37,8 @@ impl Alarm {
         let timer =
             self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due.into())));
         loop {
-            ready!(timer.as_mut().poll(cx));
+            // A task that has used up its turn on what a peer sends is to learn of the time first.
+            ready!(pin!(unconstrained(timer.as_mut())).poll(cx));
             if timer.deadline().into_std() >= due {
                 return Poll::Ready(());
             }

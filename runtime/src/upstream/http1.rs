@@ -23,13 +23,17 @@ mod tests;
 mod transport;
 mod writer;
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
+use http::StatusCode;
 use http_body::Frame;
+use tokio::io::AsyncWrite;
+use tokio::task::coop::unconstrained;
 
 pub use transport::{Transport, Tunnel};
 
@@ -111,6 +115,10 @@ impl Connection {
             Err(fault) => return Poll::Ready(Err(fault)),
         };
         let (parts, found) = parts;
+        if parts.status == StatusCode::SWITCHING_PROTOCOLS && !writer.is_done() {
+            let why = "101 before the end of the request's body".to_owned();
+            return Poll::Ready(Err(Fault::Malformed(why)));
+        }
         let body = match reader.left() {
             Some(0) => Body::Empty,
             left => Body::Received(Received::new(self.clone(), left)),
@@ -119,13 +127,17 @@ impl Connection {
     }
 
     /// Goes on sending after the response's head came. Ends when all is sent, or nothing more can
-    /// be.
+    /// be. An endpoint that waits for the rest of a body that broke is told so.
     pub async fn upload(&self) {
-        let _ = poll_fn(|cx| {
+        let sent = poll_fn(|cx| {
             let State { transport, writer, .. } = &mut *self.state();
             writer.poll(transport, cx)
         })
         .await;
+        if let Err(writer::Failed::Body(error)) = sent {
+            tracing::debug!(%error, "an upload broke after its response had begun");
+            let _ = poll_fn(|cx| Pin::new(&mut self.state().transport).poll_shutdown(cx)).await;
+        }
     }
 
     /// The request went out to its last byte.
@@ -161,7 +173,10 @@ impl Connection {
         if !transport.may_read() {
             return true;
         }
-        reader.poll_fill(transport, &mut Context::from_waker(Waker::noop())).is_pending()
+        // A task that has used up its turn would find nothing, whatever there is.
+        let reading = poll_fn(|cx| reader.poll_fill(transport, cx));
+        let mut cx = Context::from_waker(Waker::noop());
+        pin!(unconstrained(reading)).poll(&mut cx).is_pending()
     }
 
     /// The stream of another protocol after a 101. `None` while its body is still being read or

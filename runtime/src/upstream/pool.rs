@@ -41,6 +41,8 @@ pub struct Pool {
     /// HTTP/1.1 connections that are open or being opened.
     open: Cell<usize>,
     waiting: RefCell<VecDeque<oneshot::Sender<()>>>,
+    /// No request comes here any more.
+    retired: Cell<bool>,
     metrics: EndpointMetrics,
 }
 
@@ -118,6 +120,7 @@ impl Pool {
             http2: RefCell::default(),
             open: Cell::new(0),
             waiting: RefCell::default(),
+            retired: Cell::new(false),
             metrics,
         })
     }
@@ -151,7 +154,10 @@ impl Pool {
         }
         let slot = match self.slot().await {
             Ok(Room::Slot(slot)) => slot,
-            Ok(Room::Connection(connection)) => {
+            Ok(Room::Http1(connection)) => {
+                return connection.exchange(outgoing, body, None, patience).await;
+            }
+            Ok(Room::Http2(connection)) => {
                 return connection.exchange(outgoing, body, None, patience).await;
             }
             Err(error) => return Err(Unanswered::connecting(error)),
@@ -172,6 +178,8 @@ impl Pool {
                 let tls = self.connector.endpoint.tls;
                 let connection = Http2 { sender, streams: Rc::default(), tls, guard };
                 self.http2.borrow_mut().push(connection.clone());
+                // It has room for those that wait, and takes none of HTTP/1.1's.
+                drop(slot);
                 connection.exchange(outgoing, body, Some(took), patience).await
             }
         }
@@ -186,6 +194,14 @@ impl Pool {
         self.idle.replace(keep);
         drop(expired);
         self.http2.borrow_mut().retain(|connection| !connection.sender.is_closed());
+    }
+
+    /// Closes what is idle, and from now on what is given back: another configuration serves, and
+    /// nobody sweeps here.
+    pub fn retire(&self) {
+        self.retired.set(true);
+        let (idle, http2) = (self.idle.take(), self.http2.take());
+        drop((idle, http2));
     }
 
     /// Idle and open connections, for metrics.
@@ -222,7 +238,8 @@ impl Pool {
         while self.open.get() >= self.limits.max_connections {
             let (told, wait) = oneshot::channel();
             self.waiting.borrow_mut().push_back(told);
-            if tokio::time::timeout_at(deadline, wait).await.is_err() {
+            let mut turn = Turn { pool: self, wait };
+            if tokio::time::timeout_at(deadline, &mut turn.wait).await.is_err() {
                 let detail = format!(
                     "all {} connections stayed busy for {:?}",
                     self.limits.max_connections, self.connector.timeout
@@ -231,7 +248,10 @@ impl Pool {
                 return Err(error.unsent());
             }
             if let Some(connection) = self.checkout() {
-                return Ok(Room::Connection(connection));
+                return Ok(Room::Http1(connection));
+            }
+            if let Some(connection) = self.checkout_http2() {
+                return Ok(Room::Http2(connection));
             }
         }
         self.open.set(self.open.get() + 1);
@@ -247,9 +267,24 @@ impl Pool {
     }
 }
 
+/// A turn that is waited for; one that came and was not taken passes to the next in line.
+struct Turn<'a> {
+    pool: &'a Pool,
+    wait: oneshot::Receiver<()>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if self.wait.try_recv().is_ok() {
+            self.pool.wake_one();
+        }
+    }
+}
+
 enum Room {
     Slot(Slot),
-    Connection(Box<Http1>),
+    Http1(Box<Http1>),
+    Http2(Http2),
 }
 
 impl Http1 {
@@ -287,7 +322,8 @@ impl Http1 {
 
     fn give_back(mut self: Box<Self>, now: Instant) {
         let Some(pool) = self.slot.0.upgrade() else { return };
-        if !self.connection.rest() || pool.idle.borrow().len() >= pool.limits.max_idle {
+        let wanted = !pool.retired.get() && pool.idle.borrow().len() < pool.limits.max_idle;
+        if !(wanted && self.connection.rest()) {
             return;
         }
         self.upload = None;

@@ -11,6 +11,8 @@ use crate::http::trailer;
 
 /// Most bytes of all chunk extensions of a body together, and of its trailers.
 const MAX_OVERHEAD: usize = 16 << 10;
+/// The longest line that only gives a size: 16 digits and CRLF.
+const MAX_SIZE_LINE: usize = 18;
 /// Most field lines of the trailers.
 const MAX_TRAILERS: usize = 64;
 
@@ -107,11 +109,9 @@ impl Chunked {
         if memchr::memchr(b'\n', &bytes[..line]) != Some(line - 1) {
             return Err("a line feed within a chunk's extensions");
         }
-        if let Some(at) = memchr::memchr(b';', &bytes[..line]) {
-            self.extensions += line - at;
-            if self.extensions > MAX_OVERHEAD {
-                return Err("chunk extensions are too long");
-            }
+        self.extensions += line.saturating_sub(MAX_SIZE_LINE);
+        if self.extensions > MAX_OVERHEAD {
+            return Err("chunk extensions are too long");
         }
         bytes.advance(line);
         self.place = if size > 0 { Place::Data(size) } else { Place::Trailers };
@@ -132,6 +132,10 @@ impl Chunked {
             }
             Err(_) => return Err("malformed trailers"),
         };
+        let lines = &bytes[..length];
+        if memchr::memchr_iter(b'\n', lines).any(|at| at == 0 || lines[at - 1] != b'\r') {
+            return Err("malformed trailers: a line feed alone");
+        }
         let mut trailers = HeaderMap::new();
         for field in fields {
             let name = HeaderName::from_bytes(field.name.as_bytes());

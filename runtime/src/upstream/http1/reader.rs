@@ -24,6 +24,8 @@ use crate::http::hop::Found;
 /// Room for one read at first, and at most: it doubles while reads fill it.
 const FIRST: usize = 8 << 10;
 const MOST: usize = 256 << 10;
+/// Most interim responses before the final one.
+const MAX_INTERIM: u32 = 32;
 
 /// One response on its way.
 pub struct Reader {
@@ -34,6 +36,8 @@ pub struct Reader {
     room: usize,
     /// How much of a head was looked at in vain.
     looked_at: usize,
+    /// Interim responses so far.
+    interim: u32,
     place: Place,
     /// The request was a HEAD.
     to_head: bool,
@@ -59,6 +63,7 @@ impl Default for Reader {
             buffer: BytesMut::new(),
             room: FIRST,
             looked_at: 0,
+            interim: 0,
             place: Place::End,
             to_head: false,
             heard: false,
@@ -70,7 +75,8 @@ impl Default for Reader {
 impl Reader {
     /// A response is expected, to a HEAD or not.
     pub fn begin(&mut self, to_head: bool) {
-        (self.place, self.to_head, self.heard, self.looked_at) = (Place::Head, to_head, false, 0);
+        (self.place, self.to_head, self.heard) = (Place::Head, to_head, false);
+        (self.looked_at, self.interim) = (0, 0);
     }
 
     /// A byte came since the request began.
@@ -80,7 +86,8 @@ impl Reader {
 
     /// The response ended cleanly, with nothing after it, and the connection may serve again.
     pub fn rest(&mut self) -> bool {
-        if self.buffer.capacity() > FIRST {
+        // What is left of a large one does not show how large it was.
+        if self.room > FIRST || self.buffer.capacity() > FIRST {
             self.buffer = BytesMut::new();
         }
         self.room = FIRST;
@@ -117,6 +124,11 @@ impl Reader {
                     Err(fault) => return Poll::Ready(Err(fault)),
                     Ok(Some(head)) if is_interim(&head) => {
                         self.looked_at = 0;
+                        self.interim += 1;
+                        if self.interim > MAX_INTERIM {
+                            let why = format!("more than {MAX_INTERIM} interim responses");
+                            return Poll::Ready(Err(Fault::Malformed(why)));
+                        }
                         continue;
                     }
                     Ok(Some(head)) => return Poll::Ready(Ok(self.receive(head))),

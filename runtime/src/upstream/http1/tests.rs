@@ -216,6 +216,8 @@ const BROKEN: &[(&str, &str)] = &[
     ("3;a\nb\r\nabc", "line feed"),
     ("0\r\nno field\r\n\r\n", "malformed trailers"),
     ("0\r\n x: y\r\n\r\n", "malformed trailers"),
+    ("0\r\nx: y\n\r\n", "malformed trailers"),
+    ("0\r\n\n", "malformed trailers"),
     ("3\r\nab", "closed"),
     ("3\r\nabc", "closed"),
     ("3\r\nabc\r\n0\r\n", "closed"),
@@ -251,13 +253,24 @@ async fn what_a_head_may_take_is_bounded() {
 }
 
 #[tokio::test]
+async fn interim_responses_come_to_an_end() {
+    let response = "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n".repeat(33);
+    let fault = read(Method::GET, &[response.as_bytes()], false).await.expect_err("too many");
+    assert!(fault.to_string().contains("interim"), "{fault}");
+}
+
+#[tokio::test]
 async fn extensions_and_trailers_are_bounded() {
     let extensions = format!("1;{}\r\na\r\n", "x".repeat(1000)).repeat(20);
+    let spaces = format!("1{}\r\na\r\n", " ".repeat(1000)).repeat(20);
     let endless = format!("1;{}", "x".repeat(20_000));
     let trailers = format!("0\r\na: {}\r\n", "b".repeat(20_000));
-    for (coding, why) in
-        [(extensions, "extensions"), (endless, "extensions"), (trailers, "trailers")]
-    {
+    for (coding, why) in [
+        (extensions, "extensions"),
+        (spaces, "extensions"),
+        (endless, "extensions"),
+        (trailers, "trailers"),
+    ] {
         let response = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{coding}");
         let got = read(Method::GET, &[response.as_bytes()], true).await.expect("a head");
         let error = got.body.expect_err("too long");
@@ -316,6 +329,27 @@ fn slow(pieces: &[&'static str], trailers: Option<HeaderMap>) -> Body {
     let data = pieces.iter().map(|piece| Frame::data(Bytes::from_static(piece.as_bytes())));
     let frames: Vec<_> = data.chain(trailers.map(Frame::trailers)).collect();
     Body::Stream(Box::pin(Slow { frames: frames.into_iter(), waited: false }))
+}
+
+/// A body whose pieces come when the test sends them; it ends when the sender is dropped.
+struct Sent(tokio::sync::mpsc::UnboundedReceiver<&'static str>);
+
+impl http_body::Body for Sent {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let piece = ready!(self.0.poll_recv(cx));
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes())))))
+    }
+}
+
+fn sent_later() -> (tokio::sync::mpsc::UnboundedSender<&'static str>, Body) {
+    let (pieces, body) = tokio::sync::mpsc::unbounded_channel();
+    (pieces, Body::Stream(Box::pin(Sent(body))))
 }
 
 #[tokio::test]
@@ -395,6 +429,41 @@ async fn an_upload_goes_on_after_an_early_response() {
     };
     tokio::join!(connection.upload(), draining);
     assert!(connection.is_sent() && connection.rest() && connection.is_quiet());
+}
+
+#[tokio::test]
+async fn an_upload_that_breaks_after_an_early_response_is_told_to_the_endpoint() {
+    let (connection, mut endpoint) = connected();
+    let head = head(Method::POST, "/", &[("content-length", "10")]);
+    let authority = HeaderValue::from_static("a");
+    let outgoing = outgoing(&head, &authority);
+    let early = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n";
+    endpoint.write_all(early).await.expect("written");
+    let (pieces, body) = sent_later();
+    pieces.send("abc").expect("taken");
+    let answer = connection.exchange(&outgoing, body).await;
+    answer.expect("a response");
+    assert!(!connection.is_sent());
+    pieces.send("def").expect("taken");
+    drop(pieces);
+    connection.upload().await;
+    assert!(!connection.is_sent() && !connection.rest());
+    let mut seen = String::new();
+    endpoint.read_to_string(&mut seen).await.expect("the end of it");
+    assert!(seen.ends_with("\r\n\r\nabcdef"), "{seen}");
+}
+
+#[tokio::test]
+async fn no_protocol_is_switched_to_before_the_body_is_out() {
+    let (connection, mut endpoint) = connected();
+    let head = head(Method::POST, "/", &[("content-length", "10")]);
+    let authority = HeaderValue::from_static("a");
+    let outgoing = outgoing(&head, &authority);
+    let switch = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n";
+    endpoint.write_all(switch).await.expect("written");
+    let (_pieces, body) = sent_later();
+    let answer = connection.exchange(&outgoing, body).await;
+    assert!(matches!(answer.err(), Some(Fault::Malformed(_))));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -31,6 +31,21 @@ impl Transport {
         match self {
             Transport::Plain(stream) => stream.is_readable(),
             Transport::Tls(_) => true,
+        }
+    }
+
+    /// Whether a write that failed wrote nothing.
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Transport::Plain(_))
+    }
+}
+
+/// The end is said aloud (RFC 9112, 9.8), as far as that needs no waiting.
+impl Drop for Transport {
+    fn drop(&mut self) {
+        if let Transport::Tls(stream) = self {
+            let mut cx = Context::from_waker(Waker::noop());
+            let _ = Pin::new(stream).poll_shutdown(&mut cx);
         }
     }
 }

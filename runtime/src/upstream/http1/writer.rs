@@ -144,6 +144,8 @@ impl Writer {
         transport: &mut Transport,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
+        // Of TLS a part may have gone although the whole call fails.
+        self.untouched &= transport.is_plain();
         let transport = Pin::new(transport);
         let written = if self.data.is_empty() {
             transport.poll_write(cx, &self.before[self.written..])
@@ -226,7 +228,6 @@ impl Writer {
 
     /// The body is at its end.
     fn end(&mut self, framing: Framing, trailers: Option<&HeaderMap>) -> Result<(), Error> {
-        self.body = None;
         match framing {
             Framing::Length(0) => {}
             Framing::Length(left) => {
@@ -244,6 +245,7 @@ impl Writer {
                 self.before.extend_from_slice(b"\r\n");
             }
         }
+        self.body = None;
         Ok(())
     }
 }
