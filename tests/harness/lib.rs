@@ -7,6 +7,7 @@
 mod certificates;
 mod client;
 pub mod frames;
+mod gate;
 mod guest;
 mod log;
 mod origin;
@@ -18,6 +19,7 @@ mod system;
 
 pub use certificates::Certificates;
 pub use client::{Answer, RawClient, get, h2, request};
+pub use gate::Gate;
 pub use guest::guest;
 pub use log::{Line, lines, wait_for_line};
 pub use origin::{Origin, Seen, read_head};

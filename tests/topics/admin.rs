@@ -1,9 +1,10 @@
 //! The admin listener: every page, and no secret on any of them.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use weir_tests::{Daemon, Origin, Setup, free_port, get, request, wait_for_port};
+use weir_tests::{Daemon, Gate, Origin, Setup, free_port, get, request, wait_for_port};
 
 const SECRET: &str = "correct-horse-battery";
 
@@ -62,18 +63,26 @@ fn every_page_answers_and_none_shows_a_secret() {
 
 #[test]
 fn while_it_drains_the_process_is_alive_and_not_ready() {
-    let origin = Origin::answering(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(1000));
+    let gate = Gate::default();
+    let at = gate.clone();
+    let origin = Origin::answering(move |seen| {
+        if seen.target == "/slow" {
+            at.pass();
+        }
         http::Response::default()
     });
     let (daemon, web, admin) = start(&origin);
     let busy = std::thread::spawn(move || {
         request(web, "GET", "/slow", &[("x-api-key", SECRET)], b"").status
     });
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    gate.wait_for(1);
     daemon.signal("TERM");
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while get(admin, "/readyz").status != 503 {
+        assert!(Instant::now() < deadline, "it says that it is ready");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     assert_eq!(get(admin, "/livez").status, 200);
-    assert_eq!(get(admin, "/readyz").status, 503);
+    gate.open();
     assert_eq!(busy.join().expect("answered"), 200);
 }

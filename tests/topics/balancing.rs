@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::Full;
-use weir_tests::{Origin, Proxy, Setup, get};
+use weir_tests::{Gate, Origin, Proxy, Setup, get};
 
 #[test]
 fn requests_are_shared_by_weight() {
@@ -30,8 +30,10 @@ fn requests_are_shared_by_weight() {
 
 #[test]
 fn least_request_avoids_the_busy_endpoint() {
-    let busy = Origin::answering(|_| {
-        std::thread::sleep(Duration::from_millis(1500));
+    let gate = Gate::default();
+    let at = gate.clone();
+    let busy = Origin::answering(move |_| {
+        at.pass();
         Response::new(Full::new(Bytes::from_static(b"busy")))
     });
     let free = Origin::saying("free");
@@ -40,10 +42,12 @@ fn least_request_avoids_the_busy_endpoint() {
     let waiting: Vec<_> =
         (0..2).map(|_| std::thread::spawn(move || get(address, "/").text())).collect();
     // One of the two got the busy endpoint; every other request goes past it.
-    std::thread::sleep(Duration::from_millis(300));
+    gate.wait_for(1);
+    until("the other one is answered", || proxy.metric("weir_requests_in_flight") == 1.0);
     for _ in 0..20 {
         assert_eq!(get(address, "/").text(), "free");
     }
+    gate.open();
     let answers: Vec<_> =
         waiting.into_iter().map(|thread| thread.join().expect("answered")).collect();
     assert!(answers.contains(&"busy".to_owned()), "{answers:?}");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
-use weir_tests::{Daemon, Origin, RawClient, Setup, free_port, get, wait_for_port};
+use weir_tests::{Daemon, Gate, Origin, RawClient, Setup, free_port, get, wait_for_port};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_weir-under-test");
 const WITHIN: Duration = Duration::from_secs(15);
@@ -20,10 +20,12 @@ fn daemon(toml: &str) -> (Daemon, SocketAddr) {
     (daemon, address)
 }
 
-fn slow(delay: Duration) -> Origin {
+/// Answers to `/slow` wait at the gate.
+fn slow(gate: &Gate) -> Origin {
+    let gate = gate.clone();
     Origin::answering(move |seen| {
         if seen.target == "/slow" {
-            std::thread::sleep(delay);
+            gate.pass();
         }
         Response::new(Full::new(Bytes::from_static(b"done")))
     })
@@ -31,7 +33,8 @@ fn slow(delay: Duration) -> Origin {
 
 #[test]
 fn sigterm_lets_requests_in_flight_finish_and_ends_with_0() {
-    let origin = slow(Duration::from_millis(1000));
+    let gate = Gate::default();
+    let origin = slow(&gate);
     let (mut daemon, address) = daemon(&Setup::to(&origin).server("workers = 2").toml());
     // Silent, idle, and in flight.
     let _silent = RawClient::connect(address);
@@ -40,10 +43,11 @@ fn sigterm_lets_requests_in_flight_finish_and_ends_with_0() {
     assert_eq!(idle.answer().status, 200);
     let mut busy = RawClient::connect(address);
     busy.send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
-    std::thread::sleep(Duration::from_millis(200));
+    gate.wait_for(1);
     let started = Instant::now();
     daemon.signal("TERM");
     assert!(idle.is_closed());
+    gate.open();
     let answer = busy.answer();
     assert_eq!((answer.status, answer.text()), (200, "done".to_owned()));
     assert!(busy.is_closed());
@@ -56,11 +60,12 @@ fn sigterm_lets_requests_in_flight_finish_and_ends_with_0() {
 
 #[test]
 fn what_outlives_the_grace_is_cut() {
-    let origin = slow(Duration::from_secs(30));
+    let gate = Gate::default();
+    let origin = slow(&gate);
     let (mut daemon, address) = daemon(&Setup::to(&origin).server("grace = \"1s\"").toml());
     let mut busy = RawClient::connect(address);
     busy.send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
-    std::thread::sleep(Duration::from_millis(200));
+    gate.wait_for(1);
     let started = Instant::now();
     daemon.signal("TERM");
     assert!(busy.try_answer("GET").is_none());
@@ -71,14 +76,16 @@ fn what_outlives_the_grace_is_cut() {
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
-    let origin = slow(Duration::from_secs(30));
+    let gate = Gate::default();
+    let origin = slow(&gate);
     let (mut daemon, address) = daemon(&Setup::to(&origin).toml());
     let mut busy = RawClient::connect(address);
     busy.send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
-    std::thread::sleep(Duration::from_millis(200));
+    gate.wait_for(1);
     let started = Instant::now();
     daemon.signal("TERM");
-    std::thread::sleep(Duration::from_millis(200));
+    // Two signals of which neither was looked at yet might be one.
+    until("it drains", || std::net::TcpStream::connect(address).is_err());
     daemon.signal("INT");
     daemon.wait(WITHIN).expect("it ends");
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());

@@ -57,7 +57,7 @@ fn under_load(plugin: &str, component: &str, on_failure: &str) {
         component = "{}"
         on_failure = "{on_failure}"
         # Little, so that it is used up well within the deadline on a busy machine.
-        limits = {{ memory = "4MiB" }}
+        limits = {{ memory = "2MiB" }}
         [routes.faulty]
         match = {{ path = "/faulty" }}
         plugins = ["ids", "{plugin}"]
