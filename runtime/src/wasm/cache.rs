@@ -76,21 +76,28 @@ impl Cache {
     /// # Errors
     /// Where the bytes are no component, or it is no plugin: every reason.
     pub fn load(&self, bytes: &[u8]) -> Result<Arc<Loaded>, Vec<Problem>> {
-        let digest = hex(&Sha256::digest(bytes));
-        if let Some(known) = self.known(&digest) {
+        self.load_known(&digest(bytes), bytes)
+    }
+
+    /// The same of bytes whose digest is known, as [`digest`] gives it.
+    ///
+    /// # Errors
+    /// As [`Cache::load`].
+    pub fn load_known(&self, digest: &str, bytes: &[u8]) -> Result<Arc<Loaded>, Vec<Problem>> {
+        if let Some(known) = self.known(digest) {
             return Ok(known);
         }
-        let (component, origin) = match self.read(&digest) {
+        let (component, origin) = match self.read(digest) {
             Some(component) => (component, Origin::Disk),
             None => {
-                (self.compile(bytes, &digest).map_err(|problem| vec![problem])?, Origin::Compiled)
+                (self.compile(bytes, digest).map_err(|problem| vec![problem])?, Origin::Compiled)
             }
         };
         let inspected = inspect(&self.engine, &component)?;
-        let loaded = Arc::new(Loaded { component, digest: digest.clone(), inspected, origin });
+        let loaded = Arc::new(Loaded { component, digest: digest.to_owned(), inspected, origin });
         let mut all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, loaded| loaded.strong_count() > 0);
-        all.insert(digest, Arc::downgrade(&loaded));
+        all.insert(digest.to_owned(), Arc::downgrade(&loaded));
         Ok(loaded)
     }
 
@@ -210,6 +217,11 @@ fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
 fn serial() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// SHA-256 in lower-case hex.
+pub fn digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -6,14 +6,14 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 use wasmtime::component::types::ComponentItem;
 
 use super::bindings::About;
-use super::cache::{Cache, Loaded, Origin};
+use super::cache::{self, Cache, Loaded, Origin};
 use super::engine::engine;
 use super::fault::Fault;
 use super::host;
@@ -47,6 +47,9 @@ pub struct Host {
     engine: Engine,
     ticker: Arc<Ticker>,
     cache: Cache,
+    /// Of the built-ins, in their order, once they were asked for: a reload need not read two
+    /// megabytes again that cannot have changed.
+    digests: Box<[OnceLock<String>]>,
     registry: Registry,
     options: HostOptions,
     loaded: Mutex<HashMap<Arc<str>, Known>>,
@@ -96,7 +99,8 @@ impl Host {
         let ticker = Arc::new(Ticker::start(&engine)?);
         let cache = Cache::new(&engine, options.cache_dir.as_deref());
         let (registry, loaded) = Default::default();
-        Ok(Host { engine, ticker, cache, registry, options, loaded })
+        let digests = options.built_ins.iter().map(|_| OnceLock::new()).collect();
+        Ok(Host { engine, ticker, cache, digests, registry, options, loaded })
     }
 
     /// Loads a plugin: reads, compiles (or takes from the cache), inspects, instantiates and
@@ -170,9 +174,11 @@ impl Host {
     fn component(&self, source: &ComponentSource) -> Result<Arc<Loaded>, Vec<Problem>> {
         match source {
             ComponentSource::BuiltIn(name) => {
-                let known = self.options.built_ins.iter().find(|(known, _)| **known == **name);
-                match known {
-                    Some((_, bytes)) => self.cache.load(bytes),
+                let mut all = self.options.built_ins.iter().zip(&self.digests);
+                match all.find(|((known, _), _)| **known == **name) {
+                    Some(((_, bytes), known)) => {
+                        self.cache.load_known(known.get_or_init(|| cache::digest(bytes)), bytes)
+                    }
                     None => Err(vec![self.unknown_built_in(name)]),
                 }
             }
