@@ -16,6 +16,7 @@ mod proxy;
 mod secure;
 mod setup;
 mod system;
+mod wait;
 
 pub use certificates::Certificates;
 pub use client::{Answer, RawClient, get, h2, request};
@@ -28,3 +29,4 @@ pub use proxy::{Daemon, Proxy};
 pub use secure::{tls_get, tls_version};
 pub use setup::Setup;
 pub use system::{free_address, resident_bytes};
+pub use wait::until;

@@ -1,7 +1,8 @@
 //! Ports of processes: one that is free, and when it is listened on.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::time::{Duration, Instant};
+
+use crate::wait::until;
 
 /// A port that nobody listens on now.
 pub fn free_port() -> u16 {
@@ -14,9 +15,5 @@ pub fn free_port() -> u16 {
 /// # Panics
 /// After ten seconds.
 pub fn wait_for_port(address: SocketAddr) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while TcpStream::connect(address).is_err() {
-        assert!(Instant::now() < deadline, "nobody listens on {address}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    until(&format!("nobody listens on {address}"), || TcpStream::connect(address).is_ok());
 }

@@ -1,10 +1,9 @@
 //! The admin listener: every page, and no secret on any of them.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use weir_tests::{Daemon, Gate, Origin, Setup, free_port, get, request, wait_for_port};
+use weir_tests::{Daemon, Gate, Origin, Setup, free_port, get, request, until, wait_for_port};
 
 const SECRET: &str = "correct-horse-battery";
 
@@ -77,11 +76,7 @@ fn while_it_drains_the_process_is_alive_and_not_ready() {
     });
     gate.wait_for(1);
     daemon.signal("TERM");
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while get(admin, "/readyz").status != 503 {
-        assert!(Instant::now() < deadline, "it says that it is ready");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until("it says that it is ready", || get(admin, "/readyz").status == 503);
     assert_eq!(get(admin, "/livez").status, 200);
     gate.open();
     assert_eq!(busy.join().expect("answered"), 200);

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::Full;
-use weir_tests::{Gate, Origin, Proxy, Setup, get};
+use weir_tests::{Gate, Origin, Proxy, Setup, get, until};
 
 #[test]
 fn requests_are_shared_by_weight() {
@@ -65,14 +64,6 @@ fn switched(name: &'static str) -> (Origin, Arc<AtomicBool>) {
         response
     });
     (origin, healthy)
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
-use weir_tests::{Daemon, Gate, Origin, RawClient, Setup, free_port, get, wait_for_port};
+use weir_tests::{Daemon, Gate, Origin, RawClient, Setup, free_port, get, until, wait_for_port};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_weir-under-test");
 const WITHIN: Duration = Duration::from_secs(15);
@@ -110,14 +110,6 @@ fn wrong_configuration_ends_with_2_and_a_taken_address_with_1() {
         let mut daemon = Daemon::start(BINARY, &arguments, &[("weir.toml", toml)]);
         let status = daemon.wait(WITHIN).expect("it ends");
         assert_eq!(status.code(), Some(code), "{name}");
-    }
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + WITHIN;
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

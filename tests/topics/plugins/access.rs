@@ -1,9 +1,8 @@
 //! rate-limit, ip-filter, body-limit, cors: what may come in, and how much of it.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use weir_tests::{Origin, RawClient, request};
+use weir_tests::{Origin, RawClient, request, until};
 
 use super::Setup;
 
@@ -43,11 +42,7 @@ fn rate_limit_in_flight() {
         Setup::with_origin("rate-limit", "config = { in_flight = 1, status = 503 }", origin);
     let mut first = RawClient::connect(setup.proxy.address("web"));
     first.send(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n");
-    let deadline = std::time::Instant::now() + Duration::from_secs(10);
-    while setup.origin.connections() == 0 {
-        assert!(std::time::Instant::now() < deadline, "the first request never arrives");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    until("the first request never arrives", || setup.origin.connections() > 0);
     let refused = setup.get("/", &[]);
     assert_eq!(refused.status, 503);
     assert!(refused.header("retry-after").is_some());

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use weir_tests::{Origin, Proxy, RawClient, free_address, get};
+use weir_tests::{Origin, Proxy, RawClient, free_address, get, until};
 
 fn config(origin: &Origin, listeners: &[(&str, SocketAddr)]) -> String {
     let listeners: String = listeners
@@ -50,11 +50,7 @@ fn a_listener_that_is_removed_finishes_what_it_began() {
     assert_eq!(idle.answer().status, 200);
     let mut busy = RawClient::connect(second);
     busy.send(REQUEST);
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-    while proxy.metric("weir_requests_in_flight") < 1.0 {
-        assert!(std::time::Instant::now() < deadline, "the request never comes in");
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
+    until("the request never comes in", || proxy.metric("weir_requests_in_flight") >= 1.0);
     proxy.reload(&config(&origin, &[("first", first)])).expect("it reloads");
     assert!(TcpStream::connect(second).is_err(), "nobody listens there any more");
     assert!(idle.is_closed(), "an idle connection is closed");

@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
-use weir_tests::{Origin, Proxy, RawClient, Setup, get, read_head};
+use weir_tests::{Origin, Proxy, RawClient, Setup, get, read_head, until};
 
 /// An endpoint that answers requests and switches protocols, and says how many connections it has.
 fn counting() -> (Origin, Arc<AtomicUsize>) {
@@ -36,15 +35,6 @@ fn counting() -> (Origin, Arc<AtomicUsize>) {
     (origin, open)
 }
 
-#[track_caller]
-fn wait_for(open: &AtomicUsize, count: usize) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while open.load(Ordering::SeqCst) != count {
-        assert!(Instant::now() < deadline, "{} are open", open.load(Ordering::SeqCst));
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
 #[test]
 fn a_pool_that_changed_closes_its_idle_connections_though_a_tunnel_lives_on() {
     let (origin, open) = counting();
@@ -57,12 +47,12 @@ fn a_pool_that_changed_closes_its_idle_connections_though_a_tunnel_lives_on() {
     tunnel.send(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n");
     assert_eq!(tunnel.answer().status, 101);
     assert_eq!(get(proxy.address("web"), "/").status, 200);
-    wait_for(&open, 2);
+    until("two are open", || open.load(Ordering::SeqCst) == 2);
     proxy.reload(&setup(8)).expect("it reloads");
     assert_eq!(get(proxy.address("web"), "/").status, 200);
     assert_eq!(open.load(Ordering::SeqCst), 2, "nothing changed: the idle one serves on");
     proxy.reload(&setup(9)).expect("it reloads");
-    wait_for(&open, 1);
+    until("the idle one is closed", || open.load(Ordering::SeqCst) == 1);
     assert_eq!(get(proxy.address("web"), "/").status, 200);
-    wait_for(&open, 2);
+    until("two are open", || open.load(Ordering::SeqCst) == 2);
 }
