@@ -145,7 +145,7 @@ pub fn wants_upgrade(headers: &HeaderMap, version: Version) -> Option<&HeaderVal
 /// Whether the sender goes on with the connection after this message (RFC 9112, 9.3). `found` is
 /// what [`Found::in_response`] met in the same fields.
 pub fn is_persistent(headers: &HeaderMap, version: Version, found: Found) -> bool {
-    let connection = found.has(Found::CONNECTION);
+    let connection = found.has_connection();
     match version {
         Version::HTTP_11 => !(connection && names(headers, b"close")),
         _ => connection && names(headers, b"keep-alive") && !names(headers, b"close"),
@@ -260,7 +260,7 @@ fn classify(name: &[u8]) -> u16 {
 
 /// Whether a name holds `_` or `.`; eight bytes at a time.
 #[inline]
-fn is_ambiguous(name: &[u8]) -> bool {
+pub(super) fn is_ambiguous(name: &[u8]) -> bool {
     match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
         (Some(first), Some(last)) if name.len() <= 16 => {
             word_is_ambiguous(first) | word_is_ambiguous(last)

@@ -9,6 +9,8 @@ use http::header::{
     SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
 };
 
+use super::hop;
+
 /// Fields that frame, route, authenticate or describe a message: whoever takes them from its end
 /// has already acted without them.
 const NEVER: [HeaderName; 19] = [
@@ -52,8 +54,7 @@ pub fn may_pass(name: &HeaderName) -> bool {
     let text = name.as_str();
     let own = OWN.contains(&text) || OWN_PREFIXES.iter().any(|prefix| text.starts_with(prefix));
     // CGI and others cannot tell `_` and `.` from `-`.
-    let ambiguous = text.bytes().any(|byte| matches!(byte, b'_' | b'.'));
-    !own && !ambiguous && !NEVER.contains(name)
+    !own && !hop::is_ambiguous(text.as_bytes()) && !NEVER.contains(name)
 }
 
 #[cfg(test)]

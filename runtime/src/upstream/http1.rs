@@ -41,7 +41,7 @@ use super::message::{Answer, Outgoing};
 use crate::error::{Error, Kind, Side};
 use crate::http::{Body, Received, Source};
 use reader::Reader;
-use writer::Writer;
+use writer::{Failed, Writer};
 
 /// One connection. Its body's reader, its lease and its upload share it; they are all on one
 /// worker, so the lock is never waited for.
@@ -99,22 +99,19 @@ impl Connection {
     pub fn poll_answer(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Result<Answer, Fault>> {
         let mut state = self.state();
         let State { transport, reader, writer } = &mut *state;
-        if let Poll::Ready(Err(failed)) = writer.poll(transport, cx) {
-            match failed {
-                writer::Failed::Body(error) => return Poll::Ready(Err(Fault::Body(error))),
-                // An endpoint that will not read to the end may have said why before it closed.
-                writer::Failed::Io(_) => {}
-            }
+        // An endpoint that will not read to the end may have said why before it closed: a transport
+        // that takes no more is still read.
+        if let Poll::Ready(Err(Failed::Body(error))) = writer.poll(transport, cx) {
+            return Poll::Ready(Err(Fault::Body(error)));
         }
-        let parts = match ready!(reader.poll_head(transport, cx)) {
-            Ok(parts) => parts,
+        let (parts, found) = match ready!(reader.poll_head(transport, cx)) {
+            Ok(head) => head,
             Err(Fault::Closed) => {
                 let failed = writer.take_io_error();
                 return Poll::Ready(Err(failed.map_or(Fault::Closed, Fault::Io)));
             }
             Err(fault) => return Poll::Ready(Err(fault)),
         };
-        let (parts, found) = parts;
         if parts.status == StatusCode::SWITCHING_PROTOCOLS && !writer.is_done() {
             let why = "101 before the end of the request's body".to_owned();
             return Poll::Ready(Err(Fault::Malformed(why)));
@@ -134,7 +131,7 @@ impl Connection {
             writer.poll(transport, cx)
         })
         .await;
-        if let Err(writer::Failed::Body(error)) = sent {
+        if let Err(Failed::Body(error)) = sent {
             tracing::debug!(%error, "an upload broke after its response had begun");
             let _ = poll_fn(|cx| Pin::new(&mut self.state().transport).poll_shutdown(cx)).await;
         }

@@ -200,8 +200,8 @@ impl Pool {
     /// nobody sweeps here.
     pub fn retire(&self) {
         self.retired.set(true);
-        let (idle, http2) = (self.idle.take(), self.http2.take());
-        drop((idle, http2));
+        drop(self.idle.take());
+        drop(self.http2.take());
     }
 
     /// Idle and open connections, for metrics.

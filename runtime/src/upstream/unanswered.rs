@@ -1,7 +1,8 @@
 //! A request that got no response, and whether it may be sent again.
 //!
-//! In: faults of HTTP/1.1 connections, and hyper's errors of HTTP/2. Out: [`Unanswered`]: the proxy's own error, and what speaks for sending it
-//! again. Never: retries; `proxy::forward` does, by its budget.
+//! In: faults of HTTP/1.1 connections, and hyper's errors of HTTP/2. Out: [`Unanswered`]: the
+//! proxy's own error, and what speaks for sending it again. Never: retries; `proxy::forward` does,
+//! by its budget.
 
 use std::time::Duration;
 
@@ -58,16 +59,9 @@ impl Unanswered {
         if let Some(own) = body_error(error) {
             return Box::new(Unanswered { error: own, stale: false });
         }
-        let kind = if error.is_parse_too_large() {
-            Kind::HttpResponseHeaderSectionSize
-        } else if error.is_parse() {
-            Kind::HttpProtocolError
-        } else {
-            Kind::ConnectionTerminated
-        };
-        let mut failure = Error::new(kind, Side::Upstream, detail);
+        let mut failure = Error::new(Kind::ConnectionTerminated, Side::Upstream, detail);
         failure.retryable = unsent || is_refused(error);
-        let ended = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
+        let ended = error.is_closed() || error.is_canceled();
         let io = std::error::Error::source(error)
             .is_some_and(|cause| cause.downcast_ref::<std::io::Error>().is_some());
         Box::new(Unanswered { error: failure, stale: reused && (ended || io) })

@@ -18,7 +18,7 @@ const MAX_TRAILERS: usize = 64;
 
 /// Where in the coding the next byte stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+enum Place {
     Size,
     /// Bytes of the chunk that are still to come.
     Data(u64),
@@ -36,7 +36,7 @@ pub struct Chunked {
 }
 
 /// What the bytes gave.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub enum Decoded {
     Data(Bytes),
     Trailers(HeaderMap),

@@ -137,12 +137,10 @@ pub fn parse(bytes: &mut Bytes, to_head: bool) -> Result<Option<Head>, Fault> {
     bytes.advance(length);
     let found = Found::in_response(&parts.headers);
     let length = framing::response_length(&parts, found, to_head).map_err(malformed)?;
-    let persistent = match (usual, parts.version) {
-        (Some(Usual::Close), _) => false,
-        (Some(Usual::KeepAlive), _) if !found.has_connection() => true,
-        (Some(Usual::KeepAlive) | None, version) => {
-            hop::is_persistent(&parts.headers, version, found)
-        }
+    let persistent = match usual {
+        Some(Usual::Close) => false,
+        Some(Usual::KeepAlive) if !found.has_connection() => true,
+        _ => hop::is_persistent(&parts.headers, parts.version, found),
     };
     Ok(Some(Head { parts, found, length, persistent }))
 }

@@ -4,8 +4,9 @@
 //! Never: reads a byte before somebody wants it, which is the back-pressure; holds a large buffer
 //! while the connection is idle.
 
+use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
@@ -220,8 +221,7 @@ impl Reader {
             self.buffer.reserve(self.room);
         }
         let space = self.buffer.capacity() - before;
-        let reading = pin!(Pin::new(transport).get_mut().read_buf(&mut self.buffer));
-        let count = ready!(std::future::Future::poll(reading, cx))?;
+        let count = ready!(pin!(transport.read_buf(&mut self.buffer)).poll(cx))?;
         self.heard |= count > 0;
         if count == space {
             self.room = (self.room * 2).min(MOST);

@@ -19,7 +19,7 @@ use crate::error::{Error, Side};
 use crate::http::{Body, trailer};
 use crate::upstream::message::Outgoing;
 
-/// Heads are rarely longer; what is needed more is freed when the connection rests.
+/// Heads are rarely longer; what is needed more is freed once it is written.
 const USUAL: usize = 4 << 10;
 
 /// One request on its way. Between requests nothing is in it but room.
@@ -49,16 +49,15 @@ enum Framing {
 
 /// Why the request cannot be sent to its end.
 pub enum Failed {
-    /// The transport: [`Writer::take_io_error`] tells.
-    Io(()),
+    /// [`Writer::take_io_error`] tells.
+    Transport,
     Body(Error),
 }
 
 impl Writer {
     /// Encodes the head, and takes the body.
     pub fn begin(&mut self, outgoing: &Outgoing<'_>, body: Body) {
-        self.before.clear();
-        (self.data, self.after, self.written) = (Bytes::new(), b"", 0);
+        self.clear();
         (self.untouched, self.flushed, self.failed) = (true, false, None);
         self.body = None;
         let length = head::encode(&mut self.before, outgoing);
@@ -108,7 +107,7 @@ impl Writer {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Failed>> {
         if self.failed.is_some() {
-            return Poll::Ready(Err(Failed::Io(())));
+            return Poll::Ready(Err(Failed::Transport));
         }
         loop {
             let more = match self.poll_body(cx) {
@@ -129,9 +128,16 @@ impl Writer {
                 self.failed = Some(error);
                 // Nobody will read it any more, but who sends it on another connection.
                 self.body.take_if(|_| !self.untouched);
-                return Poll::Ready(Err(Failed::Io(())));
+                return Poll::Ready(Err(Failed::Transport));
             }
         }
+    }
+
+    /// Makes room for what comes next.
+    fn clear(&mut self) {
+        self.before.clear();
+        self.before.shrink_to(USUAL);
+        (self.data, self.after, self.written) = (Bytes::new(), b"", 0);
     }
 
     /// How much is to be written before the body is asked for more.
@@ -164,9 +170,7 @@ impl Writer {
         }
         (self.untouched, self.flushed) = (false, false);
         if self.left() == 0 {
-            self.before.clear();
-            self.before.shrink_to(USUAL);
-            (self.data, self.after, self.written) = (Bytes::new(), b"", 0);
+            self.clear();
         }
         Poll::Ready(Ok(()))
     }
