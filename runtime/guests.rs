@@ -63,7 +63,7 @@ pub fn workspace() -> Result<PathBuf> {
 
 /// Tells cargo what guests are made of: these folders, the SDK and the contract.
 pub fn watch(root: &Path, folders: &[&str]) {
-    let shared = ["sdk/rust", "wit", "Cargo.toml", "Cargo.lock", "runtime/guests.rs"];
+    let shared = ["sdk/rust", "sdk/units", "wit", "Cargo.toml", "Cargo.lock", "runtime/guests.rs"];
     for watched in folders.iter().chain(&shared) {
         println!("cargo::rerun-if-changed={}", root.join(watched).display());
     }

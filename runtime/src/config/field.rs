@@ -5,12 +5,14 @@
 
 use std::time::Duration;
 
+use weir_units as units;
+
 use super::keys::Kind;
 use super::mismatch::{self, expected};
 use super::places::join;
 use super::problem::{Fault, Place, Problem, Report, nearest};
 use super::read::{Named, TableReader};
-use super::scalar::{self, show_duration, show_size};
+use super::scalar;
 use super::tree::{Entry, Node, Table, Value};
 
 /// A value, the path that leads to it and the kind it should be of.
@@ -134,7 +136,7 @@ impl<'a> Field<'a> {
             if (*min..=*max).contains(&value) {
                 return Ok(value);
             }
-            let (min, max) = (show_duration(*min), show_duration(*max));
+            let (min, max) = (units::duration::show(*min), units::duration::show(*max));
             Err(Fault::new(format!("{text:?} is out of range: {min} to {max}")))
         })
     }
@@ -146,7 +148,7 @@ impl<'a> Field<'a> {
             if (*min..=*max).contains(&value) {
                 return Ok(value);
             }
-            let (min, max) = (show_size(*min), show_size(*max));
+            let (min, max) = (units::size::show(*min), units::size::show(*max));
             Err(Fault::new(format!("{text:?} is out of range: {min} to {max}")))
         })
     }

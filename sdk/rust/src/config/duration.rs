@@ -7,11 +7,13 @@ use std::str::FromStr;
 use std::time;
 
 use serde::{Deserialize, Deserializer};
+use weir_units::{Unfit, duration};
 
 use crate::{Error, Schema};
 
-/// A duration in a configuration: digits and one of `ms`, `s`, `m`, `h`, `d`; several in a row add
-/// up, as in `1h30m`.
+/// A duration in a configuration: a number and one of `us`, `ms`, `s`, `m`, `h`, `d`, as in `1.5s`;
+/// several in a row from the largest unit to the smallest, as in `1h30m`. The proxy's own keys
+/// take the same texts.
 ///
 /// ```
 /// let age: weir_sdk::Duration = "1h30m".parse()?;
@@ -20,9 +22,6 @@ use crate::{Error, Schema};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Duration(pub time::Duration);
-
-const UNITS: [(&str, u64); 5] =
-    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
 // === impl Duration ===
 
@@ -42,29 +41,13 @@ impl FromStr for Duration {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let wrong = || {
-            Error::new(format!(
-                "`{text}` is no duration: write a number and ms, s, m, h or d, such as \"10s\""
-            ))
-        };
-        let mut rest = text.trim();
-        let mut millis = 0_u64;
-        if rest.is_empty() {
-            return Err(wrong());
-        }
-        while !rest.is_empty() {
-            let (number, after) = super::size::number(rest).ok_or_else(wrong)?;
-            let unit =
-                after.find(|letter: char| !letter.is_ascii_lowercase()).unwrap_or(after.len());
-            let (unit, after) = after.split_at(unit);
-            let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
-            millis = number
-                .checked_mul(*factor)
-                .and_then(|more| millis.checked_add(more))
-                .ok_or_else(wrong)?;
-            rest = after;
-        }
-        Ok(Self(time::Duration::from_millis(millis)))
+        duration::parse(text).map(Self).map_err(|unfit| {
+            Error::new(match unfit {
+                Unfit::Form => format!("`{text}` is no duration: write {}", duration::WRITTEN),
+                Unfit::Fine => format!("`{text}` is finer than a nanosecond"),
+                Unfit::Large => format!("`{text}` is longer than 584 years"),
+            })
+        })
     }
 }
 
@@ -83,19 +66,15 @@ impl serde::Serialize for Duration {
 
 impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
-        let (unit, factor) = UNITS
-            .iter()
-            .rev()
-            .find(|(_, factor)| millis != 0 && millis.is_multiple_of(*factor))
-            .unwrap_or(&("s", 1_000));
-        write!(f, "{}{unit}", millis / factor)
+        duration::show(self.0).fmt(f)
     }
 }
 
 impl Schema for Duration {
     fn members(out: &mut String) {
-        out.push_str(r#""type":"string","pattern":"^([0-9]+(ms|s|m|h|d))+$""#);
+        out.push_str(r#""type":"string","minLength":2,"pattern":""#);
+        out.push_str(duration::PATTERN);
+        out.push('"');
     }
 }
 

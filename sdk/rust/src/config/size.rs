@@ -5,11 +5,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
+use weir_units::{Unfit, size};
 
 use crate::{Error, Schema};
 
-/// A number of bytes in a configuration: digits and one of `B`, `KiB`, `MiB`, `GiB` (powers of
-/// 1024), `KB`, `MB`, `GB` (powers of 1000).
+/// A number of bytes in a configuration: a number and one of `B`, `KiB`, `MiB`, `GiB` (powers of
+/// 1024), `KB`, `MB`, `GB` (powers of 1000), in any case; or a number alone. The proxy's own keys
+/// take the same texts.
 ///
 /// ```
 /// let limit: weir_sdk::Size = "64KiB".parse()?;
@@ -18,16 +20,6 @@ use crate::{Error, Schema};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Size(pub u64);
-
-const UNITS: [(&str, u64); 7] = [
-    ("B", 1),
-    ("KB", 1_000),
-    ("KiB", 1 << 10),
-    ("MB", 1_000_000),
-    ("MiB", 1 << 20),
-    ("GB", 1_000_000_000),
-    ("GiB", 1 << 30),
-];
 
 // === impl Size ===
 
@@ -42,18 +34,13 @@ impl FromStr for Size {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        number(text.trim())
-            .and_then(|(number, unit)| {
-                let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
-                number.checked_mul(*factor)
+        size::parse(text).map(Self).map_err(|unfit| {
+            Error::new(match unfit {
+                Unfit::Form => format!("`{text}` is no size: write {}", size::WRITTEN),
+                Unfit::Fine => format!("`{text}` is no whole number of bytes"),
+                Unfit::Large => format!("`{text}` does not fit in 64 bits"),
             })
-            .map(Self)
-            .ok_or_else(|| {
-                Error::new(format!(
-                    "`{text}` is no size: write a number and B, KiB, MiB, GiB, KB, MB or GB, \
-                     such as \"64KiB\""
-                ))
-            })
+        })
     }
 }
 
@@ -72,25 +59,14 @@ impl serde::Serialize for Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, factor) = UNITS
-            .iter()
-            .rev()
-            .filter(|(unit, _)| unit.len() != 2)
-            .find(|(_, factor)| self.0 != 0 && self.0.is_multiple_of(*factor))
-            .unwrap_or(&("B", 1));
-        write!(f, "{}{unit}", self.0 / factor)
+        size::show(self.0).fmt(f)
     }
 }
 
 impl Schema for Size {
     fn members(out: &mut String) {
-        out.push_str(r#""type":"string","pattern":"^[0-9]+(B|[KMG]i?B)$""#);
+        out.push_str(r#""type":"string","pattern":""#);
+        out.push_str(size::PATTERN);
+        out.push('"');
     }
-}
-
-/// The digits at the start of a text, and what follows them.
-pub(super) fn number(text: &str) -> Option<(u64, &str)> {
-    let end = text.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, after) = text.split_at(end);
-    Some((digits.parse().ok()?, after))
 }

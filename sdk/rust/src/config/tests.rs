@@ -1,36 +1,48 @@
 use super::*;
 
+/// The lists that the proxy's own durations and sizes are held to as well.
+fn shared(list: &str) -> Vec<(&str, Option<u64>)> {
+    list.lines()
+        .filter_map(|line| line.strip_prefix('|')?.rsplit_once("| "))
+        .map(|(text, value)| (text, value.replace('_', "").parse().ok()))
+        .collect()
+}
+
 #[test]
-fn durations_are_read_and_written() {
-    for (text, millis) in [
-        ("250ms", 250),
-        ("10s", 10_000),
-        ("5m", 300_000),
-        ("1h", 3_600_000),
-        ("2d", 172_800_000),
-        ("1h30m", 5_400_000),
-        ("0s", 0),
-    ] {
-        let read: Duration = text.parse().unwrap();
-        assert_eq!(read.as_millis(), millis, "{text}");
-        assert_eq!(read.to_string().parse::<Duration>().unwrap(), read, "{text}");
+fn durations_are_those_of_the_proxy() {
+    let list = shared(include_str!("../../../units/cases/durations.txt"));
+    assert!(list.len() > 60);
+    for (text, nanoseconds) in list {
+        let read: Option<Duration> = text.parse().ok();
+        let expected = nanoseconds.map(std::time::Duration::from_nanos);
+        assert_eq!(read.map(|duration| duration.0), expected, "{text:?}");
+        if let Some(read) = read {
+            assert_eq!(read.to_string().parse::<Duration>().unwrap(), read, "{text}");
+        }
     }
-    for text in ["", "10", "s", "1.5s", "-1s", "10 s", "10S", "1s?", "99999999999999999999s"] {
+    for (text, says) in [("10", "`10` is no duration"), ("0.1us1", "is no"), ("999999999h", "584")]
+    {
         let error = text.parse::<Duration>().unwrap_err().to_string();
-        assert!(error.contains("is no duration"), "{text}: {error}");
+        assert!(error.contains(says), "{text}: {error}");
     }
 }
 
 #[test]
-fn sizes_are_read_and_written() {
-    for (text, bytes) in [("0B", 0), ("64KiB", 65_536), ("10MiB", 10_485_760), ("1KB", 1_000)] {
-        let read: Size = text.parse().unwrap();
-        assert_eq!(read.bytes(), bytes, "{text}");
-        assert_eq!(read.to_string().parse::<Size>().unwrap(), read, "{text}");
+fn sizes_are_those_of_the_proxy() {
+    let list = shared(include_str!("../../../units/cases/sizes.txt"));
+    assert!(list.len() > 60);
+    for (text, bytes) in list {
+        let read: Option<Size> = text.parse().ok();
+        assert_eq!(read.map(Size::bytes), bytes, "{text:?}");
+        if let Some(read) = read {
+            assert_eq!(read.to_string().parse::<Size>().unwrap(), read, "{text}");
+        }
     }
-    for text in ["", "10", "KiB", "1kib", "1.5MiB", "-1B", "99999999999GiB"] {
+    for (text, says) in
+        [("10K", "`10K` is no size"), ("0.5B", "whole"), ("99999999999GiB", "64 bits")]
+    {
         let error = text.parse::<Size>().unwrap_err().to_string();
-        assert!(error.contains("is no size"), "{text}: {error}");
+        assert!(error.contains(says), "{text}: {error}");
     }
 }
 
@@ -189,7 +201,7 @@ fn mistakes_are_named_by_their_place() {
 fn the_schema_says_what_is_read() {
     let schema: serde_json::Value =
         serde_json::from_str(&crate::schema::document::<Table>()).unwrap();
-    let duration = "^([0-9]+(ms|s|m|h|d))+$";
+    let duration = weir_units::duration::PATTERN;
     let u8 = serde_json::json!({ "type": "integer", "minimum": 0, "maximum": 255 });
     let secret = serde_json::json!({ "type": "string", "writeOnly": true });
     assert_eq!(
@@ -199,7 +211,8 @@ fn the_schema_says_what_is_read() {
             "description": "A configuration with everything a schema can say.",
             "type": "object",
             "properties": {
-                "max-age": { "description": "How long.", "type": "string", "pattern": duration },
+                "max-age": { "description": "How long.", "type": "string", "minLength": 2,
+                    "pattern": duration },
                 "secret": secret,
                 "rate": { "minimum": 1, "maximum": 100, "type": "number" },
                 "keys": { "type": "array", "items": { "anyOf": [secret, {
