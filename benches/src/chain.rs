@@ -22,7 +22,7 @@ pub fn member(host: &Host) -> Rc<dyn Middleware> {
         place: "bench".into(),
     };
     let loaded = host.load(&plugin).expect("the plugin loads");
-    loaded.member(loaded.prepare().expect("an instance"))
+    loaded.member(Some(loaded.prepare().expect("an instance")))
 }
 
 /// The same member several times.

@@ -5,6 +5,7 @@ mod admin;
 mod balancing;
 mod bodies;
 mod conformance;
+mod containment;
 mod demo;
 mod desync;
 mod drain;

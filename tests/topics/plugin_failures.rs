@@ -279,27 +279,3 @@ fn a_transform_that_grows_is_held_back_by_its_reader() {
     let fields = [("x-fault", "")];
     assert_eq!(request(proxy.address("web"), "HEAD", "/", &fields, b"").status, 200);
 }
-
-#[test]
-fn after_traps_in_a_row_a_plugin_is_not_called_for_a_while() {
-    let setup = Setup::new("in-a-row", "faulty", "reject");
-    let mut client = RawClient::connect(setup.proxy.address("web"));
-    for _ in 0..12 {
-        client.send(b"GET / HTTP/1.1\r\nhost: localhost\r\nx-fault: trap\r\n\r\n");
-        assert_is_rejection(&client.answer());
-    }
-    let traps = setup.failures("request", "trap");
-    assert!((5.0..12.0).contains(&traps), "called every time: {traps}");
-    assert_eq!(setup.failures("request", "unavailable"), 12.0 - traps);
-    wait_for_line("in-a-row", |line| line.message.contains("keeps failing"));
-    // It comes back by itself.
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        client.send(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n");
-        if client.answer().status == 200 {
-            return;
-        }
-        assert!(Instant::now() < deadline, "it never comes back");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}

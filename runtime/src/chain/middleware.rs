@@ -37,15 +37,25 @@ pub trait Middleware {
 
     /// After the last byte.
     fn on_complete(&self, exchange: Box<Exchange>, summary: &Summary) -> Step<()>;
+
+    /// No exchange that begins from now on has it in its chain. Those under way may still call.
+    fn retire(&self) {}
 }
 
-/// A body being rewritten, chunk by chunk. Dropping it gives it up.
+/// A body being rewritten, chunk by chunk. It is handed on from call to call; dropping it, or a
+/// call, gives it up.
 pub trait Transform: Send {
-    /// What can be sent on after `chunk`, perhaps nothing. After an error nothing else is called.
-    fn push(&mut self, chunk: Bytes) -> Result<Bytes, Box<Failure>>;
+    /// What can be sent on after `chunk`, perhaps nothing. After an error it is gone.
+    fn push(self: Box<Self>, chunk: Bytes) -> Pushing;
     /// What is left after the last chunk.
-    fn finish(&mut self) -> Result<Bytes, Box<Failure>>;
+    fn finish(self: Box<Self>) -> Finishing;
 }
+
+/// A chunk on its way through a transform, which comes back with what can be sent on.
+pub type Pushing =
+    Pin<Box<dyn Future<Output = Result<(Box<dyn Transform>, Bytes), Box<Failure>>> + Send>>;
+/// The last bytes of a transform.
+pub type Finishing = Pin<Box<dyn Future<Output = Result<Bytes, Box<Failure>>> + Send>>;
 
 /// The hooks of a middleware.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,10 +87,17 @@ pub type Waiting<T> = Pin<Box<dyn Future<Output = (Box<Exchange>, Result<T, Box<
 #[derive(Debug, Clone)]
 pub struct Failure {
     pub plugin: Arc<str>,
-    /// `trap`, `deadline`, `memory`, `error`, `invalid-reply`, `unavailable`.
+    /// `trap`, `deadline`, `memory`, `error`, `invalid-reply`, `unavailable`, `busy`.
     pub reason: &'static str,
     /// One line for the log; never for the client.
     pub detail: String,
+}
+
+impl Failure {
+    /// As many calls of the plugin are under way as may be: the exchange can be tried again.
+    pub fn is_busy(&self) -> bool {
+        self.reason == "busy"
+    }
 }
 
 impl Hooks {

@@ -176,8 +176,13 @@ pub struct Grants {
 pub struct PluginLimits {
     /// Linear memory of an instance in bytes; default 16 MiB, at most 256 MiB.
     pub memory: usize,
-    /// CPU time of one hook call; default 10ms, 1ms to 10s.
+    /// CPU time of one hook call; default 10ms (see [`PluginLimits::of`]), 1ms to 10s.
     pub deadline: Duration,
+    /// Instances at a time that calls may use, on each worker; default 64, 1 to 1,024. Calls that
+    /// wait for a body, or take long, hold one each.
+    pub instances: usize,
+    /// How long a call waits for an instance before its exchange gets a 503; default 5s.
+    pub wait: Duration,
 }
 
 /// What happens to an exchange whose plugin trapped or returned an error.
@@ -412,7 +417,35 @@ impl Default for Limits {
 
 impl Default for PluginLimits {
     fn default() -> Self {
-        PluginLimits { memory: 16 << 20, deadline: Duration::from_millis(10) }
+        PluginLimits {
+            memory: 16 << 20,
+            deadline: Duration::from_millis(10),
+            instances: 64,
+            wait: Duration::from_secs(5),
+        }
+    }
+}
+
+impl PluginLimits {
+    /// What holds where nothing is written. A plugin that verifies passwords takes longer, and
+    /// more memory, than one that looks at fields, and fewer of its calls fit beside each other.
+    /// Signatures, and patterns of the configuration's own, take a few milliseconds.
+    pub fn of(component: &ComponentSource) -> PluginLimits {
+        let ComponentSource::BuiltIn(name) = component else {
+            return PluginLimits::default();
+        };
+        match &**name {
+            "basic-auth" => PluginLimits {
+                memory: 96 << 20,
+                deadline: Duration::from_secs(2),
+                instances: 16,
+                ..PluginLimits::default()
+            },
+            "jwt" | "redirect" | "rewrite" => {
+                PluginLimits { deadline: Duration::from_millis(50), ..PluginLimits::default() }
+            }
+            _ => PluginLimits::default(),
+        }
     }
 }
 

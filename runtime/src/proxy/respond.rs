@@ -4,7 +4,9 @@
 //! operator should know. This is the one place that turns errors into responses.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
+use http::header::{
+    ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use http::{HeaderMap, Method, Response, StatusCode, Version};
 
 use super::body::ResponseBody;
@@ -54,10 +56,20 @@ pub fn reply(reply: Reply, exchange: &mut Exchange) {
     exchange.response_body = if empty { Body::Empty } else { Body::full(reply.body) };
 }
 
-/// A plugin failed whose policy is to reject. The client learns which plugin, not why.
+/// A plugin failed whose policy is to reject: 500, or 503 where it was only busy. The client learns
+/// which plugin, not why.
 pub fn failed(failure: &Failure, exchange: &mut Exchange, completion: &mut Completion) {
     let detail = format!("plugin {}: {}", failure.plugin, failure.reason);
-    answer(Error::new(Kind::ProxyInternalError, Side::Plugin, detail), exchange, completion);
+    let mut error = Error::new(Kind::ProxyInternalError, Side::Plugin, detail);
+    if failure.is_busy() {
+        error.status = Some(503);
+    }
+    answer(error, exchange, completion);
+    if failure.is_busy()
+        && let Some(head) = &mut exchange.response
+    {
+        head.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
 }
 
 /// Last touches to a head before hyper writes it.

@@ -4,6 +4,7 @@
 //! holds more than one chunk; trailers pass unchanged after the last rewritten byte.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -23,13 +24,26 @@ const MAX_CHUNK: usize = 64 << 10;
 /// A body behind transforms.
 struct Rewritten {
     body: Body,
-    transforms: Transforms,
+    state: State,
     /// What came and was not given to the transforms yet.
     came: Bytes,
     /// Frames that are ready: the transforms' last bytes, then trailers.
     ready: VecDeque<Frame<Bytes>>,
-    ended: bool,
 }
+
+/// Where the transforms are.
+enum State {
+    /// Waiting for what comes.
+    Idle(Transforms),
+    /// A chunk passes them.
+    Pushing(Passing<(Transforms, Bytes)>),
+    /// The last bytes pass them; then the trailers.
+    Finishing(Passing<Bytes>, Option<Frame<Bytes>>),
+    /// They are done, or one of them failed.
+    Ended,
+}
+
+type Passing<T> = Pin<Box<dyn Future<Output = Result<T, Box<Failure>>> + Send>>;
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 const DIGEST: HeaderName = HeaderName::from_static("digest");
@@ -38,7 +52,7 @@ const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 /// Puts a body behind transforms.
 pub fn rewrite(body: Body, transforms: Transforms) -> Body {
     let (came, ready) = (Bytes::new(), VecDeque::new());
-    Body::Stream(Box::pin(Rewritten { body, transforms, came, ready, ended: false }))
+    Body::Stream(Box::pin(Rewritten { body, state: State::Idle(transforms), came, ready }))
 }
 
 /// Makes the fields that describe a body's bytes fit one that was replaced (`length` known) or is
@@ -64,39 +78,65 @@ pub fn reframe(headers: &mut HeaderMap, length: Option<u64>) {
     }
 }
 
-impl Rewritten {
-    fn push(&mut self, mut chunk: Bytes) -> Result<Bytes, Error> {
-        for transform in &mut self.transforms {
-            if chunk.is_empty() {
-                break;
-            }
-            chunk = transform.push(chunk).map_err(|failure| failed(&failure))?;
+/// A chunk through each transform in turn.
+async fn push(
+    mut transforms: Transforms,
+    mut chunk: Bytes,
+) -> Result<(Transforms, Bytes), Box<Failure>> {
+    let mut passed = Transforms::with_capacity(transforms.len());
+    for transform in transforms.drain(..) {
+        if chunk.is_empty() {
+            passed.push(transform);
+            continue;
         }
-        Ok(chunk)
+        let (transform, made) = transform.push(chunk).await?;
+        passed.push(transform);
+        chunk = made;
     }
+    Ok((passed, chunk))
+}
 
-    /// The last bytes of each transform still pass the ones behind it.
-    fn finish(&mut self) -> Result<(), Error> {
-        self.ended = true;
-        let mut rest = Bytes::new();
-        for transform in &mut self.transforms {
-            let pushed = if rest.is_empty() {
-                Bytes::new()
-            } else {
-                transform.push(rest).map_err(|failure| failed(&failure))?
-            };
-            let last = transform.finish().map_err(|failure| failed(&failure))?;
-            rest = match (pushed.is_empty(), last.is_empty()) {
-                (true, _) => last,
-                (_, true) => pushed,
-                _ => [pushed, last].concat().into(),
-            };
-        }
-        self.transforms.clear();
+/// The last bytes of each transform still pass the ones behind it.
+async fn finish(transforms: Transforms) -> Result<Bytes, Box<Failure>> {
+    let mut rest = Bytes::new();
+    for mut transform in transforms {
+        let mut pushed = Bytes::new();
         if !rest.is_empty() {
-            self.ready.push_back(Frame::data(rest));
+            (transform, pushed) = transform.push(rest).await?;
         }
-        Ok(())
+        let last = transform.finish().await?;
+        rest = match (pushed.is_empty(), last.is_empty()) {
+            (true, _) => last,
+            (_, true) => pushed,
+            _ => [pushed, last].concat().into(),
+        };
+    }
+    Ok(rest)
+}
+
+impl Rewritten {
+    /// Goes on with the chunk, or the end, that is on its way. Nothing to do is ready.
+    fn poll_transforms(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let passed = match &mut self.state {
+            State::Idle(_) | State::Ended => return Poll::Ready(Ok(())),
+            State::Pushing(passing) => {
+                let passed = ready!(passing.as_mut().poll(cx));
+                passed.map(|(transforms, data)| (State::Idle(transforms), data, None))
+            }
+            State::Finishing(passing, trailers) => {
+                let passed = ready!(passing.as_mut().poll(cx));
+                let trailers = trailers.take();
+                passed.map(|data| (State::Ended, data, trailers))
+            }
+        };
+        self.state = State::Ended;
+        let (state, data, trailers) = passed.map_err(|failure| failed(&failure))?;
+        self.state = state;
+        if !data.is_empty() {
+            self.ready.push_back(Frame::data(data));
+        }
+        self.ready.extend(trailers);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -110,31 +150,32 @@ impl HttpBody for Rewritten {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
         loop {
+            ready!(this.poll_transforms(cx))?;
             if let Some(frame) = this.ready.pop_front() {
                 return Poll::Ready(Some(Ok(frame)));
             }
-            if this.ended {
+            let State::Idle(transforms) = &mut this.state else {
                 return Poll::Ready(None);
-            }
-            if !this.came.is_empty() {
-                let chunk = this.came.split_to(this.came.len().min(MAX_CHUNK));
-                let data = this.push(chunk)?;
-                if !data.is_empty() {
-                    this.ready.push_back(Frame::data(data));
+            };
+            let mut trailers = None;
+            if this.came.is_empty() {
+                match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
+                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                    Some(Ok(frame)) => match frame.into_data() {
+                        Ok(data) if data.is_empty() => continue,
+                        Ok(data) => this.came = data,
+                        Err(frame) => trailers = Some(frame),
+                    },
+                    None => {}
                 }
-                continue;
             }
-            match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => this.came = data,
-                    Err(trailers) => {
-                        this.finish()?;
-                        this.ready.push_back(trailers);
-                    }
-                },
-                None => this.finish()?,
-            }
+            let transforms = std::mem::take(transforms);
+            this.state = if this.came.is_empty() {
+                State::Finishing(Box::pin(finish(transforms)), trailers)
+            } else {
+                let chunk = this.came.split_to(this.came.len().min(MAX_CHUNK));
+                State::Pushing(Box::pin(push(transforms, chunk)))
+            };
         }
     }
 }
@@ -142,5 +183,6 @@ impl HttpBody for Rewritten {
 /// The head is gone by now: all that is left is to end the message as broken.
 fn failed(failure: &Failure) -> Error {
     let detail = format!("plugin {}: {}", failure.plugin, failure.reason);
-    Error { status: Some(500), ..Error::new(Kind::ProxyInternalError, Side::Plugin, detail) }
+    let status = Some(if failure.is_busy() { 503 } else { 500 });
+    Error { status, ..Error::new(Kind::ProxyInternalError, Side::Plugin, detail) }
 }

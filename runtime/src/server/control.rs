@@ -21,7 +21,7 @@ use crate::net::{ConnectionLimit, Listener as Socket};
 use crate::telemetry::access_log::{AccessLog, Format};
 use crate::telemetry::metrics::{Metrics, Series};
 use crate::upstream::Prober;
-use crate::wasm::{Host, HostOptions};
+use crate::wasm::{Host, HostOptions, LoadedPlugin};
 
 /// What a server is started with.
 pub struct Options {
@@ -240,12 +240,18 @@ impl Running {
                 (listener.bind.clone(), limit)
             })
             .collect();
+        // A plugin that stays as it is keeps the instances that it has on every worker.
+        let stays = |plugin: &Arc<LoadedPlugin>| {
+            before
+                .as_ref()
+                .is_some_and(|before| before.plugins.iter().any(|known| Arc::ptr_eq(known, plugin)))
+        };
         let mut parts = Vec::new();
         for _ in &self.workers {
             let plugins = built
                 .plugins
                 .iter()
-                .map(|plugin| plugin.prepare())
+                .map(|plugin| if stays(plugin) { Ok(None) } else { plugin.prepare().map(Some) })
                 .collect::<Result<Vec<_>, _>>()
                 .map_err(|error| StartError::System(format!("plugin instance: {error}")))?;
             let sockets = sockets.pop().unwrap_or_default();
@@ -255,6 +261,7 @@ impl Running {
             parts.push(Box::new(Parts { built: built.clone(), plugins, sockets, limits }));
         }
         // From here on nothing can fail.
+        self.host.reserve(built.plugins.len(), self.workers.len());
         for listener in &built.config.listeners {
             if let Some(limit) = limits.get(&listener.bind) {
                 limit.set(listener.limits.max_connections);

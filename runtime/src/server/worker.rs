@@ -23,7 +23,7 @@ use crate::proxy;
 use crate::telemetry::access_log::WorkerLog;
 use crate::telemetry::metrics::{ListenerMetrics, Metrics};
 use crate::upstream::Upstream;
-use crate::wasm::PreparedInstance;
+use crate::wasm::{LoadedPlugin, PreparedInstance};
 
 /// What the control thread tells a worker.
 pub enum Command {
@@ -36,8 +36,8 @@ pub enum Command {
 /// One worker's part of a new configuration; may cross threads.
 pub struct Parts {
     pub built: Arc<Built>,
-    /// In the order of `config.plugins`.
-    pub plugins: Vec<PreparedInstance>,
+    /// In the order of `config.plugins`; none for one that this worker has already.
+    pub plugins: Vec<Option<PreparedInstance>>,
     /// Sockets of listeners that this worker does not have yet.
     pub sockets: Vec<(Bind, Socket)>,
     /// In the order of `config.listeners`.
@@ -85,6 +85,7 @@ struct Running {
     accepting: HashMap<Bind, Accepting>,
     connections: Rc<Connections>,
     watch: Rc<Watch>,
+    plugins: Vec<(Arc<LoadedPlugin>, Rc<dyn Middleware>)>,
     upstreams: Vec<Rc<Upstream>>,
     proxy: Option<Rc<proxy::Worker>>,
 }
@@ -125,6 +126,7 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
         accepting: HashMap::new(),
         connections: Connections::new(),
         watch: Rc::new(Watch::new(Instant::now())),
+        plugins: Vec::new(),
         upstreams: Vec::new(),
         proxy: None,
     };
@@ -157,12 +159,7 @@ impl Running {
     /// Gives the tasks of addresses that are no longer listened on, which end by themselves.
     fn swap(&mut self, parts: Parts) -> Vec<tokio::task::JoinHandle<()>> {
         let Parts { built, plugins, sockets, limits } = parts;
-        let plugins: Vec<Rc<dyn Middleware>> = built
-            .plugins
-            .iter()
-            .zip(plugins)
-            .map(|(plugin, prepared)| plugin.member(prepared))
-            .collect();
+        let plugins = self.members(&built, plugins);
         // Turns begin elsewhere on each worker.
         let start = usize::from(self.setup.index);
         let upstreams: Vec<Rc<Upstream>> = built
@@ -198,6 +195,28 @@ impl Running {
         };
         self.proxy = Some(proxy.clone());
         self.listen(&built, sockets, limits, &proxy)
+    }
+
+    /// The plugins as members of this worker's chains: those that stay, and new ones. What no new
+    /// exchange will call gives its idle instances up.
+    fn members(
+        &mut self,
+        built: &Built,
+        prepared: Vec<Option<PreparedInstance>>,
+    ) -> Vec<Rc<dyn Middleware>> {
+        let mut before = std::mem::take(&mut self.plugins);
+        for (plugin, prepared) in built.plugins.iter().zip(prepared) {
+            let known = before.iter().position(|(known, _)| Arc::ptr_eq(known, plugin));
+            let member = match known {
+                Some(at) => before.swap_remove(at).1,
+                None => plugin.member(prepared),
+            };
+            self.plugins.push((plugin.clone(), member));
+        }
+        for (_, gone) in before {
+            gone.retire();
+        }
+        self.plugins.iter().map(|(_, member)| member.clone()).collect()
     }
 
     /// Makes what is accepted on be what the configuration says.

@@ -1,12 +1,13 @@
-//! When a plugin that keeps trapping is tried again.
+//! When a plugin is tried again whose instances cannot be made or configured.
 //!
-//! In: what came of its calls, `now`. Out: whether to call it. Never: reads a clock.
+//! In: what came of the tries, `now`. Out: whether to try. Never: reads a clock, or hears of a call
+//! that trapped: what one request provoked is no reason to refuse another.
 
 use std::time::{Duration, Instant};
 
-/// Traps in a row that are no reason yet to stop.
+/// Failed tries in a row that are no reason yet to stop.
 const PATIENCE: u32 = 5;
-/// The first pause; each further trap doubles it.
+/// The first pause; each further try that fails doubles it.
 const FIRST: Duration = Duration::from_millis(100);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -19,12 +20,12 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Whether the plugin may be called.
+    /// Whether an instance may be made.
     pub fn admits(&self, now: Instant) -> bool {
         self.until.is_none_or(|until| now >= until)
     }
 
-    /// The instance was lost. Gives the pause that begins, if one does.
+    /// None could be made. Gives the pause that begins, if one does.
     pub fn failed(&mut self, now: Instant) -> Option<Duration> {
         self.failures = self.failures.saturating_add(1);
         let beyond = self.failures.checked_sub(PATIENCE)?;
@@ -33,7 +34,7 @@ impl Backoff {
         Some(pause)
     }
 
-    /// A call went through.
+    /// One was made.
     pub fn succeeded(&mut self) {
         *self = Backoff::default();
     }

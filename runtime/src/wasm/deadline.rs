@@ -1,7 +1,9 @@
-//! How much CPU time a call has used, so that a busy machine does not fail an innocent guest.
+//! How much CPU time a call has used, so that a busy machine does not fail an innocent guest, and
+//! when it has run long enough to let others run.
 //!
 //! In: the thread's CPU time, at each tick of a call that lasts so long. Out: whether the call is
-//! over its limit. Never: asked by a call shorter than a tick, which is nearly every one.
+//! over its limit, or its slice is over. Never: asked by a call shorter than a tick, which is nearly
+//! every one.
 //!
 //! The epoch moves with the wall clock, and a thread that the system does not schedule for ten
 //! milliseconds has done nothing wrong. So an expired epoch is only the occasion to look: what
@@ -16,51 +18,88 @@ use wasmtime::{Store, UpdateDeadline};
 use super::fault::DeadlineExceeded;
 use super::state::State;
 
+/// CPU time after which a guest on a fiber lets others run, looked at once a tick. A guest without
+/// a fiber is put on one the next time.
+const SLICE: Duration = Duration::from_micros(500);
+
 /// CPU time of one call.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Budget {
     limit: Duration,
     used: Duration,
+    /// What of it was used in this slice.
+    slice: Duration,
     /// The thread's CPU time when this call was last seen to begin running.
     since: Option<Duration>,
+    on_fiber: bool,
+}
+
+/// What a look at the clock says of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on.
+    Runs,
+    /// It goes on after others had their turn.
+    StepsAside,
+    /// It had its time.
+    Ends,
 }
 
 thread_local! {
     /// When the fiber that runs now was resumed; none: not known yet.
     static RESUMED: Cell<Option<Duration>> = const { Cell::new(None) };
+    /// The fiber that ran last stopped because its slice was over.
+    static SLICE_IS_OVER: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Budget {
-    pub fn new(limit: Duration) -> Budget {
-        Budget { limit, used: Duration::ZERO, since: None }
+    /// For a call that may use so much, on a fiber or not.
+    pub fn new(limit: Duration, on_fiber: bool) -> Budget {
+        Budget { limit, on_fiber, ..Budget::default() }
     }
 
-    /// Counts the time up to `now`, and says whether it was too much.
-    pub fn is_spent(&mut self, now: Duration) -> bool {
+    /// Counts the time up to `now`.
+    pub fn look(&mut self, now: Duration) -> Verdict {
         if let Some(since) = self.since.replace(now) {
-            self.used += now.saturating_sub(since);
+            let ran = now.saturating_sub(since);
+            self.used += ran;
+            self.slice += ran;
         }
-        self.used >= self.limit
+        match (self.used >= self.limit, self.slice >= SLICE) {
+            (true, _) => Verdict::Ends,
+            (false, true) => Verdict::StepsAside,
+            (false, false) => Verdict::Runs,
+        }
     }
 
     /// The call was suspended; it goes on at `now`, or at a time not known.
     fn resumed(&mut self, now: Option<Duration>) {
         self.since = now;
+        self.slice = Duration::ZERO;
     }
 }
 
-/// Makes the store look at the budget of its call at each tick. On a fiber the guest makes room
-/// for the worker's other tasks then.
-pub fn watch(store: &mut Store<State>, on_fiber: bool) {
-    store.epoch_deadline_callback(move |mut store| {
-        let budget = &mut store.data_mut().budget;
-        if on_fiber {
-            budget.resumed(RESUMED.take());
+/// Makes the store look at the budget of its call at each tick.
+pub fn watch(store: &mut Store<State>) {
+    store.epoch_deadline_callback(|mut store| {
+        let state = store.data_mut();
+        let budget = &mut state.budget;
+        if budget.on_fiber
+            && let Some(resumed) = RESUMED.take()
+        {
+            budget.resumed(Some(resumed));
         }
-        match (budget.is_spent(thread_time()), on_fiber) {
-            (true, _) => Err(DeadlineExceeded.into()),
-            (false, true) => Ok(UpdateDeadline::Yield(1)),
-            (false, false) => Ok(UpdateDeadline::Continue(1)),
+        match (budget.look(thread_time()), budget.on_fiber) {
+            (Verdict::Ends, _) => Err(DeadlineExceeded.into()),
+            (Verdict::Runs, _) => Ok(UpdateDeadline::Continue(1)),
+            (Verdict::StepsAside, true) => {
+                SLICE_IS_OVER.set(true);
+                Ok(UpdateDeadline::Yield(1))
+            }
+            (Verdict::StepsAside, false) => {
+                state.shared.takes_long();
+                Ok(UpdateDeadline::Continue(1))
+            }
         }
     });
 }
@@ -69,6 +108,12 @@ pub fn watch(store: &mut Store<State>, on_fiber: bool) {
 /// tick goes uncounted.
 pub fn resume(is_first: bool) {
     RESUMED.set(if is_first { None } else { Some(thread_time()) });
+    SLICE_IS_OVER.set(false);
+}
+
+/// Whether the fiber that just stopped did so because its slice was over, and not because it waits.
+pub fn slice_is_over() -> bool {
+    SLICE_IS_OVER.take()
 }
 
 /// CPU time of the calling thread.

@@ -14,30 +14,28 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllo
 pub const MAX_MEMORY: usize = 256 << 20;
 /// Instances at a time, of all plugins and workers together; twice as many are needed for the time
 /// of a reload. Each reserves 4 GiB of address space for its memory (so that compiled code needs no
-/// bounds checks): 16 TiB of the 128 TiB there are. Where the address space is capped (`ulimit -v`,
+/// bounds checks): 32 TiB of the 128 TiB there are. Where the address space is capped (`ulimit -v`,
 /// some virtual machines and debuggers) the next smaller number is tried.
-const MAX_INSTANCES: [u32; 5] = [4096, 1024, 128, 16, 8];
+const MAX_INSTANCES: [u32; 6] = [8192, 4096, 1024, 128, 16, 8];
 /// Core instances a component may consist of. Rust's `wasm32-wasip2` makes 4, componentize-py 30.
 pub const MAX_CORE_INSTANCES_PER_COMPONENT: u32 = 100;
 /// Entries of a function table: CPython has about 12,000.
 pub const MAX_TABLE_ELEMENTS: usize = 20_000;
-/// Stacks of suspended hooks at a time: `read-body` under way.
-const MAX_STACKS: u32 = 4096;
 /// Memory that an unused slot keeps, so that the next instance in it faults no page in. With
 /// `isolation = "request"` a slot is reused at once; more than a small plugin touches is wasted.
 const KEEP_RESIDENT: usize = 64 << 10;
 /// Unused slots that keep what they touched. The rest give their memory back.
 const WARM_SLOTS: u32 = 16;
 
-/// Makes the engine.
+/// Makes the engine. Gives it with the number of instances that it has room for.
 ///
 /// # Errors
 /// Where the machine is none that wasmtime compiles for, or has no address space for any instance.
-pub fn engine() -> wasmtime::Result<Engine> {
+pub fn engine() -> wasmtime::Result<(Engine, usize)> {
     let mut last = None;
     for instances in MAX_INSTANCES {
         match engine_for(instances) {
-            Ok(engine) => return Ok(engine),
+            Ok(engine) => return Ok((engine, instances as usize)),
             Err(error) => {
                 tracing::debug!(instances, %error, "not enough address space for instances");
                 last = Some(error);
@@ -53,7 +51,8 @@ fn engine_for(instances: u32) -> wasmtime::Result<Engine> {
         .total_core_instances(instances * 8)
         .total_memories(instances)
         .total_tables(instances * 4)
-        .total_stacks(MAX_STACKS)
+        // One for each call on a fiber.
+        .total_stacks(instances)
         .max_core_instances_per_component(MAX_CORE_INSTANCES_PER_COMPONENT)
         .max_memories_per_component(4)
         .max_tables_per_component(MAX_CORE_INSTANCES_PER_COMPONENT)

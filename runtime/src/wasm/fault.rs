@@ -5,6 +5,8 @@
 
 use wasmtime::{Trap, WasmBacktrace};
 
+use super::aside::TooManyLongCalls;
+
 /// A call that failed.
 #[derive(Debug)]
 pub struct Fault {
@@ -45,8 +47,20 @@ impl Fault {
         Fault { reason: "unavailable", detail: detail.into(), function: None, fatal: false }
     }
 
+    /// There are as many calls of the plugin as may be.
+    pub fn busy(detail: impl Into<String>) -> Fault {
+        Fault { reason: "busy", detail: detail.into(), function: None, fatal: false }
+    }
+
+    pub fn is_busy(&self) -> bool {
+        self.reason == "busy"
+    }
+
     /// The call did not return. `out_of_memory`: the guest was refused memory before that.
     pub fn trap(error: &wasmtime::Error, out_of_memory: bool) -> Fault {
+        if error.is::<TooManyLongCalls>() || error.is::<wasmtime::PoolConcurrencyLimitError>() {
+            return Fault { fatal: true, ..Fault::busy(error.root_cause().to_string()) };
+        }
         let deadline = error.is::<DeadlineExceeded>()
             || error.downcast_ref::<Trap>() == Some(&Trap::Interrupt);
         let reason = match (deadline, out_of_memory) {

@@ -11,9 +11,7 @@ use wasmtime::component::{
 
 use super::bindings::{self, About, RequestHandle, ResponseHandle};
 use super::component::{Exports, TransformExports};
-use super::fault::Fault;
 use super::state::State;
-use crate::chain::Exchange;
 
 pub type OnRequest = TypedFunc<(Resource<RequestHandle>,), (Result<bindings::Verdict, String>,)>;
 pub type OnResponse =
@@ -49,13 +47,9 @@ pub struct Functions {
 }
 
 impl<Open> TransformFunctions<Open> {
-    /// What the guest's answer to `open` is to the host. Keeps nothing of `self` but its functions.
-    pub fn opened(
-        &self,
-    ) -> impl FnOnce((Option<ResourceAny>,), &Exchange) -> Result<Option<OpenTransform>, Fault> + use<Open>
-    {
-        let (push, finish) = (self.push, self.finish);
-        move |(resource,), _| Ok(resource.map(|resource| OpenTransform { resource, push, finish }))
+    /// The guest's `transform`, with the functions that move it on.
+    pub fn opened(&self, resource: ResourceAny) -> OpenTransform {
+        OpenTransform { resource, push: self.push, finish: self.finish }
     }
 }
 

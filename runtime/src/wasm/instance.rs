@@ -2,353 +2,187 @@
 //!
 //! In: an exchange for the time of a call. Out: the exchange, and what the hook answered or why it
 //! did not. Never: runs two calls at once, or anything after it trapped.
+//!
+//! Each call has two drivers: at once, which is what a hook of microseconds wants, and aside, on a
+//! fiber, which lets the guest wait for a peer and the worker go on while the guest is busy.
 
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::pin::pin;
 use std::time::Duration;
 
-use wasmtime::component::{
-    ComponentNamedList, InstancePre, Lift, Lower, Resource, ResourceAny, TypedFunc,
-};
-use wasmtime::{Engine, Store};
+use wasmtime::Store;
+use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 
-use super::bindings::{self, About, RequestHandle, ResponseHandle};
-use super::component::Exports;
-use super::deadline::{self, Budget};
+use super::aside::{Aside, LongCalls};
+use super::bindings::About;
+use super::call::Call;
+use super::capacity::Seat;
+use super::deadline::Budget;
 use super::fault::Fault;
 use super::functions::{Functions, OpenTransform, Transformed};
-use super::reply;
-use super::shared::Shared;
 use super::state::{Phase, State};
+use super::template::{SET_UP_LIMIT, Template, drive};
 use super::ticker::Pulse;
-use crate::chain::{Exchange, Summary, Verdict};
+use crate::chain::Exchange;
 use crate::telemetry::metrics::InstanceGuard;
-
-/// CPU time that `describe` and `configure` may take. More than a hook's: they may parse large
-/// tables, and run where no request waits, except once after a trap.
-pub(super) const SET_UP_LIMIT: Duration = Duration::from_secs(1);
-
-/// How instances of a plugin are made.
-pub struct Template {
-    pub engine: Engine,
-    pub before: InstancePre<State>,
-    pub exports: Exports,
-    /// Calls run on fibers.
-    pub suspends: bool,
-    /// Bytes.
-    pub memory: usize,
-    /// CPU time of a hook call.
-    pub limit: Duration,
-    pub keeps_backup: bool,
-    pub shared: Arc<Shared>,
-}
 
 /// One instance.
 pub struct Instance {
     store: Store<State>,
     functions: Functions,
-    suspends: bool,
     limit: Duration,
     /// Calls so far.
     pub calls: u32,
     /// It trapped, or a call was given up half-way.
     pub broken: bool,
     _counted: InstanceGuard,
-}
-
-impl Template {
-    /// Makes an instance; it must be configured before its first hook.
-    pub fn instantiate(&self, pulse: &Pulse) -> Result<Instance, Fault> {
-        let counted = self.shared.metrics.instance();
-        let state = State::new(self.shared.clone(), self.memory, self.keeps_backup);
-        let mut store = Store::new(&self.engine, state);
-        store.limiter(|state| &mut state.caps);
-        deadline::watch(&mut store, self.suspends);
-        store.data_mut().budget = Budget::new(SET_UP_LIMIT);
-        store.set_epoch_deadline(1);
-        let beat = pulse.beat();
-        let made = if self.suspends {
-            drive(self.before.instantiate_async(&mut store))
-        } else {
-            self.before.instantiate(&mut store)
-        };
-        drop(beat);
-        let functions =
-            made.and_then(|instance| Functions::find(&instance, &mut store, &self.exports));
-        let functions =
-            functions.map_err(|error| Fault::trap(&error, store.data().caps.refused))?;
-        Ok(Instance {
-            store,
-            functions,
-            suspends: self.suspends,
-            limit: self.limit,
-            calls: 0,
-            broken: false,
-            _counted: counted,
-        })
-    }
+    _seat: Seat,
 }
 
 impl Instance {
-    /// What the plugin says of itself.
+    /// One that was just made.
+    pub fn new(store: Store<State>, functions: Functions, of: &Template, seat: Seat) -> Instance {
+        Instance {
+            store,
+            functions,
+            limit: of.limit,
+            calls: 0,
+            broken: false,
+            _counted: of.shared.metrics.instance(),
+            _seat: seat,
+        }
+    }
+
+    /// What the plugin says of itself. Blocks.
     pub fn describe(&mut self, pulse: &Pulse) -> Result<About, Fault> {
         let function = self.functions.describe;
-        self.call_alone(pulse, function, (), SET_UP_LIMIT).map(|(about,)| about)
+        self.set_up(pulse, function, ()).map(|(about,)| about)
     }
 
-    /// Hands over the configuration; to be done once. The inner error is the plugin's own.
+    /// Hands over the configuration; to be done once. The inner error is the plugin's own. Blocks.
     pub fn configure(&mut self, pulse: &Pulse, config: &str) -> Result<Result<(), String>, Fault> {
         let function = self.functions.configure;
-        self.call_alone(pulse, function, (config.to_owned(),), SET_UP_LIMIT).map(|(answer,)| answer)
+        self.set_up(pulse, function, (config.to_owned(),)).map(|(answer,)| answer)
     }
 
-    /// The request hook.
-    pub fn on_request(
+    /// The same, while the worker goes on.
+    pub async fn configure_aside(
+        &mut self,
+        pulse: &Pulse,
+        aside: &LongCalls,
+        config: &str,
+    ) -> Result<Result<(), String>, Fault> {
+        let function = self.functions.configure;
+        let arguments = (config.to_owned(),);
+        let (answer,) = self.alone(pulse, aside, function, arguments, SET_UP_LIMIT).await?;
+        Ok(answer)
+    }
+
+    /// A hook call that returns before anything else on this worker runs.
+    pub fn call<C: Call>(
         &mut self,
         pulse: &Pulse,
         exchange: Box<Exchange>,
-    ) -> (Box<Exchange>, Result<Verdict, Fault>) {
-        let Some(function) = self.functions.on_request else {
-            return (exchange, Ok(Verdict::Forward));
+        call: C,
+    ) -> (Box<Exchange>, Result<C::Output, Fault>) {
+        let Some(function) = call.function(&self.functions) else {
+            return (exchange, Ok(C::absent()));
         };
-        let handle = |call| (Resource::new_own(call),);
-        self.call(pulse, function, exchange, Phase::Request, handle, verdict)
+        let handle = self.begin(exchange, C::PHASE, false);
+        let beat = pulse.beat();
+        let returned = function.call(&mut self.store, call.parameters(handle));
+        drop(beat);
+        self.end::<C>(returned)
     }
 
-    /// The request hook, on a fiber.
-    pub async fn on_request_suspending(
+    /// A hook call on a fiber. Given up half-way, the instance is broken.
+    pub async fn call_aside<C: Call>(
         &mut self,
         pulse: &Pulse,
+        aside: &LongCalls,
         exchange: Box<Exchange>,
-    ) -> (Box<Exchange>, Result<Verdict, Fault>) {
-        let Some(function) = self.functions.on_request else {
-            return (exchange, Ok(Verdict::Forward));
+        call: C,
+    ) -> (Box<Exchange>, Result<C::Output, Fault>) {
+        let Some(function) = call.function(&self.functions) else {
+            return (exchange, Ok(C::absent()));
         };
-        let handle = |call| (Resource::new_own(call),);
-        self.call_suspending(pulse, function, exchange, Phase::Request, handle, verdict).await
-    }
-
-    /// The response hook.
-    pub fn on_response(
-        &mut self,
-        pulse: &Pulse,
-        exchange: Box<Exchange>,
-    ) -> (Box<Exchange>, Result<(), Fault>) {
-        let Some(function) = self.functions.on_response else {
-            return (exchange, Ok(()));
+        let handle = self.begin(exchange, C::PHASE, true);
+        self.broken = true;
+        let returned = {
+            let running = pin!(function.call_async(&mut self.store, call.parameters(handle)));
+            Aside::new(running, pulse, aside).await
         };
-        self.call(pulse, function, exchange, Phase::Response, handles, done)
-    }
-
-    /// The response hook, on a fiber.
-    pub async fn on_response_suspending(
-        &mut self,
-        pulse: &Pulse,
-        exchange: Box<Exchange>,
-    ) -> (Box<Exchange>, Result<(), Fault>) {
-        let Some(function) = self.functions.on_response else {
-            return (exchange, Ok(()));
-        };
-        self.call_suspending(pulse, function, exchange, Phase::Response, handles, done).await
-    }
-
-    /// The completion hook.
-    pub fn on_complete(
-        &mut self,
-        pulse: &Pulse,
-        exchange: Box<Exchange>,
-        summary: &Summary,
-    ) -> (Box<Exchange>, Result<(), Fault>) {
-        let Some(function) = self.functions.on_complete else {
-            return (exchange, Ok(()));
-        };
-        let arguments = |call| (Resource::new_own(call), summary.into());
-        self.call(pulse, function, exchange, Phase::Complete, arguments, |(), _| Ok(()))
-    }
-
-    /// The completion hook, on a fiber.
-    pub async fn on_complete_suspending(
-        &mut self,
-        pulse: &Pulse,
-        exchange: Box<Exchange>,
-        summary: bindings::Summary,
-    ) -> (Box<Exchange>, Result<(), Fault>) {
-        let Some(function) = self.functions.on_complete else {
-            return (exchange, Ok(()));
-        };
-        let arguments = |call| (Resource::new_own(call), summary);
-        let none = |(), _: &Exchange| Ok(());
-        self.call_suspending(pulse, function, exchange, Phase::Complete, arguments, none).await
-    }
-
-    /// Asks whether the request's body is to be transformed.
-    pub fn open_request_transform(
-        &mut self,
-        pulse: &Pulse,
-        exchange: Box<Exchange>,
-    ) -> (Box<Exchange>, Result<Option<OpenTransform>, Fault>) {
-        let Some(functions) = &self.functions.request_body else {
-            return (exchange, Ok(None));
-        };
-        let (open, opened) = (functions.open, functions.opened());
-        let handle = |call| (Resource::new_own(call),);
-        self.call(pulse, open, exchange, Phase::Request, handle, opened)
-    }
-
-    /// Asks whether the request's body is to be transformed, on a fiber.
-    pub async fn open_request_transform_suspending(
-        &mut self,
-        pulse: &Pulse,
-        exchange: Box<Exchange>,
-    ) -> (Box<Exchange>, Result<Option<OpenTransform>, Fault>) {
-        let Some(functions) = &self.functions.request_body else {
-            return (exchange, Ok(None));
-        };
-        let (open, opened) = (functions.open, functions.opened());
-        let handle = |call| (Resource::new_own(call),);
-        self.call_suspending(pulse, open, exchange, Phase::Request, handle, opened).await
-    }
-
-    /// Asks whether the response's body is to be transformed.
-    pub fn open_response_transform(
-        &mut self,
-        pulse: &Pulse,
-        exchange: Box<Exchange>,
-    ) -> (Box<Exchange>, Result<Option<OpenTransform>, Fault>) {
-        let Some(functions) = &self.functions.response_body else {
-            return (exchange, Ok(None));
-        };
-        let (open, opened) = (functions.open, functions.opened());
-        self.call(pulse, open, exchange, Phase::Response, handles, opened)
-    }
-
-    /// Asks whether the response's body is to be transformed, on a fiber.
-    pub async fn open_response_transform_suspending(
-        &mut self,
-        pulse: &Pulse,
-        exchange: Box<Exchange>,
-    ) -> (Box<Exchange>, Result<Option<OpenTransform>, Fault>) {
-        let Some(functions) = &self.functions.response_body else {
-            return (exchange, Ok(None));
-        };
-        let (open, opened) = (functions.open, functions.opened());
-        self.call_suspending(pulse, open, exchange, Phase::Response, handles, opened).await
+        self.broken = false;
+        self.end::<C>(returned)
     }
 
     /// One chunk through a transform.
-    pub fn push(
+    pub async fn push(
         &mut self,
         pulse: &Pulse,
+        aside: &LongCalls,
         transform: &OpenTransform,
         chunk: &[u8],
     ) -> Result<Vec<u8>, Fault> {
         // The type is looked at anew each time, for it has the chunk's lifetime in it; the chunk
         // is then copied once, into the guest.
-        let function = transform.push.typed::<(ResourceAny, &[u8]), Transformed>(&self.store);
-        self.transform(pulse, function, (transform.resource, chunk))
-    }
-
-    /// What is left after the last chunk.
-    pub fn finish(&mut self, pulse: &Pulse, transform: &OpenTransform) -> Result<Vec<u8>, Fault> {
-        let function = transform.finish.typed::<(ResourceAny,), Transformed>(&self.store);
-        self.transform(pulse, function, (transform.resource,))
-    }
-
-    /// Drops the guest's side. An instance that fails at it is broken.
-    pub fn close_transform(&mut self, pulse: &Pulse, transform: OpenTransform) {
-        if self.broken {
-            return;
-        }
-        self.grant(self.limit);
-        let beat = pulse.beat();
-        let dropped = if self.suspends {
-            drive(transform.resource.resource_drop_async(&mut self.store))
-        } else {
-            transform.resource.resource_drop(&mut self.store)
-        };
-        drop(beat);
-        self.broken |= dropped.is_err();
-    }
-
-    fn transform<P>(
-        &mut self,
-        pulse: &Pulse,
-        function: wasmtime::Result<TypedFunc<P, Transformed>>,
-        arguments: P,
-    ) -> Result<Vec<u8>, Fault>
-    where
-        P: ComponentNamedList + Lower,
-    {
+        let function = transform.push.typed::<(_, &[u8]), Transformed>(&self.store);
         let function = function.map_err(|error| Fault::unavailable(error.to_string()))?;
-        let (answer,) = self.call_alone(pulse, function, arguments, self.limit)?;
+        let arguments = (transform.resource, chunk);
+        let (answer,) = self.alone(pulse, aside, function, arguments, self.limit).await?;
         answer.map_err(|message| Fault::error(&message))
     }
 
-    /// A call with the exchange at hand.
-    fn call<P, R, T>(
+    /// What is left after the last chunk.
+    pub async fn finish(
         &mut self,
         pulse: &Pulse,
-        function: TypedFunc<P, R>,
-        exchange: Box<Exchange>,
-        phase: Phase,
-        arguments: impl FnOnce(u32) -> P,
-        check: impl FnOnce(R, &Exchange) -> Result<T, Fault>,
-    ) -> (Box<Exchange>, Result<T, Fault>)
-    where
-        P: ComponentNamedList + Lower,
-        R: ComponentNamedList + Lift,
-    {
-        let call = self.begin(exchange, phase);
-        let beat = pulse.beat();
-        let returned = function.call(&mut self.store, arguments(call));
-        drop(beat);
-        self.end(returned, check)
+        aside: &LongCalls,
+        transform: &OpenTransform,
+    ) -> Result<Vec<u8>, Fault> {
+        let function = transform.finish.typed::<(_,), Transformed>(&self.store);
+        let function = function.map_err(|error| Fault::unavailable(error.to_string()))?;
+        let arguments = (transform.resource,);
+        let (answer,) = self.alone(pulse, aside, function, arguments, self.limit).await?;
+        answer.map_err(|message| Fault::error(&message))
     }
 
-    /// The same, on a fiber. Given up half-way, the instance is broken.
-    async fn call_suspending<P, R, T>(
+    /// Drops the guest's side. An instance that fails at it is broken.
+    pub async fn close_transform(
         &mut self,
         pulse: &Pulse,
-        function: TypedFunc<P, R>,
-        exchange: Box<Exchange>,
-        phase: Phase,
-        arguments: impl FnOnce(u32) -> P,
-        check: impl FnOnce(R, &Exchange) -> Result<T, Fault>,
-    ) -> (Box<Exchange>, Result<T, Fault>)
-    where
-        P: ComponentNamedList + Lower,
-        R: ComponentNamedList + Lift + 'static,
-    {
-        let call = self.begin(exchange, phase);
+        aside: &LongCalls,
+        transform: OpenTransform,
+    ) {
+        if self.broken {
+            return;
+        }
+        self.grant(self.limit, true);
         self.broken = true;
-        let returned = {
-            let running = pin!(function.call_async(&mut self.store, arguments(call)));
-            Beating { running, pulse, is_first: true }.await
+        let dropped = {
+            let running = pin!(transform.resource.resource_drop_async(&mut self.store));
+            Aside::new(running, pulse, aside).await
         };
-        self.broken = false;
-        self.end(returned, check)
+        self.broken = dropped.is_err();
     }
 
-    fn begin(&mut self, exchange: Box<Exchange>, phase: Phase) -> u32 {
+    fn begin(&mut self, exchange: Box<Exchange>, phase: Phase, on_fiber: bool) -> u32 {
         self.calls += 1;
-        self.grant(self.limit);
+        self.grant(self.limit, on_fiber);
         self.store.data_mut().enter(exchange, phase)
     }
 
-    fn grant(&mut self, limit: Duration) {
-        self.store.data_mut().budget = Budget::new(limit);
+    fn grant(&mut self, limit: Duration, on_fiber: bool) {
+        self.store.data_mut().budget = Budget::new(limit, on_fiber);
         self.store.set_epoch_deadline(1);
     }
 
-    fn end<R, T>(
+    fn end<C: Call>(
         &mut self,
-        returned: wasmtime::Result<R>,
-        check: impl FnOnce(R, &Exchange) -> Result<T, Fault>,
-    ) -> (Box<Exchange>, Result<T, Fault>) {
+        returned: wasmtime::Result<C::Results>,
+    ) -> (Box<Exchange>, Result<C::Output, Fault>) {
         let state = self.store.data_mut();
         let result = match (returned, state.exchange()) {
-            (Ok(returned), Some(exchange)) => check(returned, exchange),
+            (Ok(returned), Some(exchange)) => C::check(returned, &self.functions, exchange),
             (Ok(_), None) => Err(Fault::unavailable("the exchange is gone")),
             (Err(error), _) => Err(Fault::trap(&error, state.caps.refused)),
         };
@@ -356,81 +190,45 @@ impl Instance {
         (state.leave(result.is_err()), result)
     }
 
-    /// A call without an exchange, which waits for nothing.
-    fn call_alone<P, R>(
+    /// A call without an exchange.
+    async fn alone<P, R>(
         &mut self,
         pulse: &Pulse,
+        aside: &LongCalls,
         function: TypedFunc<P, R>,
         arguments: P,
         limit: Duration,
     ) -> Result<R, Fault>
     where
-        P: ComponentNamedList + Lower,
-        R: ComponentNamedList + Lift + 'static,
+        P: ComponentNamedList + Lower + Send + Sync,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
-        self.grant(limit);
-        let beat = pulse.beat();
-        let returned = if self.suspends {
-            drive(function.call_async(&mut self.store, arguments))
-        } else {
-            function.call(&mut self.store, arguments)
+        self.grant(limit, true);
+        self.broken = true;
+        let returned = {
+            let running = pin!(function.call_async(&mut self.store, arguments));
+            Aside::new(running, pulse, aside).await
         };
+        self.broken = returned.is_err();
+        returned.map_err(|error| Fault::trap(&error, self.store.data().caps.refused))
+    }
+
+    /// The same, where nothing else is to be done.
+    fn set_up<P, R>(
+        &mut self,
+        pulse: &Pulse,
+        function: TypedFunc<P, R>,
+        arguments: P,
+    ) -> Result<R, Fault>
+    where
+        P: ComponentNamedList + Lower + Send + Sync,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        self.grant(SET_UP_LIMIT, true);
+        let beat = pulse.beat();
+        let returned = drive(function.call_async(&mut self.store, arguments));
         drop(beat);
-        returned.map_err(|error| {
-            self.broken = true;
-            Fault::trap(&error, self.store.data().caps.refused)
-        })
+        self.broken = returned.is_err();
+        returned.map_err(|error| Fault::trap(&error, self.store.data().caps.refused))
     }
-}
-
-/// A guest on a fiber counts as running while it is polled, not while it waits.
-struct Beating<'a, F> {
-    running: Pin<&'a mut F>,
-    pulse: &'a Pulse,
-    /// Not polled yet.
-    is_first: bool,
-}
-
-impl<F: Future> Future for Beating<'_, F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        deadline::resume(std::mem::take(&mut self.is_first));
-        let _beat = self.pulse.beat();
-        self.running.as_mut().poll(cx)
-    }
-}
-
-/// Runs a call that waits for nothing: it yields at most because time passed.
-fn drive<F: Future>(call: F) -> F::Output {
-    let mut call = pin!(call);
-    let mut cx = Context::from_waker(Waker::noop());
-    let mut is_first = true;
-    loop {
-        deadline::resume(std::mem::take(&mut is_first));
-        if let Poll::Ready(output) = call.as_mut().poll(&mut cx) {
-            return output;
-        }
-    }
-}
-
-fn handles(call: u32) -> (Resource<RequestHandle>, Resource<ResponseHandle>) {
-    (Resource::new_own(call), Resource::new_own(call))
-}
-
-fn verdict(
-    (answer,): (Result<bindings::Verdict, String>,),
-    exchange: &Exchange,
-) -> Result<Verdict, Fault> {
-    match answer {
-        Ok(bindings::Verdict::Forward) => Ok(Verdict::Forward),
-        Ok(bindings::Verdict::Respond(reply)) => {
-            reply::check(reply, exchange.head_limits).map(Verdict::Respond)
-        }
-        Err(message) => Err(Fault::error(&message)),
-    }
-}
-
-fn done((answer,): (Result<(), String>,), _: &Exchange) -> Result<(), Fault> {
-    answer.map_err(|message| Fault::error(&message))
 }

@@ -10,10 +10,13 @@
 //!                          └─ exchange moved out ◀─ verdict, or fault ─▶ log, metrics, backoff
 //! ```
 
+mod aside;
 mod backoff;
 mod bindings;
 mod built_ins;
 mod cache;
+mod call;
+mod capacity;
 mod component;
 mod deadline;
 mod engine;
@@ -24,12 +27,15 @@ mod instance;
 mod limiter;
 mod member;
 mod plugin;
+mod pool;
 mod problem;
 mod reply;
+mod report;
 mod schema;
 mod shared;
 mod state;
 mod store;
+mod template;
 #[cfg(test)]
 mod tests;
 mod ticker;

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
 use wasmtime::Engine;
 use wasmtime::component::Linker;
@@ -14,14 +15,16 @@ use wasmtime::component::types::ComponentItem;
 
 use super::bindings::About;
 use super::cache::{self, Cache, Loaded, Origin};
+use super::capacity::Capacity;
 use super::engine::engine;
 use super::fault::Fault;
 use super::host;
-use super::instance::{Instance, SET_UP_LIMIT, Template};
+use super::instance::Instance;
 use super::problem::{PluginProblem, Problem};
 use super::schema;
 use super::shared::Registry;
 use super::state::State;
+use super::template::{SET_UP_LIMIT, Template};
 use super::ticker::Ticker;
 use crate::chain::Hooks;
 use crate::clock::Clock;
@@ -45,6 +48,7 @@ pub struct HostOptions {
 /// Runs plugins: one for each process, kept over reloads.
 pub struct Host {
     engine: Engine,
+    capacity: Capacity,
     ticker: Arc<Ticker>,
     cache: Cache,
     /// Of the built-ins, in their order, once they were asked for: a reload need not read two
@@ -67,6 +71,10 @@ pub struct LoadedPlugin {
     pub(super) name: Arc<str>,
     pub(super) on_failure: OnFailure,
     pub(super) isolation: Isolation,
+    /// `limits.instances`
+    pub(super) instances: usize,
+    /// `limits.wait`
+    pub(super) wait: Duration,
     pub(super) config: Arc<str>,
     pub(super) ticker: Arc<Ticker>,
     component: Arc<Loaded>,
@@ -95,12 +103,13 @@ impl Host {
     /// # Errors
     /// Where the machine cannot run compiled WebAssembly, or gives no thread.
     pub fn new(options: HostOptions) -> wasmtime::Result<Host> {
-        let engine = engine()?;
+        let (engine, instances) = engine()?;
+        let capacity = Capacity::new(instances);
         let ticker = Arc::new(Ticker::start(&engine)?);
         let cache = Cache::new(&engine, options.cache_dir.as_deref());
         let (registry, loaded) = Default::default();
         let digests = options.built_ins.iter().map(|_| OnceLock::new()).collect();
-        Ok(Host { engine, ticker, cache, digests, registry, options, loaded })
+        Ok(Host { engine, capacity, ticker, cache, digests, registry, options, loaded })
     }
 
     /// Loads a plugin: reads, compiles (or takes from the cache), inspects, instantiates and
@@ -161,6 +170,30 @@ impl Host {
         })
     }
 
+    /// Whether so many plugins can serve on so many workers and be replaced by as many others, for
+    /// an instance of each is there on each worker, and for the time of a reload that of its
+    /// successor.
+    ///
+    /// # Errors
+    /// That they cannot, in words.
+    pub fn check_room(&self, plugins: usize, workers: usize) -> Result<(), String> {
+        let needed = plugins.saturating_mul(workers).saturating_mul(2);
+        let total = self.capacity.total();
+        if needed <= total {
+            return Ok(());
+        }
+        let fitting = (total / 2 / plugins.max(1)).max(1);
+        Err(format!(
+            "{plugins} plugins on {workers} workers take {needed} instances while a reload replaces \
+             them, and this process has room for {total}: {fitting} workers would fit"
+        ))
+    }
+
+    /// Keeps room for a reload that replaces so many instances.
+    pub fn reserve(&self, plugins: usize, workers: usize) {
+        self.capacity.reserve(plugins.saturating_mul(workers));
+    }
+
     /// Forgets limits and stored state of plugins that are no longer configured.
     pub fn retain(&self, keep: impl FnMut(&str) -> bool) {
         self.registry.retain(keep);
@@ -213,8 +246,10 @@ impl Host {
         plugin: &config::Plugin,
         component: Arc<Loaded>,
     ) -> Result<LoadedPlugin, Vec<Problem>> {
+        // Grants are for other people's code; what comes with the proxy has what it imports.
+        let is_built_in = matches!(plugin.component, ComponentSource::BuiltIn(_));
         let ungranted = component.inspected.check_grants(&plugin.name, &plugin.grants);
-        if !ungranted.is_empty() {
+        if !is_built_in && !ungranted.is_empty() {
             return Err(ungranted);
         }
         let template = self.template(plugin, &component).map_err(|error| {
@@ -243,6 +278,8 @@ impl Host {
             name: plugin.name.clone(),
             on_failure: plugin.on_failure,
             isolation: plugin.isolation,
+            instances: plugin.limits.instances,
+            wait: plugin.limits.wait,
             config: plugin.config.clone(),
             ticker: self.ticker.clone(),
             component,
@@ -270,6 +307,7 @@ impl Host {
             limit: plugin.limits.deadline,
             keeps_backup: plugin.on_failure == OnFailure::Skip,
             shared: self.registry.shared(&plugin.name, &self.options.metrics, &self.options.clock),
+            capacity: self.capacity.clone(),
         })
     }
 }
@@ -295,7 +333,7 @@ impl LoadedPlugin {
         &self.component.inspected.imports
     }
 
-    /// Whether its hooks run on fibers, because it imports `read-body`.
+    /// Whether its hooks can wait, because it imports `read-body`.
     pub fn suspends(&self) -> bool {
         self.template.suspends
     }
@@ -315,20 +353,10 @@ impl LoadedPlugin {
         if let Some(first) = first {
             return Ok(PreparedInstance(first));
         }
-        self.instance(&self.ticker.pulse(SET_UP_LIMIT)).map(PreparedInstance).map_err(|fault| {
+        let made = self.template.configured_at_once(&self.config, &self.ticker.pulse(SET_UP_LIMIT));
+        made.map(PreparedInstance).map_err(|fault| {
             Problem::component(format!("no instance ({}): {}", fault.reason, fault.detail))
                 .of(&self.name)
         })
-    }
-
-    /// A fresh, configured instance.
-    pub(super) fn instance(&self, pulse: &super::ticker::Pulse) -> Result<Box<Instance>, Fault> {
-        let mut instance = self.template.instantiate(pulse)?;
-        match instance.configure(pulse, &self.config)? {
-            Ok(()) => Ok(Box::new(instance)),
-            Err(message) => Err(Fault::unavailable(format!(
-                "`configure` refused a configuration that it took before: {message}"
-            ))),
-        }
     }
 }

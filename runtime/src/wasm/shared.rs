@@ -4,6 +4,7 @@
 //! plugins' keys: each name has its own.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -23,6 +24,8 @@ pub struct Shared {
     pub clock: Clock,
     /// Where the plugin's monotonic clock begins.
     pub epoch: Instant,
+    /// A hook was seen to run for longer than a slice.
+    long: AtomicBool,
 }
 
 /// Of all plugins, by name.
@@ -46,6 +49,7 @@ impl Registry {
             metrics,
             clock: clock.clone(),
             epoch,
+            long: AtomicBool::new(false),
         })
     }
 
@@ -57,6 +61,16 @@ impl Registry {
 }
 
 impl Shared {
+    /// A hook that was called at once takes long: from now on its calls run on fibers, and step
+    /// aside.
+    pub fn takes_long(&self) {
+        self.long.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_long(&self) -> bool {
+        self.long.load(Ordering::Relaxed)
+    }
+
     /// Bytes from the system's generator.
     pub fn random(&self, bytes: &mut [u8]) -> wasmtime::Result<()> {
         getrandom::fill(bytes).map_err(|error| wasmtime::Error::msg(error.to_string()))

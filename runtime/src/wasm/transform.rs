@@ -1,7 +1,7 @@
-//! A body on its way through a guest.
+//! A guest's body transform, as the chain sees it.
 //!
-//! In: an open transform of an instance, chunks. Out: chunks. Never: shares its instance: it is
-//! pinned until the transform is finished or dropped, and only then serves other calls.
+//! In: chunks. Out: what the guest makes of them. Never: lets two bodies share an instance: it is
+//! pinned from `open` to `finish`, or until this is dropped.
 
 use std::sync::Arc;
 
@@ -10,77 +10,97 @@ use bytes::Bytes;
 use super::fault::Fault;
 use super::functions::OpenTransform;
 use super::instance::Instance;
-use super::member::Desk;
-use crate::chain::{Failure, Transform};
+use super::pool::{Lent, Pool};
+use crate::chain::{Failure, Finishing, Pushing, Transform};
 use crate::telemetry::metrics::Hook;
 
-/// One body.
+/// One body on its way through a guest.
 pub struct GuestTransform {
-    desk: Arc<Desk>,
     hook: Hook,
-    /// None once it has ended, well or badly.
-    open: Option<(Box<Instance>, OpenTransform)>,
+    lent: Lent,
+    /// Until `finish`.
+    open: Option<OpenTransform>,
     route: Arc<str>,
     request: String,
 }
 
 impl GuestTransform {
     pub fn new(
-        desk: Arc<Desk>,
         hook: Hook,
-        instance: Box<Instance>,
+        lent: Lent,
         transform: OpenTransform,
         route: Arc<str>,
         request: String,
     ) -> Self {
-        GuestTransform { desk, hook, open: Some((instance, transform)), route, request }
+        GuestTransform { hook, lent, open: Some(transform), route, request }
     }
 
-    fn call(
+    /// One call, counted, and reported where it fails.
+    async fn call(
         &mut self,
-        call: impl FnOnce(&mut Instance, &OpenTransform, &Desk) -> Result<Vec<u8>, Fault>,
+        call: impl AsyncFnOnce(&mut Instance, &Pool, &OpenTransform) -> Result<Vec<u8>, Fault>,
     ) -> Result<Bytes, Box<Failure>> {
-        let Some((instance, transform)) = &mut self.open else {
-            let fault = Fault::unavailable("the body ended already");
-            return Err(self.desk.report(self.hook, &self.route, &self.request, fault));
+        let (Some((instance, pool)), Some(open)) = (self.lent.parts(), &self.open) else {
+            return Err(self.failed(Fault::unavailable("the body ended already")));
         };
-        let called = self.desk.metrics().called(self.hook);
-        let result = call(instance, transform, &self.desk);
-        self.desk.metrics().returned(self.hook, called);
-        match result {
-            Ok(bytes) => Ok(Bytes::from(bytes)),
-            Err(fault) => {
-                self.end();
-                Err(self.desk.report(self.hook, &self.route, &self.request, fault))
-            }
-        }
+        let metrics = pool.plugin.metrics();
+        let called = metrics.called(self.hook);
+        let result = call(instance, pool, open).await;
+        metrics.returned(self.hook, called);
+        result.map(Bytes::from).map_err(|fault| self.failed(fault))
     }
 
-    /// Drops the guest's side and gives the instance back.
-    fn end(&mut self) {
-        if let Some((mut instance, transform)) = self.open.take() {
-            instance.close_transform(&self.desk.pulse, transform);
-            self.desk.give_back(instance);
+    fn failed(&self, fault: Fault) -> Box<Failure> {
+        self.lent.plugin().report(self.hook, &self.route, &self.request, fault)
+    }
+
+    /// Drops the guest's side, so that the instance can serve again.
+    async fn close(mut self: Box<Self>) {
+        let open = self.open.take();
+        if let (Some((instance, pool)), Some(open)) = (self.lent.parts(), open) {
+            instance.close_transform(&pool.pulse, &pool.long_calls, open).await;
         }
     }
 }
 
 impl Transform for GuestTransform {
-    fn push(&mut self, chunk: Bytes) -> Result<Bytes, Box<Failure>> {
-        self.call(|instance, transform, desk| instance.push(&desk.pulse, transform, &chunk))
+    fn push(mut self: Box<Self>, chunk: Bytes) -> Pushing {
+        Box::pin(async move {
+            let pushed = self
+                .call(async |instance, pool, open| {
+                    instance.push(&pool.pulse, &pool.long_calls, open, &chunk).await
+                })
+                .await;
+            match pushed {
+                Ok(bytes) => Ok((self as Box<dyn Transform>, bytes)),
+                Err(failure) => {
+                    self.close().await;
+                    Err(failure)
+                }
+            }
+        })
     }
 
-    fn finish(&mut self) -> Result<Bytes, Box<Failure>> {
-        let rest =
-            self.call(|instance, transform, desk| instance.finish(&desk.pulse, transform))?;
-        self.desk.succeeded();
-        self.end();
-        Ok(rest)
+    fn finish(mut self: Box<Self>) -> Finishing {
+        Box::pin(async move {
+            let finished = self
+                .call(async |instance, pool, open| {
+                    instance.finish(&pool.pulse, &pool.long_calls, open).await
+                })
+                .await;
+            self.close().await;
+            finished
+        })
     }
 }
 
 impl Drop for GuestTransform {
     fn drop(&mut self) {
-        self.end();
+        // Given up half-way: the guest still holds what it keeps for this body.
+        if self.open.is_some()
+            && let Some((instance, _)) = self.lent.parts()
+        {
+            instance.broken = true;
+        }
     }
 }

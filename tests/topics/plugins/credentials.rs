@@ -8,7 +8,6 @@ fn basic_auth() {
     let setup = Setup::new(
         "basic-auth",
         r#"
-limits = { deadline = "2s" }
 config = { realm = "staff", users = { alice = "$5$rounds=1000$weirtests$ndLInfVE/rVRM30hoXKAX/bVJEJLEHhSUloZMa9j7V5", robot = "plain:secret" } }
 "#,
     );

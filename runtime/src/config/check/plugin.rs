@@ -14,9 +14,10 @@ impl Check<'_> {
         let table = &named.value;
         let component = table.required("component").and_then(|field| self.component(&field));
         let config = table.field("config").filter(|field| field.as_table().is_some());
-        let limits = PluginLimits::default();
         let written = table.table("limits");
         let written = written.as_ref();
+        let component = component?;
+        let limits = PluginLimits::of(&component);
         let plugin = Plugin {
             name: named.name.into(),
             config: config.map_or("{}".into(), |field| Arc::from(json(field.node).to_string())),
@@ -24,6 +25,8 @@ impl Check<'_> {
             limits: PluginLimits {
                 memory: written.and_then(|t| t.size("memory")).unwrap_or(limits.memory),
                 deadline: written.and_then(|t| t.duration("deadline")).unwrap_or(limits.deadline),
+                instances: written.and_then(|t| t.integer("instances")).unwrap_or(limits.instances),
+                wait: written.and_then(|t| t.duration("wait")).unwrap_or(limits.wait),
             },
             on_failure: match table.one_of("on_failure") {
                 Some("skip") => OnFailure::Skip,
@@ -34,7 +37,7 @@ impl Check<'_> {
                 _ => Isolation::Worker,
             },
             place: table.place.to_string().into(),
-            component: component?,
+            component,
         };
         Some(plugin)
     }

@@ -36,8 +36,8 @@ const BOUNDS: [u64; 15] = [
 ];
 
 /// Labels of `reason`; whatever else a failure says is counted as the last.
-const REASONS: [&str; 7] =
-    ["trap", "deadline", "memory", "error", "invalid-reply", "unavailable", "other"];
+const REASONS: [&str; 8] =
+    ["trap", "deadline", "memory", "error", "invalid-reply", "unavailable", "busy", "other"];
 
 /// The handle of one plugin.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ struct Kept {
 
 impl Kept {
     fn new() -> Kept {
-        Kept { folder: Folder::new(), engine: engine().expect("an engine") }
+        Kept { folder: Folder::new(), engine: engine().expect("an engine").0 }
     }
 
     /// As after a restart.

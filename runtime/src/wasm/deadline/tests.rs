@@ -1,35 +1,47 @@
+use super::Verdict::{Ends, Runs, StepsAside};
 use super::*;
 
 const MS: Duration = Duration::from_millis(1);
 
 #[test]
 fn time_counts_from_the_first_look() {
-    let mut budget = Budget::new(10 * MS);
-    assert!(!budget.is_spent(500 * MS), "what the thread did before is not the guest's");
-    assert!(!budget.is_spent(509 * MS));
-    assert!(budget.is_spent(510 * MS));
+    let mut budget = Budget::new(10 * MS, false);
+    assert_eq!(budget.look(500 * MS), Runs, "what the thread did before is not the guest's");
+    assert_ne!(budget.look(509 * MS), Ends);
+    assert_eq!(budget.look(510 * MS), Ends);
 }
 
 #[test]
 fn a_thread_that_does_not_run_spends_nothing() {
-    let mut budget = Budget::new(10 * MS);
+    let mut budget = Budget::new(10 * MS, false);
     for _ in 0..1000 {
-        assert!(!budget.is_spent(7 * MS));
+        assert_eq!(budget.look(7 * MS), Runs);
     }
 }
 
 #[test]
 fn what_others_do_while_a_fiber_waits_is_not_counted() {
-    let mut budget = Budget::new(10 * MS);
-    assert!(!budget.is_spent(MS));
+    let mut budget = Budget::new(10 * MS, true);
+    assert_eq!(budget.look(MS), Runs);
     budget.resumed(Some(100 * MS));
-    assert!(!budget.is_spent(105 * MS));
+    assert_eq!(budget.look(105 * MS), StepsAside);
     budget.resumed(Some(200 * MS));
-    assert!(!budget.is_spent(204 * MS));
+    assert_eq!(budget.look(204 * MS), StepsAside);
     budget.resumed(None);
-    assert!(!budget.is_spent(300 * MS));
+    assert_eq!(budget.look(300 * MS), Runs);
     budget.resumed(Some(400 * MS));
-    assert!(budget.is_spent(401 * MS));
+    assert_eq!(budget.look(401 * MS), Ends);
+}
+
+#[test]
+fn a_slice_is_over_by_cpu_time_and_the_next_one_begins_anew() {
+    let mut budget = Budget::new(10 * MS, true);
+    assert_eq!(budget.look(MS), Runs, "a call that was met by a tick may have just begun");
+    assert_eq!(budget.look(MS + SLICE / 2), Runs, "the thread hardly ran");
+    assert_eq!(budget.look(MS + SLICE), StepsAside);
+    budget.resumed(Some(5 * MS));
+    assert_eq!(budget.look(5 * MS + SLICE / 2), Runs);
+    assert_eq!(budget.look(5 * MS + SLICE), StepsAside);
 }
 
 #[test]

@@ -111,22 +111,47 @@ fn skipped_plugin_leaves_no_trace() {
 }
 
 #[test]
-fn repeated_traps_pause_the_plugin_and_it_comes_back() {
-    let clock = TurnedClock::new();
-    let host = host_at(Clock::Turned(clock.clone()));
+fn traps_pause_nothing() {
+    let host = host();
     // Traps only on requests that have the field.
     let body = "(call $header (local.get $request) (i32.const 560) (i32.const 8) (i32.const 600))
         (if (i32.load8_u (i32.const 600)) (then unreachable)) (i32.const 256)";
     let member = member(&load(&host, &request_filter(body), |_| ()));
-    let bad = || at_once(member.on_request(exchange(&[("trace-it", "1")]))).1;
-    for _ in 0..5 {
+    let bad = || wait(member.on_request(exchange(&[("trace-it", "1")]))).1;
+    for _ in 0..100 {
         assert_eq!(bad().expect_err("a trap").reason, "trap");
+        assert!(request(&member).1.is_ok());
     }
-    assert_eq!(request(&member).1.expect_err("paused").reason, "unavailable");
-    clock.turn(Duration::from_millis(99));
-    assert_eq!(request(&member).1.expect_err("still paused").reason, "unavailable");
-    clock.turn(Duration::from_millis(1));
+    for _ in 0..100 {
+        assert_eq!(bad().expect_err("a trap, however many came before").reason, "trap");
+    }
     assert!(request(&member).1.is_ok());
-    assert_eq!(bad().expect_err("counted anew").reason, "trap");
-    assert!(request(&member).1.is_ok());
+}
+
+#[test]
+fn a_plugin_that_cannot_be_configured_any_more_is_tried_again_after_a_pause() {
+    let clock = TurnedClock::new();
+    let host = host_at(Clock::Turned(clock.clone()));
+    // Each hook traps, and so loses its instance. `configure` takes the only token there is: it
+    // refuses the second time what it took the first.
+    let component = super::guest::configured(
+        "import weir:plugin/limiter@0.1.0;\n export weir:plugin/request-hook@0.1.0;",
+        r#"
+    (import "weir:plugin/limiter@0.1.0" "take" (func $take (param i32 i32 f64 i32 i32 i32)))
+    (func (export "weir:plugin/request-hook@0.1.0#on-request") (param i32) (result i32) unreachable)"#,
+        "(call $take (i32.const 16) (i32.const 4) (f64.const 0.000001) (i32.const 1) (i32.const 1) (i32.const 600))
+        (i32.store8 (i32.const 128) (i32.eqz (i32.load8_u (i32.const 600))))
+        (i32.const 128)",
+    );
+    let member = member(&load(&host, &component, |_| ()));
+    assert_eq!(request(&member).1.expect_err("the first instance").reason, "trap");
+    for _ in 0..5 {
+        let failure = request(&member).1.expect_err("no other is to be had");
+        assert!(failure.detail.contains("refused a configuration that it took"), "{failure:?}");
+    }
+    let failure = request(&member).1.expect_err("not tried");
+    assert!(failure.detail.contains("the next try"), "{failure:?}");
+    clock.turn(Duration::from_millis(100));
+    let failure = request(&member).1.expect_err("tried again");
+    assert!(failure.detail.contains("refused a configuration that it took"), "{failure:?}");
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::guest::{component, request_filter};
 use super::*;
-use crate::chain::{Hooks, Summary};
+use crate::chain::{Hooks, Summary, Transform};
 
 /// The core of each hook, doing nothing.
 const HOOKS: [(&str, &str); 3] = [
@@ -141,11 +141,6 @@ fn slow_body(pieces: &[&'static str]) -> Body {
     Body::Stream(Box::pin(Slow(pieces.to_vec(), false)))
 }
 
-fn wait<T>(step: Step<T>) -> (Box<Exchange>, Result<T, Box<Failure>>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(step.resolve())
-}
-
 #[test]
 fn a_body_is_read_and_kept() {
     let host = host();
@@ -159,7 +154,7 @@ fn a_body_is_read_and_kept() {
         let (mut exchange, result) = wait(member.on_request(exchange));
         let Ok(Verdict::Respond(answer)) = result else { panic!("{result:?}") };
         assert_eq!(answer.body, reply);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let runtime = runtime();
         let kept = runtime.block_on(exchange.request_body.collect(100)).expect("it is all there");
         assert_eq!(kept, reply);
     }
@@ -174,7 +169,7 @@ fn a_body_that_is_too_large_is_told_so_and_goes_on_whole() {
     let (mut exchange, result) = wait(member.on_request(exchange));
     let Ok(Verdict::Respond(answer)) = result else { panic!("{result:?}") };
     assert_eq!(answer.status, 413);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let runtime = runtime();
     let kept = runtime.block_on(exchange.request_body.collect(100)).expect("it is all there");
     assert_eq!(kept, "1234567890tail");
 }
@@ -188,7 +183,7 @@ fn two_bodies_are_read_at_a_time() {
         exchange.request_body = slow_body(pieces);
         member.on_request(exchange).resolve()
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let runtime = runtime();
     let ((_, one), (_, two)) =
         runtime.block_on(async { tokio::join!(waiting(&["a", "b"]), waiting(&["c"])) });
     let (Ok(Verdict::Respond(one)), Ok(Verdict::Respond(two))) = (one, two) else {
@@ -222,17 +217,18 @@ fn a_body_is_transformed() {
     let member = member(&load(&host, &guest, |_| ()));
     assert!(member.hooks().response_body);
     let open = || {
-        let (_, transform) = at_once(member.open_response_transform(answered()));
+        let (_, transform) = wait(member.open_response_transform(answered()));
         transform.expect("no failure").expect("a transform")
     };
-    let (mut one, mut two) = (open(), open());
-    assert_eq!(one.push(Bytes::from_static(b"abc")).expect("passed on"), "abc");
-    assert_eq!(two.push(Bytes::from_static(b"123")).expect("passed on"), "123");
-    assert_eq!(one.finish().expect("its end"), "<end>");
-    assert_eq!(
-        one.push(Bytes::from_static(b"more")).expect_err("it is over").reason,
-        "unavailable"
-    );
+    let (one, two) = (open(), open());
+    let push = |transform: Box<dyn Transform>, chunk: &'static str| {
+        runtime().block_on(transform.push(Bytes::from(chunk))).expect("passed on")
+    };
+    let (one, passed) = push(one, "abc");
+    assert_eq!(passed, "abc");
+    let (two, passed) = push(two, "123");
+    assert_eq!(passed, "123");
+    assert_eq!(runtime().block_on(one.finish()).expect("its end"), "<end>");
     drop(two);
-    assert_eq!(open().finish().expect("its end"), "<end>");
+    assert_eq!(runtime().block_on(open().finish()).expect("its end"), "<end>");
 }

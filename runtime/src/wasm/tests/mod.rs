@@ -1,7 +1,7 @@
 //! Plugins through the whole host, as the proxy calls them: guests of one behaviour each.
 
 mod failures;
-mod guest;
+pub(super) mod guest;
 mod hooks;
 mod load;
 
@@ -43,21 +43,25 @@ impl Drop for Folder {
     }
 }
 
-fn host() -> Host {
+pub(super) fn host() -> Host {
     host_at(Clock::System)
 }
 
-fn host_at(clock: Clock) -> Host {
+pub(super) fn host_at(clock: Clock) -> Host {
     Host::new(HostOptions { clock, ..HostOptions::default() }).expect("an engine")
 }
 
-fn plugin(component: PathBuf) -> Plugin {
+pub(super) fn plugin(component: PathBuf) -> Plugin {
     Plugin {
         name: "test".into(),
         component: ComponentSource::File(component),
         config: "{}".into(),
         grants: Grants::default(),
-        limits: PluginLimits { memory: 1 << 20, deadline: Duration::from_millis(20) },
+        limits: PluginLimits {
+            memory: 1 << 20,
+            deadline: Duration::from_millis(10),
+            ..PluginLimits::default()
+        },
         on_failure: OnFailure::Reject,
         isolation: Isolation::Worker,
         place: "weir.toml:1:1".into(),
@@ -65,11 +69,15 @@ fn plugin(component: PathBuf) -> Plugin {
 }
 
 /// Loads a component that is expected to be fine.
-fn load(host: &Host, component: &[u8], edit: impl FnOnce(&mut Plugin)) -> Arc<LoadedPlugin> {
+pub(super) fn load(
+    host: &Host,
+    component: &[u8],
+    edit: impl FnOnce(&mut Plugin),
+) -> Arc<LoadedPlugin> {
     try_load(host, component, edit).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
-fn try_load(
+pub(super) fn try_load(
     host: &Host,
     component: &[u8],
     edit: impl FnOnce(&mut Plugin),
@@ -80,11 +88,11 @@ fn try_load(
     host.load(&plugin)
 }
 
-fn member(plugin: &Arc<LoadedPlugin>) -> Rc<dyn Middleware> {
-    plugin.member(plugin.prepare().expect("an instance"))
+pub(super) fn member(plugin: &Arc<LoadedPlugin>) -> Rc<dyn Middleware> {
+    plugin.member(Some(plugin.prepare().expect("an instance")))
 }
 
-fn exchange(fields: &[(&'static str, &'static str)]) -> Box<Exchange> {
+pub(super) fn exchange(fields: &[(&'static str, &'static str)]) -> Box<Exchange> {
     let mut builder = http::Request::get("/a?b").header("host", "example.com");
     for (name, value) in fields {
         builder = builder.header(*name, *value);
@@ -108,23 +116,35 @@ fn exchange(fields: &[(&'static str, &'static str)]) -> Box<Exchange> {
 }
 
 /// An exchange whose response has come.
-fn answered() -> Box<Exchange> {
+pub(super) fn answered() -> Box<Exchange> {
     let mut exchange = exchange(&[]);
     let (head, ()) = http::Response::new(()).into_parts();
     exchange.response = Some(head);
     exchange
 }
 
+/// A worker's runtime.
+pub(super) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime")
+}
+
+/// The result of a hook, waited for.
+pub(super) fn wait<T>(step: Step<T>) -> (Box<Exchange>, Result<T, Box<Failure>>) {
+    runtime().block_on(step.resolve())
+}
+
 /// The result of a hook that must not wait.
-fn at_once<T>(step: Step<T>) -> (Box<Exchange>, Result<T, Box<Failure>>) {
+pub(super) fn at_once<T>(step: Step<T>) -> (Box<Exchange>, Result<T, Box<Failure>>) {
     match step {
         Step::Ready(exchange, result) => (exchange, result),
         Step::Pending(_) => panic!("the hook waits"),
     }
 }
 
-fn request(member: &Rc<dyn Middleware>) -> (Box<Exchange>, Result<Verdict, Box<Failure>>) {
-    at_once(member.on_request(exchange(&[])))
+pub(super) fn request(
+    member: &Rc<dyn Middleware>,
+) -> (Box<Exchange>, Result<Verdict, Box<Failure>>) {
+    wait(member.on_request(exchange(&[])))
 }
 
 /// The component of a plugin that forwards every request.

@@ -4,7 +4,7 @@ const DEADLINE: Duration = Duration::from_millis(10);
 
 #[test]
 fn short_calls_between_looks_count_as_activity() {
-    let engine = crate::wasm::engine::engine().expect("an engine");
+    let (engine, _) = crate::wasm::engine::engine().expect("an engine");
     let ticker = Ticker::start(&engine).expect("a thread");
     let pulse = ticker.pulse(DEADLINE);
     // The ticker's own looks may come between; a guest that runs is seen by each of them.
@@ -18,7 +18,7 @@ fn short_calls_between_looks_count_as_activity() {
 
 #[test]
 fn callers_that_are_gone_are_forgotten() {
-    let engine = crate::wasm::engine::engine().expect("an engine");
+    let (engine, _) = crate::wasm::engine::engine().expect("an engine");
     let ticker = Ticker::start(&engine).expect("a thread");
     for _ in 0..1000 {
         drop(ticker.pulse(DEADLINE));
@@ -45,7 +45,7 @@ fn ticks_are_long_while_no_call_lasts() {
 
 #[test]
 fn the_shortest_deadline_counts() {
-    let engine = crate::wasm::engine::engine().expect("an engine");
+    let (engine, _) = crate::wasm::engine::engine().expect("an engine");
     let ticker = Ticker::start(&engine).expect("a thread");
     let _long = ticker.pulse(DEADLINE * 2);
     let short = ticker.pulse(DEADLINE);

@@ -1,0 +1,104 @@
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::tests::*;
+use crate::chain::{Failure, Middleware, Verdict};
+
+/// A guest that is busy until its time is up.
+const LOOP: &str = "(loop $for_ever (br $for_ever)) (i32.const 256)";
+
+/// Calls a busy guest so many times at once, while another task of the worker counts its own runs
+/// until all of them ended. Gives what came of them, and that count.
+fn busy(member: &Rc<dyn Middleware>, calls: usize) -> (Vec<Failure>, usize) {
+    let runs = Rc::new(Cell::new(0));
+    let local = tokio::task::LocalSet::new();
+    let failures = local.block_on(&runtime(), async {
+        let counting = tokio::task::spawn_local({
+            let runs = runs.clone();
+            async move {
+                loop {
+                    runs.set(runs.get() + 1);
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+        let mut under_way = Vec::new();
+        for _ in 0..calls {
+            let step = member.on_request(exchange(&[])).resolve();
+            under_way.push(tokio::task::spawn_local(step));
+        }
+        let mut failures = Vec::new();
+        for call in under_way {
+            let (_, result) = call.await.expect("no panic");
+            failures.push(*result.map(|_: Verdict| ()).expect_err("it loops for ever"));
+        }
+        counting.abort();
+        failures
+    });
+    (failures, runs.get())
+}
+
+fn looping(
+    edit: impl FnOnce(&mut crate::config::Plugin),
+) -> (super::super::Host, Rc<dyn Middleware>) {
+    let host = host();
+    let plugin = load(&host, &guest::request_filter(LOOP), edit);
+    let member = member(&plugin);
+    (host, member)
+}
+
+#[test]
+fn a_busy_guest_lets_others_run_until_its_time_is_up() {
+    let (_host, member) = looping(|plugin| plugin.limits.deadline = Duration::from_millis(200));
+    let (failures, runs) = busy(&member, 3);
+    assert!(failures.iter().all(|failure| failure.reason == "deadline"), "{failures:?}");
+    // Some hundred on a quiet machine; one without stepping aside.
+    assert!(runs > 10, "the other task ran {runs} times");
+}
+
+#[test]
+fn a_guest_that_was_seen_to_take_long_is_put_on_a_fiber_the_next_time() {
+    let host = host();
+    let plugin = load(&host, &guest::request_filter(LOOP), |_| ());
+    let member = member(&plugin);
+    assert!(!plugin.template.runs_on_fibers());
+    let (_, result) = at_once(member.on_request(exchange(&[])));
+    assert_eq!(result.expect_err("it loops").reason, "deadline");
+    assert!(plugin.template.runs_on_fibers());
+    let (failures, _) = busy(&member, 2);
+    assert!(failures.iter().all(|failure| failure.reason == "deadline"), "{failures:?}");
+}
+
+#[test]
+fn of_long_calls_there_are_so_many_and_no_more() {
+    let (_host, member) = looping(|plugin| {
+        plugin.limits.deadline = Duration::from_millis(100);
+        plugin.limits.instances = 4;
+    });
+    let (failures, _) = busy(&member, 4);
+    let reasons = |reason: &str| failures.iter().filter(|it| it.reason == reason).count();
+    assert_eq!((reasons("deadline"), reasons("busy")), (3, 1), "{failures:?}");
+    assert!(busy(&member, 1).0[0].reason == "deadline", "the next one may take long again");
+}
+
+#[test]
+fn a_call_that_is_given_up_leaves_its_turn_to_others() {
+    let (_host, member) = looping(|plugin| plugin.limits.deadline = Duration::from_secs(5));
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime(), async {
+        let call = || tokio::task::spawn_local(member.on_request(exchange(&[])).resolve());
+        let (one, two) = (call(), call());
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        one.abort();
+        two.abort();
+        assert!(one.await.is_err_and(|error| error.is_cancelled()));
+        assert!(two.await.is_err_and(|error| error.is_cancelled()));
+        let turn = tokio::time::timeout(Duration::from_secs(60), super::next_turn()).await;
+        assert!(turn.is_ok(), "nobody holds it");
+    });
+    assert_eq!(Arc::strong_count(&super::TURN.with(Arc::clone)), 2);
+}

@@ -1,0 +1,192 @@
+//! The instances of a plugin on one worker: lent to one call at a time, and never too many.
+//!
+//! In: calls that want an instance. Out: one that is idle, or a new one, or the next that is given
+//! back, or a clear refusal. Never: makes one more than `limits.instances`, lets a call wait longer
+//! than `limits.wait`, or keeps instances of a plugin that no new exchange will call.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::aside::LongCalls;
+use super::backoff::Backoff;
+use super::fault::Fault;
+use super::instance::Instance;
+use super::plugin::LoadedPlugin;
+use super::ticker::Pulse;
+use crate::config::Isolation;
+
+/// Calls after which an instance is replaced, so that what a guest leaks stays bounded.
+const MAX_CALLS: u32 = 100_000;
+/// Idle instances that are kept; what a busy moment made more is given up.
+const MAX_IDLE: usize = 16;
+/// Calls that may wait, for each instance there may be. A waiting call holds its request's head.
+const WAITING_PER_INSTANCE: usize = 16;
+
+/// The plugin's instances on one worker.
+pub struct Pool {
+    pub plugin: Arc<LoadedPlugin>,
+    pub pulse: Arc<Pulse>,
+    /// Calls that outlast a slice leave a quarter of the instances to those that do not.
+    pub long_calls: LongCalls,
+    /// One for each call under way.
+    places: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    // Boxed, for an instance is handed from place to place and has a kilobyte.
+    #[allow(clippy::vec_box)]
+    idle: Mutex<Vec<Box<Instance>>>,
+    backoff: Mutex<Backoff>,
+    /// The last instance could not be made: look at `backoff`. Spares the good ones a lock.
+    failing: AtomicBool,
+    retired: AtomicBool,
+}
+
+/// An instance, for the length of a call or of a body. Dropping it gives it back.
+pub struct Lent {
+    instance: Option<Box<Instance>>,
+    pool: Arc<Pool>,
+    _place: OwnedSemaphorePermit,
+}
+
+/// A call in the queue.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Pool {
+    pub fn new(plugin: Arc<LoadedPlugin>) -> Arc<Pool> {
+        let most = plugin.instances;
+        Arc::new(Pool {
+            pulse: plugin.ticker.pulse(plugin.template.limit),
+            long_calls: LongCalls::new(most.saturating_sub(most / 4).max(1)),
+            places: Arc::new(Semaphore::new(most)),
+            waiting: AtomicUsize::new(0),
+            idle: Mutex::default(),
+            backoff: Mutex::default(),
+            failing: AtomicBool::new(false),
+            retired: AtomicBool::new(false),
+            plugin,
+        })
+    }
+
+    /// An idle instance, without a place: for a call that returns before anybody else can ask.
+    pub fn take_idle(&self) -> Option<Box<Instance>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// An instance, as soon as there is one.
+    pub async fn lend(self: &Arc<Self>) -> Result<Lent, Fault> {
+        let place = self.place().await?;
+        let instance = match self.take_idle() {
+            Some(idle) => idle,
+            None => self.make().await?,
+        };
+        Ok(Lent { instance: Some(instance), pool: self.clone(), _place: place })
+    }
+
+    /// Keeps an instance for the next call, if it can serve one.
+    pub fn give_back(&self, instance: Box<Instance>) {
+        if !self.may_serve_again(&instance) || self.retired.load(Relaxed) {
+            return;
+        }
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MAX_IDLE {
+            idle.push(instance);
+        }
+    }
+
+    pub fn may_serve_again(&self, instance: &Instance) -> bool {
+        !instance.broken && instance.calls < MAX_CALLS && self.plugin.isolation == Isolation::Worker
+    }
+
+    /// No new exchange will call: what is idle goes now, what is lent when it comes back.
+    pub fn retire(&self) {
+        self.retired.store(true, Relaxed);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    async fn place(&self) -> Result<OwnedSemaphorePermit, Fault> {
+        if let Ok(place) = self.places.clone().try_acquire_owned() {
+            return Ok(place);
+        }
+        let plugin = &self.plugin;
+        let (instances, wait) = (plugin.instances, plugin.wait);
+        let most = instances.saturating_mul(WAITING_PER_INSTANCE);
+        let Some(_waiting) = Waiting::begin(&self.waiting, most) else {
+            return Err(Fault::busy(format!(
+                "{instances} calls are under way on this worker (limits.instances), and {most} wait"
+            )));
+        };
+        match tokio::time::timeout(wait, self.places.clone().acquire_owned()).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(Fault::busy(format!(
+                "{instances} calls are under way on this worker (limits.instances), and none \
+                 returned within {wait:?} (limits.wait)"
+            ))),
+        }
+    }
+
+    /// A fresh, configured instance. One that cannot be made is tried again after a pause: it is
+    /// the only trouble of a plugin that concerns more than one exchange.
+    async fn make(&self) -> Result<Box<Instance>, Fault> {
+        let clock = &self.plugin.template.shared.clock;
+        let backoff = || self.backoff.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.failing.load(Relaxed) && !backoff().admits(clock.now()) {
+            return Err(Fault::unavailable(
+                "its instances cannot be made or configured; the next try is made in a while",
+            ));
+        }
+        let template = &self.plugin.template;
+        match template.configured(&self.plugin.config, &self.pulse, &self.long_calls).await {
+            Ok(instance) => {
+                if self.failing.swap(false, Relaxed) {
+                    backoff().succeeded();
+                }
+                Ok(instance)
+            }
+            Err(fault) if fault.is_busy() => Err(fault),
+            Err(fault) => {
+                self.failing.store(true, Relaxed);
+                if let Some(pause) = backoff().failed(clock.now()) {
+                    tracing::error!(
+                        plugin = &*self.plugin.name,
+                        "no instance can be made or configured: not tried again for {} ms",
+                        pause.as_millis()
+                    );
+                }
+                Err(fault)
+            }
+        }
+    }
+}
+
+impl Lent {
+    pub fn plugin(&self) -> &LoadedPlugin {
+        &self.pool.plugin
+    }
+
+    /// The instance, and the pool that lent it. It is there until this is dropped.
+    pub fn parts(&mut self) -> Option<(&mut Instance, &Pool)> {
+        Some((self.instance.as_mut()?, &self.pool))
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(instance) = self.instance.take() {
+            self.pool.give_back(instance);
+        }
+    }
+}
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize, most: usize) -> Option<Waiting<'a>> {
+        let more = |waiting: usize| (waiting < most).then_some(waiting + 1);
+        count.fetch_update(Relaxed, Relaxed, more).ok().map(|_| Waiting(count))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,142 @@
+//! How instances of a plugin are made.
+//!
+//! In: a compiled component linked to the host, and a configuration. Out: configured instances, made
+//! at once by the control side, or aside by a worker. Never: serves a request with one that did not
+//! take its configuration.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use wasmtime::component::InstancePre;
+use wasmtime::{Engine, Store};
+
+use super::capacity::{Capacity, Purpose, Seat};
+use super::component::Exports;
+use super::deadline::{self, Budget};
+use super::fault::Fault;
+use super::functions::Functions;
+use super::instance::Instance;
+use super::shared::Shared;
+use super::state::State;
+use super::ticker::Pulse;
+
+/// CPU time that `describe` and `configure` may take. More than a hook's: they may parse large
+/// tables. No request waits for them but the one that finds no instance, and it waits alone.
+pub(super) const SET_UP_LIMIT: Duration = Duration::from_secs(1);
+/// Hooks that may take longer run on fibers from the start; shorter ones once they were seen to
+/// take longer than a slice.
+const PROMPT: Duration = Duration::from_millis(10);
+
+/// How instances of a plugin are made.
+pub struct Template {
+    pub engine: Engine,
+    pub before: InstancePre<State>,
+    pub exports: Exports,
+    /// The component imports a function that waits: it can be called on fibers only.
+    pub suspends: bool,
+    /// Bytes.
+    pub memory: usize,
+    /// CPU time of a hook call.
+    pub limit: Duration,
+    pub keeps_backup: bool,
+    pub shared: Arc<Shared>,
+    pub capacity: Capacity,
+}
+
+impl Template {
+    /// Whether calls run on fibers, which costs a little and lets them wait and step aside.
+    pub fn runs_on_fibers(&self) -> bool {
+        self.suspends || self.limit > PROMPT || self.shared.is_long()
+    }
+
+    /// Makes an instance, which must be configured before its first hook. Blocks.
+    pub fn instantiate(&self, pulse: &Pulse) -> Result<Instance, Fault> {
+        let seat = self.seat(Purpose::Control)?;
+        let mut store = self.store();
+        let beat = pulse.beat();
+        let made = drive(self.before.instantiate_async(&mut store));
+        drop(beat);
+        self.finish(store, made, seat)
+    }
+
+    /// A configured instance, made while the worker goes on. It runs in slices: `aside` waits for
+    /// each of its calls.
+    pub async fn configured(
+        &self,
+        config: &str,
+        pulse: &Pulse,
+        aside: &super::aside::LongCalls,
+    ) -> Result<Box<Instance>, Fault> {
+        let seat = self.seat(Purpose::Request)?;
+        let mut store = self.store();
+        let made = {
+            let making = pin!(self.before.instantiate_async(&mut store));
+            super::aside::Aside::new(making, pulse, aside).await
+        };
+        let mut instance = Box::new(self.finish(store, made, seat)?);
+        instance.configure_aside(pulse, aside, config).await?.map_err(refused)?;
+        Ok(instance)
+    }
+
+    /// The same, at once. Blocks.
+    pub fn configured_at_once(&self, config: &str, pulse: &Pulse) -> Result<Box<Instance>, Fault> {
+        let mut instance = Box::new(self.instantiate(pulse)?);
+        instance.configure(pulse, config)?.map_err(refused)?;
+        Ok(instance)
+    }
+
+    fn seat(&self, purpose: Purpose) -> Result<Seat, Fault> {
+        self.capacity.take(purpose).ok_or_else(|| {
+            Fault::busy(match purpose {
+                Purpose::Control => "every instance that this process may have is in use",
+                Purpose::Request => "no instance is free; the rest is kept for a reload",
+            })
+        })
+    }
+
+    fn store(&self) -> Store<State> {
+        let state = State::new(self.shared.clone(), self.memory, self.keeps_backup);
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| &mut state.caps);
+        deadline::watch(&mut store);
+        store.data_mut().budget = Budget::new(SET_UP_LIMIT, true);
+        store.set_epoch_deadline(1);
+        store
+    }
+
+    fn finish(
+        &self,
+        mut store: Store<State>,
+        made: wasmtime::Result<wasmtime::component::Instance>,
+        seat: Seat,
+    ) -> Result<Instance, Fault> {
+        let functions =
+            made.and_then(|instance| Functions::find(&instance, &mut store, &self.exports));
+        match functions {
+            Ok(functions) => Ok(Instance::new(store, functions, self, seat)),
+            Err(error) => Err(Fault::trap(&error, store.data().caps.refused)),
+        }
+    }
+}
+
+/// Runs a call that waits for nothing: it yields at most because time passed.
+pub fn drive<F: Future>(call: F) -> F::Output {
+    let mut call = pin!(call);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut is_first = true;
+    loop {
+        deadline::resume(std::mem::take(&mut is_first));
+        if let Poll::Ready(output) = call.as_mut().poll(&mut cx) {
+            return output;
+        }
+    }
+}
+
+fn refused(message: String) -> Fault {
+    let mut fault = Fault::error(&message);
+    fault.detail =
+        format!("`configure` refused a configuration that it took before: {}", fault.detail);
+    Fault { reason: "unavailable", ..fault }
+}

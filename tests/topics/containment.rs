@@ -1,0 +1,193 @@
+//! What a plugin's trouble costs: the exchange that provoked it, and nobody beside it.
+
+use weir_tests::{Answer, Origin, Proxy, RawClient, get, guest, request, until};
+
+/// One worker, so that everybody meets: a route whose plugin goes wrong where it is asked to, with
+/// more `keys` in its table, and one with another plugin.
+fn config(origin: &Origin, component: &str, keys: &str) -> String {
+    format!(
+        r#"
+        [server]
+        workers = 1
+        [listeners.web]
+        bind = "127.0.0.1:0"
+        [plugins.faulty]
+        component = "{}"
+        {keys}
+        [plugins.mark]
+        component = "headers"
+        config = {{ response = {{ set = {{ x-other = "fine" }} }} }}
+        [routes.faulty]
+        match = {{ path = "/faulty" }}
+        plugins = ["faulty"]
+        upstream = "origin"
+        [routes.other]
+        match = {{ path = "/*" }}
+        plugins = ["mark"]
+        upstream = "origin"
+        [upstreams.origin]
+        endpoints = ["{}"]
+        "#,
+        guest(component).display(),
+        origin.url(),
+    )
+}
+
+fn ask(proxy: &Proxy, fault: &str) -> Answer {
+    request(proxy.address("web"), "GET", "/faulty", &[("x-fault", fault)], b"")
+}
+
+#[track_caller]
+fn assert_others_are_served(proxy: &Proxy) {
+    let answer = get(proxy.address("web"), "/other");
+    assert_eq!((answer.status, answer.header("x-other")), (200, Some("fine")));
+}
+
+/// Six in a row once paused the plugin for everybody: 100 ms, doubling to 5 s.
+#[test]
+fn a_trap_that_input_provoked_pauses_nobody() {
+    for component in ["faulty", "faulty-reading"] {
+        let origin = Origin::echo();
+        let proxy = Proxy::start(&config(&origin, component, ""));
+        for (fault, times) in [("trap", 100), ("loop", 10), ("allocate", 10), ("error", 100)] {
+            for _ in 0..times {
+                assert_eq!(ask(&proxy, fault).status, 500, "{fault}");
+            }
+            assert_eq!(ask(&proxy, "").status, 200, "the plugin is paused after {fault}");
+        }
+        let unavailable =
+            r#"weir_plugin_failures_total{plugin="faulty",hook="request",reason="unavailable"}"#;
+        assert_eq!(proxy.metric(unavailable), 0.0);
+    }
+}
+
+/// Asks the other route until the answer comes that `client` waits for. Gives how often that was.
+fn served_meanwhile(proxy: &Proxy, client: RawClient) -> (Answer, usize) {
+    let waiting = std::thread::spawn(move || {
+        let mut client = client;
+        client.answer()
+    });
+    let mut served = 0;
+    while !waiting.is_finished() {
+        assert_others_are_served(proxy);
+        served += 1;
+    }
+    (waiting.join().expect("an answer"), served)
+}
+
+#[test]
+fn a_busy_guest_does_not_hold_its_worker() {
+    for component in ["faulty", "faulty-reading"] {
+        for fault in ["loop", "response-loop", "request-body-loop"] {
+            let origin = Origin::echo();
+            let keys = r#"limits = { deadline = "1s" }"#;
+            let proxy = Proxy::start(&config(&origin, component, keys));
+            let mut client = RawClient::connect(proxy.address("web"));
+            let head = "POST /faulty HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\n";
+            client.send(format!("{head}x-fault: {fault}\r\n\r\nbody").as_bytes());
+            let (answer, served) = served_meanwhile(&proxy, client);
+            assert_eq!(answer.status, 500, "{component} {fault}");
+            // A second of the guest's: some hundred answers on a quiet machine, and one where the
+            // guest holds the worker.
+            assert!(served > 3, "{component} {fault}: {served} answers meanwhile");
+        }
+    }
+}
+
+#[test]
+fn long_calls_have_a_bound_and_what_is_over_it_is_told_so() {
+    let origin = Origin::echo();
+    let keys = r#"limits = { deadline = "500ms", instances = 4 }"#;
+    let proxy = Proxy::start(&config(&origin, "faulty", keys));
+    let answers: Vec<Answer> = std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..4).map(|_| scope.spawn(|| ask(&proxy, "loop"))).collect();
+        asking.into_iter().map(|asking| asking.join().expect("an answer")).collect()
+    });
+    let with = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((with(500), with(503)), (3, 1), "{answers:?}");
+    let busy = answers.iter().find(|answer| answer.status == 503).expect("one");
+    assert_eq!(busy.header("retry-after"), Some("1"));
+    assert_eq!(ask(&proxy, "").status, 200, "the instances are there again");
+}
+
+/// Connections whose request has a body that never comes, at a plugin that reads it.
+fn stalled_uploads(proxy: &Proxy, count: usize) -> Vec<RawClient> {
+    (0..count)
+        .map(|_| {
+            let mut client = RawClient::connect(proxy.address("web"));
+            let head = "POST /faulty HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\n";
+            client.send(format!("{head}x-fault: read\r\n\r\n").as_bytes());
+            client
+        })
+        .collect()
+}
+
+/// They once took every instance of the process: unrelated plugins answered 500, reloads failed.
+#[test]
+fn slow_uploads_take_no_more_than_their_plugins_instances() {
+    let origin = Origin::echo();
+    let keys = r#"limits = { instances = 4, wait = "100ms" }"#;
+    let toml = config(&origin, "faulty-reading", keys);
+    let proxy = Proxy::start(&toml);
+    let mut clients = stalled_uploads(&proxy, 20);
+    let instances = r#"weir_plugin_instances{plugin="faulty"}"#;
+    let busy = r#"weir_plugin_failures_total{plugin="faulty",hook="request",reason="busy"}"#;
+    until("16 have no instance", || proxy.metric(busy) >= 16.0);
+    assert!(proxy.metric(instances) <= 4.0, "{} instances", proxy.metric(instances));
+    let refused = ask(&proxy, "");
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_others_are_served(&proxy);
+    let changed = toml.replace("instances = 4", "instances = 5");
+    proxy.reload(&changed).expect("a reload has its own instances");
+    assert_eq!(ask(&proxy, "").status, 200, "the new one has nobody waiting");
+    // Whoever goes on is served still; the first four hold the instances.
+    clients[0].send(b"body");
+    assert_eq!(clients[0].answer().status, 200);
+}
+
+#[test]
+fn a_plugin_that_stays_keeps_its_instances_over_a_reload() {
+    let origin = Origin::echo();
+    let toml = config(&origin, "faulty", "");
+    let proxy = Proxy::start(&toml);
+    assert_eq!(ask(&proxy, "").status, 200);
+    let configured = || proxy.metric(r#"weir_plugin_instances{plugin="faulty"}"#);
+    let before = configured();
+    for value in 0..20 {
+        let changed = toml.replace("fine", &format!("fine{value}"));
+        proxy.reload(&changed).expect("a good configuration");
+        assert_eq!(ask(&proxy, "").status, 200);
+    }
+    assert_eq!(configured(), before);
+    until("what was replaced is gone", || {
+        proxy.metric(r#"weir_plugin_instances{plugin="mark"}"#) <= 1.0
+    });
+}
+
+/// It once started, and no reload succeeded.
+#[test]
+fn what_starts_can_be_reloaded_and_what_could_not_is_refused_at_the_start() {
+    let many = |workers: usize, version: usize| {
+        let plugins: String = (0..40)
+            .map(|at| {
+                format!(
+                    "[plugins.p{at}]\ncomponent = \"headers\"\nconfig = {{ response = {{ set = {{ x-p{at} = \"{version}\" }} }} }}\n"
+                )
+            })
+            .collect();
+        format!(
+            "[server]\nworkers = {workers}\n[listeners.web]\nbind = \"127.0.0.1:0\"\n{plugins}[plugins.page]\ncomponent = \"mock\"\nconfig = {{ body = \"x\" }}\n[routes.all]\nplugins = [\"p0\", \"p39\", \"page\"]\n"
+        )
+    };
+    let proxy = Proxy::start(&many(24, 0));
+    for version in 1..4 {
+        proxy.reload(&many(24, version)).expect("it can be replaced as a whole");
+        let answer = get(proxy.address("web"), "/");
+        assert_eq!(answer.header("x-p39"), Some(version.to_string().as_str()));
+    }
+    drop(proxy);
+    let refused = Proxy::try_start(&many(512, 0)).err().expect("too many").to_string();
+    assert!(refused.contains("41 plugins on 512 workers take 41984 instances"), "{refused}");
+    assert!(refused.contains("workers would fit"), "{refused}");
+}
