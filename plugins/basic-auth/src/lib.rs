@@ -4,14 +4,14 @@
 //! credentials and with the caller's name as an attribute.
 //! Never: keeps or shows a password, or answers sooner for a name that nobody has.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
-use weir_sdk::{Cache, Plugin, Reply, Request, Result, Secret, Verdict, bail, random};
+use weir_sdk::{Duration, Plugin, Reply, Request, Result, Secret, Verdict, bail, store};
 
 mod password;
 #[cfg(test)]
@@ -31,10 +31,9 @@ struct Config {
     /// Takes the credentials out of what the upstream sees.
     #[serde(default = "hide")]
     hide: bool,
-    /// The number of good credentials that an instance remembers, so that it need not hash them
-    /// again; 0: none.
-    #[serde(default = "cache")]
-    cache: usize,
+    /// How long good credentials are remembered, so that they need not be hashed again; "0s": not.
+    #[serde(default = "remember")]
+    remember: Duration,
 }
 
 struct BasicAuth {
@@ -42,9 +41,9 @@ struct BasicAuth {
     users: Vec<User>,
     challenge: String,
     hide: bool,
-    /// Credentials that were found good, by their [`tag`](Self::tag).
-    cache: RefCell<Cache<()>>,
-    /// HMAC with a key of this instance's own.
+    /// How long the store keeps the [`tag`](Self::tag) of credentials that were found good.
+    remember: Duration,
+    /// HMAC with a key that only this configuration's instances have.
     tag: Hmac<Sha256>,
     /// A hash over all that is secret here.
     lure: Sha256,
@@ -63,9 +62,12 @@ fn hide() -> bool {
     true
 }
 
-fn cache() -> usize {
-    1024
+fn remember() -> Duration {
+    Duration::from_secs(3600)
 }
+
+/// The longest password that is hashed, in bytes: SHA-crypt takes the longer the longer it is.
+const MAX_PASSWORD: usize = 1024;
 
 #[weir_sdk::plugin]
 impl Plugin for BasicAuth {
@@ -93,8 +95,8 @@ impl Plugin for BasicAuth {
             users,
             challenge: format!("Basic realm=\"{}\", charset=\"UTF-8\"", config.realm),
             hide: config.hide,
-            cache: RefCell::new(Cache::new(config.cache)),
-            tag: Hmac::new_from_slice(&random::array::<32>())?,
+            remember: config.remember,
+            tag: Hmac::new_from_slice(&key(&lure))?,
             lure,
         })
     }
@@ -110,7 +112,10 @@ impl Plugin for BasicAuth {
         let Some((name, password)) = credentials.as_deref().and_then(split) else {
             return Ok(self.refuse("a name and a password are needed"));
         };
-        let Some(user) = self.verify(name, password) else {
+        if password.len() > MAX_PASSWORD {
+            return Ok(self.refuse("the password is longer than 1024 bytes"));
+        }
+        let Some(user) = self.verify(name, password)? else {
             return Ok(self.refuse("name or password is wrong"));
         };
         if self.hide {
@@ -124,26 +129,28 @@ impl Plugin for BasicAuth {
 
 impl BasicAuth {
     /// The user whose credentials these are.
-    fn verify(&self, name: &[u8], password: &[u8]) -> Option<&str> {
+    fn verify(&self, name: &[u8], password: &[u8]) -> Result<Option<&str>> {
         let found = self.users.binary_search_by(|user| user.name.as_bytes().cmp(name));
         // Asked for in any case, so that it takes the same time.
-        let stand_in = self.stand_in(name)?;
+        let stand_in = self.stand_in(name);
         let known = found.is_ok();
-        let user = found.ok().and_then(|at| self.users.get(at)).unwrap_or(stand_in);
+        let Some(user) = found.ok().and_then(|at| self.users.get(at)).or(stand_in) else {
+            return Ok(None);
+        };
 
         // A plain password costs less than the look-up would.
-        if user.password.is_cheap() {
-            return (user.password.matches(password) & known).then_some(&user.name);
+        if user.password.is_cheap() || self.remember.is_zero() {
+            return Ok((user.password.matches(password) & known).then_some(&user.name));
         }
         let tag = self.tag(name, password);
-        if self.cache.borrow_mut().get(&tag).is_some() {
-            return Some(&user.name);
+        if store::get(&tag)?.is_some() {
+            return Ok(Some(&user.name));
         }
-        if user.password.matches(password) & known {
-            self.cache.borrow_mut().put(&tag, ());
-            return Some(&user.name);
+        if !(user.password.matches(password) & known) {
+            return Ok(None);
         }
-        None
+        store::set(&tag, [], Some(*self.remember))?;
+        Ok(Some(&user.name))
     }
 
     /// Whose password a name that nobody has is measured by: the same each time and in every
@@ -154,10 +161,13 @@ impl BasicAuth {
         self.users.get((number % self.users.len() as u64) as usize)
     }
 
-    /// What the cache knows credentials by: nothing that leads back to them.
-    fn tag(&self, name: &[u8], password: &[u8]) -> [u8; 32] {
+    /// What the store knows credentials by: nothing that leads back to them.
+    fn tag(&self, name: &[u8], password: &[u8]) -> String {
         let tag = self.tag.clone().chain_update(name).chain_update(b":").chain_update(password);
-        tag.finalize().into_bytes().into()
+        tag.finalize().into_bytes().iter().fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     }
 
     fn refuse(&self, detail: &str) -> Verdict {
@@ -165,6 +175,15 @@ impl BasicAuth {
             .header("www-authenticate", &self.challenge)
             .into()
     }
+}
+
+/// The key of all instances that have these passwords, and of no others: a changed password forgets
+/// what was remembered. Nobody can guess it who does not have every hash of the configuration.
+fn key(lure: &Sha256) -> [u8; 32] {
+    lure.clone()
+        .chain_update(b"weir basic-auth: credentials that were found good")
+        .finalize()
+        .into()
 }
 
 /// The credentials behind `Basic`, whose case does not matter (RFC 7235, 2.1).

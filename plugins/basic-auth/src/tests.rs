@@ -42,8 +42,8 @@ fn basic(name: &str, password: &str) -> FakeRequest {
 
 #[test]
 fn every_kind_of_hash_is_verified() {
-    for cache in [0, 16] {
-        let mut proxy = proxy(json!({ "users": users(), "cache": cache }));
+    for remember in ["0s", "1m"] {
+        let mut proxy = proxy(json!({ "users": users(), "remember": remember }));
         for (name, password, _) in HASHES {
             // The second time it may be remembered.
             for _ in 0..2 {
@@ -88,6 +88,41 @@ fn credentials_are_read_as_rfc_7617_says() {
             let challenge = "Basic realm=\"the vault\", charset=\"UTF-8\"";
             assert_eq!(exchange.response().header("www-authenticate"), Some(challenge));
         }
+    }
+}
+
+#[test]
+fn good_credentials_are_remembered_for_a_while_and_bad_ones_never() {
+    let mut proxy = proxy(json!({ "users": users(), "remember": "1m" }));
+    let kept = |proxy: &testing::Plugin<BasicAuth>, name: &str, password: &str| {
+        let tag = proxy.plugin().tag(name.as_bytes(), password.as_bytes());
+        proxy.stored(&tag).is_some()
+    };
+    proxy.request(basic("bcrypt", "wrong"));
+    assert!(!kept(&proxy, "bcrypt", "wrong"));
+    assert!(proxy.request(basic("plain", "pass:word \u{e9}")).is_forwarded());
+    assert!(!kept(&proxy, "plain", "pass:word \u{e9}"), "a plain password needs no memory");
+    for _ in 0..2 {
+        assert!(proxy.request(basic("bcrypt", "open sesame")).is_forwarded());
+        assert!(kept(&proxy, "bcrypt", "open sesame"));
+    }
+    assert_eq!(proxy.request(basic("nobody", "open sesame")).reply().status, 401);
+    proxy.advance(std::time::Duration::from_secs(60));
+    assert!(!kept(&proxy, "bcrypt", "open sesame"), "it outlives its time");
+    // Another password, another key: nothing of the old configuration is believed.
+    let changed = json!({ "users": { "plain": "plain:x" } });
+    let other = testing::Plugin::<BasicAuth>::configure(changed).unwrap();
+    assert_ne!(proxy.plugin().tag(b"a", b"b"), other.plugin().tag(b"a", b"b"));
+}
+
+#[test]
+fn a_password_of_any_length_costs_no_more_than_one_of_a_kilobyte() {
+    let mut proxy = proxy(json!({ "users": users() }));
+    for name in ["sha512", "bcrypt", "plain", "nobody"] {
+        assert_eq!(proxy.request(basic(name, &"a".repeat(1024))).reply().status, 401);
+        let refused = proxy.request(basic(name, &"a".repeat(1025)));
+        let body = String::from_utf8_lossy(&refused.reply().body);
+        assert!(body.contains("longer than 1024 bytes"), "{name}: {body}");
     }
 }
 

@@ -19,6 +19,9 @@ pub enum Pattern {
     },
 }
 
+/// The longest origin that a pattern is held against, in bytes: a host has 253 at most.
+const MAX_ORIGIN: usize = 512;
+
 /// The allowed origins.
 pub enum Allowed {
     /// `*`.
@@ -100,6 +103,7 @@ impl Matcher {
         exact().is_ok()
             || self.starred.iter().any(|starred| starred.matches(origin))
             || (!self.regexes.is_empty()
+                && origin.len() <= MAX_ORIGIN
                 && std::str::from_utf8(origin)
                     .is_ok_and(|origin| self.regexes.iter().any(|regex| regex.is_match(origin))))
     }

@@ -10,7 +10,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-use weir_sdk::{Plugin, Reply, Request, Result, Substitution, Verdict, bail};
+use weir_sdk::{Plugin, Reply, Request, Result, Substitution, TooLong, Verdict, bail};
 
 use location::{Origin, Prefix, Scheme};
 
@@ -89,8 +89,10 @@ impl Plugin for Redirect {
     }
 
     fn on_request(&self, request: &mut Request) -> Result<Verdict> {
-        let reply = self.location(request).map(|it| Reply::redirect(self.status, it));
-        Ok(reply.into())
+        match self.location(request) {
+            Ok(location) => Ok(location.map(|it| Reply::redirect(self.status, it)).into()),
+            Err(TooLong) => Ok(Reply::text(414, "the path is too long to be redirected").into()),
+        }
     }
 }
 
@@ -99,29 +101,29 @@ impl Plugin for Redirect {
 impl Redirect {
     /// Where the request should have gone; `None` where it is there. Asks the proxy for no more
     /// than the configuration needs.
-    fn location(&self, request: &Request) -> Option<String> {
+    fn location(&self, request: &Request) -> Result<Option<String>, TooLong> {
         if self.scheme.is_none() && self.host.is_none() && self.port.is_none() {
             // A path alone, which every client resolves against where it is.
             let target = request.path_with_query();
             let new = self.target(&target, true)?;
-            return (new != target).then(|| new.into_owned());
+            return Ok(new.filter(|new| *new != target).map(Cow::into_owned));
         }
         let scheme = Scheme::named(&request.scheme());
         if let (Some(wanted), None, None, None) = (self.scheme, &self.host, self.port, &self.rule)
             && wanted == scheme
         {
-            return None;
+            return Ok(None);
         }
         let authority = request.authority();
         let here = Origin::new(scheme, &authority);
         let there = self.origin(&here);
         if there.host.is_empty() {
-            return None; // HTTP/1.0 without a host: nowhere to send it
+            return Ok(None); // HTTP/1.0 without a host: nowhere to send it
         }
         let moves = here != there;
         let target = request.path_with_query();
         let new = self.target(&target, !moves)?;
-        (moves || new != target).then(|| there.with(&new))
+        Ok(new.filter(|new| moves || *new != target).map(|new| there.with(&new)))
     }
 
     fn origin<'a>(&'a self, here: &Origin<'a>) -> Origin<'a> {
@@ -137,27 +139,27 @@ impl Redirect {
 
     /// The new path with the query that came. `None` if no rule fits, or if the client would come
     /// back (`here`) to be redirected for ever: every step is taken at once instead.
-    fn target<'t>(&self, target: &'t str, here: bool) -> Option<Cow<'t, str>> {
+    fn target<'t>(&self, target: &'t str, here: bool) -> Result<Option<Cow<'t, str>>, TooLong> {
         let Some(rule) = &self.rule else {
-            return Some(Cow::Borrowed(target));
+            return Ok(Some(Cow::Borrowed(target)));
         };
         let (path, query) = match target.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (target, None),
         };
         if !path.starts_with('/') {
-            return None;
+            return Ok(None);
         }
-        let mut new = rule.apply(path)?;
+        let Some(mut new) = rule.apply(path)? else { return Ok(None) };
         if here {
             let mut steps = 0;
-            while let Some(next) = rule.apply(location::path_of(&new)) {
+            while let Some(next) = rule.apply(location::path_of(&new))? {
                 if next == new {
                     break;
                 }
                 steps += 1;
                 if steps == MAX_STEPS {
-                    return None;
+                    return Ok(None);
                 }
                 new = next;
             }
@@ -166,23 +168,23 @@ impl Redirect {
             // `/a?b` came from `/a` itself and has its query already.
             let asked = here && location::path_of(&new) == path;
             if asked && new.contains('?') {
-                return None;
+                return Ok(None);
             }
             new.push(if new.contains('?') { '&' } else { '?' });
             new.push_str(query);
         }
-        Some(Cow::Owned(new))
+        Ok(Some(Cow::Owned(new)))
     }
 }
 
 // === impl Rule ===
 
 impl Rule {
-    fn apply(&self, path: &str) -> Option<String> {
+    fn apply(&self, path: &str) -> Result<Option<String>, TooLong> {
         match self {
-            Self::Path(path) => Some(path.clone()),
-            Self::Prefix(prefix) => prefix.swap(path),
-            Self::Regex(regex) => regex.apply(path).map(location::rooted),
+            Self::Path(path) => Ok(Some(path.clone())),
+            Self::Prefix(prefix) => Ok(prefix.swap(path)),
+            Self::Regex(regex) => Ok(regex.apply(path)?.map(location::rooted)),
         }
     }
 }

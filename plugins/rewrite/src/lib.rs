@@ -11,7 +11,9 @@ mod tests;
 
 use std::borrow::Cow;
 
-use weir_sdk::{Plugin, Refusal, Reply, Request, Result, Substitution, Template, Verdict, bail};
+use weir_sdk::{
+    Plugin, Refusal, Reply, Request, Result, Substitution, Template, TooLong, Verdict, bail,
+};
 
 use path::Prefix;
 use query::{Edits, Query};
@@ -79,7 +81,12 @@ impl Plugin for Rewrite {
             let target = request.path_with_query();
             match self.target(&target, request) {
                 Some(Ok(new)) if new != target => request.set_path_with_query(&new)?,
-                Some(Err(Climbs)) => return Ok(bad_request("the rewritten path has dot segments")),
+                Some(Err(Unfit::Climbs)) => {
+                    return Ok(bad_request("the rewritten path has dot segments"));
+                }
+                Some(Err(Unfit::TooLong)) => {
+                    return Ok(Reply::text(414, "the path is too long to be rewritten").into());
+                }
                 _ => {}
             }
         }
@@ -95,8 +102,13 @@ impl Plugin for Rewrite {
     }
 }
 
-/// A rewritten path with `.` or `..` in it: what a pattern cut apart does not fit any more.
-struct Climbs;
+/// A path that cannot be rewritten.
+enum Unfit {
+    /// It got `.` or `..`: what a pattern cut apart does not fit any more.
+    Climbs,
+    /// More than the pattern is held against.
+    TooLong,
+}
 
 // === impl Rewrite ===
 
@@ -114,7 +126,7 @@ impl Rewrite {
         &self,
         target: &'t str,
         request: &Request,
-    ) -> Option<Result<Cow<'t, str>, Climbs>> {
+    ) -> Option<Result<Cow<'t, str>, Unfit>> {
         let (path, query) = match target.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (target, None),
@@ -126,12 +138,17 @@ impl Rewrite {
         let kept = stripped.unwrap_or(path);
         let mut new_path = Cow::Borrowed(kept);
         let mut more_query = None;
-        if let Some(mut new) = self.regex.as_ref().and_then(|regex| regex.apply(kept)) {
+        let replaced = match self.regex.as_ref().map(|regex| regex.apply(kept)) {
+            Some(Err(TooLong)) => return Some(Err(Unfit::TooLong)),
+            Some(Ok(replaced)) => replaced,
+            None => None,
+        };
+        if let Some(mut new) = replaced {
             if let Some(question) = new.find('?') {
                 more_query = Some(new.split_off(question).split_off(1));
             }
             if path::climbs(&new) {
-                return Some(Err(Climbs));
+                return Some(Err(Unfit::Climbs));
             }
             new_path = path::rooted(new.into());
         }

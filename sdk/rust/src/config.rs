@@ -18,7 +18,7 @@ pub use name::FieldName;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use name::{is_owned_by_proxy, is_token};
 #[cfg(feature = "regex")]
-pub use pattern::{Pattern, Substitution};
+pub use pattern::{MAX_MATCHES, MAX_SUBJECT, Pattern, Substitution, TooLong};
 pub use secret::Secret;
 pub use size::Size;
 

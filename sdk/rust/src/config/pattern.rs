@@ -23,15 +23,27 @@ pub struct Pattern(Regex);
 /// # use weir_sdk::{Substitution, serde_json::{from_value, json}};
 /// let config = json!({ "pattern": "^/(?<user>[a-z]+)/(.*)$", "replace": "/$2?u=${user}" });
 /// let substitution: Substitution = from_value(config)?;
-/// assert_eq!(substitution.apply("/ada/notes").as_deref(), Some("/notes?u=ada"));
-/// assert_eq!(substitution.apply("/1/notes"), None);
+/// assert_eq!(substitution.apply("/ada/notes")?.as_deref(), Some("/notes?u=ada"));
+/// assert_eq!(substitution.apply("/1/notes")?, None);
 /// # Ok::<(), weir_sdk::Error>(())
 /// ```
+///
+/// What a client sent can be long, and a search costs its length for each match it finds. So there
+/// are bounds, [`MAX_SUBJECT`] and [`MAX_MATCHES`], within which a hook stays far from its deadline.
 #[derive(Debug, Clone)]
 pub struct Substitution {
     pattern: Pattern,
     parts: Vec<Part>,
 }
+
+/// The longest text that a [`Substitution`] is applied to, in bytes.
+pub const MAX_SUBJECT: usize = 2048;
+/// The most matches that are replaced in one text.
+pub const MAX_MATCHES: usize = 128;
+
+/// A text exceeds [`MAX_SUBJECT`], or has more than [`MAX_MATCHES`]: it was not searched to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLong;
 
 #[derive(Debug, Clone)]
 enum Part {
@@ -78,12 +90,21 @@ impl Deref for Pattern {
 
 impl Substitution {
     /// The text with every match replaced, or `None` if there is no match.
-    pub fn apply(&self, text: &str) -> Option<String> {
-        let mut matches = self.pattern.captures_iter(text).peekable();
-        matches.peek()?;
-        let mut out = String::with_capacity(text.len() + 16);
+    ///
+    /// # Errors
+    /// [`TooLong`]: answer 414 (RFC 9110, 15.5.15) where the text is a path.
+    pub fn apply(&self, text: &str) -> Result<Option<String>, TooLong> {
+        if text.len() > MAX_SUBJECT {
+            return Err(TooLong);
+        }
+        let mut out = String::new();
         let mut copied = 0;
-        for groups in matches {
+        let mut found = 0;
+        for groups in self.pattern.captures_iter(text) {
+            found += 1;
+            if found > MAX_MATCHES {
+                return Err(TooLong);
+            }
             let Some(whole) = groups.get(0) else { continue };
             out.push_str(&text[copied..whole.start()]);
             copied = whole.end();
@@ -96,8 +117,11 @@ impl Substitution {
                 }
             }
         }
+        if found == 0 {
+            return Ok(None);
+        }
         out.push_str(&text[copied..]);
-        Some(out)
+        Ok(Some(out))
     }
 
     /// The texts between the groups of the replacement, as configured.
@@ -122,6 +146,19 @@ impl Schema for Substitution {
         Written::members(out);
     }
 }
+
+// === impl TooLong ===
+
+impl std::fmt::Display for TooLong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "the text is longer than {MAX_SUBJECT} bytes, or has more than {MAX_MATCHES} matches"
+        )
+    }
+}
+
+impl std::error::Error for TooLong {}
 
 /// Takes a replacement apart. Digits after a `$` are a number, as in nginx: `$1a` is group 1.
 fn parts(replace: &str, pattern: &Regex) -> Result<Vec<Part>, Error> {
