@@ -23,8 +23,12 @@ pub struct Chain {
     response: Vec<usize>,
     request_body: Vec<usize>,
     response_body: Vec<usize>,
-    completion: Vec<usize>,
 }
+
+/// The members of a chain that are told how an exchange went, with their places: all of the chain
+/// that anybody needs once the response's head is out.
+#[derive(Clone, Default)]
+pub struct Completions(Vec<(usize, Rc<dyn Middleware>)>);
 
 /// How far a request came, and what then.
 #[derive(Debug)]
@@ -56,7 +60,6 @@ impl Chain {
             response: with(|hooks| hooks.response),
             request_body: with(|hooks| hooks.request_body),
             response_body: with(|hooks| hooks.response_body),
-            completion: with(|hooks| hooks.completion),
             members,
         }
     }
@@ -156,9 +159,18 @@ impl Chain {
         (exchange, Ok(transforms))
     }
 
-    /// Whether [`Chain::on_complete`] would call anybody.
-    pub fn has_completion(&self) -> bool {
-        !self.completion.is_empty()
+    /// The members with a completion hook.
+    pub fn completions(&self) -> Completions {
+        let all = self.members.iter().enumerate();
+        let told = all.filter(|(_, member)| member.hooks().completion);
+        Completions(told.map(|(at, member)| (at, member.clone())).collect())
+    }
+}
+
+impl Completions {
+    /// Whether [`Completions::on_complete`] calls nobody.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Tells the plugins that the request reached how it went. Failures have been logged.
@@ -168,8 +180,8 @@ impl Chain {
         reached: Reached,
         summary: &Summary,
     ) -> Box<Exchange> {
-        for &at in self.completion.iter().take_while(|at| **at < reached.0) {
-            exchange = self.members[at].on_complete(exchange, summary).resolve().await.0;
+        for (_, member) in self.0.iter().take_while(|(at, _)| *at < reached.0) {
+            exchange = member.on_complete(exchange, summary).resolve().await.0;
         }
         exchange
     }

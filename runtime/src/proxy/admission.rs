@@ -29,8 +29,8 @@ pub struct Refused {
     pub head: http::request::Parts,
 }
 
-/// Admits a request, or says why not. Which route it takes, and whether it asks for an upgrade, is
-/// left in `completion`.
+/// Admits a request, or says why not. What serves it, and whether it asks for an upgrade, is left
+/// in `completion`.
 pub fn admit(
     listener: &Listener,
     connection: &Connection,
@@ -67,7 +67,7 @@ fn prepare(
     }
     let target = host::target(parts).map_err(|bad| Error::request(400, bad.as_str()))?;
     let uri = normal_form(parts)?;
-    completion.route = listener.find(&target.host, uri.path(), uri.query(), parts);
+    completion.bind(listener.find(&target.host, uri.path(), uri.query(), parts));
     let (host, is_in_field) = (target.value(), target.field.is_some());
     parts.uri = uri;
     if found.has_upgrade()
@@ -110,11 +110,8 @@ fn begin(
     client: Arc<Client>,
     completion: &mut Completion,
 ) -> Box<Exchange> {
-    let name = match completion.route.and_then(|route| completion.snapshot.routes.get(route)) {
-        Some(route) => route.name.clone(),
-        None => completion.no_route.clone(),
-    };
-
+    let route = completion.binding.as_ref().and_then(|binding| binding.route.as_ref());
+    let name = route.map_or(&completion.worker.no_route, |route| &route.name).clone();
     let request_body = if body.is_end_stream() {
         Body::Empty
     } else {

@@ -12,7 +12,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::upgrade::Upgrade;
-use super::worker::{Connection, Snapshot, Worker};
+use super::worker::{Binding, Connection, Ending, Worker};
 use crate::chain::{Attributes, Exchange, ExchangeId, Reached, Summary};
 use crate::error::{Error, Kind};
 use crate::http::UploadState;
@@ -23,15 +23,12 @@ use crate::upstream::{EndpointState, InFlightRequest, Lease};
 /// The end of an exchange: dropping it tells everybody.
 pub struct Completion {
     pub worker: Rc<Worker>,
-    pub snapshot: Rc<Snapshot>,
     pub connection: Rc<Connection>,
-    /// The listener's number in `snapshot`.
-    pub listener: usize,
+    /// What serves the request, until that is taken from here.
+    pub binding: Option<Rc<Binding>>,
+    ending: Rc<Ending>,
     pub id: ExchangeId,
     pub started: Instant,
-    pub route: Option<usize>,
-    /// The name that stands for "no route" in hooks and log.
-    pub no_route: Arc<str>,
     pub reached: Reached,
     /// Where there is a request body.
     pub upload: Option<Arc<UploadState>>,
@@ -67,7 +64,7 @@ pub struct Completion {
 impl Completion {
     pub fn new(
         worker: Rc<Worker>,
-        snapshot: Rc<Snapshot>,
+        unrouted: &Rc<Binding>,
         connection: &Rc<Connection>,
         request: &Request<Incoming>,
     ) -> Box<Completion> {
@@ -76,12 +73,10 @@ impl Completion {
             counted: worker.metrics.request(),
             id: worker.next_id(),
             started: worker.clock.now(),
-            route: None,
-            no_route: worker.no_route.clone(),
             worker,
-            snapshot,
             connection: connection.clone(),
-            listener: connection.listener.get(),
+            binding: None,
+            ending: unrouted.ending.clone(),
             reached: Reached::default(),
             upload: None,
             refused: None,
@@ -102,6 +97,12 @@ impl Completion {
             attempts: 0,
             error: None,
         })
+    }
+
+    /// It is known what serves the request.
+    pub fn bind(&mut self, to: &Rc<Binding>) {
+        self.ending = to.ending.clone();
+        self.binding = Some(to.clone());
     }
 
     /// Bytes of the request's body that were read.
@@ -161,15 +162,13 @@ impl Completion {
         };
         let own_id = &self.id as &dyn std::fmt::Display;
         let set_id = attributes.and_then(|attributes| attributes.get("request.id"));
-        let listener = self.snapshot.listener(self.listener);
-        let route = self.route.and_then(|route| self.snapshot.routes.get(route));
         let endpoint = self.upstream.as_deref();
         let client = exchange.map_or(&self.connection.client, |exchange| &exchange.client);
         log.write(&Record {
             time: self.worker.clock.wall() - duration,
             request_id: set_id.as_ref().map_or(own_id, |id| id),
             client: &client.address,
-            listener: listener.map_or("", |listener| &listener.name),
+            listener: &self.ending.listener,
             method: head.map_or("-", |head| head.method.as_str()),
             scheme: if client.https { "https" } else { "http" },
             host: header(http::header::HOST).unwrap_or_default(),
@@ -181,7 +180,7 @@ impl Completion {
             request_bytes: self.request_bytes(),
             response_bytes: self.response_bytes,
             duration,
-            route: route.map(|route| &*route.name),
+            route: self.ending.route.as_deref(),
             upstream: endpoint.map(|endpoint| &*endpoint.upstream),
             endpoint: endpoint.map(|endpoint| &*endpoint.address),
             upstream_status: self.upstream_status,
@@ -210,8 +209,7 @@ impl Drop for Completion {
         if !self.complete && self.error.is_none() {
             self.error = Some((Kind::ConnectionTerminated, "the client went away".to_owned()));
         }
-        let route = self.route.and_then(|route| self.snapshot.routes.get(route));
-        let metrics = route.map_or(&self.snapshot.unrouted, |route| &route.metrics);
+        let metrics = &self.ending.metrics;
         metrics.finished(self.status, duration, self.request_bytes(), self.response_bytes);
         self.connection.activity.end_exchange();
         self.record(duration);
@@ -222,7 +220,7 @@ impl Drop for Completion {
 impl Completion {
     fn tell_plugins(&mut self, duration: Duration) {
         let Some(exchange) = self.exchange.take() else { return };
-        if !self.snapshot.chain(self.listener, self.route).has_completion() {
+        if self.ending.completions.is_empty() {
             return;
         }
         let summary = Summary {
@@ -233,11 +231,9 @@ impl Completion {
             upstream: self.upstream.as_ref().map(|endpoint| endpoint.label.clone()),
             error: self.error.as_ref().map(|(kind, _)| kind.as_str()),
         };
-        let (snapshot, reached) = (self.snapshot.clone(), self.reached);
-        let (listener, route) = (self.listener, self.route);
+        let (ending, reached) = (self.ending.clone(), self.reached);
         tokio::task::spawn_local(async move {
-            let chain = snapshot.chain(listener, route);
-            drop(chain.on_complete(exchange, reached, &summary).await);
+            drop(ending.completions.on_complete(exchange, reached, &summary).await);
         });
     }
 }

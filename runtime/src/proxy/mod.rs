@@ -25,7 +25,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 pub use body::ResponseBody;
-pub use worker::{Connection, Listener, NO_ROUTE, Route, Snapshot, Worker};
+pub use worker::{Binding, Connection, Listener, NO_ROUTE, Route, Snapshot, Worker};
 
 use crate::chain::{Chain, Exchange, Outcome, Transforms};
 use crate::error::{Error, Kind, Side};
@@ -42,10 +42,7 @@ pub fn serve(
     connection: &Rc<Connection>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
-    let snapshot = worker.snapshot();
-    let completion = Completion::new(worker.clone(), snapshot.clone(), connection, &request);
-    let begun = begin(&snapshot, connection, request, completion);
-    pass(snapshot, begun)
+    pass(begin(&worker.snapshot(), worker, connection, request))
 }
 
 /// An exchange that may be routed and forwarded, or the answer to a request that may not.
@@ -54,11 +51,14 @@ type Begun = Result<(Box<Exchange>, Box<Completion>), Box<Response<ResponseBody>
 /// Everything that needs no waiting.
 fn begin(
     snapshot: &Snapshot,
-    connection: &Connection,
+    worker: &Rc<Worker>,
+    connection: &Rc<Connection>,
     request: Request<Incoming>,
-    mut completion: Box<Completion>,
 ) -> Begun {
-    let Some(listener) = snapshot.listener(completion.listener) else {
+    let number = connection.listener.get();
+    let unrouted = snapshot.unrouted(number);
+    let mut completion = Completion::new(worker.clone(), unrouted, connection, &request);
+    let Some(listener) = snapshot.listener(number) else {
         let error = Error::new(Kind::DestinationUnavailable, Side::Proxy, "listener was removed");
         return Err(Box::new(respond::error(completion, error, Form::Problem)));
     };
@@ -73,13 +73,17 @@ fn begin(
 }
 
 /// The way down: request hooks, then the endpoint, or what answers instead of it.
-async fn pass(snapshot: Rc<Snapshot>, begun: Begun) -> Result<Response<ResponseBody>, Infallible> {
+async fn pass(begun: Begun) -> Result<Response<ResponseBody>, Infallible> {
     let (mut exchange, mut completion) = match begun {
         Ok(begun) => begun,
         Err(answer) => return Ok(*answer),
     };
-    let chain = snapshot.chain(completion.listener, completion.route);
-    let route = completion.route.and_then(|route| snapshot.routes.get(route));
+    // Given up with the response's head: what the body needs is in the completion.
+    let Some(binding) = completion.binding.take() else {
+        let error = Error::new(Kind::ProxyInternalError, Side::Proxy, "nothing serves the request");
+        return Ok(respond::error(completion, error, Form::Problem));
+    };
+    let (chain, route) = (&binding.chain, binding.route.as_deref());
     let (back, outcome, reached) = chain.on_request(exchange).await;
     exchange = back;
     completion.reached = reached;

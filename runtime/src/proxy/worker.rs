@@ -12,7 +12,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use crate::balancer::RoundRobin;
-use crate::chain::{Chain, ExchangeId};
+use crate::chain::{Chain, Completions, ExchangeId};
 use crate::clock::Clock;
 use crate::config::Limits;
 use crate::http::Client;
@@ -47,13 +47,31 @@ pub struct Worker {
 pub struct Snapshot {
     /// Counts the configurations of this process; 1 is the first.
     pub generation: u64,
-    pub routes: Vec<Route>,
     /// By the listener's number, which a name keeps over reloads; a removed one is `None`.
     pub listeners: Vec<Option<Listener>>,
-    /// Metrics of requests that found no route.
-    pub unrouted: RouteMetrics,
-    /// The chain where there is none.
-    pub empty: Chain,
+    /// For requests of a listener that this configuration has no more.
+    pub nowhere: Rc<Binding>,
+}
+
+/// A route as one listener serves it, or what the listener does without one. All that an exchange
+/// holds of its snapshot until its response's head is out: a reload while an endpoint takes its
+/// time leaves nothing of the other routes behind.
+pub struct Binding {
+    /// The listener's plugins, then the route's own.
+    pub chain: Chain,
+    pub route: Option<Rc<Route>>,
+    pub ending: Rc<Ending>,
+}
+
+/// All that an exchange holds of its snapshot from its response's head to its last byte, which a
+/// tunnel may be days away from.
+pub struct Ending {
+    /// The listener's name.
+    pub listener: Arc<str>,
+    /// The route's name.
+    pub route: Option<Arc<str>>,
+    pub metrics: RouteMetrics,
+    pub completions: Completions,
 }
 
 /// A route, ready to serve.
@@ -63,21 +81,19 @@ pub struct Route {
     pub upstreams: Vec<Rc<Upstream>>,
     choice: RefCell<RoundRobin>,
     pub timeout: Duration,
-    pub metrics: RouteMetrics,
 }
 
 /// A listener's part in a snapshot.
 pub struct Listener {
-    pub name: Arc<str>,
     pub limits: Limits,
     /// Finds places in `reach`.
     pub router: Arc<Router>,
     /// The routes that requests of this listener can reach.
     pub reach: Arc<[usize]>,
-    /// By route: the listener's plugins, then the route's own.
-    pub chains: Vec<Chain>,
+    /// By route.
+    pub bindings: Vec<Rc<Binding>>,
     /// The listener's plugins alone, for requests without a route.
-    pub unrouted: Chain,
+    pub unrouted: Rc<Binding>,
 }
 
 /// One client connection.
@@ -159,28 +175,38 @@ impl Snapshot {
         self.listeners.get(number).and_then(Option::as_ref)
     }
 
-    /// The chain of a listener's request that took `route`, or none.
-    pub fn chain(&self, listener: usize, route: Option<usize>) -> &Chain {
-        self.listener(listener).map_or(&self.empty, |listener| listener.chain(route))
+    /// Where a listener's request stands before its route is known.
+    pub fn unrouted(&self, listener: usize) -> &Rc<Binding> {
+        self.listener(listener).map_or(&self.nowhere, |listener| &listener.unrouted)
+    }
+}
+
+impl Binding {
+    pub fn new(
+        listener: Arc<str>,
+        route: Option<Rc<Route>>,
+        chain: Chain,
+        metrics: RouteMetrics,
+    ) -> Rc<Binding> {
+        let name = route.as_ref().map(|route| route.name.clone());
+        let completions = chain.completions();
+        let ending = Rc::new(Ending { listener, route: name, metrics, completions });
+        Rc::new(Binding { chain, route, ending })
     }
 }
 
 impl Listener {
-    /// The route of a request.
+    /// What a request is served by: a route, or none.
     pub fn find(
         &self,
         host: &str,
         path: &str,
         query: Option<&str>,
         parts: &http::request::Parts,
-    ) -> Option<usize> {
-        let place = self.router.find(host, path, query, parts)?;
-        self.reach.get(place).copied()
-    }
-
-    /// The chain of a route; `None` is a request without one.
-    pub fn chain(&self, route: Option<usize>) -> &Chain {
-        route.and_then(|route| self.chains.get(route)).unwrap_or(&self.unrouted)
+    ) -> &Rc<Binding> {
+        let place = self.router.find(host, path, query, parts);
+        let route = place.and_then(|place| self.reach.get(place));
+        route.and_then(|route| self.bindings.get(*route)).unwrap_or(&self.unrouted)
     }
 }
 
@@ -191,10 +217,9 @@ impl Route {
         weights: &[u32],
         start: usize,
         timeout: Duration,
-        metrics: RouteMetrics,
     ) -> Route {
         let choice = RefCell::new(RoundRobin::new(weights, start));
-        Route { name, upstreams, choice, timeout, metrics }
+        Route { name, upstreams, choice, timeout }
     }
 
     /// The upstream of the next request.

@@ -19,9 +19,9 @@ use crate::chain::{Chain, Middleware};
 use crate::clock::Clock;
 use crate::config::Bind;
 use crate::net::{Acceptor, ConnectionLimit, Listener as Socket, SWEEP, Watch};
-use crate::proxy;
+use crate::proxy::{self, Binding};
 use crate::telemetry::access_log::WorkerLog;
-use crate::telemetry::metrics::{ListenerMetrics, Metrics};
+use crate::telemetry::metrics::{ListenerMetrics, Metrics, RouteMetrics};
 use crate::upstream::Upstream;
 use crate::wasm::{LoadedPlugin, PreparedInstance};
 
@@ -332,7 +332,7 @@ fn snapshot(
     let members = |indices: &[usize]| -> Vec<Rc<dyn Middleware>> {
         indices.iter().filter_map(|at| plugins.get(*at).cloned()).collect()
     };
-    let routes = config
+    let routes: Vec<Rc<proxy::Route>> = config
         .routes
         .iter()
         .map(|route| {
@@ -342,47 +342,44 @@ fn snapshot(
                 .filter_map(|target| upstreams.get(target.upstream).cloned())
                 .collect();
             let weights: Vec<u32> = route.upstreams.iter().map(|target| target.weight).collect();
-            proxy::Route::new(
-                route.name.clone(),
-                targets,
-                &weights,
-                start,
-                route.timeout,
-                metrics.route(&route.name),
-            )
+            let name = route.name.clone();
+            Rc::new(proxy::Route::new(name, targets, &weights, start, route.timeout))
         })
         .collect();
+    let counts: Vec<RouteMetrics> =
+        config.routes.iter().map(|route| metrics.route(&route.name)).collect();
+    let unrouted = metrics.route(proxy::NO_ROUTE);
     let highest = built.numbers.iter().max().map_or(0, |highest| highest + 1);
     let mut listeners: Vec<Option<proxy::Listener>> = Vec::new();
     listeners.resize_with(highest, || None);
     let routed = config.listeners.iter().zip(&built.numbers).zip(&built.routers);
     for ((listener, number), (router, reach)) in routed {
         let own = members(&listener.plugins);
-        let chains = config
+        let name = &listener.name;
+        let bindings = config
             .routes
             .iter()
-            .map(|route| {
+            .zip(routes.iter().zip(&counts))
+            .map(|(written, (route, metrics))| {
                 let mut chain = own.clone();
-                chain.extend(members(&route.plugins));
-                Chain::new(chain)
+                chain.extend(members(&written.plugins));
+                let (route, chain) = (Some(route.clone()), Chain::new(chain));
+                Binding::new(name.clone(), route, chain, metrics.clone())
             })
             .collect();
         if let Some(place) = listeners.get_mut(*number) {
             *place = Some(proxy::Listener {
-                name: listener.name.clone(),
                 limits: listener.limits.clone(),
                 router: router.clone(),
                 reach: reach.clone(),
-                chains,
-                unrouted: Chain::new(own),
+                bindings,
+                unrouted: Binding::new(name.clone(), None, Chain::new(own), unrouted.clone()),
             });
         }
     }
     proxy::Snapshot {
         generation: built.generation,
-        routes,
         listeners,
-        unrouted: metrics.route(proxy::NO_ROUTE),
-        empty: Chain::default(),
+        nowhere: Binding::new("".into(), None, Chain::default(), unrouted),
     }
 }
