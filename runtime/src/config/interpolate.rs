@@ -94,7 +94,7 @@ fn lookup(
     if let Some(file) = inner.strip_prefix("file:") {
         let path = base.join(file);
         report.source(path.clone());
-        let text = std::fs::read_to_string(&path).map_err(|error| {
+        let text = super::file::read_text(&path, super::file::SECRET).map_err(|error| {
             let message = format!("${{file:{file}}} cannot be read: {error}");
             Fault::hint(message, "the file must exist, be readable by this user, and be UTF-8")
         })?;

@@ -12,6 +12,7 @@ mod address;
 mod check;
 mod environment;
 mod field;
+pub mod file;
 mod interpolate;
 #[rustfmt::skip] // a table reads as rows
 pub mod keys;
@@ -56,6 +57,16 @@ pub fn load(
     environment: &Environment,
     built_ins: &[&str],
 ) -> Result<Config, Problems> {
+    load_with_sources(source, environment, built_ins).0
+}
+
+/// As [`load`], with every file that was read, or would have been were it there: what to watch
+/// where the configuration is wrong and a file that it names may yet come.
+pub fn load_with_sources(
+    source: &Source,
+    environment: &Environment,
+    built_ins: &[&str],
+) -> (Result<Config, Problems>, Sources) {
     let report = Report::default();
     let folder = source.folder();
     let mut tree = source::read(source, &report);
@@ -66,7 +77,8 @@ pub fn load(
         checked = check::check(tree, environment, folder, built_ins, &report);
     }
     let (problems, warnings, sources) = report.finish();
-    match (problems, tree, checked) {
+    let read = sources.clone();
+    let loaded = match (problems, tree, checked) {
         (None, Some(tree), Some(checked)) => {
             let check::Checked { server, listeners, plugins, routes, upstreams } = checked;
             let places = Arc::new(Places::new(tree));
@@ -76,7 +88,8 @@ pub fn load(
             let place = Place::Whole("configuration".into());
             Problem::new(place, "", "it could not be read").into()
         })),
-    }
+    };
+    (loaded, read)
 }
 
 /// The effective configuration for people: see [`Places::masked`].

@@ -73,7 +73,7 @@ fn folder(path: &Path, report: &Report) -> Option<Node> {
 fn file(path: &Path, report: &Report) -> Option<Node> {
     report.source(path.to_path_buf());
     let name: Arc<str> = Arc::from(path.display().to_string());
-    let bytes = match std::fs::read(path) {
+    let bytes = match super::file::read(path, super::file::CONFIGURATION) {
         Ok(bytes) => bytes,
         Err(error) => {
             let message = format!("this file cannot be read: {error}");

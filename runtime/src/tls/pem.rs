@@ -3,13 +3,13 @@
 //! In: paths. Out: DER, at least one certificate, exactly one key. Never: puts a byte of a key into
 //! a message.
 
-use std::fs;
 use std::path::Path;
 
 use rustls_pki_types::pem::{Error as PemError, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::Error;
+use crate::config::file;
 
 const CERTIFICATE_HINT: &str = "it must hold PEM blocks that begin with \
      `-----BEGIN CERTIFICATE-----`, the server's own first, then its issuers";
@@ -49,11 +49,11 @@ pub fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, Error> {
     })
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(file).map_err(|error| {
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    file::read(path, file::PEM).map_err(|error| {
         let hint = "check the path (relative ones start at the configuration file) and that this \
              user may read it";
-        Error::of(file, format!("cannot be read: {error}"), hint)
+        Error::of(path, format!("cannot be read: {error}"), hint)
     })
 }
 

@@ -4,7 +4,6 @@
 //! every reason why not. Never: on a worker: compiling and configuring take their time.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -28,7 +27,7 @@ use super::template::{SET_UP_LIMIT, Template};
 use super::ticker::Ticker;
 use crate::chain::Hooks;
 use crate::clock::Clock;
-use crate::config::{self, ComponentSource, Isolation, OnFailure};
+use crate::config::{self, ComponentSource, Isolation, OnFailure, file};
 use crate::telemetry::metrics::Metrics;
 
 /// A built-in plugin: its name and its component.
@@ -216,7 +215,7 @@ impl Host {
                 }
             }
             ComponentSource::File(path) => {
-                let bytes = fs::read(path).map_err(|error| {
+                let bytes = file::read(path, file::COMPONENT).map_err(|error| {
                     vec![Problem::component(format!("cannot read {}: {error}", path.display()))]
                 })?;
                 self.cache.load(&bytes)

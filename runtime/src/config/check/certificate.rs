@@ -10,6 +10,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::{Check, unreadable};
 use crate::config::field::Field;
+use crate::config::file;
 use crate::config::problem::Fault;
 
 impl Check<'_> {
@@ -88,7 +89,7 @@ impl Check<'_> {
     }
 
     fn pem(&self, field: &Field<'_>, path: &Path) -> Option<Vec<u8>> {
-        std::fs::read(path)
+        file::read(path, file::PEM)
             .map_err(|error| field.plain_problem(unreadable(field, path, &error)))
             .ok()
     }
