@@ -114,6 +114,16 @@ impl Hooks {
     }
 }
 
+impl Verdict {
+    /// For the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Verdict::Forward => "forward",
+            Verdict::Respond(_) => "respond",
+        }
+    }
+}
+
 impl<T> Step<T> {
     /// Waits for it where it is not there yet.
     pub async fn resolve(self) -> (Box<Exchange>, Result<T, Box<Failure>>) {

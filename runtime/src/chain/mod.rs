@@ -83,6 +83,11 @@ impl Chain {
             let member = &self.members[at];
             let (back, result) = member.on_request(exchange).resolve().await;
             exchange = back;
+            tracing::debug!(
+                target: "weir::proxy", request = %exchange.id, plugin = &**member.name(),
+                verdict = ?result.as_ref().map(Verdict::name).map_err(|failure| failure.reason),
+                "request hook"
+            );
             match result {
                 Ok(Verdict::Forward) => {}
                 Ok(Verdict::Respond(reply)) => {
@@ -111,6 +116,10 @@ impl Chain {
             let member = &self.members[at];
             let (back, result) = member.on_response(exchange).resolve().await;
             exchange = back;
+            tracing::debug!(
+                target: "weir::proxy", request = %exchange.id, plugin = &**member.name(),
+                failed = result.as_ref().err().map(|failure| failure.reason), "response hook"
+            );
             if let Err(failure) = result
                 && member.on_failure() == OnFailure::Reject
             {

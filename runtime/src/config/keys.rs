@@ -69,7 +69,9 @@ pub static ROOT: &[Key] = &[
 
 pub static SERVER: &[Key] = &[
     key("workers", Kind::Integer(1, 1024), "", "Threads that serve; absent: as many as there are cores"),
+    key("drain_delay", seconds(0, HOUR), "", "How long after SIGTERM /readyz fails while new connections are still accepted; absent: 5s with an admin listener, else 0s"),
     key("grace", seconds(0, HOUR), r#""10s""#, "Time to drain on SIGTERM"),
+    key("log", Kind::Text, r#""info""#, "What the daemon's own log tells: a level, or levels by target"),
     key("admin", Kind::Text, "", "Address of metrics, health, API and UI; absent: off"),
     key("cache", Kind::Text, "", "Folder of compiled components; absent: $XDG_CACHE_HOME/weir, else ~/.cache/weir"),
     key("access_log", Kind::TextOr(&Kind::Table(ACCESS_LOG)), "", "\"json\", \"combined\" or a table; absent: off"),
@@ -170,6 +172,7 @@ pub static UPSTREAM: &[Key] = &[
     key("timeouts", Kind::Table(UPSTREAM_TIMEOUTS), "{}", "Towards an endpoint"),
     key("pool", Kind::Table(POOL), "{}", "Connections kept, for each endpoint and worker"),
     key("host", Kind::Text, r#""client""#, "Host sent: the client's (\"client\"), the endpoint's (\"endpoint\"), or this text"),
+    key("essential", Kind::Flag, "false", "/readyz fails while none of its endpoints is healthy"),
     key("retries", Kind::Integer(0, 10), "1", "How often a request that was not sent, or is idempotent without a body, is sent again"),
 ];
 

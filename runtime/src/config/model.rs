@@ -16,6 +16,7 @@ use regex::Regex;
 use super::places::Places;
 use super::problem::Problem;
 use super::stamp::Sources;
+use crate::telemetry::log::Filter;
 
 /// Everything one snapshot is built from.
 #[derive(Debug, Clone)]
@@ -38,8 +39,13 @@ pub struct Config {
 pub struct Server {
     /// Threads that serve; default: the cores.
     pub workers: usize,
-    /// Drain time on SIGTERM; default 10s.
+    /// How long after SIGTERM `/readyz` fails while new connections are still accepted; default 5s
+    /// with an admin listener, which is where that can be seen, else none.
+    pub drain_delay: Duration,
+    /// Drain time on SIGTERM, from the end of `drain_delay` on; default 10s.
     pub grace: Duration,
+    /// What the daemon's own log tells; default `info`.
+    pub log: Filter,
     /// Admin listener; absent: off.
     pub admin: Option<Bind>,
     /// Where compiled components are kept; default `$XDG_CACHE_HOME/weir`, else `~/.cache/weir`.
@@ -278,6 +284,8 @@ pub struct Upstream {
     /// `host = "client"` (default) passes the client's authority on; `"endpoint"` sends the
     /// endpoint's; anything else is sent as it stands.
     pub host: HostPolicy,
+    /// `/readyz` fails while none of its endpoints is healthy; default false.
+    pub essential: bool,
     /// How often one request may be sent again; default 1: unsent, or idempotent without a body.
     pub retries: u32,
 }

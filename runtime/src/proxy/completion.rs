@@ -212,6 +212,11 @@ impl Drop for Completion {
         let metrics = &self.ending.metrics;
         metrics.finished(self.status, duration, self.request_bytes(), self.response_bytes);
         self.connection.activity.end_exchange();
+        tracing::debug!(
+            request = %self.id, status = self.status, sent = self.response_bytes, ?duration,
+            error = self.error.as_ref().map(|(kind, _)| kind.as_str()),
+            detail = self.error.as_ref().map(|(_, detail)| detail.as_str()), "over"
+        );
         self.record(duration);
         self.tell_plugins(duration);
     }

@@ -18,8 +18,11 @@ use crate::balancer::Tried;
 use crate::chain::{Exchange, Transforms};
 use crate::error::{Error, Kind, Side};
 use crate::http::{Body, hop};
-use crate::telemetry::metrics::Outcome;
+use crate::telemetry::metrics::{EndpointMetrics, Outcome};
 use crate::upstream::{Answer, Outgoing, Patience, Upstream};
+
+/// One attempt at an endpoint. Dropped before it is over, it was cancelled: the client went away.
+struct Attempt<'a>(Option<&'a EndpointMetrics>);
 
 /// Sends the request on at `sent`, or now, and waits for the response's head, which then stands in
 /// `exchange`, and the lease of its connection in `completion`.
@@ -59,6 +62,8 @@ pub async fn forward(
         };
         let state = in_flight.state().clone();
         completion.attempt(&state);
+        let attempt = Attempt(Some(&state.metrics));
+        tracing::debug!(request = %exchange.id, endpoint = &*state.label, "attempt");
         let outgoing = Outgoing {
             head: &exchange.request,
             host: upstream.cluster.host_for(&state),
@@ -75,10 +80,14 @@ pub async fn forward(
         let unanswered = match pool.send(&outgoing, &mut body, patience).await {
             Ok((answer, lease)) => {
                 let status = answer.parts.status;
+                tracing::debug!(
+                    request = %exchange.id, endpoint = &*state.label, status = status.as_u16(),
+                    reused = lease.reused, "answered"
+                );
                 completion.in_flight = Some(in_flight);
                 completion.answered_by(status, lease, sent);
                 let answered = accept(exchange, upstream, answer, completion);
-                state.metrics.request(match answered {
+                attempt.over(match answered {
                     Ok(()) => Outcome::of_status(status.as_u16()),
                     Err(_) => Outcome::Failed,
                 });
@@ -90,7 +99,12 @@ pub async fn forward(
         if let Some(error) = completion.upload.as_ref().and_then(|upload| upload.failure()) {
             return Err(Box::new(error.clone()));
         }
-        state.metrics.request(outcome(unanswered.error.kind));
+        attempt.over(outcome(unanswered.error.kind));
+        tracing::debug!(
+            request = %exchange.id, endpoint = &*state.label,
+            error = unanswered.error.kind.as_str(), detail = &*unanswered.error.detail,
+            stale = unanswered.stale, "no answer"
+        );
         let spare = || spare.as_ref().map(Body::replay);
         let again = if unanswered.error.retryable {
             body.take().or_else(spare)
@@ -166,6 +180,22 @@ fn outgoing_body(exchange: &mut Exchange, transforms: Transforms) -> Body {
         Body::Incoming(..) | Body::Received(_) | Body::Stream(_) => {}
     }
     body
+}
+
+impl Attempt<'_> {
+    fn over(mut self, outcome: Outcome) {
+        if let Some(metrics) = self.0.take() {
+            metrics.request(outcome);
+        }
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if let Some(metrics) = self.0 {
+            metrics.request(Outcome::Cancelled);
+        }
+    }
 }
 
 /// An attempt that failed, as its metric calls it.

@@ -63,7 +63,14 @@ fn begin(
         return Err(Box::new(respond::error(completion, error, Form::Problem)));
     };
     match admission::admit(listener, connection, request, &mut completion) {
-        Ok(exchange) => Ok((exchange, completion)),
+        Ok(exchange) => {
+            tracing::debug!(
+                request = %exchange.id, client = %exchange.client.address,
+                method = %exchange.request.method, uri = %exchange.request.uri,
+                route = &*exchange.route, "request"
+            );
+            Ok((exchange, completion))
+        }
         Err(refused) => {
             let form = respond::form(&refused.head.headers);
             completion.refused = Some(refused.head);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -43,6 +43,9 @@ pub trait AdminView: Send + Sync + 'static {
     fn plugins(&self) -> serde_json::Value;
     /// Reads the configuration again and takes it into use, or gives every problem.
     fn reload(&self) -> Reload;
+    /// What the daemon's own log tells; with a level, or levels by target, from now on those, and
+    /// with an empty text what the configuration says.
+    fn log(&self, level: Option<&str>) -> Result<String, String>;
 }
 
 /// A reload under way.
@@ -58,9 +61,10 @@ enum Page {
     Upstreams,
     Plugins,
     Reload,
+    Log,
 }
 
-const PAGES: [(&str, Page, &str); 8] = [
+const PAGES: [(&str, Page, &str); 9] = [
     ("/", Page::Index, "this list"),
     ("/metrics", Page::Metrics, "metrics for Prometheus"),
     ("/livez", Page::Live, "200 while the process runs"),
@@ -69,6 +73,11 @@ const PAGES: [(&str, Page, &str); 8] = [
     ("/upstreams", Page::Upstreams, "upstreams, their endpoints and health"),
     ("/plugins", Page::Plugins, "plugins, their components and hooks"),
     ("/reload", Page::Reload, "reads the configuration again; 422 and every problem if it is bad"),
+    (
+        "/log",
+        Page::Log,
+        "what the log tells; POST /log?level=debug, or info,weir::proxy=debug, changes it",
+    ),
 ];
 
 /// Serves until it is dropped, which ends its connections too.
@@ -88,7 +97,7 @@ pub async fn serve(mut acceptor: Acceptor, view: Arc<dyn AdminView>) {
                 let view = view.clone();
                 async move {
                     let (head, _body) = request.into_parts();
-                    let answer = answer(&*view, &head.method, head.uri.path(), &head.headers).await;
+                    let answer = answer(&*view, &head.method, &head.uri, &head.headers).await;
                     Ok::<_, std::convert::Infallible>(answer)
                 }
             });
@@ -107,13 +116,13 @@ pub async fn serve(mut acceptor: Acceptor, view: Arc<dyn AdminView>) {
 async fn answer(
     view: &dyn AdminView,
     method: &Method,
-    path: &str,
+    uri: &Uri,
     headers: &HeaderMap,
 ) -> Response<Full<Bytes>> {
     if is_cross_site(headers) {
         return text(StatusCode::FORBIDDEN, "Requests of other sites' pages are refused.\n");
     }
-    let Some((_, page, _)) = PAGES.iter().find(|(known, ..)| *known == path) else {
+    let Some((_, page, _)) = PAGES.iter().find(|(known, ..)| *known == uri.path()) else {
         return text(StatusCode::NOT_FOUND, "No such page; / lists what there is.\n");
     };
     let reads = matches!(*method, Method::GET | Method::HEAD);
@@ -121,8 +130,13 @@ async fn answer(
         if *method != Method::POST {
             return not_allowed("POST");
         }
+    } else if *page == Page::Log && *method == Method::POST {
+        return match uri.query().and_then(|query| query.strip_prefix("level=")) {
+            Some(level) => log(view.log(Some(level))),
+            None => text(StatusCode::BAD_REQUEST, "Say which: POST /log?level=debug.\n"),
+        };
     } else if !reads {
-        return not_allowed("GET, HEAD");
+        return not_allowed(if *page == Page::Log { "GET, HEAD, POST" } else { "GET, HEAD" });
     }
     match page {
         Page::Index => text(StatusCode::OK, index()),
@@ -135,6 +149,7 @@ async fn answer(
         Page::Config => json(StatusCode::OK, &view.config()),
         Page::Upstreams => json(StatusCode::OK, &view.upstreams()),
         Page::Plugins => json(StatusCode::OK, &view.plugins()),
+        Page::Log => log(view.log(None)),
         Page::Reload => match view.reload().await {
             Ok(()) => json(StatusCode::OK, &serde_json::json!({ "reloaded": true })),
             Err(problems) => {
@@ -142,6 +157,13 @@ async fn answer(
                 json(StatusCode::UNPROCESSABLE_ENTITY, &body)
             }
         },
+    }
+}
+
+fn log(told: Result<String, String>) -> Response<Full<Bytes>> {
+    match told {
+        Ok(level) => text(StatusCode::OK, format!("{level}\n")),
+        Err(why) => text(StatusCode::BAD_REQUEST, format!("{why}\n")),
     }
 }
 

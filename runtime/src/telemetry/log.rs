@@ -1,17 +1,27 @@
 //! The daemon's own log, on standard error.
 //!
 //! In: `tracing` events. Out: lines for people on a terminal, JSON elsewhere. Never: makes a worker
-//! wait for the terminal; where it cannot keep up, lines are dropped and their number is told.
+//! wait for the terminal; where it cannot keep up, lines are dropped and their number is told; nor
+//! lets a peer fill it, for what others cause is told at most once in a while.
+
+mod filter;
+mod limit;
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, fmt, reload};
 
+use self::limit::{Limit, Limited};
 use super::writer::{Sink, Writer};
+
+pub use self::filter::Filter;
 
 /// How long the end of the process waits for lines to be written.
 const LAST_WAIT: Duration = Duration::from_secs(1);
@@ -21,51 +31,136 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct LogGuard {
     writer: Writer,
+}
+
+/// The log of the process.
+struct Log {
+    switch: reload::Handle<Targets, Registry>,
+    limit: Limit,
     dropped: Arc<AtomicU64>,
+    levels: Mutex<Levels>,
+}
+
+/// Who said last what is told.
+struct Levels {
+    /// From the environment, which a configuration does not overrule.
+    given: Option<Filter>,
+    configured: Filter,
+    now: Filter,
 }
 
 /// Hands every event to the writing thread.
 struct Lines(Writer);
 
-/// Takes the `tracing` events of the whole process. The level comes from `WEIR_LOG`, else from
-/// `RUST_LOG`, in the syntax of [`EnvFilter`]; default `info`.
+static LOG: OnceLock<Log> = OnceLock::new();
+
+/// Takes the `tracing` events of the whole process. What is told comes from `WEIR_LOG`, else from
+/// `RUST_LOG`, in the syntax of [`Filter::parse`]; else from the configuration ([`configure`]), and
+/// `info` until that is read.
 ///
 /// # Errors
 ///
 /// A filter that cannot be read, or a log that was started before.
 pub fn init() -> io::Result<LogGuard> {
-    let filter = match ["WEIR_LOG", "RUST_LOG"].into_iter().find(|key| is_set(key)) {
-        None => EnvFilter::new("info"),
-        Some(key) => EnvFilter::try_from_env(key).map_err(|error| {
-            let text = format!("{key} is no log filter: {error}; try `{key}=weir=debug,info`");
-            io::Error::new(io::ErrorKind::InvalidInput, text)
-        })?,
-    };
-    let dropped = Arc::new(AtomicU64::new(0));
-    let stderr = Sink::Stream(Box::new(io::stderr()));
-    let writer = Writer::start("weir-log", stderr, dropped.clone())?;
+    let given = given().map_err(|text| io::Error::new(io::ErrorKind::InvalidInput, text))?;
+    let now = given.clone().unwrap_or_default();
+    let before = |_| io::Error::other("the log was started before");
+    let dropped: Arc<AtomicU64> = Arc::default();
+    let (filter, switch) = reload::Layer::new(now.targets());
+    let levels = Mutex::new(Levels { given, configured: Filter::default(), now });
+    let log = Log { switch, limit: Limit::default(), dropped: dropped.clone(), levels };
+    LOG.set(log).map_err(|_| before(()))?;
+    let limit = &LOG.get().ok_or_else(|| before(()))?.limit;
+    let stderr = Sink::stream(io::stderr())?;
+    let writer = Writer::start_with("weir-log", stderr, dropped, tell_what_was_held)?;
+    let looking = writer.clone();
+    let limited = Limited { limit, held: move || looking.look() };
     let terminal = io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(terminal)
-        .with_writer(Lines(writer.clone()));
-    let started =
-        if terminal { builder.try_init() } else { builder.json().flatten_event(true).try_init() };
-    started.map_err(|error| io::Error::other(format!("the log was started before: {error}")))?;
-    Ok(LogGuard { writer, dropped })
+    let lines = fmt::layer().with_ansi(terminal).with_writer(Lines(writer.clone()));
+    let lines = match terminal {
+        true => lines.boxed(),
+        false => lines.json().flatten_event(true).boxed(),
+    };
+    let layers = tracing_subscriber::registry().with(filter).with(limited).with(lines);
+    layers.try_init().map_err(|_| before(()))?;
+    Ok(LogGuard { writer })
 }
 
-fn is_set(key: &str) -> bool {
-    std::env::var_os(key).is_some_and(|value| !value.is_empty())
+fn given() -> Result<Option<Filter>, String> {
+    for key in ["WEIR_LOG", "RUST_LOG"] {
+        let Some(value) = std::env::var_os(key).filter(|value| !value.is_empty()) else { continue };
+        let value = value.to_string_lossy();
+        return Filter::parse(&value)
+            .map(Some)
+            .map_err(|why| format!("{key}: {why}; try `{key}=info,weir=debug`"));
+    }
+    Ok(None)
+}
+
+/// Takes what a configuration says into use, where it says another thing than the one before, and
+/// the environment nothing.
+pub fn configure(filter: &Filter) {
+    let Some(log) = LOG.get() else { return };
+    let mut levels = log.levels.lock().unwrap_or_else(PoisonError::into_inner);
+    if levels.given.is_none() && levels.configured != *filter {
+        levels.configured = filter.clone();
+        log.take(&mut levels, filter.clone());
+    }
+}
+
+/// Changes what is told while the process runs, until the configuration says another thing; `None`
+/// goes back to what it says. Gives what is told now.
+///
+/// # Errors
+/// The log of this process is not Weir's.
+pub fn switch(filter: Option<Filter>) -> Result<Filter, String> {
+    let log = LOG.get().ok_or("this process writes no log of Weir's")?;
+    let mut levels = log.levels.lock().unwrap_or_else(PoisonError::into_inner);
+    let said = || levels.given.clone().unwrap_or_else(|| levels.configured.clone());
+    let filter = filter.unwrap_or_else(said);
+    log.take(&mut levels, filter);
+    Ok(levels.now.clone())
+}
+
+/// What is told now; `None` where the log of this process is not Weir's.
+pub fn filter() -> Option<Filter> {
+    let levels = LOG.get()?.levels.lock().unwrap_or_else(PoisonError::into_inner);
+    Some(levels.now.clone())
+}
+
+/// Lines of this log that could not be written.
+pub fn dropped() -> u64 {
+    LOG.get().map_or(0, |log| log.dropped.load(Ordering::Relaxed))
+}
+
+/// For each kind of event that was not told as often as it happened, one line says so; whether
+/// there will be more.
+fn tell_what_was_held() -> bool {
+    let Some(log) = LOG.get() else { return false };
+    let (due, more) = log.limit.over(Instant::now());
+    for held in due {
+        tracing::warn!(
+            of = held.target,
+            like = held.example,
+            count = held.count,
+            "not told as often as it happened"
+        );
+    }
+    more
+}
+
+impl Log {
+    fn take(&self, levels: &mut Levels, filter: Filter) {
+        if self.switch.reload(filter.targets()).is_ok() {
+            tracing::info!(level = %filter, "what the log tells");
+            levels.now = filter;
+        }
+    }
 }
 
 impl LogGuard {
     /// Waits, at most a second, until every event so far is written.
     pub fn flush(&self) {
-        let dropped = self.dropped.swap(0, Ordering::Relaxed);
-        if dropped > 0 {
-            tracing::warn!(dropped, "log lines were dropped because they could not be written");
-        }
         self.writer.flush(LAST_WAIT);
     }
 }

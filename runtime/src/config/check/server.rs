@@ -9,12 +9,28 @@ use crate::config::field::Field;
 use crate::config::model::{AccessLog, AccessLogFormat, Bind, Server};
 use crate::config::problem::Fault;
 use crate::config::read::TableReader;
+use crate::telemetry::log::Filter;
+
+/// How long it takes until who asks `/readyz` knows, with some leeway: the default period of
+/// Kubernetes is ten seconds, but there the endpoint is taken out of service at the same time as
+/// the signal is sent, and that news takes a second or two.
+const TOLD: Duration = Duration::from_secs(5);
+
+fn filter(text: &str) -> Result<Filter, Fault> {
+    Filter::parse(text).map_err(|why| {
+        let hint = "write off, error, warn, info, debug or trace, or levels by target: \
+                    \"info,weir=debug\"";
+        Fault::hint(why, hint)
+    })
+}
 
 impl Check<'_> {
     pub(super) fn server(&self, table: Option<TableReader<'_>>) -> Server {
         let mut server = Server {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
+            drain_delay: Duration::ZERO,
             grace: Duration::from_secs(10),
+            log: Filter::default(),
             admin: None,
             cache: self.default_cache(),
             access_log: None,
@@ -23,7 +39,10 @@ impl Check<'_> {
         let Some(table) = table else { return server };
         server.workers = table.integer("workers").unwrap_or(server.workers);
         server.grace = table.duration("grace").unwrap_or(server.grace);
+        server.log = table.parsed("log", filter).unwrap_or_default();
         server.admin = table.field("admin").and_then(|field| self.bind(&field));
+        let told = if server.admin.is_some() { TOLD } else { Duration::ZERO };
+        server.drain_delay = table.duration("drain_delay").unwrap_or(told);
         if let Some(field) = table.field("cache") {
             server.cache = field.text().map(|text| self.path(&field, text));
         }

@@ -45,6 +45,7 @@ impl Check<'_> {
             timeouts: table.table("timeouts").map(|t| timeouts(&t)).unwrap_or_default(),
             pool: table.table("pool").map(|pool| self::pool(&pool)).unwrap_or_default(),
             host: table.parsed("host", host).unwrap_or(HostPolicy::Client),
+            essential: essential(table),
             retries: table.integer("retries").unwrap_or(1),
         })
     }
@@ -69,6 +70,18 @@ impl Check<'_> {
         });
         UpstreamTls { ca, server_name, verify }
     }
+}
+
+fn essential(table: &TableReader<'_>) -> bool {
+    let essential = table.flag("essential").unwrap_or(false);
+    if essential
+        && table.field("health").is_none()
+        && let Some(field) = table.field("essential")
+    {
+        let message = "without a health check its endpoints always count as healthy";
+        field.warning(Fault::hint(message, "add one: health = { path = \"/health\" }"));
+    }
+    essential
 }
 
 fn endpoints(field: &Field<'_>) -> Vec<Endpoint> {

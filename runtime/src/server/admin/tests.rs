@@ -48,6 +48,13 @@ impl AdminView for View {
             if broken { Err(problems()) } else { Ok(()) }
         })
     }
+
+    fn log(&self, level: Option<&str>) -> Result<String, String> {
+        match level {
+            Some("loud") => Err("\"loud\" is no level of the log".to_owned()),
+            level => Ok(level.unwrap_or("info").to_owned()),
+        }
+    }
 }
 
 fn start(view: Arc<View>) -> SocketAddr {

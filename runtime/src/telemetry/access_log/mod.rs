@@ -114,7 +114,7 @@ impl AccessLog {
     pub fn open(format: Format, file: Option<&Path>, dropped: Arc<AtomicU64>) -> io::Result<Self> {
         let sink = match file {
             Some(path) => Sink::file(path)?,
-            None => Sink::Stream(Box::new(io::stdout())),
+            None => Sink::stream(io::stdout())?,
         };
         AccessLog::to(format, sink, dropped)
     }

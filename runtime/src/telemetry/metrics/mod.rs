@@ -164,10 +164,15 @@ impl Metrics {
         }
     }
 
-    /// A configuration was taken into use at `now`; also the first one.
-    pub fn reload_succeeded(&self, now: SystemTime) {
+    /// A configuration was taken into use at `now`: the first one.
+    pub fn configured(&self, now: SystemTime) {
         let millis = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
         self.0.reloads.last_success.store(u64::try_from(millis).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// The same, in the place of another one.
+    pub fn reload_succeeded(&self, now: SystemTime) {
+        self.configured(now);
         self.0.reloads.succeeded.fetch_add(1, Relaxed);
     }
 
@@ -235,9 +240,14 @@ impl Metrics {
         }
         out.counter(
             "weir_access_log_dropped_total",
-            "Access log lines dropped because the writer could not keep up.",
+            "Access log lines lost because the writer could not keep up, or the disk was full.",
         )
         .sample(&[], self.0.access_log_dropped.load(Relaxed) as f64);
+        out.counter(
+            "weir_log_dropped_total",
+            "Lines of the daemon's own log lost because nobody read them, or the disk was full.",
+        )
+        .sample(&[], crate::telemetry::log::dropped() as f64);
     }
 
     fn expose_process(&self, out: &mut Exposition) {

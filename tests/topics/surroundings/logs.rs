@@ -1,0 +1,103 @@
+//! Logs on full disks, logs that nobody reads, logs that a peer would fill, and what they tell.
+
+use std::fs::OpenOptions;
+use std::process::Stdio;
+
+use weir_tests::frames::{ACK, Frames, kind};
+use weir_tests::{Origin, Setup, get, request, until};
+
+use super::System;
+
+/// `/dev/full` takes nothing, as a full disk.
+#[test]
+fn full_disks_under_both_logs_end_neither() {
+    let origin = Origin::saying("one");
+    let log = "access_log = { format = \"json\", file = \"/dev/full\" }\nlog = \"debug\"";
+    let system = System::start_as(&Setup::to(&origin).server(log), |command| {
+        let full = OpenOptions::new().write(true).open("/dev/full").expect("Linux");
+        command.stderr(Stdio::from(full));
+    });
+    let lost = |series: &str| system.metric(series);
+    for _ in 0..3 {
+        let before = (lost("weir_access_log_dropped_total"), lost("weir_log_dropped_total"));
+        assert_eq!(get(system.web, "/").text(), "one");
+        until("more is lost, and counted", || {
+            lost("weir_access_log_dropped_total") > before.0
+                && lost("weir_log_dropped_total") > before.1
+        });
+    }
+}
+
+#[test]
+fn a_standard_error_that_nobody_reads_stops_neither_requests_nor_the_access_log() {
+    let origin = Origin::saying("one");
+    let log = "access_log = { format = \"json\", file = \"access.log\" }\nlog = \"trace\"";
+    let mut system = System::start(&Setup::to(&origin).server(log));
+    until("the pipe is full, and lines are lost", || {
+        assert_eq!(get(system.web, "/").text(), "one");
+        system.metric("weir_log_dropped_total") > 0.0
+    });
+    let lines = || {
+        let text = std::fs::read_to_string(system.daemon.path("access.log")).expect("a log");
+        text.lines().count()
+    };
+    let before = lines();
+    assert_eq!(get(system.web, "/last").text(), "one");
+    until("it is written", || lines() > before);
+    // Now somebody reads.
+    system.daemon.wait_for_line("lines were lost because they could not be written");
+}
+
+#[test]
+fn what_a_peer_causes_is_told_once_in_a_while_with_a_count() {
+    let origin = Origin::saying("one");
+    let mut system = System::start(&Setup::to(&origin));
+    let mut client = Frames::connect(system.web);
+    for _ in 0..2_000 {
+        assert!(client.send(kind::PING, ACK, 0, b"unasked!"));
+    }
+    let mut told = 0;
+    let line = loop {
+        let line = system.daemon.wait_for_line("h2::proto");
+        if line.contains("not told as often as it happened") {
+            break line;
+        }
+        told += 1;
+    };
+    assert!((1..=3).contains(&told), "{told}");
+    assert!(line.contains("\"count\":1997"), "{line}");
+}
+
+#[test]
+fn the_level_is_switched_while_it_runs_and_tells_the_life_of_a_request() {
+    let origin = Origin::saying("one");
+    let mut system = System::start(&Setup::to(&origin).plugin("request-id", "{}"));
+    let log = |method: &str, page: &str| {
+        let answer = request(system.admin, method, page, &[], b"");
+        (answer.status, answer.text())
+    };
+    assert_eq!(log("GET", "/log"), (200, "info\n".into()));
+    assert_eq!(log("POST", "/log?level=loud").0, 400);
+    assert_eq!(log("POST", "/log").0, 400);
+    assert_eq!(log("DELETE", "/log").0, 405);
+    get(system.web, "/before");
+    assert_eq!(
+        log("POST", "/log?level=info,weir::proxy=debug"),
+        (200, "info,weir::proxy=debug\n".into())
+    );
+    get(system.web, "/after");
+    assert_eq!(log("POST", "/log?level="), (200, "info\n".into()));
+    get(system.web, "/again");
+    let text = system.toml().replace("[server]", "[server]\nlog = \"debug\"");
+    system.daemon.replace("weir.toml", text);
+    until("the configuration switches it too", || log("GET", "/log").1 == "debug\n");
+    get(system.web, "/last");
+    let line = system.daemon.wait_for_line("\"uri\":\"");
+    assert!(line.contains("/after") && line.contains("\"route\":\"all\""), "{line}");
+    for what in ["request hook", "attempt", "answered", "response hook", "over"] {
+        let line = system.daemon.wait_for_line(&format!("\"message\":\"{what}\""));
+        assert!(line.contains("\"request\":"), "{line}");
+    }
+    let line = system.daemon.wait_for_line("\"uri\":\"");
+    assert!(line.contains("/last"), "{line}");
+}
