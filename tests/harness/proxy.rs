@@ -24,6 +24,8 @@ pub struct Proxy {
 /// A proxy in a process of its own; killed when dropped.
 pub struct Daemon {
     child: Child,
+    /// Unless a test sent it elsewhere.
+    errors: Option<BufReader<ChildStderr>>,
     folder: tempfile::TempDir,
 }
 
@@ -115,20 +117,39 @@ impl Drop for Proxy {
 impl Daemon {
     /// Starts `weir ARGUMENTS…` in a folder with the given files.
     pub fn start(binary: &str, arguments: &[&str], files: &[(&str, &str)]) -> Daemon {
+        Daemon::start_as(binary, arguments, files, |_| {})
+    }
+
+    /// The same, with what a test changes of the command, or of the folder that it runs in.
+    pub fn start_as(
+        binary: &str,
+        arguments: &[&str],
+        files: &[(&str, &str)],
+        change: impl FnOnce(&mut Command),
+    ) -> Daemon {
         let folder = tempfile::tempdir().expect("a folder");
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).expect("a file is written");
         }
-        let child = Command::new(binary)
+        let mut command = Command::new(binary);
+        command
             .args(arguments)
             .current_dir(folder.path())
             .env("XDG_CACHE_HOME", CACHE)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the daemon starts");
-        Daemon { child, folder }
+            .stderr(Stdio::piped());
+        change(&mut command);
+        let mut child = command.spawn().expect("the daemon starts");
+        let errors = child.stderr.take().map(BufReader::new);
+        Daemon { child, errors, folder }
+    }
+
+    /// Replaces a file, or makes it, at one moment.
+    pub fn replace(&self, file: &str, text: impl AsRef<[u8]>) {
+        let written = self.path(&format!("{file}.new"));
+        std::fs::write(&written, text).expect("written");
+        std::fs::rename(written, self.path(file)).expect("renamed");
     }
 
     pub fn path(&self, file: &str) -> PathBuf {
@@ -175,14 +196,13 @@ impl Daemon {
     }
 
     /// Standard error, for what a process that ended has said.
-    pub fn errors(&mut self) -> &mut ChildStderr {
-        self.child.stderr.as_mut().expect("piped")
+    pub fn errors(&mut self) -> &mut BufReader<ChildStderr> {
+        self.errors.as_mut().expect("piped")
     }
 
-    /// Reads standard error until a line contains `text`.
+    /// Reads standard error until a line contains `text`; the next call goes on behind it.
     pub fn wait_for_line(&mut self, text: &str) -> String {
-        let stderr = self.child.stderr.as_mut().expect("piped");
-        let mut lines = BufReader::new(stderr).lines();
+        let mut lines = self.errors().lines();
         loop {
             match lines.next() {
                 Some(Ok(line)) if line.contains(text) => return line,

@@ -24,6 +24,7 @@ mod retry;
 mod routing;
 mod slice;
 mod startup;
+mod surroundings;
 mod timeouts;
 mod tls;
 mod tour;

@@ -8,6 +8,8 @@ mod open_files;
 mod plugin;
 mod proxy;
 
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -83,11 +85,7 @@ fn run(options: Options) -> ExitCode {
         Err(error) => return failed(&StartError::System(error.to_string())),
     };
     open_files::raise();
-    let running = match server::start(options) {
-        Ok(running) => running,
-        Err(error) => return failed(&error),
-    };
-    match server::run_until_signal(running, |_| {}) {
+    match server::run(options, |_, _| {}) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
@@ -97,25 +95,36 @@ fn check(options: &Options) -> ExitCode {
     match server::build(options) {
         Ok(config) => {
             for warning in &config.warnings {
-                eprintln!("{}", warning.as_warning());
+                complain(warning.as_warning());
             }
             let count =
                 |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-            println!(
+            say(format_args!(
                 "fine: {}, {}, {}, {}",
                 count(config.listeners.len(), "listener"),
                 count(config.routes.len(), "route"),
                 count(config.plugins.len(), "plugin"),
                 count(config.upstreams.len(), "upstream"),
-            );
+            ));
             ExitCode::SUCCESS
         }
         Err(error) => failed(&error),
     }
 }
 
+/// A line on standard output. Whoever closed it does not want to read it, and a full disk is no
+/// reason to end in another way.
+fn say(text: impl Display) {
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+/// The same on standard error.
+fn complain(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 fn failed(error: &StartError) -> ExitCode {
-    eprintln!("{error}");
+    complain(error);
     match error {
         StartError::Config(_) => ExitCode::from(2),
         StartError::System(_) => ExitCode::from(1),

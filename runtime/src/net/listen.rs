@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
@@ -23,6 +23,20 @@ const SOCKET_MODE: u32 = 0o660;
 pub enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener),
+}
+
+/// The file that leads to a Unix socket. Once it is another one, or gone, nobody finds the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SocketFile {
+    device: u64,
+    inode: u64,
+}
+
+/// The file at the address of a Unix socket; `None` where there is none, and for TCP.
+pub fn socket_file(bind: &Bind) -> Option<SocketFile> {
+    let Bind::Unix(path) = bind else { return None };
+    let facts = std::fs::symlink_metadata(path).ok()?;
+    Some(SocketFile { device: facts.dev(), inode: facts.ino() })
 }
 
 /// Binds `bind` for `workers` workers (at least one). TCP sockets share the port by SO_REUSEPORT,
@@ -169,8 +183,10 @@ mod tests {
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, SOCKET_MODE);
         assert_eq!(listen(&bind, 1).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let file = socket_file(&bind);
+        assert!(file.is_some());
         drop(listeners);
-        assert!(path.exists(), "the file stays, as after a crash");
+        assert_eq!(socket_file(&bind), file, "the file stays, as after a crash");
         drop(listen(&bind, 1).unwrap());
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, "precious").unwrap();

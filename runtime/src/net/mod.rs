@@ -12,7 +12,7 @@ mod watched;
 
 pub use accept::{Accepted, Acceptor, ConnectionLimit, ConnectionPlace};
 pub use linger::{LINGER_BYTES, Linger};
-pub use listen::{Listener, listen};
+pub use listen::{Listener, SocketFile, listen, socket_file};
 pub use stream::Stream;
 pub use watch::{
     Activity, Closed, LINGER_TIME, Observed, Overdue, Phase, SWEEP, Timeouts, Verdict, Watch,

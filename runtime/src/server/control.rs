@@ -3,10 +3,10 @@
 //! In: a source of configuration, and calls to reload or to stop. Out: what serves is always a
 //! complete snapshot. Never: on a request's way; everything slow happens here.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,14 +14,15 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::oneshot;
 
 use super::built::{Built, Numbers};
-use super::worker::{self, Command, Parts, Setup, WorkerHandle};
+use super::deploy::State;
+use super::worker::{self, Command, Setup, WorkerHandle};
 use crate::clock::Clock;
-use crate::config::{self, Bind, Config, Environment, Problems, Source};
-use crate::net::{ConnectionLimit, Listener as Socket};
+use crate::config::{self, Bind, Config, Environment, Problems, Source, Sources};
 use crate::telemetry::access_log::{AccessLog, Format};
-use crate::telemetry::metrics::{Metrics, Series};
-use crate::upstream::Prober;
-use crate::wasm::{Host, HostOptions, LoadedPlugin};
+use crate::telemetry::log;
+use crate::telemetry::metrics::Metrics;
+use crate::upstream::{Prober, resolver};
+use crate::wasm::{Host, HostOptions};
 
 /// What a server is started with.
 pub struct Options {
@@ -41,18 +42,14 @@ pub struct Running {
     access_log: Option<AccessLog>,
     /// `[server]` as it was at the start.
     started_with: config::Server,
-    workers: Vec<WorkerHandle>,
+    pub(super) workers: Vec<WorkerHandle>,
+    pub(super) prober: Prober,
+    /// The process ends: nothing new is taken into use.
+    pub(super) ending: AtomicBool,
+    /// What the last reading read, or would have read were it there.
+    read: Mutex<Sources>,
     /// One reload at a time, and what only reloads touch.
     state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    numbers: Numbers,
-    /// Where each address really is: port 0 was chosen by the system.
-    bound: HashMap<Bind, Bind>,
-    limits: HashMap<Bind, ConnectionLimit>,
-    prober: Option<Prober>,
 }
 
 /// A reload that happened.
@@ -87,12 +84,18 @@ pub fn build(options: &Options) -> Result<Config, StartError> {
         .map_err(StartError::from)
 }
 
-/// Starts workers and serves. Returns when every listener accepts.
+/// Starts workers and serves. Returns when every worker accepts on every listener. Whatever thread
+/// is needed later exists from here on.
 ///
 /// # Errors
-/// Where the configuration is wrong, or an address cannot be bound.
+/// Where the configuration is wrong, an address cannot be bound, or the system gives no thread.
 pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
-    let config = load(&options)?;
+    let (config, read) = load_with_sources(&options);
+    let config = config?;
+    let thread = |error: std::io::Error| StartError::System(format!("thread: {error}"));
+    resolver::start().map_err(thread)?;
+    let prober = Prober::start(options.clock.clone()).map_err(thread)?;
+    log::configure(&config.server.log);
     for warning in &config.warnings {
         tracing::warn!("{}", warning.as_warning());
     }
@@ -125,9 +128,7 @@ pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
             metrics: metrics.clone(),
             log,
         };
-        workers.push(
-            worker::start(setup).map_err(|error| StartError::System(format!("thread: {error}")))?,
-        );
+        workers.push(worker::start(setup).map_err(thread)?);
     }
     let running = Arc::new(Running {
         options,
@@ -137,9 +138,13 @@ pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
         access_log,
         started_with: config.server.clone(),
         workers,
+        prober,
+        ending: AtomicBool::new(false),
+        read: Mutex::new(read),
         state: Mutex::default(),
     });
     running.deploy(config, &mut running.state.lock().unwrap_or_else(PoisonError::into_inner))?;
+    running.metrics.configured(running.options.clock.wall());
     Ok(running)
 }
 
@@ -153,7 +158,9 @@ impl Running {
     pub fn reload(&self) -> Result<Reloaded, StartError> {
         let started = std::time::Instant::now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = load(&self.options).map_err(StartError::from).and_then(|config| {
+        let (loaded, read) = load_with_sources(&self.options);
+        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = read;
+        let result = loaded.map_err(StartError::from).and_then(|config| {
             let server = config.server.clone();
             Ok((self.deploy(config, &mut state)?, server))
         });
@@ -166,32 +173,71 @@ impl Running {
                         "server.{key} is read at the start only: restart to put it into use"
                     );
                 }
+                log::configure(&server.log);
                 self.metrics.reload_succeeded(self.options.clock.wall());
                 let took = started.elapsed();
                 tracing::info!(generation, ?took, "configuration reloaded");
                 Ok(Reloaded { generation, took, awaiting_restart })
             }
-            Err(error) => {
-                self.metrics.reload_failed();
-                tracing::error!("the old configuration goes on serving; reload failed:\n{error}");
-                Err(error)
-            }
+            Err(error) => Err(self.refused(error)),
         }
     }
 
+    /// Counts a reload that failed, and tells why.
+    pub(super) fn refused(&self, error: StartError) -> StartError {
+        self.metrics.reload_failed();
+        tracing::error!("the old configuration goes on serving; reload failed:\n{error}");
+        error
+    }
+
+    /// What to watch for changes: what the last reading read, and, where that failed, what serves.
+    pub(super) fn sources(&self) -> Sources {
+        let mut sources = self.read.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(built) = self.built() {
+            for file in built.config.sources.keys() {
+                // It may have changed since it was read, and then has been looked at in vain.
+                sources.entry(file.clone()).or_insert_with_key(|file| config::Stamp::of(file));
+            }
+        }
+        sources
+    }
+
+    /// From now on no reload takes anything into use.
+    pub(super) fn ending(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+
     /// Stops accepting, lets connections finish for up to `grace`, and ends the workers. Gives
-    /// back how many connections were cut.
+    /// back how many connections were cut. Blocks.
     pub fn stop(&self, grace: Duration) -> usize {
-        let answers: Vec<_> = self
-            .workers
-            .iter()
-            .map(|worker| {
-                let (done, answer) = oneshot::channel();
-                let _ = worker.commands.send(Command::Drain(grace, done));
-                answer
-            })
-            .collect();
+        let answers = self.tell_to_drain(grace);
         answers.into_iter().filter_map(|answer| answer.blocking_recv().ok()).sum()
+    }
+
+    /// As [`Running::stop`], without blocking.
+    pub(super) async fn drain(&self, grace: Duration) -> usize {
+        let mut cut = 0;
+        for answer in self.tell_to_drain(grace) {
+            cut += answer.await.unwrap_or_default();
+        }
+        cut
+    }
+
+    fn tell_to_drain(&self, grace: Duration) -> Vec<oneshot::Receiver<usize>> {
+        self.ending();
+        let tell = |worker: &WorkerHandle| {
+            let (done, answer) = oneshot::channel();
+            let _ = worker.commands.send(Command::Drain(grace, done));
+            answer
+        };
+        self.workers.iter().map(tell).collect()
+    }
+
+    /// Waits, at most so long, until every line of the access log so far is written. Blocks.
+    pub(super) fn flush_log(&self, wait: Duration) {
+        if let Some(log) = &self.access_log {
+            log.flush(wait);
+        }
     }
 
     /// Reopens the access log's file, after it was rotated away.
@@ -206,8 +252,8 @@ impl Running {
         let built = self.built.load_full()?;
         let listener = built.config.listeners.iter().find(|known| &*known.name == listener)?;
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match state.bound.get(&listener.bind)? {
-            Bind::Tcp(address) => Some(*address),
+        match state.bound.get(&listener.bind)?.at {
+            Bind::Tcp(address) => Some(address),
             Bind::Unix(_) => None,
         }
     }
@@ -221,133 +267,15 @@ impl Running {
     pub fn built(&self) -> Option<Arc<Built>> {
         self.built.load_full()
     }
-
-    fn deploy(&self, config: Config, state: &mut State) -> Result<u64, StartError> {
-        let before = self.built.load_full();
-        let built =
-            Built::new(config, &self.host, &self.metrics, &mut state.numbers, before.as_deref())?;
-        let built = Arc::new(built);
-        let (mut sockets, bound) = self.open_sockets(&built, state)?;
-        let limits: HashMap<Bind, ConnectionLimit> = built
-            .config
-            .listeners
-            .iter()
-            .map(|listener| {
-                let limit = match state.limits.get(&listener.bind) {
-                    Some(known) => known.clone(),
-                    None => ConnectionLimit::new(listener.limits.max_connections),
-                };
-                (listener.bind.clone(), limit)
-            })
-            .collect();
-        // A plugin that stays as it is keeps the instances that it has on every worker.
-        let stays = |plugin: &Arc<LoadedPlugin>| {
-            before
-                .as_ref()
-                .is_some_and(|before| before.plugins.iter().any(|known| Arc::ptr_eq(known, plugin)))
-        };
-        let mut parts = Vec::new();
-        for _ in &self.workers {
-            let plugins = built
-                .plugins
-                .iter()
-                .map(|plugin| if stays(plugin) { Ok(None) } else { plugin.prepare().map(Some) })
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(|error| StartError::System(format!("plugin instance: {error}")))?;
-            let sockets = sockets.pop().unwrap_or_default();
-            let limits =
-                built.config.listeners.iter().filter_map(|known| limits.get(&known.bind).cloned());
-            let limits = limits.collect();
-            parts.push(Box::new(Parts { built: built.clone(), plugins, sockets, limits }));
-        }
-        // From here on nothing can fail.
-        self.host.reserve(built.plugins.len(), self.workers.len());
-        for listener in &built.config.listeners {
-            if let Some(limit) = limits.get(&listener.bind) {
-                limit.set(listener.limits.max_connections);
-            }
-        }
-        let answers: Vec<_> = self
-            .workers
-            .iter()
-            .zip(parts)
-            .map(|(worker, parts)| {
-                let (done, answer) = oneshot::channel();
-                let _ = worker.commands.send(Command::Swap(parts, done));
-                answer
-            })
-            .collect();
-        for answer in answers {
-            let _ = answer.blocking_recv();
-        }
-        state.bound = bound;
-        state.limits = limits;
-        state.prober = Some(Prober::start(&built.clusters, self.options.clock.clone()));
-        let generation = built.generation;
-        self.tidy_metrics(&built);
-        self.built.store(Some(built));
-        Ok(generation)
-    }
-
-    /// A socket for each worker on each address that is new.
-    #[expect(clippy::type_complexity, reason = "one pair, used once")]
-    fn open_sockets(
-        &self,
-        built: &Built,
-        state: &State,
-    ) -> Result<(Vec<Vec<(Bind, Socket)>>, HashMap<Bind, Bind>), StartError> {
-        let mut sockets: Vec<Vec<(Bind, Socket)>> = Vec::new();
-        sockets.resize_with(self.workers.len(), Vec::new);
-        let mut bound = HashMap::new();
-        for listener in &built.config.listeners {
-            if let Some(known) = state.bound.get(&listener.bind) {
-                bound.insert(listener.bind.clone(), known.clone());
-                continue;
-            }
-            let made = crate::net::listen(&listener.bind, self.workers.len()).map_err(|error| {
-                let place = built.config.places.of(&format!("listeners.{}.bind", listener.name));
-                StartError::System(format!("{place}: {error}"))
-            })?;
-            let actual = match made.first().and_then(Socket::local_addr) {
-                Some(address) => Bind::Tcp(address),
-                None => listener.bind.clone(),
-            };
-            bound.insert(listener.bind.clone(), actual);
-            for (worker, socket) in sockets.iter_mut().zip(made) {
-                worker.push((listener.bind.clone(), socket));
-            }
-        }
-        Ok((sockets, bound))
-    }
-
-    /// Forgets the series of what is no more, so that memory stays flat over reloads.
-    fn tidy_metrics(&self, built: &Built) {
-        let config = &built.config;
-        self.metrics.retain(|series| match series {
-            Series::Route(name) => {
-                name == crate::proxy::NO_ROUTE || config.routes.iter().any(|r| &*r.name == name)
-            }
-            Series::Plugin(name) => config.plugins.iter().any(|plugin| &*plugin.name == name),
-            Series::Listener("(admin)") => true,
-            Series::Listener(name) => config.listeners.iter().any(|known| &*known.name == name),
-            Series::Upstream(name) => config.upstreams.iter().any(|known| &*known.name == name),
-            Series::Endpoint { upstream, endpoint } => {
-                built.clusters.iter().filter(|cluster| &*cluster.config.name == upstream).any(
-                    |cluster| cluster.endpoints.iter().any(|known| &*known.address == endpoint),
-                )
-            }
-        });
-        for (listener, tls) in config.listeners.iter().zip(&built.tls) {
-            let certificates = tls.iter().flat_map(|tls| &tls.certificates);
-            let facts = certificates.map(|facts| (facts.subject.as_str(), facts.not_after));
-            self.metrics.set_certificates(&listener.name, facts);
-        }
-    }
 }
 
 fn load(options: &Options) -> Result<Config, Problems> {
+    load_with_sources(options).0
+}
+
+fn load_with_sources(options: &Options) -> (Result<Config, Problems>, Sources) {
     let names: Vec<&str> = options.built_ins.iter().map(|(name, _)| *name).collect();
-    config::load(&options.source, &options.environment, &names)
+    config::load_with_sources(&options.source, &options.environment, &names)
 }
 
 fn host_options(options: &Options, config: &Config, metrics: &Metrics) -> HostOptions {

@@ -8,11 +8,17 @@ mod built;
 mod connection;
 mod connections;
 mod control;
+mod deploy;
+mod files;
+mod notices;
+mod reloads;
+mod settling;
 mod signals;
 mod stream;
+mod trace;
 mod view;
 mod worker;
 
 pub use built::{Built, Numbers};
 pub use control::{Options, Reloaded, Running, StartError, build, start};
-pub use signals::run_until_signal;
+pub use signals::run;

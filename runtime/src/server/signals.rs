@@ -1,85 +1,140 @@
-//! Until the process is told to end: signals and changed files.
+//! The life of the process: signals from its first moment to its last.
 //!
-//! In: SIGTERM, SIGINT, SIGHUP, SIGUSR1, changes of the files a configuration was read from. Out:
-//! calls of [`Running::reload`], and a drain at the end. Never: decides what a reload does.
+//! In: SIGTERM, SIGINT, SIGHUP, SIGUSR1. Out: a start, orders to reload, and a drain at the end.
+//! Never: does anything slow on the thread that hears them; starting and reloading have their own.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::Watcher;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::admin;
-use super::control::{Running, StartError};
+use super::control::{Options, Running, StartError};
+use super::reloads::{self, Reloads, Started};
 use super::view::View;
-use crate::config::{Bind, Sources, Stamp};
-use crate::net::{Acceptor, ConnectionLimit};
+use crate::net::{Acceptor, ConnectionLimit, Listener as Socket};
 
-/// Changes that come in a burst (an editor's write and rename) are one reload.
-const SETTLE: Duration = Duration::from_millis(30);
-/// File systems without notifications are looked at this often.
-const POLL: Duration = Duration::from_secs(5);
+/// How long after the grace a worker may take to say that it ended.
+const BEYOND_GRACE: Duration = Duration::from_secs(5);
+/// How long the access log may take for what is left.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// Serves until SIGTERM or SIGINT, then drains within the configured grace; a second signal ends
-/// it at once. SIGHUP reloads and reopens the access log, SIGUSR1 only reopens. `ready` is called
-/// once, when the admin listener accepts too, with its address unless it is off or a Unix socket.
+/// Starts and serves until SIGTERM or SIGINT, then drains within the configured grace; a second
+/// signal ends it at once. After SIGTERM the process says first that it is not ready, and goes on
+/// accepting for `server.drain_delay`. SIGHUP reloads and reopens the access log, SIGUSR1 only
+/// reopens. `ready` is called once, when every listener accepts, with the admin listener's address
+/// unless that is off or a Unix socket.
 ///
 /// # Errors
-/// Where the admin listener or a signal handler cannot be had.
-pub fn run_until_signal(
-    running: Arc<Running>,
-    ready: impl FnOnce(Option<SocketAddr>),
+/// Where the configuration is wrong, an address cannot be bound, or the system refuses a thread or
+/// a signal handler.
+pub fn run(
+    options: Options,
+    ready: impl FnOnce(&Running, Option<SocketAddr>),
 ) -> Result<(), StartError> {
-    let system = |error: std::io::Error| StartError::System(error.to_string());
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
-    let ended = runtime.block_on(async {
-        let view = Arc::new(View::new(running.clone()));
-        let admin = match running.built().and_then(|built| built.config.server.admin.clone()) {
-            Some(bind) => serve_admin(&bind, &running, view.clone())?,
-            None => None,
-        };
-        let mut terminate = signal(SignalKind::terminate()).map_err(system)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(system)?;
-        let mut hangup = signal(SignalKind::hangup()).map_err(system)?;
-        let mut reopen = signal(SignalKind::user_defined1()).map_err(system)?;
-        let mut files = Files::watch(&running);
-        announce(&running, admin);
-        ready(admin);
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = reopen.recv() => running.reopen_log(),
-                _ = hangup.recv() => {
-                    running.reopen_log();
-                    files.look_again();
-                    reload(&running, &mut files).await;
-                }
-                () = files.changed() => reload(&running, &mut files).await,
-            }
-        }
-        view.drain();
-        let grace = running.built().map_or(Duration::ZERO, |built| built.config.server.grace);
-        tracing::info!(?grace, "draining");
-        let draining = tokio::task::spawn_blocking(move || running.stop(grace));
-        tokio::select! {
-            cut = draining => match cut {
-                Ok(0) => tracing::info!("drained"),
-                Ok(cut) => tracing::warn!(cut, "connections were cut at the end of the grace"),
-                Err(error) => tracing::error!(%error, "the drain failed"),
-            },
-            _ = terminate.recv() => tracing::warn!("told twice: ending at once"),
-            _ = interrupt.recv() => tracing::warn!("told twice: ending at once"),
-        }
-        Ok(())
-    });
-    // Dropping it would wait for a drain that was told to end.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| StartError::System(error.to_string()))?;
+    let ended = runtime.block_on(live(options, ready));
+    // Dropping it would wait for connections of the admin listener.
     runtime.shutdown_background();
     ended
+}
+
+/// What the process can be told. A handler replaces the system's own, which ends the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    reopen: Signal,
+}
+
+async fn live(
+    options: Options,
+    ready: impl FnOnce(&Running, Option<SocketAddr>),
+) -> Result<(), StartError> {
+    let system = |error: std::io::Error| StartError::System(error.to_string());
+    // Before anything that takes time: until then a SIGHUP ends the process.
+    let mut signals = Signals::listen().map_err(system)?;
+    let (reloads, started) = reloads::begin(options).map_err(system)?;
+    let Started { running, admin: mut sockets } = tokio::select! {
+        started = started => started.map_err(|_| {
+            StartError::System("the start was given up; the lines above say why".into())
+        })??,
+        () = signals.end() => {
+            tracing::info!("told to end before anything was served");
+            return Ok(());
+        }
+    };
+    let view = Arc::new(View::new(running.clone(), reloads.clone()));
+    let mut admin = Admin { view: view.clone(), running: running.clone(), serving: None };
+    let address = match sockets.try_recv() {
+        Ok(socket) => admin.serve(socket)?,
+        Err(_) => None,
+    };
+    announce(&running, address);
+    ready(&running, address);
+    let interrupted = serve(&running, &reloads, &mut signals, &mut sockets, &mut admin).await;
+    view.drain();
+    end(&running, interrupted, &mut signals).await;
+    running.flush_log(LAST_LINES);
+    Ok(())
+}
+
+/// Serves until it is told to end; says whether by a person at a terminal.
+async fn serve(
+    running: &Running,
+    reloads: &Reloads,
+    signals: &mut Signals,
+    sockets: &mut mpsc::UnboundedReceiver<Socket>,
+    admin: &mut Admin,
+) -> bool {
+    loop {
+        tokio::select! {
+            _ = signals.terminate.recv() => return false,
+            _ = signals.interrupt.recv() => return true,
+            _ = signals.reopen.recv() => running.reopen_log(),
+            _ = signals.hangup.recv() => {
+                running.reopen_log();
+                reloads.ask();
+            }
+            Some(socket) = sockets.recv() => {
+                if let Err(error) = admin.serve(socket) {
+                    tracing::error!(%error, "the admin listener cannot accept");
+                }
+            }
+        }
+    }
+}
+
+/// Whoever sends traffic here learns that it is to stop; then nothing new is accepted, and what is
+/// under way ends.
+async fn end(running: &Running, interrupted: bool, signals: &mut Signals) {
+    running.ending();
+    let server = running.built().map(|built| built.config.server.clone());
+    let (delay, grace) = server.map_or_else(Default::default, |it| (it.drain_delay, it.grace));
+    // A person who waits has nobody to tell.
+    if !delay.is_zero() && !interrupted {
+        tracing::info!(?delay, "not ready any more, and still accepting");
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = signals.end() => return tracing::warn!("told twice: ending at once"),
+        }
+    }
+    tracing::info!(?grace, "draining");
+    let most = grace.saturating_add(BEYOND_GRACE);
+    tokio::select! {
+        drained = tokio::time::timeout(most, running.drain(grace)) => match drained {
+            Ok(0) => tracing::info!("drained"),
+            Ok(cut) => tracing::warn!(cut, "connections were cut at the end of the grace"),
+            Err(_) => tracing::error!("a worker does not end"),
+        },
+        () = signals.end() => tracing::warn!("told twice: ending at once"),
+    }
 }
 
 /// Tells the log where this process listens: port 0 was chosen by the system.
@@ -96,97 +151,43 @@ fn announce(running: &Running, admin: Option<SocketAddr>) {
     tracing::info!(routes = built.config.routes.len(), "ready");
 }
 
-/// Serves the admin pages on this runtime until it ends; gives the address.
-fn serve_admin(
-    bind: &Bind,
-    running: &Running,
+impl Signals {
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            reopen: signal(SignalKind::user_defined1())?,
+        })
+    }
+
+    /// Returns when the process is told to end.
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// The admin pages, on the thread that hears signals.
+struct Admin {
     view: Arc<View>,
-) -> Result<Option<SocketAddr>, StartError> {
-    let system = |error: std::io::Error| StartError::System(format!("admin: {error}"));
-    let listener = crate::net::listen(bind, 1).map_err(system)?.into_iter().next();
-    let listener = listener.ok_or_else(|| StartError::System("admin: no socket".into()))?;
-    let address = listener.local_addr();
-    let metrics = running.metrics.listener("(admin)");
-    let acceptor = Acceptor::new(listener, ConnectionLimit::new(None), metrics).map_err(system)?;
-    tokio::spawn(admin::serve(acceptor, view));
-    Ok(address)
+    running: Arc<Running>,
+    serving: Option<JoinHandle<()>>,
 }
 
-/// The outcome, good or bad, is logged and counted. What serves then is watched; after a failure
-/// the same files as before.
-async fn reload(running: &Arc<Running>, files: &mut Files) {
-    let reloading = running.clone();
-    let reloaded = tokio::task::spawn_blocking(move || reloading.reload()).await;
-    if matches!(reloaded, Ok(Ok(_))) {
-        *files = Files::watch(running);
-    }
-}
-
-/// The files a configuration was made from.
-struct Files {
-    events: mpsc::UnboundedReceiver<()>,
-    /// As they were before they were last read, in vain or not.
-    stamps: Sources,
-    _watcher: Option<notify::RecommendedWatcher>,
-}
-
-impl Files {
-    fn watch(running: &Running) -> Files {
-        let built = running.built();
-        let stamps = built.as_ref().map_or_else(Sources::new, |built| built.config.sources.clone());
-        let (told, events) = mpsc::unbounded_channel();
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.is_ok_and(|event| !event.kind.is_access()) {
-                let _ = told.send(());
-            }
-        });
-        let mut watcher = match watcher {
-            Ok(watcher) => Some(watcher),
-            Err(error) => {
-                tracing::warn!(%error, "no file notifications: looking every few seconds");
-                None
-            }
-        };
-        // Folders, since a file that is replaced by a rename is another file.
-        let mut folders: Vec<&Path> = stamps
-            .keys()
-            .map(|file| if file.is_dir() { file.as_path() } else { parent(file) })
-            .collect();
-        folders.sort_unstable();
-        folders.dedup();
-        for folder in folders {
-            if let Some(watcher) = &mut watcher
-                && let Err(error) = watcher.watch(folder, notify::RecursiveMode::NonRecursive)
-            {
-                tracing::warn!(folder = %folder.display(), %error, "cannot be watched");
-            }
+impl Admin {
+    /// Serves there, and no longer on the socket before; gives the address.
+    fn serve(&mut self, socket: Socket) -> Result<Option<SocketAddr>, StartError> {
+        let address = socket.local_addr();
+        let metrics = self.running.metrics.listener("(admin)");
+        let acceptor = Acceptor::new(socket, ConnectionLimit::new(None), metrics)
+            .map_err(|error| StartError::System(format!("admin: {error}")))?;
+        let serving = tokio::spawn(admin::serve(acceptor, self.view.clone()));
+        if let Some(before) = self.serving.replace(serving) {
+            before.abort();
         }
-        Files { events, stamps, _watcher: watcher }
-    }
-
-    /// Returns when a file is another than it was when it was read; then it counts as read.
-    ///
-    /// Cancel safe.
-    async fn changed(&mut self) {
-        while self.stamps.iter().all(|(file, before)| Stamp::of(file) == *before) {
-            let _ = tokio::time::timeout(POLL, self.events.recv()).await;
-        }
-        tokio::time::sleep(SETTLE).await;
-        while self.events.try_recv().is_ok() {}
-        self.look_again();
-    }
-
-    /// To be done before the files are read: what changes from then on is a change.
-    fn look_again(&mut self) {
-        for (file, stamp) in &mut self.stamps {
-            *stamp = Stamp::of(file);
-        }
-    }
-}
-
-fn parent(file: &Path) -> &Path {
-    match file.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
+        Ok(address)
     }
 }

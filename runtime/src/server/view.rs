@@ -10,17 +10,20 @@ use serde_json::{Value, json};
 
 use super::admin;
 use super::control::{Running, StartError};
+use super::reloads::Reloads;
 use crate::config;
+use crate::telemetry::log;
 
 /// The admin listener's view.
 pub struct View {
     running: Arc<Running>,
+    reloads: Reloads,
     draining: AtomicBool,
 }
 
 impl View {
-    pub fn new(running: Arc<Running>) -> View {
-        View { running, draining: AtomicBool::new(false) }
+    pub fn new(running: Arc<Running>, reloads: Reloads) -> View {
+        View { running, reloads, draining: AtomicBool::new(false) }
     }
 
     /// From now on the process is not ready: it drains.
@@ -38,9 +41,15 @@ impl admin::AdminView for View {
         if self.draining.load(Ordering::Relaxed) {
             return Err("draining".into());
         }
-        match self.running.built() {
-            Some(_) => Ok(()),
-            None => Err("no configuration yet".into()),
+        let built = self.running.built().ok_or("no configuration yet")?;
+        let lost = built.clusters.iter().find(|cluster| {
+            cluster.config.essential && !cluster.endpoints.iter().any(|it| it.is_healthy())
+        });
+        match lost {
+            None => Ok(()),
+            Some(cluster) => {
+                Err(format!("no endpoint of upstream {} is healthy", cluster.config.name))
+            }
         }
     }
 
@@ -94,18 +103,23 @@ impl admin::AdminView for View {
             .collect()
     }
 
+    fn log(&self, level: Option<&str>) -> Result<String, String> {
+        let none = || "this process writes no log of Weir's".to_owned();
+        let now = match level {
+            None => log::filter().ok_or_else(none)?,
+            Some("") => log::switch(None)?,
+            Some(level) => log::switch(Some(log::Filter::parse(level)?))?,
+        };
+        Ok(now.to_string())
+    }
+
     fn reload(&self) -> admin::Reload {
-        let running = self.running.clone();
+        let reloads = self.reloads.clone();
         Box::pin(async move {
-            let reloading = tokio::task::spawn_blocking(move || running.reload());
-            match reloading.await {
-                Ok(Ok(_)) => Ok(()),
-                Ok(Err(StartError::Config(problems))) => {
-                    Err(problems.iter().map(ToString::to_string).collect())
-                }
-                Ok(Err(StartError::System(what))) => Err(vec![what]),
-                Err(error) => Err(vec![error.to_string()]),
-            }
+            reloads.reload().await.map_err(|error| match &*error {
+                StartError::Config(problems) => problems.iter().map(ToString::to_string).collect(),
+                StartError::System(what) => vec![what.clone()],
+            })
         })
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use super::built::Built;
 use super::connection;
@@ -27,8 +28,8 @@ use crate::wasm::{LoadedPlugin, PreparedInstance};
 
 /// What the control thread tells a worker.
 pub enum Command {
-    /// Serve from this from now on. Answered when it does.
-    Swap(Box<Parts>, oneshot::Sender<()>),
+    /// Serve from this from now on. Answered when it does, or with what it does not serve and why.
+    Swap(Box<Parts>, oneshot::Sender<Result<(), String>>),
     /// Stop accepting, let connections finish until the deadline. Answered when all are gone.
     Drain(Duration, oneshot::Sender<usize>),
 }
@@ -38,7 +39,7 @@ pub struct Parts {
     pub built: Arc<Built>,
     /// In the order of `config.plugins`; none for one that this worker has already.
     pub plugins: Vec<Option<PreparedInstance>>,
-    /// Sockets of listeners that this worker does not have yet.
+    /// Sockets of listeners that this worker does not have yet, or is to accept on from now on.
     pub sockets: Vec<(Bind, Socket)>,
     /// In the order of `config.listeners`.
     pub limits: Vec<ConnectionLimit>,
@@ -65,7 +66,7 @@ pub struct WorkerHandle {
 /// An address that this worker accepts on, and what it is now.
 struct Accepting {
     terms: Rc<std::cell::RefCell<Rc<Terms>>>,
-    task: tokio::task::JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
 /// How connections of a listener are taken.
@@ -136,11 +137,12 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
         tokio::select! {
             command = inbox.recv() => match command {
                 Some(Command::Swap(parts, done)) => {
-                    for closing in running.swap(*parts) {
+                    let (closing, listening) = running.swap(*parts);
+                    for closing in closing {
                         // Its socket is closed once the task is gone.
                         let _ = closing.await;
                     }
-                    let _ = done.send(());
+                    let _ = done.send(listening);
                 }
                 Some(Command::Drain(grace, done)) => {
                     let left = running.drain(grace).await;
@@ -156,8 +158,9 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
 }
 
 impl Running {
-    /// Gives the tasks of addresses that are no longer listened on, which end by themselves.
-    fn swap(&mut self, parts: Parts) -> Vec<tokio::task::JoinHandle<()>> {
+    /// Gives the tasks of addresses that are no longer listened on, which end by themselves, and
+    /// why it does not accept somewhere.
+    fn swap(&mut self, parts: Parts) -> (Vec<JoinHandle<()>>, Result<(), String>) {
         let Parts { built, plugins, sockets, limits } = parts;
         let plugins = self.members(&built, plugins);
         // Turns begin elsewhere on each worker.
@@ -226,7 +229,9 @@ impl Running {
         sockets: Vec<(Bind, Socket)>,
         limits: Vec<ConnectionLimit>,
         proxy: &Rc<proxy::Worker>,
-    ) -> Vec<tokio::task::JoinHandle<()>> {
+    ) -> (Vec<JoinHandle<()>>, Result<(), String>) {
+        let mut closing = Vec::new();
+        let mut listening = Ok(());
         let mut sockets: HashMap<Bind, Socket> = sockets.into_iter().collect();
         let mut accepting = HashMap::new();
         for (at, (listener, limit)) in built.config.listeners.iter().zip(limits).enumerate() {
@@ -244,19 +249,28 @@ impl Running {
                 trusted: built.config.server.trusted_proxies.as_slice().into(),
             });
             let entry = match (kept, sockets.remove(&listener.bind)) {
-                (Some(kept), _) => {
+                (Some(kept), None) => {
                     kept.terms.replace(terms);
                     kept
                 }
-                (None, Some(socket)) => {
+                (kept, Some(socket)) => {
                     let acceptor = match Acceptor::new(socket, limit, terms.metrics.clone()) {
                         Ok(acceptor) => acceptor,
                         Err(error) => {
-                            tracing::error!(%error, listener = %listener.name, "cannot accept");
+                            listening = Err(format!("listener {}: {error}", listener.name));
                             continue;
                         }
                     };
-                    let terms = Rc::new(std::cell::RefCell::new(terms));
+                    let terms = match kept {
+                        // Connections from the socket before go on.
+                        Some(Accepting { terms: kept, task }) => {
+                            task.abort();
+                            closing.push(task);
+                            kept.replace(terms);
+                            kept
+                        }
+                        None => Rc::new(std::cell::RefCell::new(terms)),
+                    };
                     let task = tokio::task::spawn_local(connection::accept(
                         acceptor,
                         terms.clone(),
@@ -272,14 +286,13 @@ impl Running {
             accepting.insert(listener.bind.clone(), entry);
         }
         let removed = std::mem::replace(&mut self.accepting, accepting);
-        let mut closing = Vec::new();
         for (_, gone) in removed {
             gone.task.abort();
             closing.push(gone.task);
             let number = gone.terms.borrow().number.clone();
             self.connections.finish(|connection| Rc::ptr_eq(connection, &number));
         }
-        closing
+        (closing, listening)
     }
 
     fn sweep(&self) {

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::http1::{Connection, Transport};
+use super::resolver;
 use crate::config::{Endpoint, UpstreamProtocol};
 use crate::error::{Error, Kind, Result, Side};
 use crate::http::{Body, LocalExecutor};
@@ -83,12 +84,9 @@ pub async fn dial(endpoint: &Endpoint) -> Result<Stream> {
     let stream = if let Ok(ip) = host.parse::<IpAddr>() {
         TcpStream::connect(SocketAddr::new(ip, *port)).await
     } else {
-        let addresses: Vec<SocketAddr> = tokio::net::lookup_host((&**host, *port))
-            .await
-            .map_err(|error| {
-                Error::new(Kind::DnsError, Side::Upstream, format!("{host}: {error}"))
-            })?
-            .collect();
+        let addresses = resolver::lookup(host, *port).await.map_err(|error| {
+            Error::new(Kind::DnsError, Side::Upstream, format!("{host}: {error}"))
+        })?;
         if addresses.is_empty() {
             let detail = format!("{host} has no address");
             return Err(Error::new(Kind::DnsError, Side::Upstream, detail));

@@ -11,6 +11,7 @@ mod http1;
 mod message;
 mod pool;
 mod prober;
+pub mod resolver;
 mod unanswered;
 
 pub use cluster::{Cluster, EndpointState, InFlightRequest, Upstream};

@@ -1,14 +1,16 @@
 //! Asks endpoints whether they are well.
 //!
 //! In: clusters with a `health` table. Out: each endpoint's health, as the state machine of
-//! [`crate::health`] concludes. Never: on a worker; it has one thread of its own, which ends when
-//! the prober is dropped.
+//! [`crate::health`] concludes. Never: on a worker; it has one thread of its own from the start,
+//! which ends when the prober is dropped.
 
+use std::io;
 use std::sync::{Arc, PoisonError};
 
 use http::{Request, StatusCode};
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::cluster::{Cluster, EndpointState};
 use super::connector::{Connector, Sender};
@@ -18,20 +20,62 @@ use crate::config;
 use crate::health::{Check, Outcome, Transition};
 use crate::http::Body;
 
-/// The probes of one snapshot; dropping it ends them.
+/// The probes of the snapshot that serves; dropping it ends them.
 pub struct Prober {
-    _stop: Option<oneshot::Sender<()>>,
+    orders: mpsc::UnboundedSender<Vec<Wanted>>,
+}
+
+/// An endpoint to be asked.
+struct Wanted {
+    cluster: Arc<Cluster>,
+    health: config::Health,
+    state: Arc<EndpointState>,
+    connector: Connector,
 }
 
 impl Prober {
-    /// Starts probing every endpoint whose upstream wants it.
-    pub fn start(clusters: &[Arc<Cluster>], clock: Clock) -> Prober {
-        let wanted: Vec<_> = clusters
+    /// Starts the thread, which has nobody to ask yet.
+    ///
+    /// # Errors
+    /// Where the system gives no thread, or nothing to wait with.
+    pub fn start(clock: Clock) -> io::Result<Prober> {
+        let (orders, mut ordered) = mpsc::unbounded_channel::<Vec<Wanted>>();
+        let (told, begun) = std::sync::mpsc::sync_channel(1);
+        std::thread::Builder::new().name("prober".into()).spawn(move || {
+            let runtime =
+                Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+            let runtime = match runtime {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(told.send(Err(error))),
+            };
+            drop(told.send(Ok(())));
+            runtime.block_on(async move {
+                let mut wanted = ordered.recv().await;
+                while let Some(endpoints) = wanted {
+                    // Dropping it ends them.
+                    let mut probes = JoinSet::new();
+                    for endpoint in endpoints {
+                        probes.spawn_local(watch(endpoint, clock.clone()));
+                    }
+                    wanted = ordered.recv().await;
+                }
+            });
+        })?;
+        begun.recv().unwrap_or_else(|_| Err(io::Error::other("the prober has ended")))?;
+        Ok(Prober { orders })
+    }
+
+    /// From now on asks every endpoint whose upstream wants it, and nobody else.
+    pub fn probe(&self, clusters: &[Arc<Cluster>]) {
+        let wanted = clusters
             .iter()
             .filter_map(|cluster| {
                 let health = cluster.config.health.clone()?;
-                Some(cluster.reachable().map(move |(state, connector)| {
-                    (cluster.clone(), health.clone(), state.clone(), connector.clone())
+                Some(cluster.reachable().map(move |(state, connector)| Wanted {
+                    cluster: cluster.clone(),
+                    health: health.clone(),
+                    state: state.clone(),
+                    connector: connector.clone(),
                 }))
             })
             .flatten()
@@ -42,39 +86,13 @@ impl Prober {
                 state.set_healthy(true);
             }
         }
-        if wanted.is_empty() {
-            return Prober { _stop: None };
-        }
-        let (stop, stopped) = oneshot::channel::<()>();
-        let thread = std::thread::Builder::new().name("prober".into()).spawn(move || {
-            let runtime =
-                Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
-            let Ok(runtime) = runtime else {
-                tracing::error!("the prober could not start; every endpoint counts as healthy");
-                return;
-            };
-            runtime.block_on(async move {
-                for (cluster, health, state, connector) in wanted {
-                    let clock = clock.clone();
-                    tokio::task::spawn_local(watch(cluster, health, state, connector, clock));
-                }
-                let _ = stopped.await;
-            });
-        });
-        if let Err(error) = thread {
-            tracing::error!(%error, "the prober could not start; every endpoint counts as healthy");
-        }
-        Prober { _stop: Some(stop) }
+        // It lives as long as this does.
+        let _ = self.orders.send(wanted);
     }
 }
 
-async fn watch(
-    cluster: Arc<Cluster>,
-    health: config::Health,
-    state: Arc<EndpointState>,
-    connector: Connector,
-    clock: Clock,
-) {
+async fn watch(endpoint: Wanted, clock: Clock) {
+    let Wanted { cluster, health, state, connector } = endpoint;
     let seed = seed(&state);
     let mut check = {
         let known = state.check.lock().unwrap_or_else(PoisonError::into_inner);

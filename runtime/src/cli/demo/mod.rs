@@ -39,9 +39,9 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Err(error) => {
             let code = super::failed(&error);
             if error.to_string().contains("cannot listen on") {
-                eprintln!(
-                    "hint: `weir demo --bind 127.0.0.1:0 --admin 127.0.0.1:0` takes free ports"
-                );
+                let hint =
+                    "hint: `weir demo --bind 127.0.0.1:0 --admin 127.0.0.1:0` takes free ports";
+                super::complain(hint);
             }
             code
         }
@@ -52,13 +52,12 @@ fn serve(arguments: &Arguments) -> Result<(), StartError> {
     let system = |error: io::Error| StartError::System(error.to_string());
     let _log = crate::telemetry::log::init().map_err(system)?;
     let endpoints = echo::start().map_err(system)?;
-    let running = server::start(server::Options {
+    let options = server::Options {
         environment: environment(arguments, endpoints),
         ..super::options(Source::Text { name: "configs/demo.toml".into(), text: CONFIG.into() })
-    })?;
-    let web = running.address("web");
-    server::run_until_signal(running, |admin| {
-        let text = guide(web, admin);
+    };
+    server::run(options, |running, admin| {
+        let text = guide(running.address("web"), admin);
         // Whoever closed standard output does not want to read it.
         let _ = io::stdout().write_all(text.as_bytes());
     })

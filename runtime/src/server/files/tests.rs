@@ -1,0 +1,76 @@
+use std::fs::File;
+use std::io::Write;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use super::*;
+
+const WAIT: Duration = Duration::from_secs(20);
+
+fn folder(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("weir-files-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).expect("a folder");
+    path
+}
+
+fn following(paths: &[&Path]) -> Files {
+    let mut files = Files::new();
+    files.follow(paths.iter().map(|path| (path.to_path_buf(), Stamp::of(path))).collect());
+    files
+}
+
+async fn changes(files: &mut Files, within: Duration) -> bool {
+    tokio::time::timeout(within, files.changed()).await.is_ok()
+}
+
+#[tokio::test]
+async fn a_file_that_somebody_still_writes_is_not_there_yet() {
+    let folder = folder("open");
+    let file = folder.join("weir.toml");
+    std::fs::write(&file, "[a]\nb = 1\n").expect("written");
+    let mut files = following(&[&file]);
+    let mut open = File::create(&file).expect("open");
+    open.write_all(b"[a]\nb = 2\n").expect("written");
+    // Longer than any quiet that would do for a closed one.
+    assert!(!changes(&mut files, Duration::from_millis(4_500)).await);
+    assert_eq!(files.unfinished(Duration::ZERO).await.as_deref(), Some(file.as_path()));
+    open.write_all(b"c = 3\n").expect("written");
+    drop(open);
+    assert!(changes(&mut files, WAIT).await);
+    assert_eq!(files.unfinished(WAIT).await, None);
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+#[tokio::test]
+async fn a_file_that_comes_later_is_a_change_whatever_is_missing_on_the_way() {
+    let folder = folder("later");
+    let file = folder.join("certs/a.pem");
+    let mut files = following(&[&file]);
+    assert!(!changes(&mut files, Duration::from_millis(100)).await);
+    std::fs::create_dir(folder.join("certs")).expect("a folder");
+    let whole = folder.join("a.pem");
+    std::fs::write(&whole, "a").expect("written");
+    std::fs::rename(&whole, &file).expect("renamed");
+    assert!(changes(&mut files, WAIT).await);
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+/// As where the user has no more of inotify, or the system knows none.
+#[tokio::test]
+async fn without_notices_files_are_looked_at_and_no_core_is_burnt() {
+    let folder = folder("alone");
+    let file = folder.join("weir.toml");
+    std::fs::write(&file, "[a]\nb = 1\n").expect("written");
+    let mut files = following(&[&file]);
+    files.notices = None;
+    let used = || clock_gettime(ClockId::ThreadCPUTime);
+    let before = used();
+    assert!(!changes(&mut files, Duration::from_secs(2)).await);
+    let after = used();
+    let nanos = (after.tv_sec - before.tv_sec) * 1_000_000_000 + after.tv_nsec - before.tv_nsec;
+    assert!(nanos < 200_000_000, "{nanos} ns of CPU time in two seconds");
+    std::fs::write(&file, "[a]\nb = 2\n").expect("written");
+    assert!(changes(&mut files, WAIT).await);
+    std::fs::remove_dir_all(&folder).expect("removed");
+}

@@ -1,0 +1,197 @@
+//! The control thread: starts, follows files, reloads; one thing at a time.
+//!
+//! In: orders to reload, and files that change. Out: what serves, and an answer to whoever asked.
+//! Never: heard signals wait for it, or does it need a thread that it does not have from the start.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, oneshot};
+
+use super::control::{self, Options, Running, StartError};
+use super::files::Files;
+use crate::config::Bind;
+use crate::net::{self, Listener as Socket, SocketFile};
+
+/// Orders that may wait; whoever comes then is answered by the reload that they are waiting for.
+const WAITING: usize = 128;
+/// How long a reload that was asked for waits for who writes a file.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How a reload went, for everybody who asked for it.
+pub type Outcome = Result<(), Arc<StartError>>;
+
+/// The way to the thread. It ends with its last clone.
+#[derive(Clone)]
+pub struct Reloads(mpsc::Sender<oneshot::Sender<Outcome>>);
+
+/// What the thread makes at its start.
+pub struct Started {
+    pub running: Arc<Running>,
+    /// The admin listener's socket, and later another one where its file was lost.
+    pub admin: mpsc::UnboundedReceiver<Socket>,
+}
+
+/// A reload that is due.
+struct Due {
+    /// Who asked for it.
+    waiting: Vec<oneshot::Sender<Outcome>>,
+    /// A file that is still being written, where somebody asked for it nevertheless.
+    unfinished: Option<PathBuf>,
+}
+
+/// Begins to start on a thread of its own.
+///
+/// # Errors
+/// Where the system gives no thread.
+pub fn begin(
+    options: Options,
+) -> std::io::Result<(Reloads, oneshot::Receiver<Result<Started, StartError>>)> {
+    let (orders, asked) = mpsc::channel(WAITING);
+    let (told, started) = oneshot::channel();
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("control".into()).spawn(move || {
+        let (admin_sockets, admin) = mpsc::unbounded_channel();
+        let begun = control::start(options).and_then(|running| {
+            let admin = Admin::bind(&running, admin_sockets)?;
+            Ok((running, admin))
+        });
+        match begun {
+            Err(error) => drop(told.send(Err(error))),
+            Ok((running, bound)) => {
+                let started = Started { running: running.clone(), admin };
+                if told.send(Ok(started)).is_ok() {
+                    serve(&runtime, &running, bound, asked);
+                }
+            }
+        }
+    })?;
+    Ok((Reloads(orders), started))
+}
+
+impl Reloads {
+    /// Has the configuration read again, some time from now.
+    pub fn ask(&self) {
+        let (told, _) = oneshot::channel();
+        // So many reloads wait that one more would read the same.
+        let _ = self.0.try_send(told);
+    }
+
+    /// Reads the configuration again and waits for what comes of it.
+    ///
+    /// # Errors
+    /// What is wrong; the old configuration goes on serving.
+    pub async fn reload(&self) -> Outcome {
+        let gone = || Arc::new(StartError::System("nothing is reloaded any more".into()));
+        let (told, outcome) = oneshot::channel();
+        self.0.send(told).await.map_err(|_| gone())?;
+        outcome.await.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+/// Waits on the runtime, and does what takes its time outside of it.
+fn serve(
+    runtime: &Runtime,
+    running: &Running,
+    mut admin: Admin,
+    mut asked: mpsc::Receiver<oneshot::Sender<Outcome>>,
+) {
+    let mut files = {
+        let _entered = runtime.enter();
+        Files::new()
+    };
+    files.follow(running.sources());
+    while let Some(Due { waiting, unfinished }) = runtime.block_on(due(&mut files, &mut asked)) {
+        let outcome = match unfinished {
+            None => reload(running).map_err(Arc::new),
+            Some(path) => Err(Arc::new(running.refused(StartError::System(format!(
+                "{} is still being written to; it is read once who writes has closed it",
+                path.display()
+            ))))),
+        };
+        if outcome.is_ok() {
+            admin.come_back();
+        }
+        files.follow(running.sources());
+        for order in waiting {
+            // Whoever asked may be gone.
+            let _ = order.send(outcome.clone());
+        }
+    }
+}
+
+/// Waits until the configuration is to be read again; `None`: never any more.
+async fn due(
+    files: &mut Files,
+    asked: &mut mpsc::Receiver<oneshot::Sender<Outcome>>,
+) -> Option<Due> {
+    let mut waiting = Vec::new();
+    tokio::select! {
+        order = asked.recv() => waiting.push(order?),
+        () = files.changed() => {}
+    }
+    let unfinished = match waiting.is_empty() {
+        true => None,
+        false => files.unfinished(PATIENCE).await,
+    };
+    // Whoever asked until now wants what is written now.
+    while let Ok(order) = asked.try_recv() {
+        waiting.push(order);
+    }
+    Some(Due { waiting, unfinished })
+}
+
+/// What is wrong in this process must not end it: it serves.
+fn reload(running: &Running) -> Result<(), StartError> {
+    match catch_unwind(AssertUnwindSafe(|| running.reload())) {
+        Ok(reloaded) => reloaded.map(drop),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text =
+                text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason");
+            let text = format!("this is a bug of Weir's: it panicked: {text}");
+            Err(running.refused(StartError::System(text)))
+        }
+    }
+}
+
+/// The admin listener's address, which is bound at the start only.
+struct Admin {
+    bound: Option<(Bind, Option<SocketFile>)>,
+    sockets: mpsc::UnboundedSender<Socket>,
+}
+
+impl Admin {
+    fn bind(
+        running: &Running,
+        sockets: mpsc::UnboundedSender<Socket>,
+    ) -> Result<Admin, StartError> {
+        let bind = running.built().and_then(|built| built.config.server.admin.clone());
+        let mut admin = Admin { bound: None, sockets };
+        if let Some(bind) = bind {
+            admin.listen(bind).map_err(|error| StartError::System(format!("admin: {error}")))?;
+        }
+        Ok(admin)
+    }
+
+    fn listen(&mut self, bind: Bind) -> std::io::Result<()> {
+        let socket = net::listen(&bind, 1)?.pop();
+        socket.into_iter().for_each(|socket| drop(self.sockets.send(socket)));
+        let file = net::socket_file(&bind);
+        self.bound = Some((bind, file));
+        Ok(())
+    }
+
+    /// Where the file of a Unix socket was deleted, nobody finds the socket.
+    fn come_back(&mut self) {
+        let Some((bind, file)) = &self.bound else { return };
+        if net::socket_file(bind) != *file
+            && let Err(error) = self.listen(bind.clone())
+        {
+            tracing::error!(%error, "admin: the socket's file was deleted and cannot be made again");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! No thread more than there are: whatever is needed exists from the start.
+
+use std::io::BufRead;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use weir_tests::{Daemon, Origin, Setup, get, until};
+
+use super::{BINARY, System, WITHIN};
+
+/// Somebody whom no other test is, for the system counts by user; root has no such limit.
+const NOBODY: u32 = 61_234;
+
+fn is_root() -> bool {
+    std::fs::read_to_string("/proc/self/status")
+        .is_ok_and(|status| status.lines().any(|line| line.starts_with("Uid:\t0\t0")))
+}
+
+/// A daemon whose configuration was readable, and that gets no thread any more.
+fn at_its_limit(setup: &Setup) -> System {
+    let system = System::start_as(setup, |command| {
+        if is_root() {
+            let folder = command.get_current_dir().expect("a folder").to_owned();
+            let open = |path: &std::path::Path| {
+                let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+                std::fs::set_permissions(path, mode).expect("changed");
+            };
+            open(&folder);
+            command.uid(NOBODY).env("XDG_CACHE_HOME", folder.join("cache"));
+        }
+    });
+    assert_eq!(get(system.web, "/").status, 200);
+    let mut limit = Command::new("prlimit");
+    limit.args(["--nproc=1:1", &format!("--pid={}", system.daemon.id())]);
+    if is_root() {
+        // The limit of another user's process is not root's to set everywhere.
+        limit.uid(NOBODY);
+    }
+    assert!(limit.status().expect("prlimit runs").success());
+    system
+}
+
+#[test]
+fn at_a_limit_of_threads_it_serves_reloads_and_drains() {
+    let origin = Origin::saying("one");
+    let named = origin.url().replace("127.0.0.1", "localhost");
+    let health = "health = { path = \"/\", interval = \"100ms\", healthy = 1, unhealthy = 1 }";
+    let setup = Setup::to_url(&named).upstream("pool = { max_idle = 0 }").upstream(health);
+    let mut system = at_its_limit(&setup);
+    // Each on a connection of its own, and so with a look-up of its own.
+    for _ in 0..20 {
+        assert_eq!(get(system.web, "/").text(), "one");
+    }
+    let two = Origin::saying("two");
+    let next = two.url().replace("127.0.0.1", "localhost");
+    system.daemon.replace("weir.toml", system.toml().replace(&named, &next));
+    system.daemon.signal("HUP");
+    until("it reloads", || get(system.web, "/").text() == "two");
+    let endpoint = next.replace("http://", "");
+    let healthy = format!("weir_upstream_healthy{{upstream=\"origin\",endpoint=\"{endpoint}\"}}");
+    assert_eq!(system.metric(&healthy), 1.0);
+    drop(two);
+    until("its endpoints are still asked", || system.metric(&healthy) == 0.0);
+    let answer = weir_tests::request(system.admin, "POST", "/reload", &[], b"");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    system.daemon.signal("TERM");
+    let status = system.daemon.wait(WITHIN).expect("it ends");
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn at_a_limit_of_threads_an_unknown_name_is_a_502() {
+    let origin = Origin::saying("one");
+    let setup = Setup::to(&origin);
+    let system = at_its_limit(&setup);
+    let text = system.toml().replace(&origin.url(), "http://no-such-name.invalid:80");
+    system.daemon.replace("weir.toml", text);
+    system.daemon.signal("HUP");
+    until("the name is asked for", || get(system.web, "/").status == 502);
+}
+
+/// Each worker needs descriptors of its own: at some limits there are enough for a few of them.
+#[test]
+fn it_is_ready_with_every_worker_or_not_at_all() {
+    let origin = Origin::saying("one");
+    let toml = Setup::to(&origin).server("workers = 8").toml();
+    let (mut ready, mut ended) = (0, 0);
+    for limit in (40..=120).step_by(8) {
+        let command = format!("ulimit -n {limit}; exec {BINARY} run");
+        let files = [("weir.toml", toml.as_str())];
+        let mut daemon = Daemon::start("sh", &["-c", &command], &files);
+        let mut said = String::new();
+        while daemon.errors().read_line(&mut said).is_ok_and(|length| length > 0) {
+            if said.contains("\"message\":\"ready\"") {
+                break;
+            }
+        }
+        if said.contains("\"message\":\"ready\"") {
+            let threads = std::fs::read_dir(format!("/proc/{}/task", daemon.id())).expect("Linux");
+            let names =
+                threads.flatten().map(|task| std::fs::read_to_string(task.path().join("comm")));
+            let workers =
+                names.filter(|name| name.as_ref().is_ok_and(|it| it.starts_with("worker-")));
+            assert_eq!(workers.count(), 8, "with {limit} descriptors:\n{said}");
+            ready += 1;
+        } else {
+            let status = daemon.wait(WITHIN).expect("it ends");
+            assert_eq!(status.code(), Some(1), "with {limit} descriptors:\n{said}");
+            ended += 1;
+        }
+    }
+    assert!(ready > 0 && ended > 0, "{ready} were ready, {ended} ended");
+}
