@@ -191,3 +191,83 @@ fn what_starts_can_be_reloaded_and_what_could_not_is_refused_at_the_start() {
     assert!(refused.contains("41 plugins on 512 workers take 41984 instances"), "{refused}");
     assert!(refused.contains("workers would fit"), "{refused}");
 }
+
+/// `open sesame`, as `htpasswd -nBC 12` and `argon2 -id` with the usual parameters make it.
+const HASHES: [(&str, &str); 3] = [
+    ("bcrypt", "$2b$12$4/eyuUiQh9rnZwSXxQtMNO7NuhQOi9vt5KjafvRpXBVr5nY6NmgF6"),
+    (
+        "argon",
+        "$argon2id$v=19$m=19456,t=2,p=1$sjXjE3BHCET6K5GHHW/T+A$TlbIgxWGvjh279cJ2kaCxIe+wdQK7sk8GG1G1IfwwBU",
+    ),
+    (
+        "large",
+        "$argon2id$v=19$m=65536,t=3,p=4$BDotF6g1xBNG3ZbQBNXFow$t3iS+ZW3H8eTrPWlTzy2tjxYycgNWlT//qwGsw5KUNI",
+    ),
+];
+
+/// Real passwords need no line of `limits`, and others are served while one is verified.
+#[test]
+fn passwords_are_verified_aside_by_default_and_then_remembered() {
+    let origin = Origin::echo();
+    let users: String = HASHES.iter().map(|(name, hash)| format!("{name} = '{hash}'\n")).collect();
+    let toml = format!(
+        r#"
+        [server]
+        workers = 1
+        [listeners.web]
+        bind = "127.0.0.1:0"
+        [plugins.staff]
+        component = "basic-auth"
+        [plugins.staff.config.users]
+        {users}
+        [plugins.mark]
+        component = "headers"
+        config = {{ response = {{ set = {{ x-other = "fine" }} }} }}
+        [routes.staff]
+        match = {{ path = "/staff" }}
+        plugins = ["staff"]
+        upstream = "origin"
+        [routes.other]
+        match = {{ path = "/*" }}
+        plugins = ["mark"]
+        upstream = "origin"
+        [upstreams.origin]
+        endpoints = ["{}"]
+        "#,
+        origin.url()
+    );
+    let proxy = Proxy::start(&toml);
+    // Each name with `open sesame`.
+    let credentials =
+        ["YmNyeXB0Om9wZW4gc2VzYW1l", "YXJnb246b3BlbiBzZXNhbWU=", "bGFyZ2U6b3BlbiBzZXNhbWU="];
+    for credentials in credentials {
+        let head = format!(
+            "GET /staff HTTP/1.1\r\nhost: localhost\r\nauthorization: Basic {credentials}\r\n\r\n"
+        );
+        let mut client = RawClient::connect(proxy.address("web"));
+        client.send(head.as_bytes());
+        let (answer, served) = served_meanwhile(&proxy, client);
+        assert_eq!(answer.status, 200, "{credentials}");
+        assert!(served > 1, "{credentials}: {served} answers meanwhile");
+    }
+    // What is remembered needs no slice of its own: it is let in while twelve are verified.
+    let wrong = "YmNyeXB0Om9wZW4gc2VzYW1m";
+    let mut guessing: Vec<RawClient> = (0..16)
+        .map(|_| {
+            let mut client = RawClient::connect(proxy.address("web"));
+            let head = format!(
+                "GET /staff HTTP/1.1\r\nhost: localhost\r\nauthorization: Basic {wrong}\r\n\r\n"
+            );
+            client.send(head.as_bytes());
+            client
+        })
+        .collect();
+    let fields = [("authorization", &*format!("Basic {}", credentials[0]))];
+    for _ in 0..20 {
+        let answer = request(proxy.address("web"), "GET", "/staff", &fields, b"");
+        assert_eq!(answer.status, 200);
+    }
+    let statuses: Vec<u16> = guessing.iter_mut().map(|client| client.answer().status).collect();
+    let with = |status: u16| statuses.iter().filter(|known| **known == status).count();
+    assert!(with(401) >= 12 && with(401) + with(503) == 16, "{statuses:?}");
+}
