@@ -84,10 +84,15 @@ pub fn h2(address: SocketAddr, request: Request<Bytes>) -> Answer {
 
 impl RawClient {
     pub fn connect(address: SocketAddr) -> RawClient {
-        let stream = TcpStream::connect(address).expect("a connection");
-        stream.set_nodelay(true).expect("no delay");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
-        RawClient { stream, ahead: Vec::new() }
+        RawClient::try_connect(address).expect("a connection")
+    }
+
+    /// As [`RawClient::connect`], where the proxy may refuse.
+    pub fn try_connect(address: SocketAddr) -> std::io::Result<RawClient> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        Ok(RawClient { stream, ahead: Vec::new() })
     }
 
     /// Sends bytes. A proxy that closed meanwhile is no failure here: the answer tells.

@@ -1,0 +1,156 @@
+//! The daemon under siege: this program once more, as a child, with a route for each kind of harm.
+//!
+//! In: nothing. Out: its addresses, its memory. Never: shares a thread with those who ask.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
+use weir_tests::{Origin, free_address, guest, resident_bytes, wait_for_port};
+
+/// `open sesame`, by bcrypt with cost 12.
+const HASH: &str = "$2b$12$4/eyuUiQh9rnZwSXxQtMNO7NuhQOi9vt5KjafvRpXBVr5nY6NmgF6";
+/// Bytes of the large answer.
+const LARGE: usize = 4 << 20;
+
+/// The child; killed when dropped.
+pub struct Daemon {
+    child: Child,
+    folder: tempfile::TempDir,
+    web: SocketAddr,
+    admin: SocketAddr,
+    origin: Origin,
+}
+
+impl Daemon {
+    pub fn start() -> Daemon {
+        let large = Bytes::from(vec![b'a'; LARGE]);
+        let origin = Origin::answering(move |seen| {
+            let body = if seen.target == "/large" { large.clone() } else { Bytes::from("fine") };
+            Response::new(Full::new(body))
+        });
+        let folder = tempfile::tempdir().expect("a folder");
+        let (web, admin) = (free_address(), free_address());
+        let file = folder.path().join("weir.toml");
+        std::fs::write(&file, config(web, admin, &origin, 0)).expect("the configuration");
+        let child = Command::new(std::env::current_exe().expect("this program"))
+            .arg("run")
+            .arg("-c")
+            .arg(&file)
+            .env("XDG_CACHE_HOME", folder.path().join("cache"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(folder.path().join("log")).expect("a log"))
+            .spawn()
+            .expect("the daemon starts");
+        wait_for_port(web);
+        Daemon { child, folder, web, admin, origin }
+    }
+
+    pub fn web(&self) -> SocketAddr {
+        self.web
+    }
+
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Bytes in memory.
+    pub fn resident(&self) -> usize {
+        resident_bytes(self.child.id())
+    }
+
+    /// What makes the next configuration of the file, by a rename.
+    pub fn renewal(&self) -> Renewal {
+        let text = config(self.web, self.admin, &self.origin, 1);
+        Renewal { folder: self.folder.path().to_owned(), text, version: 1 }
+    }
+}
+
+/// Writes one configuration after the other.
+pub struct Renewal {
+    folder: PathBuf,
+    text: String,
+    version: usize,
+}
+
+impl Renewal {
+    pub fn write(&mut self) {
+        self.version += 1;
+        let text = self.text.replace("version-1", &format!("version-{}", self.version));
+        let new = self.folder.join("new");
+        let _ = std::fs::write(&new, text);
+        let _ = std::fs::rename(new, self.folder.join("weir.toml"));
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn config(web: SocketAddr, admin: SocketAddr, origin: &Origin, version: usize) -> String {
+    let routes: String = [
+        ("good", r#""ids", "mark""#),
+        ("faulty", r#""faulty""#),
+        ("reading", r#""reading""#),
+        ("staff", r#""staff""#),
+        ("rewrite", r#""rewrite""#),
+        ("limited", r#""limited""#),
+        ("large", ""),
+    ]
+    .iter()
+    .map(|(name, plugins)| {
+        format!(
+            "[routes.{name}]\nmatch = {{ path = {{ prefix = \"/{name}\" }} }}\nplugins = [{plugins}]\nupstream = \"{}\"\n",
+            if *name == "large" { "large" } else { "origin" }
+        )
+    })
+    .collect();
+    format!(
+        r#"
+[server]
+workers = 2
+admin = "{admin}"
+[listeners.web]
+bind = "{web}"
+body_timeout = "10s"
+header_timeout = "10s"
+[plugins.ids]
+component = "request-id"
+[plugins.mark]
+component = "headers"
+config = {{ response = {{ set = {{ x-mark = "version-{version}" }} }} }}
+[plugins.faulty]
+component = "{faulty}"
+limits = {{ memory = "4MiB" }}
+[plugins.reading]
+component = "{reading}"
+limits = {{ memory = "4MiB" }}
+[plugins.staff]
+component = "basic-auth"
+[plugins.staff.config]
+users = {{ alice = '{HASH}' }}
+[plugins.rewrite]
+component = "rewrite"
+config = {{ regex = {{ pattern = '(a|b|ab)*c', replace = "/y" }} }}
+[plugins.limited]
+component = "rate-limit"
+config = {{ rate = 10, key = "request.header.x-key" }}
+{routes}
+[upstreams.origin]
+endpoints = ["{origin}"]
+[upstreams.large]
+endpoints = ["{origin}"]
+pool = {{ max_connections = 64 }}
+"#,
+        faulty = guest("faulty").display(),
+        reading = guest("faulty-reading").display(),
+        origin = origin.url(),
+    )
+}

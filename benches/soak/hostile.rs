@@ -1,0 +1,257 @@
+//! Hostile clients: each does one kind of harm, over and over, until told to stop.
+//!
+//! In: where the proxy is. Out: how often each did it. Never: more than the one kind, and nothing
+//! that an ordinary client's machine could not send.
+
+use std::fmt;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+
+use weir_tests::frames::{Frames, kind};
+
+use crate::daemon::Daemon;
+
+/// One client, and how often it did its harm.
+pub struct Hostile {
+    name: &'static str,
+    times: Arc<AtomicUsize>,
+}
+
+/// Between two rounds of a client. Clients that never pause would take this machine's processors
+/// from the proxy, which would be measured then.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// One round of harm; the number tells rounds apart.
+type Harm = fn(SocketAddr, usize) -> std::io::Result<()>;
+
+const CLIENTS: [(&str, Harm); 18] = [
+    ("traps", |at, _| fault(at, "/faulty", "trap")),
+    ("endless loops", |at, _| fault(at, "/faulty", "loop")),
+    ("endless allocation", |at, _| fault(at, "/faulty", "allocate")),
+    ("traps in a response hook", |at, _| fault(at, "/faulty", "response-trap")),
+    ("loops on a fiber", |at, _| fault(at, "/reading", "loop")),
+    ("uploads that never come", stalled_uploads),
+    ("a body that a plugin keeps", kept_body),
+    ("wrong passwords", wrong_password),
+    ("long paths", long_path),
+    ("endless keys", endless_keys),
+    ("stalled windows", stalled_windows),
+    ("rapid resets", rapid_resets),
+    ("pipelining without reading", pipelining),
+    ("slow heads", slow_heads),
+    ("a dripping body", dripping_body),
+    ("requests given up", given_up),
+    ("broken framing", broken_framing),
+    ("ninety-seven fields", many_fields),
+];
+
+/// Starts everybody, two who harm the control side included.
+pub fn start(daemon: &Daemon, stop: &Arc<AtomicBool>) -> Vec<Hostile> {
+    let (web, admin) = (daemon.web(), daemon.admin());
+    let mut started: Vec<Hostile> =
+        CLIENTS.iter().map(|(name, harm)| spawn(name, web, *harm, stop)).collect();
+    started.push(spawn("metrics without reading", admin, pipelined_metrics, stop));
+    let mut renewal = daemon.renewal();
+    let times = Arc::new(AtomicUsize::new(0));
+    let (count, stop) = (times.clone(), stop.clone());
+    thread::spawn(move || {
+        while !stop.load(Relaxed) {
+            renewal.write();
+            count.fetch_add(1, Relaxed);
+            thread::sleep(Duration::from_secs(2));
+        }
+    });
+    started.push(Hostile { name: "a reload every two seconds", times });
+    started
+}
+
+fn spawn(name: &'static str, at: SocketAddr, harm: Harm, stop: &Arc<AtomicBool>) -> Hostile {
+    let times = Arc::new(AtomicUsize::new(0));
+    let (count, stop) = (times.clone(), stop.clone());
+    thread::spawn(move || {
+        while !stop.load(Relaxed) {
+            let round = count.fetch_add(1, Relaxed);
+            let _ = harm(at, round);
+            thread::sleep(PAUSE);
+        }
+    });
+    Hostile { name, times }
+}
+
+fn connect(at: SocketAddr) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&at, Duration::from_secs(5))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.set_write_timeout(Some(Duration::from_secs(5)))?;
+    Ok(stream)
+}
+
+/// Sends bytes and takes what comes until the proxy closes.
+fn send(at: SocketAddr, bytes: &[u8]) -> std::io::Result<()> {
+    let mut stream = connect(at)?;
+    stream.write_all(bytes)?;
+    let mut taken = [0; 16 << 10];
+    while stream.read(&mut taken)? > 0 {}
+    Ok(())
+}
+
+fn fault(at: SocketAddr, path: &str, fault: &str) -> std::io::Result<()> {
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-fault: {fault}\r\n\r\n"
+    );
+    send(at, head.as_bytes())
+}
+
+fn stalled_uploads(at: SocketAddr, _: usize) -> std::io::Result<()> {
+    let head =
+        b"POST /reading HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\nx-fault: read\r\n\r\n";
+    let mut open = Vec::new();
+    for _ in 0..200 {
+        let mut stream = connect(at)?;
+        stream.write_all(head)?;
+        open.push(stream);
+    }
+    thread::sleep(Duration::from_secs(5));
+    Ok(())
+}
+
+fn kept_body(at: SocketAddr, _: usize) -> std::io::Result<()> {
+    let head = "POST /faulty HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 33554432\r\nx-fault: request-body-keep\r\n\r\n";
+    let mut stream = connect(at)?;
+    stream.write_all(head.as_bytes())?;
+    let piece = vec![b'a'; 64 << 10];
+    for _ in 0..512 {
+        stream.write_all(&piece)?;
+    }
+    Ok(())
+}
+
+fn wrong_password(at: SocketAddr, _: usize) -> std::io::Result<()> {
+    // alice:wrong
+    send(
+        at,
+        b"GET /staff HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Basic YWxpY2U6d3Jvbmc=\r\n\r\n",
+    )
+}
+
+fn long_path(at: SocketAddr, round: usize) -> std::io::Result<()> {
+    let path = "ab".repeat(if round.is_multiple_of(2) { 1000 } else { 25_000 });
+    let head =
+        format!("GET /rewrite/{path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    send(at, head.as_bytes())
+}
+
+fn endless_keys(at: SocketAddr, round: usize) -> std::io::Result<()> {
+    let mut all = String::new();
+    for number in 0..100 {
+        let key = format!("{round}-{number}-{}", "k".repeat(200));
+        all += &format!("GET /limited HTTP/1.1\r\nhost: localhost\r\nx-key: {key}\r\n\r\n");
+    }
+    all += "GET /limited HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    send(at, all.as_bytes())
+}
+
+/// Streams whose answers nobody takes, as many as a connection may have.
+fn stalled_windows(at: SocketAddr, _: usize) -> std::io::Result<()> {
+    let mut connections: Vec<Frames> = (0..9).map(|_| Frames::connect(at)).collect();
+    for frames in &mut connections {
+        for stream in 0..100 {
+            head(frames, 2 * stream + 1, "/large");
+        }
+    }
+    thread::sleep(Duration::from_secs(5));
+    Ok(())
+}
+
+fn rapid_resets(at: SocketAddr, _: usize) -> std::io::Result<()> {
+    let mut frames = Frames::connect(at);
+    for stream in 0..1000 {
+        let stream = 2 * stream + 1;
+        if !head(&mut frames, stream, "/good")
+            || !frames.send(kind::RST_STREAM, 0, stream, &[0, 0, 0, 8])
+        {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn head(frames: &mut Frames, stream: u32, path: &str) -> bool {
+    let fields =
+        [(":method", "GET"), (":scheme", "http"), (":authority", "localhost"), (":path", path)];
+    frames.head(stream, true, &fields)
+}
+
+fn pipelining(at: SocketAddr, _: usize) -> std::io::Result<()> {
+    let mut stream = connect(at)?;
+    let many = "GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(200);
+    stream.write_all(many.as_bytes())?;
+    thread::sleep(Duration::from_secs(2));
+    Ok(())
+}
+
+fn pipelined_metrics(at: SocketAddr, _: usize) -> std::io::Result<()> {
+    let mut stream = connect(at)?;
+    let many = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(200);
+    stream.write_all(many.as_bytes())?;
+    thread::sleep(Duration::from_secs(2));
+    Ok(())
+}
+
+fn slow_heads(at: SocketAddr, _: usize) -> std::io::Result<()> {
+    let mut open: Vec<TcpStream> = (0..50).map(|_| connect(at)).collect::<Result<_, _>>()?;
+    for byte in b"GET / HTTP/1.1\r\nx: " {
+        for stream in &mut open {
+            stream.write_all(&[*byte])?;
+        }
+        thread::sleep(Duration::from_millis(500));
+    }
+    Ok(())
+}
+
+fn dripping_body(at: SocketAddr, _: usize) -> std::io::Result<()> {
+    let mut stream = connect(at)?;
+    stream.write_all(b"POST /good HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n")?;
+    for _ in 0..1000 {
+        stream.write_all(b"a")?;
+        thread::sleep(Duration::from_secs(1));
+    }
+    Ok(())
+}
+
+fn given_up(at: SocketAddr, _: usize) -> std::io::Result<()> {
+    for path in ["/good", "/large", "/staff", "/reading"] {
+        let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        connect(at)?.write_all(head.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn broken_framing(at: SocketAddr, round: usize) -> std::io::Result<()> {
+    let fields = [
+        "content-length: 4\r\ncontent-length: 5",
+        "content-length: 4\r\ntransfer-encoding: chunked",
+        "transfer-encoding: xchunked",
+        "content-length: +4",
+        "x y: z",
+        "x: \0",
+    ];
+    let field = fields[round % fields.len()];
+    send(at, format!("POST /good HTTP/1.1\r\nhost: localhost\r\n{field}\r\n\r\nbody").as_bytes())
+}
+
+fn many_fields(at: SocketAddr, _: usize) -> std::io::Result<()> {
+    let fields: String = (0..97).map(|at| format!("x-{at}: {at}\r\n")).collect();
+    let head =
+        format!("GET /good HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{fields}\r\n");
+    send(at, head.as_bytes())
+}
+
+impl fmt::Display for Hostile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} times", self.name, self.times.load(Relaxed))
+    }
+}

@@ -1,0 +1,128 @@
+//! A soak: ordinary clients at a fixed rate, while hostile ones and hostile plugins do their worst.
+//!
+//! In: `--minutes`, `--rate` (requests a second) and `--quiet` (seconds without anybody hostile, for
+//! comparison). Out: a line a minute, and at the end whether the ordinary clients were hurt: an error,
+//! a 99th percentile 5 ms above the quiet one's, or memory that grows after the first sixth. Never: a
+//! proxy in this process: what is measured is the daemon, a child.
+//!
+//! ```sh
+//! cargo bench --package weir-benches --bench soak -- --minutes 60
+//! ```
+
+mod daemon;
+mod hostile;
+mod ordinary;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use daemon::Daemon;
+use ordinary::{Latencies, Load};
+
+/// The same as the daemon's own, for the child is this program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How much later the slowest of a hundred answers may come while hostile clients are there.
+const TOLERANCE: Duration = Duration::from_millis(5);
+/// How much memory may grow after the first sixth of the time, in bytes.
+const GROWTH: usize = 16 << 20;
+
+struct Plan {
+    length: Duration,
+    quiet: Duration,
+    rate: u32,
+    /// Whether what was measured decides: not in a run that only shows that this works.
+    judges: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == "run") {
+        return weir::cli::main();
+    }
+    let Some(plan) = plan(&arguments) else {
+        eprintln!("soak: --minutes N, --rate N, --quiet SECONDS");
+        return ExitCode::from(2);
+    };
+    soak(&plan)
+}
+
+/// `--test` is cargo's way to ask for a run that only shows that this works.
+fn plan(arguments: &[String]) -> Option<Plan> {
+    let number = |name: &str, default: u64| -> Option<u64> {
+        match arguments.iter().position(|argument| argument == name) {
+            Some(at) => arguments.get(at + 1)?.parse().ok(),
+            None => Some(default),
+        }
+    };
+    let judges = !arguments.iter().any(|argument| argument == "--test");
+    let length = Duration::from_secs(number("--minutes", 60)? * 60);
+    let quiet = Duration::from_secs(number("--quiet", 60)?);
+    let rate = u32::try_from(number("--rate", 1000)?).ok()?;
+    Some(match judges {
+        true => Plan { length, quiet, rate, judges },
+        false => Plan {
+            length: Duration::from_secs(4),
+            quiet: Duration::from_secs(1),
+            rate: rate.min(100),
+            judges,
+        },
+    })
+}
+
+fn soak(plan: &Plan) -> ExitCode {
+    let daemon = Daemon::start();
+    let load = Load::start(daemon.web(), plan.rate);
+    std::thread::sleep(plan.quiet);
+    let quiet = load.take();
+    println!("quiet: {quiet}");
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients = hostile::start(&daemon, &stop);
+    let begun = Instant::now();
+    let tick = Duration::from_secs(60).min(plan.length / 4);
+    let mut all = Latencies::default();
+    let mut settled = None;
+    while begun.elapsed() < plan.length {
+        std::thread::sleep(tick);
+        let minute = load.take();
+        let resident = daemon.resident();
+        println!("{:>5} s: {minute}, {} MiB", begun.elapsed().as_secs(), resident >> 20);
+        if begun.elapsed() >= plan.length / 6 && settled.is_none() {
+            settled = Some(resident);
+        }
+        all.add(&minute);
+    }
+    let grown = daemon.resident().saturating_sub(settled.unwrap_or_default());
+    stop.store(true, Relaxed);
+    println!("hostile clients:");
+    for client in clients {
+        println!("  {client}");
+    }
+    println!("all: {all}; the quiet part: {quiet}; memory grew by {} KiB", grown >> 10);
+
+    let slower = all.percentile(0.99).saturating_sub(quiet.percentile(0.99));
+    let mut verdict = Vec::new();
+    if all.errors > 0 || quiet.errors > 0 {
+        verdict.push(format!("{} ordinary requests were hurt", all.errors + quiet.errors));
+    }
+    if plan.judges && slower > TOLERANCE {
+        verdict.push(format!("the slowest of a hundred came {slower:?} later"));
+    }
+    if plan.judges && grown > GROWTH {
+        verdict.push("memory is not flat".into());
+    }
+    for failure in &all.examples {
+        println!("  {failure}");
+    }
+    match verdict.as_slice() {
+        [] => ExitCode::SUCCESS,
+        verdict => {
+            eprintln!("soak: {}", verdict.join("; "));
+            ExitCode::FAILURE
+        }
+    }
+}
