@@ -94,6 +94,7 @@ pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
     let config = config?;
     let thread = |error: std::io::Error| StartError::System(format!("thread: {error}"));
     resolver::start().map_err(thread)?;
+    crate::wasm::start_compilers().map_err(thread)?;
     let prober = Prober::start(options.clock.clone()).map_err(thread)?;
     log::configure(&config.server.log);
     for warning in &config.warnings {

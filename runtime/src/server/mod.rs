@@ -2,6 +2,13 @@
 //!
 //! In: where the configuration is. Out: a running proxy, and a handle to reload and stop it.
 //! Never: swaps anything that is not completely built; any error leaves the old snapshot serving.
+//!
+//! ```text
+//! main      signals ─▶ orders · admin pages                     never anything slow
+//! control   start · files that change · reload ─▶ a snapshot    may compile, read, wait
+//! worker-N  connections · requests                              one each
+//! prober, resolver, compiler-N, weir-ticker, weir-log           what those need, from the start
+//! ```
 
 mod admin;
 mod built;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::control::{self, Options, Running, StartError};
@@ -76,8 +77,10 @@ impl Reloads {
     /// Has the configuration read again, some time from now.
     pub fn ask(&self) {
         let (told, _) = oneshot::channel();
-        // So many reloads wait that one more would read the same.
-        let _ = self.0.try_send(told);
+        // Where it is full, so many reloads wait that one more would read the same.
+        if let Err(TrySendError::Closed(_)) = self.0.try_send(told) {
+            tracing::error!("the thread that reloads has ended: restart to have files read again");
+        }
     }
 
     /// Reads the configuration again and waits for what comes of it.

@@ -83,6 +83,8 @@ pub fn init() -> io::Result<LogGuard> {
     };
     let layers = tracing_subscriber::registry().with(filter).with(limited).with(lines);
     layers.try_init().map_err(|_| before(()))?;
+    // The usual hook waits for standard error, which may be a pipe that nobody reads.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a bug of Weir's")));
     Ok(LogGuard { writer })
 }
 

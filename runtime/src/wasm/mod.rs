@@ -17,6 +17,7 @@ mod built_ins;
 mod cache;
 mod call;
 mod capacity;
+mod compilers;
 mod component;
 mod deadline;
 mod engine;
@@ -43,5 +44,6 @@ mod transform;
 
 pub use bindings::About;
 pub use built_ins::BUILT_INS;
+pub use compilers::start as start_compilers;
 pub use plugin::{BuiltIn, Host, HostOptions, Inspection, LoadedPlugin, PreparedInstance};
 pub use problem::PluginProblem;

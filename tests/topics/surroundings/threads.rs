@@ -53,9 +53,15 @@ fn at_a_limit_of_threads_it_serves_reloads_and_drains() {
     }
     let two = Origin::saying("two");
     let next = two.url().replace("127.0.0.1", "localhost");
-    system.daemon.replace("weir.toml", system.toml().replace(&named, &next));
+    // With a component that was not compiled before.
+    let plugin = "[plugins.extra]\ncomponent = \"headers\"\n\
+                  config = { response = { set = { x-extra = \"yes\" } } }\n";
+    let text =
+        system.toml().replace(&named, &next).replace("plugins = []", "plugins = [\"extra\"]");
+    system.daemon.replace("weir.toml", text + plugin);
     system.daemon.signal("HUP");
     until("it reloads", || get(system.web, "/").text() == "two");
+    assert_eq!(get(system.web, "/").header("x-extra"), Some("yes"));
     let endpoint = next.replace("http://", "");
     let healthy = format!("weir_upstream_healthy{{upstream=\"origin\",endpoint=\"{endpoint}\"}}");
     assert_eq!(system.metric(&healthy), 1.0);
