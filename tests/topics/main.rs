@@ -22,6 +22,7 @@ mod plugins;
 mod reload;
 mod retry;
 mod routing;
+mod security;
 mod slice;
 mod startup;
 mod surroundings;

@@ -12,12 +12,12 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::deadline;
+use super::shares::{ClientKey, Share, Shares};
 use super::ticker::Pulse;
 
 thread_local! {
@@ -25,19 +25,15 @@ thread_local! {
     static TURN: Arc<Semaphore> = Arc::new(Semaphore::new(1));
 }
 
-/// Calls of one plugin on one worker that outlast their first slice: so many, and no more.
-#[derive(Debug, Clone)]
-pub struct LongCalls(Arc<Count>);
-
-#[derive(Debug)]
-struct Count {
-    most: usize,
-    now: AtomicUsize,
+/// On what terms calls of a plugin run on a worker.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    pub pulse: &'a Pulse,
+    /// Calls that outlast their first slice: so many, and no more.
+    pub long_calls: &'a Arc<Shares>,
+    /// For whom this call is made.
+    pub client: ClientKey,
 }
-
-/// One of them.
-#[derive(Debug)]
-struct LongCall(LongCalls);
 
 /// The call needs more than a slice, and so do as many others as may.
 #[derive(Debug)]
@@ -46,8 +42,7 @@ pub struct TooManyLongCalls;
 /// A call that runs in slices. Dropping it gives it up.
 pub struct Aside<'a, F> {
     running: Pin<&'a mut F>,
-    pulse: &'a Pulse,
-    long_calls: &'a LongCalls,
+    terms: Terms<'a>,
     state: State,
 }
 
@@ -57,32 +52,14 @@ enum State {
     /// In its first slice, waiting for a peer.
     Short,
     /// A slice is over; waits for its turn.
-    Queued(LongCall, Pin<Box<dyn Future<Output = OwnedSemaphorePermit> + Send>>),
+    Queued(Share, Pin<Box<dyn Future<Output = OwnedSemaphorePermit> + Send>>),
     /// Outlasted a slice, waiting for a peer.
-    Long(LongCall),
-}
-
-impl LongCalls {
-    /// At most so many at a time.
-    pub fn new(most: usize) -> LongCalls {
-        LongCalls(Arc::new(Count { most, now: AtomicUsize::new(0) }))
-    }
-
-    fn begin(&self) -> Option<LongCall> {
-        let more = |now: usize| (now < self.0.most).then_some(now + 1);
-        self.0.now.fetch_update(Relaxed, Relaxed, more).ok().map(|_| LongCall(self.clone()))
-    }
-}
-
-impl Drop for LongCall {
-    fn drop(&mut self) {
-        self.0.0.now.fetch_sub(1, Relaxed);
-    }
+    Long(Share),
 }
 
 impl<'a, F> Aside<'a, F> {
-    pub fn new(running: Pin<&'a mut F>, pulse: &'a Pulse, long_calls: &'a LongCalls) -> Self {
-        Aside { running, pulse, long_calls, state: State::New }
+    pub fn new(running: Pin<&'a mut F>, terms: Terms<'a>) -> Self {
+        Aside { running, terms, state: State::New }
     }
 }
 
@@ -104,7 +81,7 @@ where
             State::Queued(call, _) | State::Long(call) => (false, Some(call)),
         };
         deadline::resume(is_first);
-        let beat = this.pulse.beat();
+        let beat = this.terms.pulse.beat();
         let polled = this.running.as_mut().poll(cx);
         drop(beat);
         // The next one's turn, also where this one only waits for a peer now.
@@ -117,7 +94,8 @@ where
             this.state = long.map_or(State::Short, State::Long);
             return Poll::Pending;
         }
-        let Some(call) = long.take().or_else(|| this.long_calls.begin()) else {
+        let Terms { long_calls, client, .. } = this.terms;
+        let Some(call) = long.take().or_else(|| long_calls.try_take(client)) else {
             return Poll::Ready(Err(TooManyLongCalls.into()));
         };
         let mut its_turn: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(next_turn());

@@ -12,7 +12,7 @@ use std::time::Duration;
 use wasmtime::Store;
 use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 
-use super::aside::{Aside, LongCalls};
+use super::aside::{Aside, Terms};
 use super::bindings::About;
 use super::call::Call;
 use super::capacity::Seat;
@@ -67,13 +67,12 @@ impl Instance {
     /// The same, while the worker goes on.
     pub async fn configure_aside(
         &mut self,
-        pulse: &Pulse,
-        aside: &LongCalls,
+        terms: Terms<'_>,
         config: &str,
     ) -> Result<Result<(), String>, Fault> {
         let function = self.functions.configure;
         let arguments = (config.to_owned(),);
-        let (answer,) = self.alone(pulse, aside, function, arguments, SET_UP_LIMIT).await?;
+        let (answer,) = self.alone(terms, function, arguments, SET_UP_LIMIT).await?;
         Ok(answer)
     }
 
@@ -97,8 +96,7 @@ impl Instance {
     /// A hook call on a fiber. Given up half-way, the instance is broken.
     pub async fn call_aside<C: Call>(
         &mut self,
-        pulse: &Pulse,
-        aside: &LongCalls,
+        terms: Terms<'_>,
         exchange: Box<Exchange>,
         call: C,
     ) -> (Box<Exchange>, Result<C::Output, Fault>) {
@@ -109,7 +107,7 @@ impl Instance {
         self.broken = true;
         let returned = {
             let running = pin!(function.call_async(&mut self.store, call.parameters(handle)));
-            Aside::new(running, pulse, aside).await
+            Aside::new(running, terms).await
         };
         self.broken = false;
         self.end::<C>(returned)
@@ -118,8 +116,7 @@ impl Instance {
     /// One chunk through a transform.
     pub async fn push(
         &mut self,
-        pulse: &Pulse,
-        aside: &LongCalls,
+        terms: Terms<'_>,
         transform: &OpenTransform,
         chunk: &[u8],
     ) -> Result<Vec<u8>, Fault> {
@@ -128,31 +125,25 @@ impl Instance {
         let function = transform.push.typed::<(_, &[u8]), Transformed>(&self.store);
         let function = function.map_err(|error| Fault::unavailable(error.to_string()))?;
         let arguments = (transform.resource, chunk);
-        let (answer,) = self.alone(pulse, aside, function, arguments, self.limit).await?;
+        let (answer,) = self.alone(terms, function, arguments, self.limit).await?;
         answer.map_err(|message| Fault::error(&message))
     }
 
     /// What is left after the last chunk.
     pub async fn finish(
         &mut self,
-        pulse: &Pulse,
-        aside: &LongCalls,
+        terms: Terms<'_>,
         transform: &OpenTransform,
     ) -> Result<Vec<u8>, Fault> {
         let function = transform.finish.typed::<(_,), Transformed>(&self.store);
         let function = function.map_err(|error| Fault::unavailable(error.to_string()))?;
         let arguments = (transform.resource,);
-        let (answer,) = self.alone(pulse, aside, function, arguments, self.limit).await?;
+        let (answer,) = self.alone(terms, function, arguments, self.limit).await?;
         answer.map_err(|message| Fault::error(&message))
     }
 
     /// Drops the guest's side. An instance that fails at it is broken.
-    pub async fn close_transform(
-        &mut self,
-        pulse: &Pulse,
-        aside: &LongCalls,
-        transform: OpenTransform,
-    ) {
+    pub async fn close_transform(&mut self, terms: Terms<'_>, transform: OpenTransform) {
         if self.broken {
             return;
         }
@@ -160,7 +151,7 @@ impl Instance {
         self.broken = true;
         let dropped = {
             let running = pin!(transform.resource.resource_drop_async(&mut self.store));
-            Aside::new(running, pulse, aside).await
+            Aside::new(running, terms).await
         };
         self.broken = dropped.is_err();
     }
@@ -193,8 +184,7 @@ impl Instance {
     /// A call without an exchange.
     async fn alone<P, R>(
         &mut self,
-        pulse: &Pulse,
-        aside: &LongCalls,
+        terms: Terms<'_>,
         function: TypedFunc<P, R>,
         arguments: P,
         limit: Duration,
@@ -207,7 +197,7 @@ impl Instance {
         self.broken = true;
         let returned = {
             let running = pin!(function.call_async(&mut self.store, arguments));
-            Aside::new(running, pulse, aside).await
+            Aside::new(running, terms).await
         };
         self.broken = returned.is_err();
         returned.map_err(|error| Fault::trap(&error, self.store.data().caps.refused))

@@ -155,17 +155,17 @@ async fn lend_and_call<C: Call>(
     exchange: Box<Exchange>,
     call: C,
 ) -> (Box<Exchange>, Result<C::Output, Fault>, Option<Lent>) {
-    let mut lent = match pool.lend().await {
+    let client = pool.client(&exchange.client.address);
+    let mut lent = match pool.lend(client).await {
         Ok(lent) => lent,
         Err(fault) => return (exchange, Err(fault), None),
     };
-    let Some((instance, pool)) = lent.parts() else {
+    let Some((instance, terms)) = lent.parts() else {
         return (exchange, Err(Fault::unavailable("the instance is gone")), None);
     };
     let metrics = pool.plugin.metrics();
     let called = metrics.called(hook);
-    let (exchange, result) =
-        instance.call_aside(&pool.pulse, &pool.long_calls, exchange, call).await;
+    let (exchange, result) = instance.call_aside(terms, exchange, call).await;
     metrics.returned(hook, called);
     (exchange, result, Some(lent))
 }

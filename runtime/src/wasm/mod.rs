@@ -34,6 +34,7 @@ mod reply;
 mod report;
 mod schema;
 mod shared;
+mod shares;
 mod state;
 mod store;
 mod template;

@@ -7,13 +7,12 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-use super::aside::LongCalls;
+use super::aside::Terms;
 use super::backoff::Backoff;
 use super::fault::Fault;
 use super::instance::Instance;
 use super::plugin::LoadedPlugin;
+use super::shares::{ClientKey, ClientKeys, Share, Shares};
 use super::ticker::Pulse;
 use crate::config::Isolation;
 
@@ -29,9 +28,10 @@ pub struct Pool {
     pub plugin: Arc<LoadedPlugin>,
     pub pulse: Arc<Pulse>,
     /// Calls that outlast a slice leave a quarter of the instances to those that do not.
-    pub long_calls: LongCalls,
+    long_calls: Arc<Shares>,
     /// One for each call under way.
-    places: Arc<Semaphore>,
+    places: Arc<Shares>,
+    keys: ClientKeys,
     waiting: AtomicUsize,
     // Boxed, for an instance is handed from place to place and has a kilobyte.
     #[allow(clippy::vec_box)]
@@ -46,7 +46,8 @@ pub struct Pool {
 pub struct Lent {
     instance: Option<Box<Instance>>,
     pool: Arc<Pool>,
-    _place: OwnedSemaphorePermit,
+    client: ClientKey,
+    _place: Share,
 }
 
 /// A call in the queue.
@@ -57,8 +58,9 @@ impl Pool {
         let most = plugin.instances;
         Arc::new(Pool {
             pulse: plugin.ticker.pulse(plugin.template.limit),
-            long_calls: LongCalls::new(most.saturating_sub(most / 4).max(1)),
-            places: Arc::new(Semaphore::new(most)),
+            long_calls: Shares::new(most.saturating_sub(most / 4)),
+            places: Shares::new(most),
+            keys: ClientKeys::default(),
             waiting: AtomicUsize::new(0),
             idle: Mutex::default(),
             backoff: Mutex::default(),
@@ -73,14 +75,19 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    /// An instance, as soon as there is one.
-    pub async fn lend(self: &Arc<Self>) -> Result<Lent, Fault> {
-        let place = self.place().await?;
+    /// What the pool knows a client by.
+    pub fn client(&self, address: &str) -> ClientKey {
+        self.keys.of(address)
+    }
+
+    /// An instance, as soon as there is one for this client.
+    pub async fn lend(self: &Arc<Self>, client: ClientKey) -> Result<Lent, Fault> {
+        let place = self.place(client).await?;
         let instance = match self.take_idle() {
             Some(idle) => idle,
-            None => self.make().await?,
+            None => self.make(client).await?,
         };
-        Ok(Lent { instance: Some(instance), pool: self.clone(), _place: place })
+        Ok(Lent { instance: Some(instance), pool: self.clone(), client, _place: place })
     }
 
     /// Keeps an instance for the next call, if it can serve one.
@@ -104,8 +111,12 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    async fn place(&self) -> Result<OwnedSemaphorePermit, Fault> {
-        if let Ok(place) = self.places.clone().try_acquire_owned() {
+    fn terms(&self, client: ClientKey) -> Terms<'_> {
+        Terms { pulse: &self.pulse, long_calls: &self.long_calls, client }
+    }
+
+    async fn place(&self, client: ClientKey) -> Result<Share, Fault> {
+        if let Some(place) = self.places.try_take(client) {
             return Ok(place);
         }
         let plugin = &self.plugin;
@@ -113,21 +124,22 @@ impl Pool {
         let most = instances.saturating_mul(WAITING_PER_INSTANCE);
         let Some(_waiting) = Waiting::begin(&self.waiting, most) else {
             return Err(Fault::busy(format!(
-                "{instances} calls are under way on this worker (limits.instances), and {most} wait"
+                "of {instances} calls at a time on this worker (limits.instances) none is left for \
+                 this client, and {most} calls wait"
             )));
         };
-        match tokio::time::timeout(wait, self.places.clone().acquire_owned()).await {
-            Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) | Err(_) => Err(Fault::busy(format!(
-                "{instances} calls are under way on this worker (limits.instances), and none \
-                 returned within {wait:?} (limits.wait)"
+        match tokio::time::timeout(wait, self.places.take(client)).await {
+            Ok(Some(place)) => Ok(place),
+            Ok(None) | Err(_) => Err(Fault::busy(format!(
+                "of {instances} calls at a time on this worker (limits.instances) none was left for \
+                 this client within {wait:?} (limits.wait)"
             ))),
         }
     }
 
     /// A fresh, configured instance. One that cannot be made is tried again after a pause: it is
     /// the only trouble of a plugin that concerns more than one exchange.
-    async fn make(&self) -> Result<Box<Instance>, Fault> {
+    async fn make(&self, client: ClientKey) -> Result<Box<Instance>, Fault> {
         let clock = &self.plugin.template.shared.clock;
         let backoff = || self.backoff.lock().unwrap_or_else(PoisonError::into_inner);
         if self.failing.load(Relaxed) && !backoff().admits(clock.now()) {
@@ -136,7 +148,7 @@ impl Pool {
             ));
         }
         let template = &self.plugin.template;
-        match template.configured(&self.plugin.config, &self.pulse, &self.long_calls).await {
+        match template.configured(&self.plugin.config, self.terms(client)).await {
             Ok(instance) => {
                 if self.failing.swap(false, Relaxed) {
                     backoff().succeeded();
@@ -160,13 +172,13 @@ impl Pool {
 }
 
 impl Lent {
-    pub fn plugin(&self) -> &LoadedPlugin {
+    pub fn plugin(&self) -> &Arc<LoadedPlugin> {
         &self.pool.plugin
     }
 
-    /// The instance, and the pool that lent it. It is there until this is dropped.
-    pub fn parts(&mut self) -> Option<(&mut Instance, &Pool)> {
-        Some((self.instance.as_mut()?, &self.pool))
+    /// The instance, and the terms of its calls. It is there until this is dropped.
+    pub fn parts(&mut self) -> Option<(&mut Instance, Terms<'_>)> {
+        Some((self.instance.as_mut()?, self.pool.terms(self.client)))
     }
 }
 

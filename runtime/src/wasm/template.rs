@@ -12,6 +12,7 @@ use std::time::Duration;
 use wasmtime::component::InstancePre;
 use wasmtime::{Engine, Store};
 
+use super::aside::{Aside, Terms};
 use super::capacity::{Capacity, Purpose, Seat};
 use super::component::Exports;
 use super::deadline::{self, Budget};
@@ -61,22 +62,16 @@ impl Template {
         self.finish(store, made, seat)
     }
 
-    /// A configured instance, made while the worker goes on. It runs in slices: `aside` waits for
-    /// each of its calls.
-    pub async fn configured(
-        &self,
-        config: &str,
-        pulse: &Pulse,
-        aside: &super::aside::LongCalls,
-    ) -> Result<Box<Instance>, Fault> {
+    /// A configured instance, made while the worker goes on.
+    pub async fn configured(&self, config: &str, terms: Terms<'_>) -> Result<Box<Instance>, Fault> {
         let seat = self.seat(Purpose::Request)?;
         let mut store = self.store();
         let made = {
             let making = pin!(self.before.instantiate_async(&mut store));
-            super::aside::Aside::new(making, pulse, aside).await
+            Aside::new(making, terms).await
         };
         let mut instance = Box::new(self.finish(store, made, seat)?);
-        instance.configure_aside(pulse, aside, config).await?.map_err(refused)?;
+        instance.configure_aside(terms, config).await?.map_err(refused)?;
         Ok(instance)
     }
 

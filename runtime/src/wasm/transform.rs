@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::aside::Terms;
 use super::fault::Fault;
 use super::functions::OpenTransform;
 use super::instance::Instance;
-use super::pool::{Lent, Pool};
+use super::pool::Lent;
 use crate::chain::{Failure, Finishing, Pushing, Transform};
 use crate::telemetry::metrics::Hook;
 
@@ -38,14 +39,15 @@ impl GuestTransform {
     /// One call, counted, and reported where it fails.
     async fn call(
         &mut self,
-        call: impl AsyncFnOnce(&mut Instance, &Pool, &OpenTransform) -> Result<Vec<u8>, Fault>,
+        call: impl AsyncFnOnce(&mut Instance, Terms<'_>, &OpenTransform) -> Result<Vec<u8>, Fault>,
     ) -> Result<Bytes, Box<Failure>> {
-        let (Some((instance, pool)), Some(open)) = (self.lent.parts(), &self.open) else {
+        let plugin = self.lent.plugin().clone();
+        let (Some((instance, terms)), Some(open)) = (self.lent.parts(), &self.open) else {
             return Err(self.failed(Fault::unavailable("the body ended already")));
         };
-        let metrics = pool.plugin.metrics();
+        let metrics = plugin.metrics();
         let called = metrics.called(self.hook);
-        let result = call(instance, pool, open).await;
+        let result = call(instance, terms, open).await;
         metrics.returned(self.hook, called);
         result.map(Bytes::from).map_err(|fault| self.failed(fault))
     }
@@ -57,8 +59,8 @@ impl GuestTransform {
     /// Drops the guest's side, so that the instance can serve again.
     async fn close(mut self: Box<Self>) {
         let open = self.open.take();
-        if let (Some((instance, pool)), Some(open)) = (self.lent.parts(), open) {
-            instance.close_transform(&pool.pulse, &pool.long_calls, open).await;
+        if let (Some((instance, terms)), Some(open)) = (self.lent.parts(), open) {
+            instance.close_transform(terms, open).await;
         }
     }
 }
@@ -67,9 +69,7 @@ impl Transform for GuestTransform {
     fn push(mut self: Box<Self>, chunk: Bytes) -> Pushing {
         Box::pin(async move {
             let pushed = self
-                .call(async |instance, pool, open| {
-                    instance.push(&pool.pulse, &pool.long_calls, open, &chunk).await
-                })
+                .call(async |instance, terms, open| instance.push(terms, open, &chunk).await)
                 .await;
             match pushed {
                 Ok(bytes) => Ok((self as Box<dyn Transform>, bytes)),
@@ -83,11 +83,8 @@ impl Transform for GuestTransform {
 
     fn finish(mut self: Box<Self>) -> Finishing {
         Box::pin(async move {
-            let finished = self
-                .call(async |instance, pool, open| {
-                    instance.finish(&pool.pulse, &pool.long_calls, open).await
-                })
-                .await;
+            let finished =
+                self.call(async |instance, terms, open| instance.finish(terms, open).await).await;
             self.close().await;
             finished
         })

@@ -74,12 +74,13 @@ fn a_guest_that_was_seen_to_take_long_is_put_on_a_fiber_the_next_time() {
 #[test]
 fn of_long_calls_there_are_so_many_and_no_more() {
     let (_host, member) = looping(|plugin| {
-        plugin.limits.deadline = Duration::from_millis(100);
-        plugin.limits.instances = 4;
+        plugin.limits.deadline = Duration::from_millis(50);
+        plugin.limits.instances = 16;
     });
-    let (failures, _) = busy(&member, 4);
+    // Of 16 places 12 may take long, of which 9 are for everybody and 3 for other clients.
+    let (failures, _) = busy(&member, 12);
     let reasons = |reason: &str| failures.iter().filter(|it| it.reason == reason).count();
-    assert_eq!((reasons("deadline"), reasons("busy")), (3, 1), "{failures:?}");
+    assert_eq!((reasons("deadline"), reasons("busy")), (9, 3), "{failures:?}");
     assert!(busy(&member, 1).0[0].reason == "deadline", "the next one may take long again");
 }
 
