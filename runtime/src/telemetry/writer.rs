@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
+use rustix::fs::OFlags;
+
 /// Buffers that may wait; with the access log's 32 KiB each that is 4 MiB.
 const WAITING: usize = 128;
 /// Lost lines are told at most this often.
@@ -66,6 +68,8 @@ struct Told {
     name: String,
     failing: bool,
     lost: u64,
+    /// When it may be told next that lines cannot be written, and that they were lost.
+    next_failure: Instant,
     next: Instant,
 }
 
@@ -99,7 +103,7 @@ impl Writer {
         let reopen = Arc::new(AtomicBool::new(false));
         let writer = Writer { sender, reopen: reopen.clone(), dropped: dropped.clone() };
         let lost = dropped.load(Ordering::Relaxed);
-        let told = Told { name: name.to_owned(), failing: false, lost, next: Instant::now() };
+        let told = Told::new(name, lost, Instant::now());
         let owed = match &sink {
             Sink::File(path, _) => line_end(path),
             Sink::Stream(_) => Vec::new(),
@@ -183,7 +187,7 @@ fn write(
                 if let Err((_, lost)) = &written {
                     dropped.fetch_add(*lost, Ordering::Relaxed);
                 }
-                told.went(written.err().map(|(error, _)| error));
+                told.went(Instant::now(), written.err().map(|(error, _)| error));
             }
         }
         let more = chores();
@@ -259,9 +263,17 @@ impl Sink {
 }
 
 impl Told {
+    fn new(name: &str, lost: u64, now: Instant) -> Told {
+        Told { name: name.to_owned(), failing: false, lost, next_failure: now, next: now }
+    }
+
     /// A buffer was written, or not.
-    fn went(&mut self, error: Option<io::Error>) {
-        if let (Some(error), false) = (&error, self.failing) {
+    fn went(&mut self, now: Instant, error: Option<io::Error>) {
+        // A disk may be full every other moment.
+        if let (Some(error), false) = (&error, self.failing)
+            && now >= self.next_failure
+        {
+            self.next_failure = now + TELL_EVERY;
             let log = &*self.name;
             tracing::error!(log, %error, "lines cannot be written; they are lost until this is over");
         }
@@ -284,7 +296,11 @@ impl Told {
 }
 
 fn append(path: &Path) -> io::Result<File> {
-    let opened = OpenOptions::new().create(true).append(true).mode(0o640).open(path);
+    // A pipe without a reader is refused, and one with a slow reader makes nobody wait.
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let opened =
+        OpenOptions::new().create(true).append(true).mode(0o640).custom_flags(flags).open(path);
     opened.map_err(|error| {
         let text = format!("{}: cannot be opened for appending: {error}", path.display());
         io::Error::new(error.kind(), text)

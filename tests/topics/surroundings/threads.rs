@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use weir_tests::{Daemon, Origin, Setup, get, until};
 
@@ -16,17 +16,21 @@ fn is_root() -> bool {
         .is_ok_and(|status| status.lines().any(|line| line.starts_with("Uid:\t0\t0")))
 }
 
-/// A daemon whose configuration was readable, and that gets no thread any more.
+/// A daemon that gets no thread any more.
 fn at_its_limit(setup: &Setup) -> System {
     let system = System::start_as(setup, |command| {
         if is_root() {
             let folder = command.get_current_dir().expect("a folder").to_owned();
-            let open = |path: &std::path::Path| {
-                let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-                std::fs::set_permissions(path, mode).expect("changed");
-            };
-            open(&folder);
-            command.uid(NOBODY).env("XDG_CACHE_HOME", folder.join("cache"));
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            std::fs::set_permissions(&folder, mode).expect("changed");
+            // Somebody else may not find the binary where root's home is in its path.
+            let run = format!(
+                "exec 3<{BINARY}; exec setpriv --reuid={NOBODY} --clear-groups /proc/self/fd/3 run"
+            );
+            *command = Command::new("sh");
+            command.args(["-c", &run]).current_dir(&folder).stdin(Stdio::null());
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            command.env("XDG_CACHE_HOME", folder.join("cache"));
         }
     });
     assert_eq!(get(system.web, "/").status, 200);

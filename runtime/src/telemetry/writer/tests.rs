@@ -81,13 +81,39 @@ fn a_file_that_ends_within_a_line_gets_its_end_first() {
 }
 
 #[test]
+fn a_pipe_without_a_reader_is_refused_at_once() {
+    let path = std::env::temp_dir().join(format!("weir-writer-{}.pipe", std::process::id()));
+    let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
+    assert!(made.success());
+    assert!(Sink::file(&path).is_err());
+    let reader = std::thread::spawn({
+        let path = path.clone();
+        move || std::fs::read_to_string(path).expect("text")
+    });
+    // It is there once a reader is.
+    let deadline = Instant::now() + WAIT;
+    let sink = loop {
+        match Sink::file(&path) {
+            Ok(sink) => break sink,
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+    };
+    let writer = Writer::start("test", sink, Arc::default()).expect("a thread");
+    writer.send(b"one\n".to_vec(), 1);
+    assert!(writer.flush(WAIT));
+    drop(writer);
+    assert_eq!(reader.join().expect("read"), "one\n");
+    std::fs::remove_file(&path).expect("removed");
+}
+
+#[test]
 fn what_was_lost_is_told_once_in_a_while() {
     let start = Instant::now();
-    let mut told = Told { name: "test".into(), failing: false, lost: 0, next: start };
+    let mut told = Told::new("test", 0, start);
     assert!(!told.tell(start, 0));
-    told.went(Some(io::ErrorKind::StorageFull.into()));
+    told.went(start, Some(io::ErrorKind::StorageFull.into()));
     assert!(!told.tell(start, 5), "not before it is over");
-    told.went(None);
+    told.went(start, None);
     assert!(!told.tell(start, 5), "told");
     assert!(told.tell(start, 6), "due later");
     assert!(!told.tell(start + TELL_EVERY, 6));
