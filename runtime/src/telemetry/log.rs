@@ -4,7 +4,9 @@
 //! wait for the terminal; where it cannot keep up, lines are dropped and their number is told; nor
 //! lets a peer fill it, for what others cause is told at most once in a while.
 
+mod fields;
 mod filter;
+mod json;
 mod limit;
 
 use std::io::{self, IsTerminal, Write};
@@ -18,9 +20,11 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, reload};
 
+use self::json::Json;
 use self::limit::{Limit, Limited};
 use super::writer::{Sink, Writer};
 
+pub use self::fields::Fields;
 pub use self::filter::Filter;
 
 /// How long the end of the process waits for lines to be written.
@@ -79,7 +83,7 @@ pub fn init() -> io::Result<LogGuard> {
     let lines = fmt::layer().with_ansi(terminal).with_writer(Lines(writer.clone()));
     let lines = match terminal {
         true => lines.boxed(),
-        false => lines.json().flatten_event(true).boxed(),
+        false => lines.event_format(Json).boxed(),
     };
     let layers = tracing_subscriber::registry().with(filter).with(limited).with(lines);
     layers.try_init().map_err(|_| before(()))?;
