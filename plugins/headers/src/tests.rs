@@ -131,7 +131,7 @@ fn nothing_configured_changes_nothing() {
 fn what_exceeds_the_limits_is_the_hooks_error() {
     let config = json!({ "request": { "set": { "x-a": "{request.header.x-b}" } } });
     let mut proxy = testing::Plugin::<Headers>::configure(config).unwrap();
-    let exchange = proxy.request(request("GET", "/").header("x-b", "b".repeat(40_000)));
+    let exchange = proxy.request(request("GET", "/").header("x-b", "b".repeat(45_000)));
     assert!(exchange.error().to_string().contains("exceed the listener's limits"));
 }
 

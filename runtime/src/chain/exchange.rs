@@ -19,6 +19,12 @@ const REQUEST_ID: &str = "request.id";
 pub const MAX_ATTRIBUTES: usize = 64;
 /// Most bytes in keys and values of an exchange's attributes.
 pub const MAX_ATTRIBUTE_BYTES: usize = 16 << 10;
+/// Field lines that the proxy and the plugins may add to a head as long as it may come.
+pub const SPARE_FIELDS: usize = 64;
+/// Bytes of such lines.
+pub const SPARE_BYTES: usize = 16 << 10;
+/// The least that a response's head may grow to, in bytes: endpoints may send 64 KiB.
+const RESPONSE_BYTES: usize = (64 << 10) + SPARE_BYTES;
 
 /// One request and its response.
 #[derive(Debug)]
@@ -42,7 +48,7 @@ pub struct Exchange {
     pub attributes: Attributes,
     /// In-flight places taken for this exchange; given back when it is dropped.
     pub in_flight: Vec<InFlight>,
-    /// Limits of the head as plugins may grow it.
+    /// Limits of the head at hand as plugins may grow it: the request's, later the response's.
     pub head_limits: HeadLimits,
 }
 
@@ -109,6 +115,23 @@ impl Exchange {
             Some(id) => id.to_owned(),
             None => self.id.to_string(),
         }
+    }
+
+    /// From here on it is the response's head that plugins may grow.
+    pub fn limit_response_head(&mut self) {
+        let HeadLimits { fields, bytes } = self.head_limits;
+        let come = self.response.as_ref().map_or(0, |head| head.headers.len());
+        self.head_limits = HeadLimits {
+            fields: fields.max(come + SPARE_FIELDS),
+            bytes: bytes.max(RESPONSE_BYTES),
+        };
+    }
+}
+
+impl HeadLimits {
+    /// For a head that came with at most so many fields and bytes.
+    pub fn above(fields: usize, bytes: usize) -> HeadLimits {
+        HeadLimits { fields: fields + SPARE_FIELDS, bytes: bytes + SPARE_BYTES }
     }
 }
 

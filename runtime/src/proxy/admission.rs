@@ -137,10 +137,10 @@ fn begin(
         route: name,
         attributes: Attributes::default(),
         in_flight: Vec::new(),
-        head_limits: HeadLimits {
-            fields: listener.limits.max_headers,
-            bytes: listener.limits.max_header_bytes,
-        },
+        head_limits: HeadLimits::above(
+            listener.limits.max_headers,
+            listener.limits.max_header_bytes,
+        ),
     })
 }
 

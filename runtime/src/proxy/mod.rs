@@ -137,6 +137,7 @@ async fn finish(
 ) -> Response<ResponseBody> {
     let reached = completion.reached;
     let streamed = exchange.response_body.is_from_endpoint();
+    exchange.limit_response_head();
     let (back, mut failed) = chain.on_response(exchange, reached).await;
     exchange = back;
     let mut transforms = Transforms::new();
