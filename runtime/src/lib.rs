@@ -17,6 +17,7 @@
 // Floor 0
 pub mod clock;
 pub mod error;
+pub mod quota;
 // Floor 1
 pub mod http;
 pub mod telemetry;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[(&str, u32)] = &[
     ("clock", 0),
     ("error", 0),
+    ("quota", 0),
     ("http", 1),
     ("telemetry", 1),
     ("config", 2),

@@ -87,7 +87,7 @@ pub type Waiting<T> = Pin<Box<dyn Future<Output = (Box<Exchange>, Result<T, Box<
 #[derive(Debug, Clone)]
 pub struct Failure {
     pub plugin: Arc<str>,
-    /// `trap`, `deadline`, `memory`, `error`, `invalid-reply`, `unavailable`, `busy`.
+    /// `trap`, `deadline`, `memory`, `quota`, `error`, `invalid-reply`, `unavailable`, `busy`.
     pub reason: &'static str,
     /// One line for the log; never for the client.
     pub detail: String,
@@ -96,7 +96,7 @@ pub struct Failure {
 impl Failure {
     /// As many calls of the plugin are under way as may be: the exchange can be tried again.
     pub fn is_busy(&self) -> bool {
-        self.reason == "busy"
+        matches!(self.reason, "busy" | "quota")
     }
 }
 

@@ -189,6 +189,10 @@ pub struct PluginLimits {
     pub instances: usize,
     /// How long a call waits for an instance before its exchange gets a 503; default 5s.
     pub wait: Duration,
+    /// What the plugin may hold in the proxy in bytes, all its instances together: limiter, store,
+    /// its own metrics, bodies; default 16 MiB, 64 KiB to 16 GiB. What can be forgotten makes room,
+    /// the rest is refused.
+    pub quota: usize,
 }
 
 /// What happens to an exchange whose plugin trapped or returned an error.
@@ -430,6 +434,7 @@ impl Default for PluginLimits {
             deadline: Duration::from_millis(10),
             instances: 64,
             wait: Duration::from_secs(5),
+            quota: 16 << 20,
         }
     }
 }

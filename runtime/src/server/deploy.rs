@@ -148,9 +148,11 @@ impl Running {
         Ok((sockets, bound))
     }
 
-    /// Forgets the series of what is no more, so that memory stays flat over reloads.
+    /// Forgets the series of what is no more, and what its plugins held, so that memory stays flat over
+    /// reloads.
     fn tidy_metrics(&self, built: &Built) {
         let config = &built.config;
+        self.host.retain(|name| config.plugins.iter().any(|plugin| &*plugin.name == name));
         self.metrics.retain(|series| match series {
             Series::Route(name) => {
                 name == crate::proxy::NO_ROUTE || config.routes.iter().any(|r| &*r.name == name)

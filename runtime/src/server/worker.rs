@@ -306,6 +306,9 @@ impl Running {
                 pool.sweep(now);
             }
         }
+        for (plugin, _) in &self.plugins {
+            plugin.sweep();
+        }
         self.flush();
     }
 

@@ -9,6 +9,7 @@ use super::bindings::{self, RequestHandle, ResponseHandle};
 use super::fault::Fault;
 use super::functions::{Functions, OpenTransform};
 use super::reply;
+use super::shared::Shared;
 use super::state::Phase;
 use crate::chain::{Exchange, Verdict};
 
@@ -32,6 +33,7 @@ pub trait Call: Send + 'static {
         results: Self::Results,
         functions: &Functions,
         exchange: &Exchange,
+        shared: &Shared,
     ) -> Result<Self::Output, Fault>;
 }
 
@@ -72,11 +74,12 @@ impl Call for OnRequest {
         (answer,): Self::Results,
         _: &Functions,
         exchange: &Exchange,
+        shared: &Shared,
     ) -> Result<Verdict, Fault> {
         match answer {
             Ok(bindings::Verdict::Forward) => Ok(Verdict::Forward),
             Ok(bindings::Verdict::Respond(reply)) => {
-                reply::check(reply, exchange.head_limits).map(Verdict::Respond)
+                reply::check(reply, exchange, shared).map(Verdict::Respond)
             }
             Err(message) => Err(Fault::error(&message)),
         }
@@ -100,7 +103,12 @@ impl Call for OnResponse {
         (Resource::new_own(handle), Resource::new_own(handle))
     }
 
-    fn check((answer,): Self::Results, _: &Functions, _: &Exchange) -> Result<(), Fault> {
+    fn check(
+        (answer,): Self::Results,
+        _: &Functions,
+        _: &Exchange,
+        _: &Shared,
+    ) -> Result<(), Fault> {
         answer.map_err(|message| Fault::error(&message))
     }
 }
@@ -122,7 +130,7 @@ impl Call for OnComplete {
         (Resource::new_own(handle), self.0)
     }
 
-    fn check((): (), _: &Functions, _: &Exchange) -> Result<(), Fault> {
+    fn check((): (), _: &Functions, _: &Exchange, _: &Shared) -> Result<(), Fault> {
         Ok(())
     }
 }
@@ -150,6 +158,7 @@ impl Call for OpenRequestBody {
         (resource,): Self::Results,
         functions: &Functions,
         _: &Exchange,
+        _: &Shared,
     ) -> Result<Option<OpenTransform>, Fault> {
         let functions = functions.request_body.as_ref();
         Ok(functions.zip(resource).map(|(functions, resource)| functions.opened(resource)))
@@ -179,6 +188,7 @@ impl Call for OpenResponseBody {
         (resource,): Self::Results,
         functions: &Functions,
         _: &Exchange,
+        _: &Shared,
     ) -> Result<Option<OpenTransform>, Fault> {
         let functions = functions.response_body.as_ref();
         Ok(functions.zip(resource).map(|(functions, resource)| functions.opened(resource)))

@@ -8,6 +8,9 @@
 //! The epoch moves with the wall clock, and a thread that the system does not schedule for ten
 //! milliseconds has done nothing wrong. So an expired epoch is only the occasion to look: what
 //! counts is CPU time from the first look on, less than a tick after the call began.
+//!
+//! What the host does for a guest is not measured but has a price by its size: how long a copy of a
+//! megabyte takes depends on where the system finds the pages, which is none of the guest's doing.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -21,9 +24,12 @@ use super::state::State;
 /// CPU time after which a guest on a fiber lets others run, looked at once a tick. A guest without
 /// a fiber is put on one the next time.
 const SLICE: Duration = Duration::from_micros(500);
+/// Of its limit, the part that one look may count at most: a machine that stood still for a while
+/// looks like a guest that ran, but not several times in a row.
+const PARTS: u32 = 4;
 
 /// CPU time of one call.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub struct Budget {
     limit: Duration,
     used: Duration,
@@ -32,6 +38,11 @@ pub struct Budget {
     /// The thread's CPU time when this call was last seen to begin running.
     since: Option<Duration>,
     on_fiber: bool,
+    /// The price of what the host did for it, and how much of that was counted already.
+    price: Cell<Duration>,
+    counted: Duration,
+    /// The thread's CPU time in the host since the last look: the price stands for it.
+    apart: Cell<Duration>,
 }
 
 /// What a look at the clock says of a call.
@@ -60,16 +71,42 @@ impl Budget {
 
     /// Counts the time up to `now`.
     pub fn look(&mut self, now: Duration) -> Verdict {
+        let apart = self.apart.take();
+        let price = self.price.get();
+        let mut ran = price - std::mem::replace(&mut self.counted, price);
         if let Some(since) = self.since.replace(now) {
-            let ran = now.saturating_sub(since);
-            self.used += ran;
-            self.slice += ran;
+            let own = now.saturating_sub(since).saturating_sub(apart);
+            ran += own.min(self.limit / PARTS);
         }
+        self.used += ran;
+        self.slice += ran;
         match (self.used >= self.limit, self.slice >= SLICE) {
             (true, _) => Verdict::Ends,
             (false, true) => Verdict::StepsAside,
             (false, false) => Verdict::Runs,
         }
+    }
+
+    /// Takes the price of something that the host is about to do.
+    ///
+    /// # Errors
+    /// Where the call had its time.
+    pub fn pay(&self, price: Duration) -> Result<(), DeadlineExceeded> {
+        let all = self.price.get() + price;
+        self.price.set(all);
+        if self.used + (all - self.counted) >= self.limit { Err(DeadlineExceeded) } else { Ok(()) }
+    }
+
+    /// Does something that was paid for, whose time does not count.
+    pub fn apart<T>(&self, work: impl FnOnce() -> T) -> T {
+        let before = thread_time();
+        let done = work();
+        self.set_apart(thread_time().saturating_sub(before));
+        done
+    }
+
+    fn set_apart(&self, time: Duration) {
+        self.apart.set(self.apart.get() + time);
     }
 
     /// The call was suspended; it goes on at `now`, or at a time not known.

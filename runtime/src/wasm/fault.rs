@@ -6,6 +6,7 @@
 use wasmtime::{Trap, WasmBacktrace};
 
 use super::aside::TooManyLongCalls;
+use crate::quota::UsedUp;
 
 /// A call that failed.
 #[derive(Debug)]
@@ -25,31 +26,40 @@ pub struct DeadlineExceeded;
 
 /// Functions of a backtrace that are told in the log.
 const FRAMES: usize = 6;
-/// The most of a guest's own words that is told.
+/// The most of a guest's own words that is told, in bytes.
 const MAX_DETAIL: usize = 1 << 10;
+/// Longest name of a function that is made readable, in bytes.
+const MAX_NAME: usize = 1 << 10;
 
 impl Fault {
+    /// Every fault is made here: a guest has a hand in most of their texts.
+    fn new(reason: &'static str, detail: &str) -> Fault {
+        Fault { reason, detail: told(detail), function: None, fatal: false }
+    }
+
     /// The guest returned an error.
     pub fn error(message: &str) -> Fault {
-        let mut detail = String::new();
-        let end = message.floor_char_boundary(MAX_DETAIL.min(message.len()));
-        super::host::escape(&mut detail, &message[..end]);
-        Fault { reason: "error", detail, function: None, fatal: false }
+        Fault::new("error", message)
     }
 
     /// The guest returned a reply that cannot be sent.
-    pub fn invalid_reply(detail: impl Into<String>) -> Fault {
-        Fault { reason: "invalid-reply", detail: detail.into(), function: None, fatal: false }
+    pub fn invalid_reply(detail: &str) -> Fault {
+        Fault::new("invalid-reply", detail)
     }
 
     /// No instance is to be had.
-    pub fn unavailable(detail: impl Into<String>) -> Fault {
-        Fault { reason: "unavailable", detail: detail.into(), function: None, fatal: false }
+    pub fn unavailable(detail: &str) -> Fault {
+        Fault::new("unavailable", detail)
     }
 
     /// There are as many calls of the plugin as may be.
-    pub fn busy(detail: impl Into<String>) -> Fault {
-        Fault { reason: "busy", detail: detail.into(), function: None, fatal: false }
+    pub fn busy(detail: impl AsRef<str>) -> Fault {
+        Fault::new("busy", detail.as_ref())
+    }
+
+    /// What the guest wants kept is more than its quota has room for.
+    pub fn used_up(why: &UsedUp) -> Fault {
+        Fault::new("quota", &why.to_string())
     }
 
     pub fn is_busy(&self) -> bool {
@@ -65,29 +75,49 @@ impl Fault {
             || error.downcast_ref::<Trap>() == Some(&Trap::Interrupt);
         let reason = match (deadline, out_of_memory) {
             (true, _) => "deadline",
+            (false, _) if error.is::<UsedUp>() => "quota",
             (false, true) => "memory",
             (false, false) => "trap",
         };
         let names = error.downcast_ref::<WasmBacktrace>().map(functions).unwrap_or_default();
-        let mut detail = match reason {
+        let detail = match reason {
             "deadline" => "the call took longer than `limits.deadline`".to_owned(),
             "memory" => "the call needed more than `limits.memory`".to_owned(),
+            "trap" if hands_over_too_much(error) => {
+                "the guest hands over more at once than `limits.quota` and `limits.memory` let it"
+                    .to_owned()
+            }
             _ => error.root_cause().to_string(),
         };
+        let mut fault = Fault { fatal: true, ..Fault::new(reason, &detail) };
         if !names.is_empty() {
-            detail = format!(
-                "{detail}, in {}",
-                names.iter().take(FRAMES).map(String::as_str).collect::<Vec<_>>().join(" < ")
-            );
+            let names: Vec<&str> = names.iter().take(FRAMES).map(String::as_str).collect();
+            fault.detail += &format!(", in {}", names.join(" < "));
         }
-        Fault { reason, detail, function: names.into_iter().next(), fatal: true }
+        fault.function = names.into_iter().next();
+        fault
     }
+}
+
+/// What was lifted out of the guest's memory is more than
+/// [`hand_over`](super::host::bounds::hand_over) lets it. The error has no public type; a test sees
+/// that its text stays.
+fn hands_over_too_much(error: &wasmtime::Error) -> bool {
+    error.root_cause().to_string().contains("fuel allocated for hostcalls")
+}
+
+/// What is told of a text that a guest has a hand in.
+fn told(text: &str) -> String {
+    let mut told = String::new();
+    super::host::escape(&mut told, text, MAX_DETAIL);
+    told
 }
 
 /// The guest's own functions, innermost first; the machinery of panics is left out.
 fn functions(backtrace: &WasmBacktrace) -> Vec<String> {
     let named = backtrace.frames().iter().map(|frame| match frame.func_name() {
-        Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+        Some(name) if name.len() > MAX_NAME => told(name),
+        Some(name) => told(&format!("{:#}", rustc_demangle::demangle(name))),
         None => format!("function {}", frame.func_index()),
     });
     let all: Vec<String> = named.collect();

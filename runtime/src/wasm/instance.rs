@@ -123,7 +123,7 @@ impl Instance {
         // The type is looked at anew each time, for it has the chunk's lifetime in it; the chunk
         // is then copied once, into the guest.
         let function = transform.push.typed::<(_, &[u8]), Transformed>(&self.store);
-        let function = function.map_err(|error| Fault::unavailable(error.to_string()))?;
+        let function = function.map_err(|error| Fault::unavailable(&error.to_string()))?;
         let arguments = (transform.resource, chunk);
         let (answer,) = self.alone(terms, function, arguments, self.limit).await?;
         answer.map_err(|message| Fault::error(&message))
@@ -136,7 +136,7 @@ impl Instance {
         transform: &OpenTransform,
     ) -> Result<Vec<u8>, Fault> {
         let function = transform.finish.typed::<(_,), Transformed>(&self.store);
-        let function = function.map_err(|error| Fault::unavailable(error.to_string()))?;
+        let function = function.map_err(|error| Fault::unavailable(&error.to_string()))?;
         let arguments = (transform.resource,);
         let (answer,) = self.alone(terms, function, arguments, self.limit).await?;
         answer.map_err(|message| Fault::error(&message))
@@ -173,7 +173,9 @@ impl Instance {
     ) -> (Box<Exchange>, Result<C::Output, Fault>) {
         let state = self.store.data_mut();
         let result = match (returned, state.exchange()) {
-            (Ok(returned), Some(exchange)) => C::check(returned, &self.functions, exchange),
+            (Ok(returned), Some(exchange)) => {
+                C::check(returned, &self.functions, exchange, &state.shared)
+            }
             (Ok(_), None) => Err(Fault::unavailable("the exchange is gone")),
             (Err(error), _) => Err(Fault::trap(&error, state.caps.refused)),
         };

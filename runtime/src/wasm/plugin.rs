@@ -305,7 +305,12 @@ impl Host {
             memory: plugin.limits.memory,
             limit: plugin.limits.deadline,
             keeps_backup: plugin.on_failure == OnFailure::Skip,
-            shared: self.registry.shared(&plugin.name, &self.options.metrics, &self.options.clock),
+            shared: self.registry.shared(
+                &plugin.name,
+                plugin.limits.quota,
+                &self.options.metrics,
+                &self.options.clock,
+            ),
             capacity: self.capacity.clone(),
         })
     }
@@ -340,6 +345,11 @@ impl LoadedPlugin {
     /// SHA-256 of the component, lower-case hex.
     pub fn digest(&self) -> &str {
         &self.component.digest
+    }
+
+    /// Drops some of what is kept for it and has expired. To be called now and then.
+    pub fn sweep(&self) {
+        self.template.shared.sweep();
     }
 
     /// A configured instance for a worker. To be called off the workers, so that none of them

@@ -3,6 +3,7 @@
 //! In: the exchange, moved in before a call. Out: the same, moved out after it, changed or (after a
 //! failure of a plugin that is to be skipped) as it was. Never: outlives its instance.
 
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode, Uri};
@@ -28,6 +29,8 @@ pub struct State {
     /// Plugins with `on_failure = "skip"` leave a copy of what they change.
     keeps_backup: bool,
     backup: Option<Box<Backup>>,
+    /// What the hook wants the request's body to have at most, once it has succeeded.
+    body_limit: Option<u64>,
     /// Bytes of the heads as they are, once counted in this call.
     pub request_bytes: Option<usize>,
     pub response_bytes: Option<usize>,
@@ -35,7 +38,9 @@ pub struct State {
     pub budget: Budget,
     pub caps: Caps,
     pub shared: Arc<Shared>,
-    pub metrics: WorkerCustomMetrics,
+    pub metrics: RefCell<WorkerCustomMetrics>,
+    /// Lines that the call has logged.
+    pub lines: Cell<u32>,
     pub stdout: Output,
     pub stderr: Output,
 }
@@ -57,7 +62,7 @@ pub enum Phase {
 #[derive(Debug)]
 pub struct Caps {
     /// Bytes, all memories of the instance together.
-    memory: usize,
+    pub memory: usize,
     used: usize,
     /// The guest asked for more than its cap: what follows is most likely its allocator giving up.
     pub refused: bool,
@@ -98,11 +103,13 @@ impl State {
             phase: Phase::None,
             keeps_backup,
             backup: None,
+            body_limit: None,
             request_bytes: None,
             response_bytes: None,
             budget: Budget::default(),
             caps: Caps { memory, used: 0, refused: false },
-            metrics: WorkerCustomMetrics::new(shared.metrics.custom().clone()),
+            metrics: RefCell::new(WorkerCustomMetrics::new(shared.metrics.custom().clone())),
+            lines: Cell::new(0),
             shared,
             stdout: Output::default(),
             stderr: Output::default(),
@@ -116,6 +123,7 @@ impl State {
         self.phase = phase;
         self.request_bytes = None;
         self.response_bytes = None;
+        self.lines.set(0);
         self.call
     }
 
@@ -127,12 +135,28 @@ impl State {
         self.phase = Phase::None;
         let mut exchange =
             self.exchange.take().expect("a call is left once for each time it is entered");
-        if let Some(backup) = self.backup.take()
-            && failed
-        {
-            backup.restore(&mut exchange);
+        let limit = self.body_limit.take();
+        match self.backup.take() {
+            Some(backup) if failed => backup.restore(&mut exchange),
+            _ => {}
+        }
+        if let (Some(limit), false) = (limit, failed) {
+            exchange.body_limit = exchange.body_limit.min(limit);
+            if let Some(upload) = &exchange.upload {
+                upload.limit(limit);
+            }
         }
         exchange
+    }
+
+    /// Lets the request's body have at most so many bytes, from the end of the hook on.
+    pub fn limit_body(&mut self, limit: u64) {
+        self.body_limit = Some(self.body_limit.map_or(limit, |known| known.min(limit)));
+    }
+
+    /// What the hook under way has set.
+    pub fn body_limit(&self) -> Option<u64> {
+        self.body_limit
     }
 
     /// The exchange, for what needs no handle: log lines, in-flight places.
@@ -167,6 +191,14 @@ impl State {
             _ => None,
         }
         .ok_or_else(|| stale("response"))
+    }
+
+    /// The limits that the response's head must stay within.
+    pub fn response_limits(&self, handle: &Resource<ResponseHandle>) -> Result<HeadLimits> {
+        match &self.exchange {
+            Some(exchange) if handle.rep() == self.call => Ok(exchange.head_limits),
+            _ => Err(stale("response")),
+        }
     }
 
     /// The same, for changing it, and the limits it must stay within.

@@ -1,7 +1,8 @@
 //! A plugin's key-value state in memory: for all workers of a node, kept over reloads.
 //!
-//! In: keys, values, `now`. Out: values that have not expired. Never: more than [`MAX_BYTES`] a
-//! plugin; what is nearest its expiry makes room, and what has none goes last, oldest first.
+//! In: keys, values, `now`, and the plugin's quota. Out: values that have not expired. Never: more
+//! than the quota has room for; what is nearest its expiry makes room, also for what else the plugin
+//! needs, and what has none goes last, oldest first.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,14 +11,16 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 
+use crate::quota::{Holding, Payer, Quota, UsedUp};
+
 /// Longest key, in bytes.
 pub const MAX_KEY: usize = 1 << 10;
 /// Longest value, in bytes.
 pub const MAX_VALUE: usize = 1 << 20;
-/// Keys, values and [`ENTRY_BYTES`] for each entry.
-pub const MAX_BYTES: usize = 16 << 20;
 /// What an entry costs beyond its key and value, about.
-pub const ENTRY_BYTES: usize = 128;
+pub const ENTRY_BYTES: usize = 256;
+/// Expired entries that [`Store::sweep`] drops at a time.
+const SWEPT: usize = 256;
 
 /// The state of one plugin.
 #[derive(Debug, Default)]
@@ -29,7 +32,9 @@ pub enum Refused {
     /// Key or value is longer than allowed.
     TooLarge,
     /// [`Store::increment`] of something that is no number, or out of 64 bits.
-    NotCountable(String),
+    NotCountable(&'static str),
+    /// The quota is used up by what is no entry of the store.
+    UsedUp(UsedUp),
 }
 
 #[derive(Debug, Default)]
@@ -37,7 +42,6 @@ struct Entries {
     by_key: HashMap<Arc<str>, Entry, RandomState>,
     /// In the order in which they make room.
     by_expiry: BTreeMap<Order, Arc<str>>,
-    bytes: usize,
     serial: u64,
 }
 
@@ -62,26 +66,32 @@ enum Expiry {
 
 impl Store {
     /// The value, unless absent or expired.
-    pub fn get(&self, key: &str, now: Instant) -> Option<Bytes> {
-        self.lock().get(key, now).map(|entry| entry.value.clone())
+    ///
+    /// # Errors
+    /// Where the key is too long, as in all of these.
+    pub fn get(&self, key: &str, now: Instant) -> Result<Option<Bytes>, Refused> {
+        check(key, 0)?;
+        Ok(self.lock().get(key, now).map(|entry| entry.value.clone()))
     }
 
     /// Sets or replaces.
     pub fn set(
         &self,
         key: &str,
-        value: Bytes,
+        value: &[u8],
         ttl: Option<Duration>,
         now: Instant,
+        quota: &Quota,
     ) -> Result<(), Refused> {
-        check(key, &value)?;
-        self.lock().set(key, value, Expiry::new(ttl, now), now);
-        Ok(())
+        check(key, value.len())?;
+        self.lock().set(key, value, Expiry::new(ttl, now), now, quota)
     }
 
     /// Removes; fine if absent.
-    pub fn delete(&self, key: &str) {
-        self.lock().remove(key);
+    pub fn delete(&self, key: &str, quota: &Quota) -> Result<(), Refused> {
+        check(key, 0)?;
+        self.lock().remove(key, quota);
+        Ok(())
     }
 
     /// Adds to the decimal number under `key`, 0 where absent. `ttl` counts for a new entry only.
@@ -91,8 +101,9 @@ impl Store {
         by: i64,
         ttl: Option<Duration>,
         now: Instant,
+        quota: &Quota,
     ) -> Result<i64, Refused> {
-        check(key, &Bytes::new())?;
+        check(key, 0)?;
         let mut entries = self.lock();
         let (old, expiry) = match entries.get(key, now) {
             None => (0, Expiry::new(ttl, now)),
@@ -100,17 +111,15 @@ impl Store {
                 let number =
                     std::str::from_utf8(&entry.value).ok().and_then(|text| text.parse().ok());
                 let Some(number) = number else {
-                    return Err(Refused::NotCountable(format!(
-                        "the value under `{key}` is no number"
-                    )));
+                    return Err(Refused::NotCountable("the value is no number"));
                 };
                 (number, entry.order.expiry)
             }
         };
         let Some(sum) = i64::checked_add(old, by) else {
-            return Err(Refused::NotCountable(format!("the sum under `{key}` exceeds 64 bits")));
+            return Err(Refused::NotCountable("the sum exceeds 64 bits"));
         };
-        entries.set(key, Bytes::from(sum.to_string()), expiry, now);
+        entries.set(key, sum.to_string().as_bytes(), expiry, now, quota)?;
         Ok(sum)
     }
 
@@ -118,23 +127,43 @@ impl Store {
     pub fn set_if_absent(
         &self,
         key: &str,
-        value: Bytes,
+        value: &[u8],
         ttl: Option<Duration>,
         now: Instant,
+        quota: &Quota,
     ) -> Result<bool, Refused> {
-        check(key, &value)?;
+        check(key, value.len())?;
         let mut entries = self.lock();
         if entries.get(key, now).is_some() {
             return Ok(false);
         }
-        entries.set(key, value, Expiry::new(ttl, now), now);
+        entries.set(key, value, Expiry::new(ttl, now), now, quota)?;
         Ok(true)
     }
 
-    /// What is counted against [`MAX_BYTES`].
-    #[cfg(test)]
-    fn bytes(&self) -> usize {
-        self.lock().bytes
+    /// Drops some of what has expired. To be called now and then, so that nothing stays only
+    /// because nobody sets anything any more.
+    pub fn sweep(&self, now: Instant, quota: &Quota) {
+        let mut entries = self.lock();
+        let expired = |order: &Order| order.expiry.is_past(now);
+        for _ in 0..SWEPT {
+            if !entries.by_expiry.first_key_value().is_some_and(|(order, _)| expired(order)) {
+                return;
+            }
+            entries.drop_first(quota);
+        }
+    }
+
+    /// Makes room for something else, if it can.
+    pub fn give_way(&self, bytes: usize, quota: &Quota) {
+        let mut entries = self.lock();
+        let mut freed = 0;
+        while freed < bytes {
+            match entries.drop_first(quota) {
+                0 => return,
+                more => freed += more,
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
@@ -147,34 +176,56 @@ impl Entries {
         self.by_key.get(key).filter(|entry| !entry.order.expiry.is_past(now))
     }
 
-    fn set(&mut self, key: &str, value: Bytes, expiry: Expiry, now: Instant) {
-        self.remove(key);
-        let bytes = key.len() + value.len() + ENTRY_BYTES;
-        self.make_room(bytes, now);
+    fn set(
+        &mut self,
+        key: &str,
+        value: &[u8],
+        expiry: Expiry,
+        now: Instant,
+        quota: &Quota,
+    ) -> Result<(), Refused> {
+        let bytes = entry_bytes(key, value);
+        if bytes > quota.limit() {
+            return Err(Refused::TooLarge);
+        }
+        self.remove(key, quota);
+        self.drop_expired(now, quota);
+        while !quota.charge(Holding::Store, bytes) {
+            if self.drop_first(quota) == 0 {
+                return Err(Refused::UsedUp(quota.refuse(Holding::Store, bytes)));
+            }
+        }
         self.serial += 1;
         let order = Order { expiry, serial: self.serial };
         let key: Arc<str> = key.into();
-        self.bytes += bytes;
         self.by_expiry.insert(order, key.clone());
-        self.by_key.insert(key, Entry { value, order });
+        self.by_key.insert(key, Entry { value: Bytes::copy_from_slice(value), order });
+        Ok(())
     }
 
-    fn remove(&mut self, key: &str) {
+    fn remove(&mut self, key: &str, quota: &Quota) {
         if let Some(entry) = self.by_key.remove(key) {
             self.by_expiry.remove(&entry.order);
-            self.bytes -= key.len() + entry.value.len() + ENTRY_BYTES;
+            quota.release(Holding::Store, entry_bytes(key, &entry.value));
         }
     }
 
-    /// Drops what has expired, then what is nearest its expiry until there is room.
-    fn make_room(&mut self, bytes: usize, now: Instant) {
-        while let Some((order, key)) = self.by_expiry.first_key_value() {
-            if !order.expiry.is_past(now) && self.bytes + bytes <= MAX_BYTES {
-                break;
-            }
-            let key = key.clone();
-            self.remove(&key);
+    fn drop_expired(&mut self, now: Instant, quota: &Quota) {
+        while let Some((order, _)) = self.by_expiry.first_key_value()
+            && order.expiry.is_past(now)
+        {
+            self.drop_first(quota);
         }
+    }
+
+    /// Drops what is nearest its expiry. Gives the bytes that are free now, 0 where nothing is left.
+    fn drop_first(&mut self, quota: &Quota) -> usize {
+        let Some((_, key)) = self.by_expiry.pop_first() else {
+            return 0;
+        };
+        let bytes = self.by_key.remove(&key).map_or(0, |entry| entry_bytes(&key, &entry.value));
+        quota.release(Holding::Store, bytes);
+        bytes
     }
 }
 
@@ -188,8 +239,12 @@ impl Expiry {
     }
 }
 
-fn check(key: &str, value: &Bytes) -> Result<(), Refused> {
-    if key.len() > MAX_KEY || value.len() > MAX_VALUE { Err(Refused::TooLarge) } else { Ok(()) }
+fn check(key: &str, value: usize) -> Result<(), Refused> {
+    if key.len() > MAX_KEY || value > MAX_VALUE { Err(Refused::TooLarge) } else { Ok(()) }
+}
+
+fn entry_bytes(key: &str, value: &[u8]) -> usize {
+    key.len() + value.len() + ENTRY_BYTES
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use super::component::Exports;
 use super::deadline::{self, Budget};
 use super::fault::Fault;
 use super::functions::Functions;
+use super::host::bounds;
 use super::instance::Instance;
 use super::shared::Shared;
 use super::state::State;
@@ -95,6 +96,7 @@ impl Template {
         let state = State::new(self.shared.clone(), self.memory, self.keeps_backup);
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.caps);
+        bounds::hand_over(&mut store, self.memory, self.shared.quota.limit());
         deadline::watch(&mut store);
         store.data_mut().budget = Budget::new(SET_UP_LIMIT, true);
         store.set_epoch_deadline(1);

@@ -27,6 +27,7 @@ impl Check<'_> {
                 deadline: written.and_then(|t| t.duration("deadline")).unwrap_or(limits.deadline),
                 instances: written.and_then(|t| t.integer("instances")).unwrap_or(limits.instances),
                 wait: written.and_then(|t| t.duration("wait")).unwrap_or(limits.wait),
+                quota: written.and_then(|t| t.size("quota")).unwrap_or(limits.quota),
             },
             on_failure: match table.one_of("on_failure") {
                 Some("skip") => OnFailure::Skip,

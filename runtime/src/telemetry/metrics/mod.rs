@@ -25,7 +25,7 @@ use self::exposition::Exposition;
 use self::series::SeriesMap;
 use crate::error::Kind;
 
-pub use self::custom::{PluginCustomMetrics, WorkerCustomMetrics};
+pub use self::custom::{MAX_LABELS, PluginCustomMetrics, WorkerCustomMetrics};
 pub use self::exposition::CONTENT_TYPE;
 pub use self::listener::{ConnectionGuard, ListenerMetrics};
 pub use self::plugin::{Hook, InstanceGuard, PluginMetrics};

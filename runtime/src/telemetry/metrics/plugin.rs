@@ -1,8 +1,9 @@
 //! What plugins cost and how they fail.
 //!
-//! In: hook calls, failures, instances. Out: `weir_plugin_calls_total`,
-//! `weir_plugin_duration_seconds`, `weir_plugin_failures_total`, `weir_plugin_instances`. Never:
-//! reads the clock for each call: durations are sampled, one call in [`SAMPLE`] of each worker.
+//! In: hook calls, failures, instances, what is held for them. Out: `weir_plugin_calls_total`,
+//! `weir_plugin_duration_seconds`, `weir_plugin_failures_total`, `weir_plugin_instances`,
+//! `weir_plugin_memory_bytes`, `weir_plugin_memory_refused_total`, `weir_plugin_log_dropped_total`.
+//! Never: reads the clock for each call: durations are sampled, one call in [`SAMPLE`] of each worker.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -12,6 +13,7 @@ use super::cell::{Durations, DurationsSum, Sharded};
 use super::custom::{Names, PluginCustomMetrics};
 use super::exposition::Exposition;
 use super::series::SeriesMap;
+use crate::quota::{Account, Holding};
 
 /// One call in so many is timed, the first included. A power of two.
 const SAMPLE: u64 = 16;
@@ -36,8 +38,17 @@ const BOUNDS: [u64; 15] = [
 ];
 
 /// Labels of `reason`; whatever else a failure says is counted as the last.
-const REASONS: [&str; 8] =
-    ["trap", "deadline", "memory", "error", "invalid-reply", "unavailable", "busy", "other"];
+const REASONS: [&str; 9] = [
+    "trap",
+    "deadline",
+    "memory",
+    "quota",
+    "error",
+    "invalid-reply",
+    "unavailable",
+    "busy",
+    "other",
+];
 
 /// The handle of one plugin.
 #[derive(Debug, Clone)]
@@ -62,12 +73,14 @@ pub struct InstanceGuard(PluginMetrics);
 struct Inner {
     cells: Sharded<Cells>,
     custom: Arc<PluginCustomMetrics>,
+    account: Arc<Account>,
 }
 
 #[derive(Debug, Default)]
 struct Cells {
     hooks: [HookCells; Hook::ALL.len()],
     instances: AtomicI64,
+    lines_dropped: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -80,7 +93,8 @@ struct HookCells {
 impl PluginMetrics {
     pub(super) fn new(name: &str, names: Names) -> Self {
         let custom = Arc::new(PluginCustomMetrics::new(name, names));
-        PluginMetrics(Arc::new(Inner { cells: Sharded::new(), custom }))
+        let account = Arc::default();
+        PluginMetrics(Arc::new(Inner { cells: Sharded::new(), custom, account }))
     }
 
     /// A hook is about to be called. Gives the time where this call is one to be timed; hand it
@@ -110,6 +124,11 @@ impl PluginMetrics {
         }
     }
 
+    /// A line that the plugin logged was dropped.
+    pub fn line_dropped(&self) {
+        self.0.cells.local().lines_dropped.fetch_add(1, Relaxed);
+    }
+
     /// An instance was made.
     pub fn instance(&self) -> InstanceGuard {
         self.0.cells.local().instances.fetch_add(1, Relaxed);
@@ -119,6 +138,11 @@ impl PluginMetrics {
     /// What the plugin itself registers.
     pub fn custom(&self) -> &Arc<PluginCustomMetrics> {
         &self.0.custom
+    }
+
+    /// What is held for the plugin.
+    pub fn account(&self) -> &Arc<Account> {
+        &self.0.account
     }
 }
 
@@ -187,6 +211,44 @@ pub(super) fn expose(plugins: &SeriesMap<Arc<str>, PluginMetrics>, out: &mut Exp
         let cells = inner.cells.iter();
         let count: i64 = cells.map(|shard| shard.instances.load(Relaxed)).sum();
         instances.sample(&[("plugin", plugin)], count as f64);
+    });
+    let mut lines = out.counter(
+        "weir_plugin_log_dropped_total",
+        "Log lines of a plugin beyond those that one call may write.",
+    );
+    plugins.each(|plugin, PluginMetrics(inner)| {
+        let count = inner.cells.sum(|shard| &shard.lines_dropped);
+        if count > 0 {
+            lines.sample(&[("plugin", plugin)], count as f64);
+        }
+    });
+    let mut memory = out.gauge(
+        "weir_plugin_memory_bytes",
+        "What is held for a plugin outside of its instances; bounded by limits.quota.",
+    );
+    each_holding(plugins, |labels, account, holding| {
+        memory.sample(labels, account.held(holding) as f64);
+    });
+    let mut refused = out.counter(
+        "weir_plugin_memory_refused_total",
+        "How often something was not kept for a plugin, because limits.quota was used up.",
+    );
+    each_holding(plugins, |labels, account, holding| {
+        let count = account.refused(holding);
+        if count > 0 {
+            refused.sample(labels, count as f64);
+        }
+    });
+}
+
+fn each_holding(
+    plugins: &SeriesMap<Arc<str>, PluginMetrics>,
+    mut visit: impl FnMut(&[(&str, &str)], &Account, Holding),
+) {
+    plugins.each(|plugin, PluginMetrics(inner)| {
+        for holding in Holding::ALL {
+            visit(&[("plugin", plugin), ("kind", holding.as_str())], &inner.account, holding);
+        }
     });
 }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::custom::{MAX_LABEL_SETS, MAX_NAMES};
+use super::custom::{MAX_LABEL_SETS, MAX_NAMES, RESERVED};
 use super::*;
+use crate::quota::{Holding, Payer, Quota};
 
 const NONE: [(&str, &str); 0] = [];
 
@@ -39,6 +40,11 @@ fn parse(text: &str) -> BTreeMap<String, f64> {
         }
     }
     samples
+}
+
+/// More than any test here needs.
+fn quota(plugin: &PluginMetrics) -> Quota {
+    Quota::new(plugin.account().clone(), 64 << 20)
 }
 
 fn scrape(metrics: &Metrics) -> BTreeMap<String, f64> {
@@ -168,7 +174,8 @@ fn what_a_reload_removed_is_gone() {
     for name in ["old", "new"] {
         metrics.route(name).finished(200, Duration::ZERO, 0, 0);
         let plugin = metrics.plugin(name);
-        WorkerCustomMetrics::new(plugin.custom().clone()).count(&format!("{name}_hits"), &NONE, 1);
+        let mut custom = WorkerCustomMetrics::new(plugin.custom().clone());
+        custom.count(&format!("{name}_hits"), &NONE, 1, &quota(&plugin));
         metrics.upstream(name);
         metrics.upstream_endpoint(name, "h:1");
         metrics.listener(name);
@@ -186,7 +193,8 @@ fn what_a_reload_removed_is_gone() {
     assert_eq!(parse(&text)[r#"weir_requests_total{route="new",code="200"}"#], 1.0);
     // The name is free again, also for another type.
     let plugin = metrics.plugin("new");
-    WorkerCustomMetrics::new(plugin.custom().clone()).gauge("old_hits", &NONE, 0.5);
+    let mut custom = WorkerCustomMetrics::new(plugin.custom().clone());
+    custom.gauge("old_hits", &NONE, 0.5, &quota(&plugin));
     assert_eq!(scrape(&metrics)[r#"weir_plugin_old_hits{plugin="new"}"#], 0.5);
 }
 
@@ -223,14 +231,15 @@ fn label_values_are_escaped() {
 fn custom_metrics_come_back() {
     let metrics = Metrics::new();
     let plugin = metrics.plugin("p");
+    let quota = quota(&plugin);
     let mut custom = WorkerCustomMetrics::new(plugin.custom().clone());
-    custom.count("hits_total", &[("b", "2"), ("a", "1")], 2);
-    custom.count("hits_total", &[("a", "1"), ("b", "2")], 3);
-    custom.count("hits_total", &[("a", "1"), ("b", "2")], 1);
-    custom.gauge("level", &NONE, -0.5);
-    custom.observe("wait_seconds", &NONE, 0.02);
-    custom.observe("wait_seconds", &NONE, 99.0);
-    custom.observe("wait_seconds", &NONE, f64::NAN);
+    custom.count("hits_total", &[("b", "2"), ("a", "1")], 2, &quota);
+    custom.count("hits_total", &[("a", "1"), ("b", "2")], 3, &quota);
+    custom.count("hits_total", &[("a", "1"), ("b", "2")], 1, &quota);
+    custom.gauge("level", &NONE, -0.5, &quota);
+    custom.observe("wait_seconds", &NONE, 0.02, &quota);
+    custom.observe("wait_seconds", &NONE, 99.0, &quota);
+    custom.observe("wait_seconds", &NONE, f64::NAN, &quota);
     let samples = scrape(&metrics);
     assert_eq!(samples[r#"weir_plugin_hits_total{plugin="p",a="1",b="2"}"#], 6.0);
     assert_eq!(samples[r#"weir_plugin_level{plugin="p"}"#], -0.5);
@@ -262,16 +271,17 @@ fn custom_metrics_that_are_dropped() {
     ];
     let metrics = Metrics::new();
     let plugin = metrics.plugin("p");
+    let quota = quota(&plugin);
     let mut custom = WorkerCustomMetrics::new(plugin.custom().clone());
-    custom.observe("wait", &NONE, 1.0);
+    custom.observe("wait", &NONE, 1.0, &quota);
     for (at, (name, labels)) in cases.iter().enumerate() {
-        custom.count(name, labels, 1);
+        custom.count(name, labels, 1, &quota);
         let dropped = scrape(&metrics)[r#"weir_plugin_metrics_dropped_total{plugin="p"}"#];
         assert_eq!(dropped, (at + 1) as f64, "{name} {labels:?}");
     }
     // A name has one type, for all plugins.
     let other = metrics.plugin("q");
-    WorkerCustomMetrics::new(other.custom().clone()).count("wait", &NONE, 1);
+    WorkerCustomMetrics::new(other.custom().clone()).count("wait", &NONE, 1, &quota);
     assert_eq!(scrape(&metrics)[r#"weir_plugin_metrics_dropped_total{plugin="q"}"#], 1.0);
 }
 
@@ -279,16 +289,75 @@ fn custom_metrics_that_are_dropped() {
 fn custom_metrics_are_capped() {
     let metrics = Metrics::new();
     let plugin = metrics.plugin("p");
+    let quota = quota(&plugin);
     let mut custom = WorkerCustomMetrics::new(plugin.custom().clone());
     for set in 0..MAX_LABEL_SETS + 10 {
-        custom.count("sets", &[("n", set.to_string())], 1);
+        custom.count("sets", &[("n", set.to_string())], 1, &quota);
     }
     for name in 0..MAX_NAMES {
-        custom.count(&format!("name_{name}"), &NONE, 1);
+        custom.count(&format!("name_{name}"), &NONE, 1, &quota);
     }
     let samples = scrape(&metrics);
     let of = |prefix: &str| samples.keys().filter(|series| series.starts_with(prefix)).count();
     assert_eq!(of("weir_plugin_sets{"), MAX_LABEL_SETS);
     assert_eq!(of("weir_plugin_name_"), MAX_NAMES - 1);
     assert_eq!(samples[r#"weir_plugin_metrics_dropped_total{plugin="p"}"#], 11.0);
+}
+
+#[test]
+fn no_name_of_the_proxys_own_is_left_to_plugins() {
+    let metrics = Metrics::new();
+    let plugin = metrics.plugin("p");
+    for hook in [Hook::Request, Hook::Response] {
+        plugin.returned(hook, plugin.called(hook));
+        plugin.failed(hook, "trap");
+    }
+    plugin.line_dropped();
+    let tiny = Quota::new(plugin.account().clone(), 1);
+    tiny.refuse(Holding::Bodies, 2);
+    let text = metrics.render();
+    let own = text.lines().filter_map(|line| line.strip_prefix("# TYPE weir_plugin_"));
+    let own: Vec<&str> = own.filter_map(|rest| rest.split(' ').next()).collect();
+    assert!(own.len() > 5, "{text}");
+    for name in own {
+        assert!(RESERVED.contains(&name), "{name} must be reserved");
+    }
+}
+
+#[test]
+fn a_series_is_found_in_whichever_order_its_labels_stand() {
+    let metrics = Metrics::new();
+    let plugin = metrics.plugin("p");
+    let quota = quota(&plugin);
+    let mut custom = WorkerCustomMetrics::new(plugin.custom().clone());
+    custom.count("hits", &[("a", "1"), ("b", "2")], 1, &quota);
+    for _ in 0..3 {
+        custom.count("hits", &[("b", "2"), ("a", "1")], 1, &quota);
+        custom.count("hits", &[("a", "1"), ("a", "1")], 1, &quota);
+    }
+    let samples = scrape(&metrics);
+    assert_eq!(samples[r#"weir_plugin_hits{plugin="p",a="1",b="2"}"#], 4.0);
+    assert_eq!(samples[r#"weir_plugin_metrics_dropped_total{plugin="p"}"#], 3.0);
+}
+
+#[test]
+fn a_scrape_is_no_longer_than_the_quota() {
+    let metrics = Metrics::new();
+    let plugin = metrics.plugin("p");
+    let quota = Quota::new(plugin.account().clone(), 1 << 20);
+    let mut custom = WorkerCustomMetrics::new(plugin.custom().clone());
+    let value = "\\".repeat(500);
+    for set in 0..200_u32 {
+        let text = format!("{set}{value}");
+        let labels: Vec<(String, &str)> = (0..16).map(|at| (format!("l{at}"), &*text)).collect();
+        custom.observe("wait", &labels, 1.0, &quota);
+        custom.count("hits", &labels, 1, &quota);
+    }
+    let text = metrics.render();
+    assert!(text.len() < (1 << 20) + (16 << 10), "{} bytes", text.len());
+    let samples = parse(&text);
+    let held = samples[r#"weir_plugin_memory_bytes{plugin="p",kind="metrics"}"#];
+    assert!(held <= f64::from(1 << 20) && held > f64::from(1 << 19), "{held}");
+    assert!(samples[r#"weir_plugin_metrics_dropped_total{plugin="p"}"#] > 300.0);
+    assert!(samples[r#"weir_plugin_memory_refused_total{plugin="p",kind="metrics"}"#] > 300.0);
 }

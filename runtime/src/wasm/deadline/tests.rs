@@ -7,8 +7,48 @@ const MS: Duration = Duration::from_millis(1);
 fn time_counts_from_the_first_look() {
     let mut budget = Budget::new(10 * MS, false);
     assert_eq!(budget.look(500 * MS), Runs, "what the thread did before is not the guest's");
-    assert_ne!(budget.look(509 * MS), Ends);
+    for at in 501..510 {
+        assert_ne!(budget.look(at * MS), Ends);
+    }
     assert_eq!(budget.look(510 * MS), Ends);
+}
+
+#[test]
+fn a_machine_that_stood_still_is_no_guest_that_ran() {
+    let mut budget = Budget::new(10 * MS, false);
+    assert_eq!(budget.look(MS), Runs);
+    assert_ne!(budget.look(1000 * MS), Ends, "a look counts a quarter at most");
+    for at in 1001..1008 {
+        assert_ne!(budget.look(at * MS), Ends);
+    }
+    assert_eq!(budget.look(1008 * MS), Ends);
+}
+
+#[test]
+fn a_guest_that_runs_between_rare_looks_is_ended_all_the_same() {
+    let mut budget = Budget::new(10 * MS, false);
+    let looks = (0..100).take_while(|at| budget.look(at * 50 * MS) != Ends).count();
+    assert_eq!(looks, 4);
+}
+
+#[test]
+fn what_the_host_does_has_a_price_and_its_time_does_not_count() {
+    let mut budget = Budget::new(10 * MS, false);
+    assert_eq!(budget.look(MS), Runs);
+    for at in 1..7 {
+        budget.pay(MS / 2).expect("it had little time");
+        budget.set_apart(900 * MS);
+        assert_eq!(budget.look(MS + at * 901 * MS), StepsAside, "after {at}");
+    }
+    budget.pay(MS).expect_err("six, three and one are ten");
+    assert_eq!(budget.look(MS + 6 * 901 * MS), Ends);
+}
+
+#[test]
+fn the_price_counts_before_any_look() {
+    let budget = Budget::new(10 * MS, false);
+    budget.pay(9 * MS).expect("less than it may");
+    budget.pay(MS).expect_err("just as much");
 }
 
 #[test]
@@ -23,14 +63,14 @@ fn a_thread_that_does_not_run_spends_nothing() {
 fn what_others_do_while_a_fiber_waits_is_not_counted() {
     let mut budget = Budget::new(10 * MS, true);
     assert_eq!(budget.look(MS), Runs);
-    budget.resumed(Some(100 * MS));
-    assert_eq!(budget.look(105 * MS), StepsAside);
-    budget.resumed(Some(200 * MS));
-    assert_eq!(budget.look(204 * MS), StepsAside);
+    for round in 1..5 {
+        budget.resumed(Some(round * 100 * MS));
+        assert_eq!(budget.look(round * 100 * MS + 2 * MS), StepsAside);
+    }
     budget.resumed(None);
-    assert_eq!(budget.look(300 * MS), Runs);
-    budget.resumed(Some(400 * MS));
-    assert_eq!(budget.look(401 * MS), Ends);
+    assert_eq!(budget.look(900 * MS), Runs);
+    budget.resumed(Some(1000 * MS));
+    assert_eq!(budget.look(1002 * MS), Ends);
 }
 
 #[test]

@@ -1,30 +1,62 @@
 //! `read-body` of requests and responses: the functions that make a hook suspendable.
 //!
-//! In: a streaming body. Out: its bytes, kept for forwarding. Never: loses what was read: a body
-//! that is too large, or fails, goes on as what was read followed by the rest.
+//! In: a streaming body. Out: its bytes, kept for forwarding, in one piece that the plugin's quota
+//! pays for. Never: loses what was read: a body that is too large, or fails, goes on as what was read
+//! followed by the rest.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use wasmtime::Result;
-use wasmtime::component::Resource;
+use wasmtime::component::{Resource, WasmList};
 
-use super::Context;
+use super::{Context, bounds};
 use crate::error::{Error, Kind};
 use crate::http::Body;
+use crate::quota::{Held, Holding, UsedUp};
 use crate::wasm::bindings::{BodyError, RequestHandle, ResponseHandle};
-use crate::wasm::state::{Part, Phase};
+use crate::wasm::shared::Shared;
+use crate::wasm::state::{Part, Phase, State};
+
+/// The least by which a body grows while it is read.
+const STEP: usize = 4 << 10;
 
 /// What a guest gets: the bytes, or why there are none.
-type Read = Result<(Result<Vec<u8>, BodyError>,)>;
+type Read = Result<(Result<Arc<Vec<u8>>, BodyError>,)>;
+
+/// Bytes that a plugin pays for until the last copy of them is gone.
+struct Kept {
+    bytes: Arc<Vec<u8>>,
+    _held: Held,
+}
+
+/// The same, growing.
+struct Growing<'a> {
+    bytes: Vec<u8>,
+    held: Option<Held>,
+    /// As long as it can become.
+    most: usize,
+    shared: &'a Shared,
+    client: &'a str,
+}
+
+/// Why a body is not handed over.
+enum Unread {
+    /// The guest is told.
+    Told(BodyError),
+    /// The guest is ended.
+    UsedUp(UsedUp),
+}
 
 /// A body whose beginning was read and put back.
 struct Rewound {
-    read: VecDeque<Bytes>,
+    read: Option<Bytes>,
+    /// What came beyond the limit.
+    over: Option<Bytes>,
     trailers: Option<HeaderMap>,
     failed: Option<Error>,
     rest: Body,
@@ -37,14 +69,18 @@ pub(super) async fn read_request(
 ) -> Read {
     let state = store.data_mut();
     let phase = state.phase;
+    let limit = limit.min(state.body_limit().unwrap_or(u64::MAX));
+    let limit = most(state, limit);
+    let shared = state.shared.clone();
     let exchange = state.request_mut(&this)?;
     if phase != Phase::Request {
         return Ok((Err(BodyError::Incomplete),));
     }
+    let client = exchange.client.clone();
     let mut body = std::mem::take(&mut exchange.request_body);
-    let read = read(&mut body, limit).await;
+    let read = read(&mut body, limit, &shared, &client.address).await;
     resume(&mut store, Part::Request, body);
-    Ok((read,))
+    told(read)
 }
 
 pub(super) async fn read_response(
@@ -57,13 +93,38 @@ pub(super) async fn read_response(
     if !state.phase.may_change_response() {
         return Ok((Err(BodyError::Incomplete),));
     }
+    let (limit, shared) = (most(state, limit), state.shared.clone());
     let Some(exchange) = state.exchange_mut() else {
         return Ok((Err(BodyError::Incomplete),));
     };
+    let client = exchange.client.clone();
     let mut body = std::mem::take(&mut exchange.response_body);
-    let read = read(&mut body, limit).await;
+    let read = read(&mut body, limit, &shared, &client.address).await;
     resume(&mut store, Part::Response, body);
-    Ok((read,))
+    told(read)
+}
+
+/// Bytes of a guest that are to be a body.
+pub(super) fn kept(store: &Context<'_>, bytes: &WasmList<u8>) -> Result<Bytes> {
+    let state = store.data();
+    let client = state.exchange().map_or("", |exchange| &exchange.client.address);
+    let held = state.shared.hold(Holding::Bodies, bytes.len(), client)?;
+    let bytes = bytes.as_le_slice(store);
+    let bytes = bounds::work(store, bytes.len(), || Arc::new(bytes.to_vec()))?;
+    Ok(Bytes::from_owner(Kept { bytes, _held: held }))
+}
+
+/// More than its memory a guest could not take.
+fn most(state: &State, limit: u64) -> u64 {
+    limit.min(state.caps.memory as u64)
+}
+
+fn told(read: Result<Arc<Vec<u8>>, Unread>) -> Read {
+    match read {
+        Ok(bytes) => Ok((Ok(bytes),)),
+        Err(Unread::Told(error)) => Ok((Err(error),)),
+        Err(Unread::UsedUp(why)) => Err(why.into()),
+    }
 }
 
 /// Back from waiting: the body is put back.
@@ -78,62 +139,105 @@ fn resume(store: &mut Context<'_>, part: Part, body: Body) {
 }
 
 /// Reads everything, up to `limit` bytes. Afterwards `body` yields the same bytes again.
-async fn read(body: &mut Body, limit: u64) -> Result<Vec<u8>, BodyError> {
-    if let Body::Full(bytes) = body {
-        let fits = bytes.len() as u64 <= limit;
-        return if fits { Ok(bytes.to_vec()) } else { Err(BodyError::TooLarge) };
-    }
+async fn read(
+    body: &mut Body,
+    limit: u64,
+    shared: &Shared,
+    client: &str,
+) -> std::result::Result<Arc<Vec<u8>>, Unread> {
     if HttpBody::size_hint(body).lower() > limit {
-        return Err(BodyError::TooLarge);
+        return Err(BodyError::TooLarge.into());
     }
-    let mut rewound =
-        Rewound { read: VecDeque::new(), trailers: None, failed: None, rest: Body::Empty };
-    let mut length = 0;
-    let error = loop {
+    if let Body::Full(bytes) = body {
+        return Ok(Arc::new(bytes.to_vec()));
+    }
+    let most = HttpBody::size_hint(body).upper().map_or(limit, |upper| upper.min(limit));
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let mut growing = Growing { bytes: Vec::new(), held: None, most, shared, client };
+    let (mut over, mut trailers, mut failed) = (None, None, None);
+    let unread = loop {
         match std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
             None => break None,
             Some(Err(error)) => {
                 let cause = cause(&error);
-                rewound.failed = Some(error);
-                break Some(cause);
+                failed = Some(error);
+                break Some(cause.into());
             }
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => {
-                    length += data.len() as u64;
-                    rewound.read.push_back(data);
-                    if length > limit {
-                        break Some(BodyError::TooLarge);
+                    if let Err(unread) = growing.add(&data, limit) {
+                        over = Some(data);
+                        break Some(unread);
                     }
                 }
-                Err(frame) => rewound.trailers = frame.into_trailers().ok(),
+                Err(frame) => trailers = frame.into_trailers().ok(),
             },
         }
     };
-    if let Some(error) = error {
-        rewound.rest = std::mem::take(body);
-        *body = Body::Stream(Box::pin(rewound));
-        return Err(error);
-    }
-    let bytes = whole(&mut rewound.read);
-    let copy = bytes.to_vec();
-    *body = match rewound.trailers {
-        None => Body::full(bytes),
-        Some(_) => {
-            rewound.read.push_back(bytes);
-            Body::Stream(Box::pin(rewound))
-        }
+    let (bytes, read) = growing.keep();
+    let is_whole = unread.is_none() && trailers.is_none();
+    let rest = if unread.is_none() { Body::Empty } else { std::mem::take(body) };
+    *body = match read {
+        Some(bytes) if is_whole => Body::full(bytes),
+        None if is_whole => Body::Empty,
+        read => Body::Stream(Box::pin(Rewound { read, over, trailers, failed, rest })),
     };
-    Ok(copy)
+    unread.map_or(Ok(bytes), Err)
 }
 
-/// One piece of many.
-fn whole(read: &mut VecDeque<Bytes>) -> Bytes {
-    if read.len() <= 1 {
-        return read.pop_front().unwrap_or_default();
+impl Growing<'_> {
+    /// Copies a piece, however small, so that it does not keep what it came in.
+    fn add(&mut self, data: &[u8], limit: u64) -> std::result::Result<(), Unread> {
+        let length = self.bytes.len() + data.len();
+        if length as u64 > limit {
+            return Err(BodyError::TooLarge.into());
+        }
+        if length > self.bytes.capacity() {
+            self.grow(length).map_err(Unread::UsedUp)?;
+        }
+        self.bytes.extend_from_slice(data);
+        Ok(())
     }
-    let mut bytes = BytesMut::with_capacity(read.iter().map(Bytes::len).sum());
-    read.drain(..).for_each(|piece| bytes.extend_from_slice(&piece));
-    bytes.freeze()
+
+    /// Makes room for so many bytes, and for as many as are there already where that is to be had.
+    fn grow(&mut self, length: usize) -> std::result::Result<(), UsedUp> {
+        let now = self.bytes.capacity();
+        let most = self.most.max(length);
+        let wanted = length.max(now * 2).max(STEP).min(most);
+        let held = self.shared.try_hold(Holding::Bodies, wanted - now, self.client);
+        let (capacity, held) = match held {
+            Some(held) => (wanted, held),
+            None => {
+                let least = most.min(length + STEP.max(now / 8));
+                (least, self.shared.hold(Holding::Bodies, least - now, self.client)?)
+            }
+        };
+        match &mut self.held {
+            Some(all) => all.absorb(held),
+            None => self.held = Some(held),
+        }
+        self.bytes.reserve_exact(capacity - self.bytes.len());
+        Ok(())
+    }
+
+    /// What was read: for the guest, and to go on.
+    fn keep(self) -> (Arc<Vec<u8>>, Option<Bytes>) {
+        let bytes = Arc::new(self.bytes);
+        let kept = self.held.map(|held| Kept { bytes: bytes.clone(), _held: held });
+        (bytes, kept.map(Bytes::from_owner))
+    }
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl From<BodyError> for Unread {
+    fn from(error: BodyError) -> Self {
+        Unread::Told(error)
+    }
 }
 
 /// What a guest is told of a body that failed.
@@ -157,7 +261,7 @@ impl HttpBody for Rewound {
         cx: &mut TaskContext<'_>,
     ) -> Poll<Option<std::result::Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
-        if let Some(data) = this.read.pop_front() {
+        if let Some(data) = this.read.take().or_else(|| this.over.take()) {
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
         if let Some(trailers) = this.trailers.take() {
@@ -171,14 +275,16 @@ impl HttpBody for Rewound {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.read.is_empty()
+        self.read.is_none()
+            && self.over.is_none()
             && self.trailers.is_none()
             && self.failed.is_none()
             && self.rest.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let read = self.read.iter().map(|piece| piece.len() as u64).sum::<u64>();
+        let pieces = self.read.iter().chain(&self.over);
+        let read = pieces.map(|piece| piece.len() as u64).sum::<u64>();
         let rest = HttpBody::size_hint(&self.rest);
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower() + read);

@@ -4,9 +4,15 @@
 //! it was left as it was. Never: allocates for a lookup, or for a name that is a known one.
 
 use http::header::{CONTENT_LENGTH, Entry, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use wasmtime::Result;
+use wasmtime::component::{WasmList, WasmStr};
 
+use super::{Context, bounds};
 use crate::chain::HeadLimits;
 use crate::wasm::bindings::HeaderError;
+
+/// A field's name and value.
+type Line = (HeaderName, HeaderValue);
 
 /// Bytes of names and values.
 pub fn head_bytes(headers: &HeaderMap) -> usize {
@@ -29,6 +35,32 @@ pub fn is_forbidden(name: &str) -> bool {
     }
 }
 
+/// A field line where it lies in the guest's memory; one that no head can hold is not copied.
+pub fn line(
+    store: &Context<'_>,
+    name: &WasmStr,
+    value: &WasmList<u8>,
+    limits: HeadLimits,
+) -> Result<Result<Line, HeaderError>> {
+    let name = bounds::text(store, name)?;
+    if value.len() > limits.bytes || name.len() > limits.bytes {
+        return Ok(Err(HeaderError::SizeExceeded));
+    }
+    bounds::pay(store, value.len())?;
+    Ok(legal_line(&name, value.as_le_slice(store)))
+}
+
+/// A text for a head, such as a method; one that no head can hold is not read as it.
+pub fn text<T>(
+    store: &Context<'_>,
+    text: &WasmStr,
+    limits: HeadLimits,
+    read: impl FnOnce(&str) -> Result<T, HeaderError>,
+) -> Result<Result<T, HeaderError>> {
+    let text = bounds::text(store, text)?;
+    Ok(if text.len() > limits.bytes { Err(HeaderError::SizeExceeded) } else { read(&text) })
+}
+
 /// A field name that guests may write.
 pub fn legal_name(name: &str) -> Result<HeaderName, HeaderError> {
     if is_forbidden(name) {
@@ -38,7 +70,7 @@ pub fn legal_name(name: &str) -> Result<HeaderName, HeaderError> {
 }
 
 /// A field line that guests may write.
-pub fn legal_line(name: &str, value: &[u8]) -> Result<(HeaderName, HeaderValue), HeaderError> {
+pub fn legal_line(name: &str, value: &[u8]) -> Result<Line, HeaderError> {
     let name = legal_name(name)?;
     let value = HeaderValue::from_bytes(value).map_err(|_| HeaderError::InvalidSyntax)?;
     Ok((name, value))
@@ -49,7 +81,7 @@ pub fn set(
     headers: &mut HeaderMap,
     bytes: &mut Option<usize>,
     limits: HeadLimits,
-    (name, value): (HeaderName, HeaderValue),
+    (name, value): Line,
 ) -> Result<(), HeaderError> {
     let before = bytes.unwrap_or_else(|| head_bytes(headers));
     let lines = headers.len();
@@ -77,7 +109,7 @@ pub fn append(
     headers: &mut HeaderMap,
     bytes: &mut Option<usize>,
     limits: HeadLimits,
-    (name, value): (HeaderName, HeaderValue),
+    (name, value): Line,
 ) -> Result<(), HeaderError> {
     let added = name.as_str().len() + value.len();
     let after = bytes.unwrap_or_else(|| head_bytes(headers)) + added;

@@ -3,14 +3,13 @@
 //! In: calls on the handle of the request under way. Out: facts of the exchange, or changes to its
 //! request's head, body and attributes. Never: changes a request that was sent.
 
-use bytes::Bytes;
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Method, Uri};
 use wasmtime::Result;
 use wasmtime::component::{Resource, ResourceType, WasmList, WasmStr};
 
-use super::{Context, Interface, body, fields};
+use super::{Context, Interface, body, bounds, fields};
 use crate::chain::{Exchange, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES};
 use crate::http::Body;
 use crate::wasm::bindings::{Client, HeaderError, RequestHandle, Tls};
@@ -18,6 +17,9 @@ use crate::wasm::state::{Part, Phase};
 
 type Request = Resource<RequestHandle>;
 type Change = Result<(Result<(), HeaderError>,)>;
+
+const ATTRIBUTE_KEY: &str = "the key of an attribute";
+const ATTRIBUTE: &str = "an attribute";
 
 pub(super) fn link(http: &mut Interface<'_>) -> Result<()> {
     http.resource("request", ResourceType::host::<RequestHandle>(), |_, _| Ok(()))?;
@@ -39,9 +41,10 @@ fn line(http: &mut Interface<'_>) -> Result<()> {
     http.func_wrap(
         "[method]request.set-method",
         |mut store: Context, (this, method): (Request, WasmStr)| {
-            let method = Method::from_bytes(method.to_str(&store)?.as_bytes());
+            let limits = store.data().request(&this)?.head_limits;
+            let method = fields::text(&store, &method, limits, legal_method)?;
             change(&mut store, &this, |exchange, _| {
-                exchange.request.method = method.map_err(|_| HeaderError::InvalidSyntax)?;
+                exchange.request.method = method?;
                 Ok(())
             })
         },
@@ -59,7 +62,8 @@ fn line(http: &mut Interface<'_>) -> Result<()> {
     http.func_wrap(
         "[method]request.set-authority",
         |mut store: Context, (this, authority): (Request, WasmStr)| {
-            let value = legal_authority(&authority.to_str(&store)?);
+            let limits = store.data().request(&this)?.head_limits;
+            let value = fields::text(&store, &authority, limits, legal_authority)?;
             change(&mut store, &this, |exchange, bytes| {
                 exchange.request.headers.insert(HOST, value?);
                 *bytes = None;
@@ -74,11 +78,11 @@ fn line(http: &mut Interface<'_>) -> Result<()> {
     http.func_wrap(
         "[method]request.set-path-with-query",
         |mut store: Context, (this, target): (Request, WasmStr)| {
-            let uri = legal_target(&target.to_str(&store)?);
+            let limits = store.data().request(&this)?.head_limits;
+            let uri = fields::text(&store, &target, limits, legal_target)?;
             change(&mut store, &this, |exchange, _| {
                 let uri = uri?;
                 let length = uri.path_and_query().map_or(0, |target| target.as_str().len());
-                let limits = exchange.head_limits;
                 fields::within(limits, 0, length + fields::head_bytes(&exchange.request.headers))?;
                 exchange.request.uri = uri;
                 Ok(())
@@ -93,7 +97,7 @@ fn head(http: &mut Interface<'_>) -> Result<()> {
         "[method]request.header",
         |store: Context, (this, name): (Request, WasmStr)| {
             let headers = &store.data().request(&this)?.request.headers;
-            let name = name.to_str(&store)?;
+            let name = bounds::text(&store, &name)?;
             Ok((headers.get(&*name).map(|value| value.as_bytes().to_vec()),))
         },
     )?;
@@ -101,7 +105,7 @@ fn head(http: &mut Interface<'_>) -> Result<()> {
         "[method]request.header-values",
         |store: Context, (this, name): (Request, WasmStr)| {
             let headers = &store.data().request(&this)?.request.headers;
-            Ok((fields::values(headers, &name.to_str(&store)?),))
+            Ok((fields::values(headers, &bounds::text(&store, &name)?),))
         },
     )?;
     http.func_wrap("[method]request.headers", |store: Context, (this,): (Request,)| {
@@ -110,9 +114,9 @@ fn head(http: &mut Interface<'_>) -> Result<()> {
     http.func_wrap(
         "[method]request.set-header",
         |mut store: Context, (this, name, value): (Request, WasmStr, WasmList<u8>)| {
-            let line = fields::legal_line(&name.to_str(&store)?, value.as_le_slice(&store));
+            let limits = store.data().request(&this)?.head_limits;
+            let line = fields::line(&store, &name, &value, limits)?;
             change(&mut store, &this, |exchange, bytes| {
-                let limits = exchange.head_limits;
                 fields::set(&mut exchange.request.headers, bytes, limits, line?)
             })
         },
@@ -120,9 +124,9 @@ fn head(http: &mut Interface<'_>) -> Result<()> {
     http.func_wrap(
         "[method]request.append-header",
         |mut store: Context, (this, name, value): (Request, WasmStr, WasmList<u8>)| {
-            let line = fields::legal_line(&name.to_str(&store)?, value.as_le_slice(&store));
+            let limits = store.data().request(&this)?.head_limits;
+            let line = fields::line(&store, &name, &value, limits)?;
             change(&mut store, &this, |exchange, bytes| {
-                let limits = exchange.head_limits;
                 fields::append(&mut exchange.request.headers, bytes, limits, line?)
             })
         },
@@ -130,7 +134,8 @@ fn head(http: &mut Interface<'_>) -> Result<()> {
     http.func_wrap(
         "[method]request.remove-header",
         |mut store: Context, (this, name): (Request, WasmStr)| {
-            let name = fields::legal_name(&name.to_str(&store)?);
+            let limits = store.data().request(&this)?.head_limits;
+            let name = fields::text(&store, &name, limits, fields::legal_name)?;
             change(&mut store, &this, |exchange, bytes| {
                 fields::remove(&mut exchange.request.headers, bytes, &name?);
                 Ok(())
@@ -159,7 +164,7 @@ fn facts(http: &mut Interface<'_>) -> Result<()> {
         "[method]request.attribute",
         |store: Context, (this, key): (Request, WasmStr)| {
             let exchange = store.data().request(&this)?;
-            let key = key.to_str(&store)?;
+            let key = bounds::text(&store, &key)?;
             let value = match exchange.attributes.get(&key) {
                 None if key == "request.id" => Some(exchange.id.to_string()),
                 value => value.map(str::to_owned),
@@ -170,8 +175,9 @@ fn facts(http: &mut Interface<'_>) -> Result<()> {
     http.func_wrap(
         "[method]request.set-attribute",
         |mut store: Context, (this, key, value): (Request, WasmStr, WasmStr)| {
-            let key = key.to_str(&store)?.into_owned();
-            let value = value.to_str(&store)?.into_owned();
+            let key = bounds::short_text(&store, &key, ATTRIBUTE_KEY, MAX_ATTRIBUTE_BYTES)?;
+            let value = bounds::short_text(&store, &value, ATTRIBUTE, MAX_ATTRIBUTE_BYTES)?;
+            let (key, value) = (key.into_owned(), value.into_owned());
             let state = store.data_mut();
             state.request(&this)?;
             state.before_change(Part::Attributes);
@@ -187,12 +193,13 @@ fn facts(http: &mut Interface<'_>) -> Result<()> {
 }
 
 fn set_body(mut store: Context, (this, bytes): (Request, WasmList<u8>)) -> Result<()> {
-    let bytes = Bytes::copy_from_slice(bytes.as_le_slice(&store));
-    let state = store.data_mut();
+    let state = store.data();
     state.request(&this)?;
     if state.phase != Phase::Request {
         return Err(wasmtime::Error::msg("`set-body` on a request that was sent already"));
     }
+    let bytes = body::kept(&store, &bytes)?;
+    let state = store.data_mut();
     state.before_change(Part::Request);
     let length = bytes.len();
     state.replace_body(Part::Request, Body::full(bytes));
@@ -200,17 +207,14 @@ fn set_body(mut store: Context, (this, bytes): (Request, WasmList<u8>)) -> Resul
     Ok(())
 }
 
+/// The limit holds from the hook's end on: a hook that fails has set none.
 fn limit_body(mut store: Context, (this, limit): (Request, u64)) -> Result<()> {
     let state = store.data_mut();
     state.request(&this)?;
     if state.phase != Phase::Request {
         return Err(wasmtime::Error::msg("`limit-body` on a request that was sent already"));
     }
-    let exchange = state.request_mut(&this)?;
-    exchange.body_limit = exchange.body_limit.min(limit);
-    if let Some(upload) = &exchange.upload {
-        upload.limit(limit);
-    }
+    state.limit_body(limit);
     Ok(())
 }
 
@@ -230,6 +234,10 @@ fn change(
     let changed = change(state.request_mut(this)?, &mut bytes);
     state.request_bytes = bytes;
     Ok((changed,))
+}
+
+fn legal_method(method: &str) -> Result<Method, HeaderError> {
+    Method::from_bytes(method.as_bytes()).map_err(|_| HeaderError::InvalidSyntax)
 }
 
 /// Host and optional port, nothing else (RFC 9110, 7.2).

@@ -3,12 +3,11 @@
 //! In: calls on the handle of the response under way. Out: facts of its head, or changes to its
 //! head and body. Never: lets a plugin touch framing or connection fields.
 
-use bytes::Bytes;
 use http::StatusCode;
 use wasmtime::Result;
 use wasmtime::component::{Resource, ResourceType, WasmList, WasmStr};
 
-use super::{Context, Interface, body, fields};
+use super::{Context, Interface, body, bounds, fields};
 use crate::chain::HeadLimits;
 use crate::http::Body;
 use crate::wasm::bindings::{HeaderError, ResponseHandle};
@@ -35,7 +34,7 @@ fn read(http: &mut Interface<'_>) -> Result<()> {
         "[method]response.header",
         |store: Context, (this, name): (Response, WasmStr)| {
             let headers = &store.data().response(&this)?.headers;
-            let name = name.to_str(&store)?;
+            let name = bounds::text(&store, &name)?;
             Ok((headers.get(&*name).map(|value| value.as_bytes().to_vec()),))
         },
     )?;
@@ -43,7 +42,7 @@ fn read(http: &mut Interface<'_>) -> Result<()> {
         "[method]response.header-values",
         |store: Context, (this, name): (Response, WasmStr)| {
             let headers = &store.data().response(&this)?.headers;
-            Ok((fields::values(headers, &name.to_str(&store)?),))
+            Ok((fields::values(headers, &bounds::text(&store, &name)?),))
         },
     )?;
     http.func_wrap("[method]response.headers", |store: Context, (this,): (Response,)| {
@@ -64,7 +63,8 @@ fn write(http: &mut Interface<'_>) -> Result<()> {
     http.func_wrap(
         "[method]response.set-header",
         |mut store: Context, (this, name, value): (Response, WasmStr, WasmList<u8>)| {
-            let line = fields::legal_line(&name.to_str(&store)?, value.as_le_slice(&store));
+            let limits = store.data().response_limits(&this)?;
+            let line = fields::line(&store, &name, &value, limits)?;
             change(&mut store, &this, |head, bytes, limits| {
                 fields::set(&mut head.headers, bytes, limits, line?)
             })
@@ -73,7 +73,8 @@ fn write(http: &mut Interface<'_>) -> Result<()> {
     http.func_wrap(
         "[method]response.append-header",
         |mut store: Context, (this, name, value): (Response, WasmStr, WasmList<u8>)| {
-            let line = fields::legal_line(&name.to_str(&store)?, value.as_le_slice(&store));
+            let limits = store.data().response_limits(&this)?;
+            let line = fields::line(&store, &name, &value, limits)?;
             change(&mut store, &this, |head, bytes, limits| {
                 fields::append(&mut head.headers, bytes, limits, line?)
             })
@@ -82,7 +83,8 @@ fn write(http: &mut Interface<'_>) -> Result<()> {
     http.func_wrap(
         "[method]response.remove-header",
         |mut store: Context, (this, name): (Response, WasmStr)| {
-            let name = fields::legal_name(&name.to_str(&store)?);
+            let limits = store.data().response_limits(&this)?;
+            let name = fields::text(&store, &name, limits, fields::legal_name)?;
             change(&mut store, &this, |head, bytes, _| {
                 fields::remove(&mut head.headers, bytes, &name?);
                 Ok(())
@@ -92,12 +94,13 @@ fn write(http: &mut Interface<'_>) -> Result<()> {
 }
 
 fn set_body(mut store: Context, (this, bytes): (Response, WasmList<u8>)) -> Result<()> {
-    let bytes = Bytes::copy_from_slice(bytes.as_le_slice(&store));
-    let state = store.data_mut();
+    let state = store.data();
     state.response(&this)?;
     if !state.phase.may_change_response() {
         return Err(wasmtime::Error::msg("`set-body` on a response that was sent already"));
     }
+    let bytes = body::kept(&store, &bytes)?;
+    let state = store.data_mut();
     state.before_change(Part::Response);
     let length = bytes.len();
     state.replace_body(Part::Response, Body::full(bytes));

@@ -6,10 +6,13 @@
 use wasmtime::Result;
 use wasmtime::component::WasmStr;
 
-use super::{Context, Interface};
+use super::{Context, Interface, bounds};
 use crate::wasm::bindings::limiter::{Bucket, Verdict};
 use crate::wasm::limiter;
 use crate::wasm::state::{Part, Phase};
+
+/// In-flight places of an exchange, all plugins together.
+const MAX_PLACES: usize = 64;
 
 pub(super) fn link(limiter: &mut Interface<'_>) -> Result<()> {
     limiter.func_wrap("take", take)?;
@@ -23,8 +26,9 @@ fn take(store: Context, (key, bucket, cost): (WasmStr, Bucket, u32)) -> Result<(
             bucket.rate, bucket.burst
         )));
     };
-    let shared = &store.data().shared;
-    let taken = shared.limiter.take(&key.to_str(&store)?, bucket, cost, shared.clock.now());
+    let key = bounds::short_text(&store, &key, "a key of `limiter.take`", limiter::MAX_KEY)?;
+    let shared = &*store.data().shared;
+    let taken = shared.limiter.take(&key, bucket, cost, shared.clock.now(), shared)?;
     let wait_millis = u64::try_from(taken.wait.as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
     Ok((Verdict { allowed: taken.allowed, remaining: taken.remaining, wait_millis },))
 }
@@ -33,7 +37,14 @@ fn enter(mut store: Context, (key, limit): (WasmStr, u32)) -> Result<(bool,)> {
     if store.data().phase != Phase::Request {
         return Err(wasmtime::Error::msg("`limiter.enter` outside of a request hook"));
     }
-    let place = store.data().shared.limiter.enter(&key.to_str(&store)?, limit);
+    let key = bounds::short_text(&store, &key, "a key of `limiter.enter`", limiter::MAX_KEY)?;
+    let state = store.data();
+    if state.exchange().is_none_or(|exchange| exchange.in_flight.len() >= MAX_PLACES) {
+        let message = format!("an exchange has at most {MAX_PLACES} places of `limiter.enter`");
+        return Err(wasmtime::Error::msg(message));
+    }
+    let shared = &*state.shared;
+    let place = shared.limiter.enter(&key, limit, shared.clock.now(), shared)?;
     let state = store.data_mut();
     state.before_change(Part::InFlight);
     match (place, state.exchange_mut()) {

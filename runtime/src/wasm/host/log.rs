@@ -1,20 +1,26 @@
 //! `weir:plugin/log`, and the standard streams of toolchains that know nothing else.
 //!
 //! In: a message and fields. Out: one `tracing` event of target `weir::plugin` with the plugin, the
-//! route and the request's identifier. Never: passes on a control character, or more than
-//! [`MAX_BYTES`] of a message with its fields.
+//! route and the request's identifier. Never: passes on a control character, more than [`MAX_BYTES`]
+//! of a message with its fields, or more than [`MAX_LINES`] of one call.
 
+use std::error::Error;
 use std::fmt::Write;
 
 use wasmtime::Result;
 use wasmtime::component::{WasmList, WasmStr};
 
-use super::{Context, Interface};
+use super::{Context, Interface, bounds};
+use crate::telemetry::log::Fields;
 use crate::wasm::bindings::Level;
 use crate::wasm::state::State;
 
 /// Of message and fields together; the rest is cut.
 pub const MAX_BYTES: usize = 64 << 10;
+/// Fields of a line; the rest is left out.
+const MAX_FIELDS: usize = 64;
+/// Lines of one call; the rest is dropped and counted.
+const MAX_LINES: u32 = 256;
 
 pub(super) fn link(log: &mut Interface<'_>) -> Result<()> {
     log.func_wrap(
@@ -24,35 +30,42 @@ pub(super) fn link(log: &mut Interface<'_>) -> Result<()> {
             if !is_enabled(level) {
                 return Ok(());
             }
-            let mut text = String::new();
-            escape(&mut text, &message.to_str(&store)?);
-            let mut tail = String::new();
-            for at in 0..fields.len() {
-                let Some(field) = fields.get(&mut store, at) else {
-                    break;
-                };
-                let (name, value) = field?;
-                if text.len() + tail.len() >= MAX_BYTES {
-                    break;
-                }
-                tail.push_str(if tail.is_empty() { "" } else { " " });
-                escape(&mut tail, &name.to_str(&store)?);
-                tail.push('=');
-                escape(&mut tail, &value.to_str(&store)?);
-            }
-            let room = MAX_BYTES - text.len();
-            tail.truncate(tail.floor_char_boundary(room));
-            write(store.data(), level, &text, &tail);
-            Ok(())
+            let most = fields.len().min(MAX_FIELDS);
+            let fields = fields.iter(&mut store)?.take(most).collect::<Result<Vec<_>>>()?;
+            let mut room = MAX_BYTES;
+            let mut escaped = |text: &WasmStr| -> Result<String> {
+                let mut to = String::new();
+                escape(&mut to, &bounds::text(&store, text)?, room);
+                room -= to.len();
+                Ok(to)
+            };
+            let message = escaped(&message)?;
+            let pairs = fields.iter().map(|(name, value)| Ok((escaped(name)?, escaped(value)?)));
+            let fields = Fields(pairs.collect::<Result<_>>()?);
+            write(store.data(), level, &message, &fields)
         },
     )
 }
 
-/// Writes one line, tagged with where it comes from.
-pub fn write(state: &State, level: Level, message: &str, fields: &str) {
+/// Writes one line, tagged with where it comes from, for its price.
+pub fn write(state: &State, level: Level, message: &str, fields: &Fields) -> Result<()> {
+    state.budget.pay(bounds::LINE)?;
+    let lines = state.lines.get();
+    state.lines.set(lines.saturating_add(1));
     let plugin = &*state.shared.name;
+    if lines >= MAX_LINES {
+        state.shared.metrics.line_dropped();
+        if lines == MAX_LINES {
+            tracing::warn!(
+                plugin,
+                "more than {MAX_LINES} log lines of one call: the rest is dropped"
+            );
+        }
+        return Ok(());
+    }
     let route = state.exchange().map_or("", |exchange| &exchange.route);
     let request = state.exchange().map(|exchange| exchange.request_id()).unwrap_or_default();
+    let fields: &(dyn Error + 'static) = fields;
     macro_rules! event {
         ($level:ident) => {
             tracing::event!(
@@ -69,19 +82,23 @@ pub fn write(state: &State, level: Level, message: &str, fields: &str) {
         Level::Warn => event!(WARN),
         Level::Error => event!(ERROR),
     }
+    Ok(())
 }
 
-/// Appends `text` up to [`MAX_BYTES`] with its control characters escaped.
-pub fn escape(to: &mut String, text: &str) {
+/// Appends `text` with its control characters escaped, at most `most` bytes.
+pub fn escape(to: &mut String, text: &str, most: usize) {
+    let most = to.len().saturating_add(most);
     for character in text.chars() {
-        if to.len() + 8 > MAX_BYTES {
-            return;
-        }
+        let before = to.len();
         if character.is_control() {
             // Writing to a String cannot fail.
             let _ = write!(to, "{}", character.escape_default());
         } else {
             to.push(character);
+        }
+        if to.len() > most {
+            to.truncate(before);
+            return;
         }
     }
 }

@@ -4,6 +4,7 @@
 //! and never reaches the file system, the network or the environment.
 
 pub mod body;
+pub mod bounds;
 pub mod fields;
 mod http_request;
 mod http_response;

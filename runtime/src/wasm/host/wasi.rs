@@ -12,7 +12,9 @@ use wasmtime::component::types::{ComponentInstance, ComponentItem};
 use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource, ResourceType, WasmList};
 use wasmtime::{Engine, Error, Result};
 
-use super::{Context, Interface, log};
+use super::{Context, Interface, bounds, log};
+use crate::quota::{Held, Holding};
+use crate::telemetry::log::Fields;
 use crate::wasm::bindings::Level;
 use crate::wasm::state::State;
 
@@ -31,9 +33,16 @@ const MAX_LINE: usize = 8 << 10;
 /// What [`Streams`](OutputStream) say they take at a time.
 const WRITE_PERMIT: u64 = 64 << 10;
 
-/// Lines that a guest writes to a standard stream.
+/// The most pollables that are polled at a time.
+const MAX_POLLED: usize = 64;
+
+/// The line that a guest writes to a standard stream, as long as it has no end.
 #[derive(Debug, Default)]
-pub struct Output(Vec<u8>);
+pub struct Output {
+    line: Vec<u8>,
+    /// While there is one.
+    held: Option<Held>,
+}
 
 enum OutputStream {}
 enum InputStream {}
@@ -41,6 +50,9 @@ enum IoError {}
 enum Pollable {}
 enum Descriptor {}
 enum Other {}
+
+/// How much dearer a random byte is than one that is copied.
+const RANDOM: usize = 8;
 
 /// Reps of output streams.
 const STDOUT: u32 = 1;
@@ -151,8 +163,15 @@ fn streams(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
             instance.func_wrap(
                 name,
                 |mut store: Context, (stream, bytes): (Out, WasmList<u8>)| -> Stream<()> {
+                    if bytes.len() as u64 > WRITE_PERMIT {
+                        return Err(Error::msg(format!(
+                            "a write of {} bytes, where `check-write` permits {WRITE_PERMIT}",
+                            bytes.len()
+                        )));
+                    }
+                    bounds::pay(&store, bytes.len())?;
                     let bytes = bytes.as_le_slice(&store).to_vec();
-                    write(store.data_mut(), stream.rep(), &bytes);
+                    write(store.data_mut(), stream.rep(), &bytes)?;
                     Ok((Ok(()),))
                 },
             )?
@@ -187,10 +206,18 @@ fn poll(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
         Ok(())
     }
     match name {
-        "poll" => instance.func_wrap(name, |_: Context, (all,): (Vec<Resource<Pollable>>,)| {
-            all.iter().try_for_each(ready)?;
-            Ok(((0..u32::try_from(all.len())?).collect::<Vec<u32>>(),))
-        })?,
+        "poll" => instance.func_wrap(
+            name,
+            |mut store: Context, (all,): (WasmList<Resource<Pollable>>,)| {
+                if all.len() > MAX_POLLED {
+                    return Err(Error::msg(format!("more than {MAX_POLLED} pollables at a time")));
+                }
+                for pollable in all.iter(&mut store)? {
+                    ready(&pollable?)?;
+                }
+                Ok(((0..u32::try_from(all.len())?).collect::<Vec<u32>>(),))
+            },
+        )?,
         "[method]pollable.ready" => instance
             .func_wrap(name, |_: Context, (this,): (Resource<Pollable>,)| {
                 Ok((this.rep() != TIMER,))
@@ -211,6 +238,7 @@ fn random(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
                 let Some(length) = length else {
                     return Err(Error::msg("more than 64 KiB of random bytes at a time"));
                 };
+                bounds::pay(&store, length * RANDOM)?;
                 let mut bytes = vec![0; length];
                 store.data().shared.random(&mut bytes)?;
                 Ok((bytes,))
@@ -287,26 +315,43 @@ fn process(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
 }
 
 /// Whole lines go to the log; what is left waits for its end.
-fn write(state: &mut State, stream: u32, bytes: &[u8]) {
-    let (output, level) = match stream {
-        STDERR => (&mut state.stderr, Level::Warn),
-        _ => (&mut state.stdout, Level::Info),
+fn write(state: &mut State, stream: u32, bytes: &[u8]) -> Result<()> {
+    let level = if stream == STDERR { Level::Warn } else { Level::Info };
+    let output = |state: &mut State| match stream {
+        STDERR => std::mem::take(&mut state.stderr),
+        _ => std::mem::take(&mut state.stdout),
     };
-    output.0.extend_from_slice(bytes);
-    let mut whole = std::mem::take(&mut output.0);
-    let end = match whole.iter().rposition(|byte| *byte == b'\n') {
-        Some(newline) => newline + 1,
-        None if whole.len() >= MAX_LINE => whole.len(),
-        None => 0,
-    };
-    for line in whole[..end].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let mut text = String::new();
-        log::escape(&mut text, &String::from_utf8_lossy(line));
-        log::write(state, level, &text, "");
+    let Output { mut line, mut held } = output(state);
+    for (at, piece) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        if at > 0 {
+            say(state, level, &line)?;
+            line.clear();
+        }
+        for part in piece.chunks(MAX_LINE) {
+            if line.len() + part.len() > MAX_LINE {
+                say(state, level, &line)?;
+                line.clear();
+            }
+            line.extend_from_slice(part);
+        }
     }
-    whole.drain(..end);
+    held = held.filter(|_| !line.is_empty());
+    if held.is_none() && !line.is_empty() {
+        held = Some(state.shared.hold(Holding::Output, MAX_LINE, "")?);
+    }
+    let left = Output { line, held };
     match stream {
-        STDERR => state.stderr.0 = whole,
-        _ => state.stdout.0 = whole,
+        STDERR => state.stderr = left,
+        _ => state.stdout = left,
     }
+    Ok(())
+}
+
+fn say(state: &State, level: Level, line: &[u8]) -> Result<()> {
+    if line.is_empty() {
+        return Ok(());
+    }
+    let mut text = String::new();
+    log::escape(&mut text, &String::from_utf8_lossy(line), log::MAX_BYTES);
+    log::write(state, level, &text, &Fields::default())
 }

@@ -82,6 +82,22 @@ fn reply_with_a_line_break_in_a_field() {
 }
 
 #[test]
+fn one_text_handed_over_many_times() {
+    // A thousand fields whose values are the same sixty kilobytes of the guest's one page.
+    let body = "(local $at i32) (local.set $at (i32.const 4096))
+        (loop $more
+            (i32.store (local.get $at) (i32.const 512)) (i32.store offset=4 (local.get $at) (i32.const 6))
+            (i32.store offset=8 (local.get $at) (i32.const 0)) (i32.store offset=12 (local.get $at) (i32.const 60000))
+            (local.set $at (i32.add (local.get $at) (i32.const 16)))
+            (br_if $more (i32.lt_u (local.get $at) (i32.const 20096))))
+        (i32.store8 (i32.const 260) (i32.const 1)) (i32.store16 (i32.const 264) (i32.const 200))
+        (i32.store (i32.const 268) (i32.const 4096)) (i32.store (i32.const 272) (i32.const 1000))
+        (i32.const 256)";
+    let failure = reason(&request_filter(body), "trap");
+    assert!(failure.detail.contains("hands over more at once"), "{}", failure.detail);
+}
+
+#[test]
 fn handle_kept_past_its_call() {
     let body = "(if (global.get $kept) (then
             (call $header (global.get $kept) (i32.const 512) (i32.const 6) (i32.const 600))))
