@@ -50,7 +50,7 @@ fn a_body_without_a_length_is_refused_when_it_grows_too_long() {
 fn the_limit_is_needed_and_checked() {
     for (config, says) in [
         (json!({}), "missing field `limit`"),
-        (json!({ "limit": "10" }), "`10` is no size"),
+        (json!({ "limit": "10X" }), "`10X` is no size"),
         (json!({ "limit": "10B", "status": 400 }), "unknown field `status`"),
     ] {
         let error = testing::Plugin::<BodyLimit>::configure(config).err().unwrap();

@@ -6,6 +6,7 @@
 
 mod config;
 mod fields;
+mod key;
 #[cfg(test)]
 mod tests;
 
@@ -70,6 +71,7 @@ impl Plugin for RateLimit {
 
     fn on_request(&self, request: &mut Request) -> Result<Verdict> {
         let key = self.key.render_str(request);
+        let key = key::short(&key);
         if let Some(bucket) = self.bucket {
             let taken = limiter::take(&key, bucket, 1);
             let wait = seconds(taken.wait_millis);

@@ -272,13 +272,16 @@ macro_rules! foreach_behaviour {
         $each!(completion);
         $each!(log);
         $each!(metrics);
+        $each!(metrics_dropped);
         $each!(limiter_take);
         $each!(limiter_enter);
+        $each!(limiter_key_too_long);
         $each!(store);
         $each!(store_increment);
         $each!(store_set_if_absent);
         $each!(store_expiry);
         $each!(store_too_large);
+        $each!(store_key_too_long);
         $each!(random);
     };
 }
@@ -339,12 +342,15 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     lifecycle::completion,
     services::log,
     services::metrics,
+    services::metrics_dropped,
     services::limiter_take,
     services::limiter_enter,
+    services::limiter_key_too_long,
     services::store,
     services::store_increment,
     services::store_set_if_absent,
     services::store_expiry,
     services::store_too_large,
+    services::store_key_too_long,
     services::random,
 ];

@@ -85,7 +85,7 @@ pub(crate) const request_forbidden_fields: Behaviour = reports(
 
 pub(crate) const request_size_exceeded: Behaviour = reports(
     "request_size_exceeded",
-    "Sets `x-big` to 65,536 times `a`; `x-out` = the refusal.",
+    "Sets `x-big` to 131,072 times `a`; `x-out` = the refusal.",
     GET,
     &[("x-out", &[b"size-exceeded"]), ("x-big", &[])],
 );

@@ -97,7 +97,7 @@ pub(crate) const response_forbidden_fields: Behaviour = answers(
 
 pub(crate) const response_size_exceeded: Behaviour = answers(
     "response_size_exceeded",
-    "Sets `x-big` to 65,536 times `a`; `x-out` = the refusal.",
+    "Sets `x-big` to 131,072 times `a`; `x-out` = the refusal.",
     OK,
     &[("x-out", &[b"size-exceeded"]), ("x-big", &[])],
 );

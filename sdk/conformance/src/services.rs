@@ -50,6 +50,20 @@ pub(crate) const metrics: Behaviour = Behaviour {
     },
 };
 
+pub(crate) const metrics_dropped: Behaviour = Behaviour {
+    id: "metrics_dropped",
+    guest: "Adds 1 to the counters `calls_total`, `duration_seconds_sum`, `memory_bytes` and `No-Name`, to `dropped` with the label `plugin` = `a`, and with the label `a` twice; then to `kept_total`.",
+    request: GET,
+    upstream: OK,
+    expect: Expect {
+        metrics: &[
+            Metric { kind: "counter", name: "kept_total", labels: &[], value: 1.0 },
+            Metric { kind: "counter", name: "metrics_dropped_total", labels: &[], value: 6.0 },
+        ],
+        ..PASSES
+    },
+};
+
 pub(crate) const limiter_take: Behaviour = reports(
     "limiter_take",
     "Takes 1, 1, 1 and 3 tokens from the bucket `conformance` of rate 0.001 and burst 2; `x-out` = each verdict as `ALLOWED REMAINING`, joined with `|`.",
@@ -63,6 +77,14 @@ pub(crate) const limiter_enter: Behaviour = reports(
     GET,
     &[("x-out", &[b"true|false"])],
 );
+
+pub(crate) const limiter_key_too_long: Behaviour = Behaviour {
+    id: "limiter_key_too_long",
+    guest: "Takes a token from a bucket whose key has 1,025 bytes: a trap.",
+    request: GET,
+    upstream: OK,
+    expect: FAILS,
+};
 
 pub(crate) const store: Behaviour = reports(
     "store",
@@ -97,6 +119,13 @@ pub(crate) const store_too_large: Behaviour = reports(
     "Sets a key of 1,025 bytes, and `big` to 1,048,577 bytes; `x-out` = both errors, joined with `|`.",
     GET,
     &[("x-out", &[b"too-large|too-large"])],
+);
+
+pub(crate) const store_key_too_long: Behaviour = reports(
+    "store_key_too_long",
+    "Gets, deletes, and adds 1 to a key of 1,025 bytes; `x-out` = the three errors, joined with `|`.",
+    GET,
+    &[("x-out", &[b"too-large|too-large|too-large"])],
 );
 
 pub(crate) const random: Behaviour = reports(

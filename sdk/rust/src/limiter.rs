@@ -1,5 +1,8 @@
 //! Shared limits: one bucket for all workers of a node. Namespaced by plugin, kept over reloads.
 //!
+//! Keys up to 1 KiB; a longer one ends the plugin with a trap. What is kept counts against the plugin's
+//! `limits.quota`: where that is used up, buckets that would be full soonest make room.
+//!
 //! ```no_run
 //! use weir_sdk::limiter::{self, Bucket};
 //! let verdict = limiter::take("192.0.2.1", Bucket { rate: 10.0, burst: 20 }, 1);
@@ -23,8 +26,8 @@ pub fn take(key: &str, bucket: Bucket, cost: u32) -> Verdict {
 }
 
 /// Atomic in-flight count: true and one more, or false at `limit`. The proxy gives it back when
-/// the exchange ends, however it ends. Only in a request hook: elsewhere it is
-/// a trap.
+/// the exchange ends, however it ends. Only in a request hook, and at most 64 times an exchange:
+/// anything else is a trap.
 pub fn enter(key: &str, limit: u32) -> bool {
     host::limiter::enter(key, limit)
 }

@@ -1,8 +1,9 @@
 //! Structured log lines; the proxy adds plugin, route and request id.
 //!
 //! Fields come first, then a semicolon, then a text as for [`format!`]. A field's value is
-//! anything with `Display`. At most 64 KiB for message and fields; the rest is cut. Control
-//! characters are escaped by the proxy. No secrets here.
+//! anything with `Display`. At most 64 KiB for message and fields, and 256 lines in one call of a hook;
+//! the rest is cut or dropped. Control characters are escaped by the proxy. In a JSON log the fields are
+//! members of the object `fields`. No secrets here.
 //!
 //! ```
 //! use weir_sdk::log;

@@ -1,8 +1,11 @@
 //! Counters, gauges and histograms in the proxy's `/metrics`, named `weir_plugin_NAME`, with the
 //! plugin's name as the label `plugin`.
 //!
-//! Names and label names: `[a-z_][a-z0-9_]*`. At most 64 names a plugin and 256 label sets a name;
-//! what exceeds that, or is malformed, is dropped and counted.
+//! Names and label names: `[a-z_][a-z0-9_]*`, at most 512 bytes as a label's value, at most 16 labels.
+//! At most 64 names a plugin and 256 label sets a name, within the plugin's `limits.quota`. What exceeds
+//! that, is malformed, or has the name of one of the proxy's own metrics (such as `calls_total`), is
+//! dropped, counted in `weir_plugin_metrics_dropped_total`, and told in the log once for each name. In
+//! tests, [`testing::Plugin::dropped_metrics`](crate::testing::Plugin::dropped_metrics) tells.
 //!
 //! ```no_run
 //! weir_sdk::metrics::count("keys_refused", &[("reason", "unknown")], 1);

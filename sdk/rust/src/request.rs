@@ -219,7 +219,9 @@ impl Request {
         self.handle.set_attribute(key, value);
     }
 
-    /// Reads the whole body, waiting for it, and keeps it for forwarding. `limit` in bytes.
+    /// Reads the whole body, waiting for it, and keeps it for forwarding. `limit` in bytes; more than
+    /// the plugin's memory is too large in any case. What is kept counts against `limits.quota` until it
+    /// is sent; beyond it the plugin is ended with a trap.
     ///
     /// A plugin that calls this anywhere becomes suspendable, which costs about 0.2 µs a hook.
     pub fn read_body(&mut self, limit: u64) -> Result<Vec<u8>, BodyError> {
@@ -234,7 +236,8 @@ impl Request {
     /// Lets the body have at most `limit` bytes, whether it announces its length or not.
     ///
     /// A longer one is answered with 413, unless a response has begun, and the upstream never gets
-    /// all of it. Of several limits the lowest counts.
+    /// all of it. Of several limits the lowest counts. It holds from the hook's end on: a hook that
+    /// fails has set none.
     pub fn limit_body(&mut self, limit: u64) {
         self.handle.limit_body(limit);
     }

@@ -1,8 +1,8 @@
 //! Key-value state that outlives instances and reloads, namespaced by plugin; in memory, for all
 //! workers of a node.
 //!
-//! Needs `grants = { store = true }`. Keys up to 1 KiB, values up to 1 MiB, 16 MiB for each
-//! plugin; the entries nearest their expiry make room. A time to live counts in whole
+//! Needs `grants = { store = true }`. Keys up to 1 KiB, values up to 1 MiB. Entries count against the
+//! plugin's `limits.quota`, 16 MiB by default; those nearest their expiry make room. A time to live counts in whole
 //! milliseconds; without one an entry stays until deleted or evicted.
 
 use std::time::Duration;

@@ -26,15 +26,19 @@
 //! # Ok::<(), weir_sdk::Error>(())
 //! ```
 //!
-//! The fake refuses what the proxy refuses: illegal names and values, fields that belong to the
-//! proxy, changes to the request in a response hook, too many attributes. Time stands still until
-//! [`Plugin::advance`], and randomness is the same in every run until [`Plugin::seed`].
+//! The fake refuses what the proxy refuses: a configuration that does not fit its schema, illegal
+//! names and values, fields that belong to the proxy, changes to the request in a response hook, too
+//! many attributes, keys that are too long, metrics whose name is the proxy's own
+//! ([`Plugin::dropped_metrics`]). What ends a plugin there with a trap is a panic here. Time stands
+//! still until [`Plugin::advance`], and randomness is the same in every run until [`Plugin::seed`].
 
 mod exchange;
 mod head;
 pub(crate) mod host;
 mod message;
+mod metrics;
 mod plugin;
+mod schema;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -60,7 +60,7 @@ pub(crate) fn on_request(behaviour: &str, request: &mut Request) -> Result<Verdi
             request.set_header("x-out", out.join("|"))?;
         }
         "request_size_exceeded" => {
-            let out = outcome(request.set_header("x-big", "a".repeat(65_536)));
+            let out = outcome(request.set_header("x-big", "a".repeat(131_072)));
             request.set_header("x-out", out)?;
         }
         "request_facts" => {

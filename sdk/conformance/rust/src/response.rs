@@ -63,7 +63,7 @@ pub(crate) fn on_response(behaviour: &str, request: &Request, response: &mut Res
             response.set_header("x-out", out.join("|"))?;
         }
         "response_size_exceeded" => {
-            let out = outcome(response.set_header("x-big", "a".repeat(65_536)));
+            let out = outcome(response.set_header("x-big", "a".repeat(131_072)));
             response.set_header("x-out", out)?;
         }
         "request_is_read_only" => {

@@ -27,6 +27,15 @@ pub(crate) fn on_request(behaviour: &str, request: &mut Request) -> Result {
             metrics::observe("took_seconds", &[], 0.5);
             return Ok(());
         }
+        "metrics_dropped" => {
+            for name in ["calls_total", "duration_seconds_sum", "memory_bytes", "No-Name"] {
+                metrics::count(name, &[], 1);
+            }
+            metrics::count("dropped", &[("plugin", "a")], 1);
+            metrics::count("dropped", &[("a", "1"), ("a", "2")], 1);
+            metrics::count("kept_total", &[], 1);
+            return Ok(());
+        }
         "limiter_take" => {
             let bucket = Bucket { rate: 0.001, burst: 2 };
             let take = |cost| {
@@ -38,6 +47,10 @@ pub(crate) fn on_request(behaviour: &str, request: &mut Request) -> Result {
         "limiter_enter" => {
             let enter = || limiter::enter("conformance", 1).to_string();
             [enter(), enter()].join("|")
+        }
+        "limiter_key_too_long" => {
+            limiter::take(&"k".repeat(1_025), Bucket { rate: 1.0, burst: 1 }, 1);
+            return Ok(());
         }
         "store" => {
             let before = store::get("k")?;
@@ -70,6 +83,12 @@ pub(crate) fn on_request(behaviour: &str, request: &mut Request) -> Result {
             let key = store::set(&"k".repeat(1_025), "", None);
             let value = store::set("big", vec![0; 1_048_577], None);
             [outcome(key), outcome(value)].join("|")
+        }
+        "store_key_too_long" => {
+            let key = "k".repeat(1_025);
+            let get = store::get(&key).map(drop);
+            let add = store::increment(&key, 1, None).map(drop);
+            [outcome(get), outcome(store::delete(&key)), outcome(add)].join("|")
         }
         "random" => {
             let differ = random::bytes(16) != random::bytes(16)

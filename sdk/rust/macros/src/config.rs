@@ -119,10 +119,13 @@ impl Text {
     /// The members of one field's schema.
     fn field(&mut self, field: &Field, attributes: &Attributes) -> Result<()> {
         self.describe(&field.attrs);
-        self.push(&attributes.extra);
         match attributes.field_type()? {
             Some(other) => self.members_of(&other),
             None => self.members_of(&field.ty),
+        }
+        // Behind the type's own bounds, which these narrow: of two members of a name the last counts.
+        if let Some(extra) = attributes.extra.strip_suffix(',') {
+            self.push(&format!(",{extra}"));
         }
         Ok(())
     }

@@ -1,14 +1,15 @@
 //! Header fields as the proxy keeps them, and what it refuses to change.
 //!
 //! In: names and values as a plugin gives them. Out: the field lines, or a refusal.
-//! Never: lets a head grow past the default limits of a listener.
+//! Never: lets a head grow past what plugins may add to a listener's default limits.
 
 use crate::FieldValue;
 use crate::bindings::imports::weir::plugin::http::HeaderError;
 use crate::config::{is_owned_by_proxy, is_token};
 
-const MAX_LINES: usize = 128;
-const MAX_BYTES: usize = 64 * 1024;
+// What a listener lets in by default, and what plugins may add to it.
+const MAX_LINES: usize = 100 + 64;
+const MAX_BYTES: usize = (64 + 16) * 1024;
 
 /// Field lines, in order of first appearance.
 #[derive(Debug, Clone, Default)]
@@ -111,9 +112,9 @@ pub(crate) fn check_reply(reply: &crate::Reply) -> Result<(), String> {
     if reply.delay.as_millis() > 300_000 {
         return Err("the delay of a reply is longer than 5 minutes".into());
     }
+    let mut head = Head::default();
     for (name, value) in &reply.headers {
-        allowed(name)
-            .and_then(|_| legal(value))
+        head.append(name, value)
             .map_err(|error| crate::HeaderError::new(name, error).to_string())?;
     }
     Ok(())

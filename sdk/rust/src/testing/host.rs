@@ -96,15 +96,20 @@ impl Request {
     }
 
     pub fn read_body(&self, limit: u64) -> Result<Vec<u8>, BodyError> {
-        read(&self.0.borrow().request.body, limit)
+        let request = &self.0.borrow().request;
+        read(&request.body, limit.min(request.body_limit))
     }
 
     pub fn set_body(&self, body: &[u8]) {
-        self.0.borrow_mut().request.body = Ok(body.to_vec());
+        let mut inner = self.0.borrow_mut();
+        assert!(!inner.read_only, "trap: `set_body` on a request that was sent already");
+        inner.request.body = Ok(body.to_vec());
     }
 
     pub fn limit_body(&self, limit: u64) {
-        let request = &mut self.0.borrow_mut().request;
+        let mut inner = self.0.borrow_mut();
+        assert!(!inner.read_only, "trap: `limit_body` on a request that was sent already");
+        let request = &mut inner.request;
         request.body_limit = request.body_limit.min(limit);
     }
 }
@@ -173,37 +178,44 @@ pub mod log {
     use super::state::{LogLine, current};
     use crate::log::Level;
 
+    const MAX_BYTES: usize = 64 << 10;
+    const MAX_FIELDS: usize = 64;
+    const MAX_LINES: usize = 256;
+
     pub fn log(level: Level, message: &str, fields: &[(&str, &str)]) {
-        current().borrow_mut().logs.push(LogLine {
-            level,
-            message: message.into(),
-            fields: fields
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-        });
+        let state = current();
+        let mut state = state.borrow_mut();
+        state.lines += 1;
+        if state.lines > MAX_LINES {
+            return;
+        }
+        let mut room = MAX_BYTES;
+        let mut cut = |text: &str| {
+            let text = &text[..text.floor_char_boundary(room)];
+            room -= text.len();
+            text.to_owned()
+        };
+        let message = cut(message);
+        let fields = fields.iter().take(MAX_FIELDS);
+        let fields = fields.map(|(name, value)| (cut(name), cut(value))).collect();
+        state.logs.push(LogLine { level, message, fields });
     }
 }
 
 /// `weir:plugin/metrics`.
 pub mod metrics {
-    use super::state::{State, current};
+    use super::state::current;
 
     pub fn count(name: &str, labels: &[(&str, &str)], by: u64) {
-        let series = State::series(name, labels);
-        *current().borrow_mut().metrics.entry(series).or_default() += by as f64;
+        current().borrow_mut().metrics.count(name, labels, by);
     }
 
     pub fn gauge(name: &str, labels: &[(&str, &str)], value: f64) {
-        let series = State::series(name, labels);
-        current().borrow_mut().metrics.insert(series, value);
+        current().borrow_mut().metrics.gauge(name, labels, value);
     }
 
     pub fn observe(name: &str, labels: &[(&str, &str)], value: f64) {
-        let series = State::series(name, labels);
-        let state = current();
-        let mut state = state.borrow_mut();
-        state.observations.entry(series).or_default().push(value);
+        current().borrow_mut().metrics.observe(name, labels, value);
     }
 }
 
@@ -302,6 +314,7 @@ pub mod random {
     use super::state::current;
 
     pub fn get_random_bytes(len: u64) -> Vec<u8> {
+        assert!(len <= 64 << 10, "trap: more than 64 KiB of random bytes at a time");
         let state = current();
         let mut state = state.borrow_mut();
         (0..len).map(|_| (state.random() >> 56) as u8).collect()

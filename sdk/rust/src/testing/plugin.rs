@@ -11,6 +11,7 @@ use super::exchange::{Exchange, Inner};
 use super::head::check_reply;
 use super::host;
 use super::message::{FakeRequest, FakeResponse, response};
+use super::schema;
 use super::state::{self, LogLine, State};
 use crate::{BodyError, Error, Request, Response, Result, Summary, Transform, Verdict, config};
 
@@ -23,11 +24,14 @@ pub struct Plugin<P> {
 // === impl Plugin ===
 
 impl<P: crate::Plugin> Plugin<P> {
-    /// Configures the plugin as the proxy does, from JSON.
+    /// Configures the plugin as the proxy does, from JSON. What does not fit the plugin's schema is
+    /// refused, whatever the plugin says; the proxy looks at the schema first, but here the plugin's
+    /// own words are what a test is after.
     pub fn configure(config: serde_json::Value) -> Result<Self> {
         let state = State::new();
         let plugin =
             state::enter(&state, || config::configure(&config.to_string())).map_err(Error::new)?;
+        schema::check(&config, &crate::schema::document::<P::Config>()).map_err(Error::new)?;
         Ok(Self { plugin, state })
     }
 
@@ -163,16 +167,18 @@ impl<P: crate::Plugin> Plugin<P> {
 
     /// The value of a counter or gauge; 0 where nothing was counted.
     pub fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
-        let series = State::series(name, labels);
-        let state = self.state.borrow();
-        state.metrics.get(&series).copied().unwrap_or_default()
+        self.state.borrow().metrics.values(name, labels).last().copied().unwrap_or_default()
     }
 
     /// The observations of a histogram, in order.
     pub fn observations(&self, name: &str, labels: &[(&str, &str)]) -> Vec<f64> {
-        let series = State::series(name, labels);
-        let state = self.state.borrow();
-        state.observations.get(&series).cloned().unwrap_or_default()
+        self.state.borrow().metrics.values(name, labels)
+    }
+
+    /// The samples that the proxy would drop, each with its name and the reason. Their number is
+    /// the metric `metrics_dropped_total`.
+    pub fn dropped_metrics(&self) -> Vec<String> {
+        self.state.borrow().metrics.dropped().to_vec()
     }
 
     /// A value of the store, unless absent or expired.

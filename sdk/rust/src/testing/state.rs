@@ -8,8 +8,14 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
+use super::metrics::Metrics;
 use crate::limiter::{Bucket, Verdict};
 use crate::log::Level;
+
+/// Longest key of the limiter, in bytes.
+const MAX_KEY: usize = 1 << 10;
+/// In-flight places of an exchange.
+const MAX_PLACES: usize = 64;
 
 /// A line that a plugin logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,15 +28,13 @@ pub struct LogLine {
     pub fields: Vec<(String, String)>,
 }
 
-/// Name and sorted labels of a metric.
-type Series = (String, Vec<(String, String)>);
-
 pub(crate) struct State {
     pub(crate) now: SystemTime,
     pub(crate) random: u64,
     pub(crate) logs: Vec<LogLine>,
-    pub(crate) metrics: BTreeMap<Series, f64>,
-    pub(crate) observations: BTreeMap<Series, Vec<f64>>,
+    /// Lines of the call under way.
+    pub(crate) lines: usize,
+    pub(crate) metrics: Metrics,
     pub(crate) store: BTreeMap<String, Entry>,
     buckets: BTreeMap<String, Fill>,
     pub(crate) in_flight: BTreeMap<String, u32>,
@@ -69,6 +73,7 @@ pub(crate) fn enter<R>(state: &Rc<RefCell<State>>, call: impl FnOnce() -> R) -> 
         }
     }
     let _restore = Restore(CURRENT.replace(Rc::clone(state)));
+    state.borrow_mut().lines = 0;
     call()
 }
 
@@ -81,8 +86,8 @@ impl State {
             now: SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600),
             random: 1,
             logs: Vec::new(),
-            metrics: BTreeMap::new(),
-            observations: BTreeMap::new(),
+            lines: 0,
+            metrics: Metrics::default(),
             store: BTreeMap::new(),
             buckets: BTreeMap::new(),
             in_flight: BTreeMap::new(),
@@ -104,6 +109,7 @@ impl State {
             bucket.rate > 0.0 && bucket.burst >= 1,
             "trap: a bucket needs a rate above 0 and a burst of at least 1"
         );
+        assert!(key.len() <= MAX_KEY, "trap: a key of `limiter::take` is longer than 1 KiB");
         let burst = f64::from(bucket.burst);
         let now = self.now;
         let level = self.buckets.entry(key.into()).or_insert(Fill { tokens: burst, since: now });
@@ -133,6 +139,8 @@ impl State {
         let Some(entered) = &mut self.entered else {
             panic!("trap: `limiter::enter` was called outside of a request hook");
         };
+        assert!(key.len() <= MAX_KEY, "trap: a key of `limiter::enter` is longer than 1 KiB");
+        assert!(entered.len() < MAX_PLACES, "trap: an exchange has at most 64 places");
         let count = self.in_flight.entry(key.into()).or_default();
         if *count >= limit {
             return false;
@@ -156,12 +164,5 @@ impl State {
         let now = self.now;
         self.store.retain(|_, entry| entry.expires.is_none_or(|expires| now < expires));
         self.store.get_mut(key)
-    }
-
-    pub(crate) fn series(name: &str, labels: &[(&str, &str)]) -> Series {
-        let mut labels: Vec<_> =
-            labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        labels.sort();
-        (name.into(), labels)
     }
 }

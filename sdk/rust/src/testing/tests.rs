@@ -27,7 +27,7 @@ impl Plugin for Tries {
             assert_eq!(reason(request.set_header(name, "a")), Refusal::Forbidden);
             assert_eq!(reason(request.remove_header(name)), Refusal::Forbidden);
         }
-        let long = "a".repeat(65 * 1024);
+        let long = "a".repeat(81 * 1024);
         assert_eq!(reason(request.set_header("a", &long)), Refusal::SizeExceeded);
         assert_eq!(reason(request.set_method("GE T")), Refusal::InvalidSyntax);
         assert_eq!(reason(request.set_authority("a/b")), Refusal::InvalidSyntax);
@@ -129,7 +129,7 @@ impl Plugin for Services {
         request.set_header("x-entered", limiter::enter("k", 2).to_string())?;
         store::set("s", "v", Some(Duration::from_secs(5)))?;
         request.set_header("x-random", format!("{:x}", random::u64()))?;
-        metrics::count("calls_total", &[("b", "2"), ("a", "1")], 1);
+        metrics::count("tries_total", &[("b", "2"), ("a", "1")], 1);
         log::warn!(call = self.calls.get(); "called");
         Ok(Verdict::Forward)
     }
@@ -163,7 +163,7 @@ fn the_services_follow_the_turned_clock() {
     assert_eq!(proxy.stored("s").as_deref(), Some(b"v".as_slice()));
     proxy.advance(Duration::from_secs(5));
     assert_eq!(proxy.stored("s"), None);
-    assert_eq!(proxy.metric("calls_total", &[("a", "1"), ("b", "2")]), 6.0);
+    assert_eq!(proxy.metric("tries_total", &[("a", "1"), ("b", "2")]), 6.0);
     let last = proxy.logs().pop().unwrap();
     assert_eq!((last.level, last.message.as_str()), (log::Level::Warn, "called"));
     assert_eq!(last.fields, [("call".to_owned(), "6".to_owned())]);
@@ -186,4 +186,87 @@ fn randomness_repeats_with_its_seed() {
 fn entering_elsewhere_is_a_trap() {
     let mut proxy = testing::Plugin::<Services>::configure(serde_json::json!({})).unwrap();
     proxy.host(|| limiter::enter("k", 1));
+}
+
+/// Takes a number, and counts under the proxy's own names and its own.
+struct Counts;
+
+#[crate::config]
+struct Bounded {
+    #[schema(min = 1, max = 10)]
+    #[serde(default)]
+    number: u8,
+}
+
+impl Plugin for Counts {
+    type Config = Bounded;
+
+    fn configure(config: Bounded) -> Result<Self> {
+        // Takes more than its schema says.
+        if config.number < 100 { Ok(Self) } else { crate::bail!("{}", config.number) }
+    }
+
+    fn on_request(&self, _: &mut Request) -> Result<Verdict> {
+        metrics::count("calls_total", &[], 1);
+        metrics::count("duration_seconds_sum", &[], 1);
+        metrics::count("Upper", &[], 1);
+        metrics::count("labelled", &[("plugin", "x")], 1);
+        metrics::count("labelled", &[("a", "1"), ("a", "2")], 1);
+        metrics::observe("took", &[], f64::NAN);
+        metrics::observe("took", &[], 1.0);
+        metrics::count("took", &[], 1);
+        metrics::count("took_sum", &[], 1);
+        metrics::count("fine", &[("b", "2"), ("a", "1")], 2);
+        Ok(Verdict::Forward)
+    }
+}
+
+#[test]
+fn metrics_that_the_proxy_drops_are_dropped() {
+    let mut proxy = testing::Plugin::<Counts>::configure(serde_json::json!({})).unwrap();
+    proxy.request(testing::request("GET", "/"));
+    let dropped = proxy.dropped_metrics();
+    assert_eq!(dropped.len(), 8, "{dropped:?}");
+    assert_eq!(dropped[0], "`calls_total`: the proxy has a metric of that name");
+    assert_eq!(proxy.metric("calls_total", &[]), 0.0);
+    assert_eq!(proxy.metric("metrics_dropped_total", &[]), 8.0);
+    assert_eq!(proxy.metric("fine", &[("a", "1"), ("b", "2")]), 2.0);
+    assert_eq!(proxy.observations("took", &[]), [1.0]);
+}
+
+#[test]
+fn a_configuration_is_held_against_its_schema() {
+    let configure = |number: u8| {
+        testing::Plugin::<Counts>::configure(serde_json::json!({ "number": number })).err()
+    };
+    assert!(configure(10).is_none());
+    for number in [0, 11] {
+        let error = configure(number).expect("out of bounds").to_string();
+        assert!(error.starts_with("/number: "), "{error}");
+    }
+    let error = testing::Plugin::<Counts>::configure(serde_json::json!({ "nubmer": 1 })).err();
+    assert!(error.is_some_and(|error| error.to_string().contains("nubmer")));
+}
+
+#[test]
+fn what_is_too_long_ends_the_plugin_as_a_trap_does() {
+    let mut proxy = testing::Plugin::<Counts>::configure(serde_json::json!({})).unwrap();
+    let long = "k".repeat(1025);
+    let ended = |proxy: &mut testing::Plugin<Counts>, call: &dyn Fn()| {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| proxy.host(call))).is_err()
+    };
+    let bucket = Bucket { rate: 1.0, burst: 1 };
+    assert!(ended(&mut proxy, &|| assert!(limiter::take(&long, bucket, 1).allowed)));
+    assert!(!ended(&mut proxy, &|| assert!(limiter::take(&long[1..], bucket, 1).allowed)));
+    assert!(ended(&mut proxy, &|| drop(random::bytes((64 << 10) + 1))));
+    proxy.host(|| {
+        for line in 0..300 {
+            log::info!("{line}");
+        }
+        log::log(log::Level::Info, &"a".repeat(70_000), &[("b", "c")]);
+    });
+    assert_eq!(proxy.logs().len(), 256);
+    proxy.host(|| log::log(log::Level::Info, &"a".repeat(70_000), &[("b", "c")]));
+    let last = proxy.logs().pop().unwrap();
+    assert_eq!((last.message.len(), &*last.fields[0].1), (64 << 10, ""));
 }
