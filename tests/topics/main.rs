@@ -19,6 +19,7 @@ mod limits;
 mod paths;
 mod plugin_failures;
 mod plugins;
+mod quotas;
 mod reload;
 mod retry;
 mod routing;

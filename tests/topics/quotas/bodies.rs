@@ -1,0 +1,101 @@
+//! Bodies that guests read, write and reply with.
+
+use weir_tests::{RawClient, until, wait_for_line};
+
+use super::{MIB, Setup};
+
+#[test]
+fn a_body_is_read_up_to_what_the_guest_can_hold() {
+    let setup = Setup::with(
+        "reader",
+        "limits = { deadline = \"5s\", quota = \"64MiB\", memory = \"4MiB\" }",
+    );
+    let answer = setup.ask_with("read-body", 4_000_000_000, "", &vec![b'a'; 5 * MIB]);
+    assert_eq!(answer.status, 500, "{answer:?}");
+    wait_for_line("reader", |line| line.message.contains("longer than allowed"));
+    assert_eq!(setup.ask_with("read-body", 4_000_000_000, "", b"short").header("x-out"), Some("5"));
+    until("bodies are held for ever", || setup.held("bodies") == 0);
+}
+
+#[test]
+fn a_body_beyond_the_quota_ends_its_exchange_only() {
+    let setup = Setup::new("bodies", "1MiB");
+    let body = vec![b'a'; 3 * MIB];
+    let answer = setup.ask_with("read-body", 8 * MIB, "", &body);
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(setup.failures("quota"), 1.0, "{}", setup.proxy.metrics());
+    wait_for_line("bodies", |line| line.message.contains("`limits.quota`"));
+    let answer = setup.ask("set-body", 2 * MIB);
+    assert_eq!(answer.status, 500, "{answer:?}");
+    assert_eq!(setup.failures("trap"), 1.0);
+    wait_for_line("bodies", |line| line.message.contains("hands over more at once"));
+    let answer = setup.ask_with("read-body", 8 * MIB, "", &body[..MIB / 2]);
+    assert_eq!(answer.header("x-out"), Some("524288"), "{answer:?}");
+    until("bodies are held for ever", || setup.held("bodies") == 0);
+}
+
+#[test]
+fn a_body_in_tiny_chunks_is_kept_as_one_piece() {
+    const LENGTH: usize = MIB;
+    let setup = Setup::new("chunks", "4MiB");
+    let mut client = RawClient::connect(setup.proxy.address("web"));
+    client.send(
+        b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\
+          x-greed: read-body\r\nx-count: 2097152\r\n\r\n",
+    );
+    let chunks = b"1\r\na\r\n".repeat(64 << 10);
+    for _ in 0..LENGTH / (64 << 10) {
+        client.send(&chunks);
+        assert!(setup.held("bodies") <= 2 * LENGTH, "{}", setup.held("bodies"));
+    }
+    client.send(b"0\r\n\r\n");
+    let answer = client.answer();
+    assert_eq!(answer.header("x-out"), Some("1048576"), "{answer:?}");
+    assert_eq!(setup.origin.last().body.len(), LENGTH);
+    drop(client);
+    until("bodies are held for ever", || setup.held("bodies") == 0);
+}
+
+#[test]
+fn replies_that_wait_count_until_they_are_sent() {
+    let setup = Setup::new("waiting", "5MiB");
+    let ask = || {
+        let mut client = RawClient::connect(setup.proxy.address("web"));
+        let count = MIB;
+        client.send(
+            format!(
+                "GET / HTTP/1.1\r\nhost: a\r\nx-greed: reply-delayed\r\nx-count: {count}\r\n\r\n"
+            )
+            .as_bytes(),
+        );
+        client
+    };
+    let waiting: Vec<RawClient> = (0..3).map(|_| ask()).collect();
+    until("three replies wait", || setup.held("replies") == 3 * (MIB + (4 << 10)));
+    let mut refused = ask();
+    assert_eq!(refused.answer().status, 503, "a fourth is more than one client's share");
+    wait_for_line("waiting", |line| line.field("reason") == "quota");
+    assert_eq!(setup.ask("reply", 100).status, 200, "what is short and sent at once is free");
+    drop(waiting);
+    until("replies are held for ever", || setup.held("replies") == 0);
+    assert_eq!(setup.ask("reply", 2 * MIB).body.len(), 2 * MIB);
+}
+
+#[test]
+fn a_skipped_plugin_leaves_no_limit_of_the_body() {
+    let setup = Setup::with("skipped", "on_failure = \"skip\"");
+    let body = vec![b'a'; 100];
+    let answer = setup.ask_with("limit-body", 10, "", &body);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(setup.origin.last().body.len(), 100);
+    let answer = setup.ask_with("limit-and-read", 10, "", &body);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(setup.origin.last().body.len(), 100, "what it read goes on as a whole");
+    let mut client = RawClient::connect(setup.proxy.address("web"));
+    client.send(
+        b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\nx-greed: limit-body\r\n\
+          x-count: 3\r\n\r\n8\r\n12345678\r\n0\r\n\r\n",
+    );
+    assert_eq!(client.answer().status, 200);
+    assert_eq!(&setup.origin.last().body[..], b"12345678");
+}
