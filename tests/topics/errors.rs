@@ -34,6 +34,22 @@ fn the_form_follows_accept() {
     }
 }
 
+/// A list is all of its lines.
+#[test]
+fn accept_may_have_several_lines() {
+    let origin = Origin::echo();
+    let proxy = Setup::to(&origin).route("match = { path = \"/only\" }").start();
+    let ask = |fields: &[(&str, &str)]| request(proxy.address("web"), "GET", "/", fields, b"");
+    for (first, second, form) in [
+        ("image/png", "text/plain", TEXT),
+        ("", "text/html", TEXT),
+        ("application/json", "text/plain", PROBLEM),
+    ] {
+        let answer = ask(&[("accept", first), ("accept", second)]);
+        assert_eq!(answer.header("content-type"), Some(form), "{first} {second}");
+    }
+}
+
 #[test]
 fn an_upstream_error_names_its_kind_and_no_address() {
     let port = free_port();

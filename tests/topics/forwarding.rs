@@ -1,6 +1,6 @@
 //! X-Forwarded-*, Forwarded and Via: who is believed, and what the endpoint is told.
 
-use weir_tests::{Origin, Seen, Setup, request};
+use weir_tests::{Origin, RawClient, Seen, Setup, request};
 
 const CLAIMS: &[(&str, &str)] = &[
     ("host", "a.example:8080"),
@@ -29,7 +29,7 @@ fn claims_of_an_untrusted_peer_are_replaced() {
     assert_eq!(value(&seen, "x-forwarded-proto"), ["http"]);
     assert_eq!(value(&seen, "x-forwarded-host"), ["a.example:8080"]);
     assert_eq!(value(&seen, "x-forwarded-port"), [address.port().to_string()]);
-    assert_eq!(value(&seen, "forwarded"), ["for=127.0.0.1;proto=http"]);
+    assert_eq!(value(&seen, "forwarded"), ["for=127.0.0.1;proto=http;host=\"a.example:8080\""]);
     assert!(value(&seen, "x-real-ip").is_empty() && value(&seen, "x-forwarded-prefix").is_empty());
     assert_eq!(value(&seen, "via").join(", "), "1.0 fred, 1.1 weir");
 }
@@ -49,7 +49,8 @@ fn a_trusted_peer_is_believed_and_appended_to() {
     assert_eq!(value(&seen, "x-forwarded-host"), ["evil.example"]);
     assert_eq!(
         value(&seen, "forwarded").join(", "),
-        "for=203.0.113.7;proto=https, for=127.0.0.1;proto=http"
+        "for=203.0.113.7;proto=https;host=evil.example, \
+         for=127.0.0.1;proto=http;host=\"a.example:8080\""
     );
     assert_eq!(value(&seen, "x-client"), ["203.0.113.7"]);
     for (claim, client) in [
@@ -57,6 +58,9 @@ fn a_trusted_peer_is_believed_and_appended_to() {
         ("203.0.113.7, 198.51.100.1, 10.1.1.1", "198.51.100.1"),
         ("nonsense, 10.1.1.1", "10.1.1.1"),
         ("nonsense", "127.0.0.1"),
+        // Empty members are none, wherever they stand.
+        ("203.0.113.7, ", "203.0.113.7"),
+        ("203.0.113.7,,\t, 10.1.1.1 ,", "203.0.113.7"),
     ] {
         request(proxy.address("web"), "GET", "/", &[("x-forwarded-for", claim)], b"");
         assert_eq!(value(&origin.last(), "x-client"), [client], "{claim}");
@@ -70,7 +74,119 @@ fn without_claims_a_trusted_peer_is_the_client() {
     request(proxy.address("web"), "GET", "/", &[], b"");
     let seen = origin.last();
     assert_eq!(value(&seen, "x-forwarded-for"), ["127.0.0.1"]);
-    assert_eq!(value(&seen, "forwarded"), ["for=127.0.0.1;proto=http"]);
+    assert_eq!(value(&seen, "forwarded"), ["for=127.0.0.1;proto=http;host=localhost"]);
+}
+
+/// A list is all of its lines, whatever of them is empty.
+#[test]
+fn a_list_of_several_lines_names_the_client() {
+    let origin = Origin::echo();
+    let proxy = believing(&origin);
+    for lines in [
+        &[("x-forwarded-for", "203.0.113.7"), ("x-forwarded-for", "")][..],
+        &[("x-forwarded-for", "203.0.113.7"), ("x-forwarded-for", " , 10.1.1.1,")],
+        &[("x-forwarded-for", "198.51.100.1,"), ("x-forwarded-for", "203.0.113.7")],
+        &[("forwarded", "for=203.0.113.7, ,"), ("forwarded", ",")],
+        &[("forwarded", "for=203.0.113.7"), ("forwarded", "for=10.1.1.1, ")],
+        &[("x-forwarded-for", ","), ("forwarded", "for=203.0.113.7")],
+    ] {
+        request(proxy.address("web"), "GET", "/", lines, b"");
+        let seen = origin.last();
+        assert_eq!(value(&seen, "x-client"), ["203.0.113.7"], "{lines:?}");
+        for list in ["x-forwarded-for", "forwarded"] {
+            let told = value(&seen, list);
+            assert_eq!(told.len(), 1, "{lines:?}: {told:?}");
+            assert!(told[0].contains("203.0.113.7") && told[0].contains("127.0.0.1"), "{told:?}");
+            assert!(!told[0].contains(", ,") && !told[0].contains(",,"), "{told:?}");
+        }
+    }
+}
+
+/// Behind a TLS terminator that says no more than the scheme, a redirect to https comes to an end.
+#[test]
+fn a_scheme_alone_is_believed() {
+    let origin = Origin::echo();
+    let proxy = believing(&origin);
+    let address = proxy.address("web");
+    for (fields, scheme, port) in [
+        (&[][..], "http", address.port()),
+        (&[("x-forwarded-proto", "https")], "https", 443),
+        (&[("x-forwarded-proto", "https"), ("x-forwarded-port", "8443")], "https", 8443),
+        (&[("forwarded", "proto=https")], "https", 443),
+        (&[("x-forwarded-proto", "http"), ("x-forwarded-host", "b.example:81")], "http", 81),
+    ] {
+        request(address, "GET", "/", fields, b"");
+        let seen = origin.last();
+        assert_eq!(value(&seen, "x-scheme"), [scheme], "{fields:?}");
+        assert_eq!(value(&seen, "x-client"), ["127.0.0.1"], "{fields:?}");
+        assert_eq!(value(&seen, "x-forwarded-proto"), [scheme], "{fields:?}");
+        assert_eq!(value(&seen, "x-forwarded-port"), [port.to_string()], "{fields:?}");
+    }
+    let loops = Setup::to(&origin)
+        .server("trusted_proxies = [\"127.0.0.0/8\"]")
+        .plugin("redirect", "{ scheme = \"https\" }")
+        .start();
+    let ask = |fields| request(loops.address("web"), "GET", "/", fields, b"").status;
+    assert_eq!(ask(&[]), 308);
+    assert_eq!(ask(&[("x-forwarded-proto", "https")]), 200);
+}
+
+/// A proxy that writes `X-Forwarded-For` passes a client's own `Forwarded` on unchanged.
+#[test]
+fn the_list_that_does_not_decide_is_not_passed_on() {
+    let origin = Origin::echo();
+    let proxy = believing(&origin);
+    let fields = [
+        ("x-forwarded-for", "203.0.113.7"),
+        ("forwarded", "for=6.6.6.6;proto=https;host=evil.example"),
+        ("x-real-ip", "6.6.6.6"),
+    ];
+    request(proxy.address("web"), "GET", "/", &fields, b"");
+    let seen = origin.last();
+    assert_eq!(value(&seen, "x-client"), ["203.0.113.7"]);
+    assert_eq!(value(&seen, "x-scheme"), ["http"]);
+    assert_eq!(
+        value(&seen, "forwarded"),
+        ["for=203.0.113.7;proto=http;host=localhost, for=127.0.0.1;proto=http;host=localhost"]
+    );
+    assert!(value(&seen, "x-real-ip").is_empty());
+}
+
+/// Trust is taken away from a peer, and given to it, on the connection that it has open.
+#[test]
+fn trust_changes_on_open_connections() {
+    let origin = Origin::echo();
+    let toml = |proxies: &str| {
+        Setup::to(&origin)
+            .server(&format!("trusted_proxies = [{proxies}]"))
+            .plugin("headers", "{ request = { set = { x-client = \"{client.address}\" } } }")
+            .toml()
+    };
+    let proxy = weir_tests::Proxy::start(&toml("\"127.0.0.1\""));
+    let mut client = RawClient::connect(proxy.address("web"));
+    for (proxies, believed) in [
+        ("\"127.0.0.1\"", "203.0.113.7"),
+        ("", "127.0.0.1"),
+        ("\"127.0.0.0/8\"", "203.0.113.7"),
+        ("\"10.0.0.0/8\"", "127.0.0.1"),
+    ] {
+        proxy.reload(&toml(proxies)).expect("it is right");
+        client.send(b"GET / HTTP/1.1\r\nhost: a\r\nx-forwarded-for: 203.0.113.7\r\n\r\n");
+        assert_eq!(client.answer().status, 200);
+        let seen = origin.last();
+        assert_eq!(value(&seen, "x-client"), [believed], "{proxies}");
+        let list = value(&seen, "x-forwarded-for").join(", ");
+        assert_eq!(list.contains("203.0.113.7"), believed != "127.0.0.1", "{list}");
+    }
+}
+
+/// Believes the tests' own address and shows client and scheme as plugins see them.
+fn believing(origin: &Origin) -> weir_tests::Proxy {
+    let set = "{ x-client = \"{client.address}\", x-scheme = \"{request.scheme}\" }";
+    Setup::to(origin)
+        .server("trusted_proxies = [\"127.0.0.0/8\", \"10.0.0.0/8\"]")
+        .plugin("headers", &format!("{{ request = {{ set = {set} }} }}"))
+        .start()
 }
 
 /// IPv6 brackets are kept in Forwarded.
@@ -85,6 +201,6 @@ fn an_ipv6_client_is_quoted_in_forwarded() {
     };
     request(proxy.address("web"), "GET", "/", &[], b"");
     let seen = origin.last();
-    assert_eq!(value(&seen, "forwarded"), ["for=\"[::1]\";proto=http"]);
+    assert_eq!(value(&seen, "forwarded"), ["for=\"[::1]\";proto=http;host=localhost"]);
     assert_eq!(value(&seen, "x-forwarded-for"), ["::1"]);
 }

@@ -36,7 +36,7 @@ fn the_certificate_is_chosen_by_sni() {
     }
     let seen = origin.last().headers;
     assert_eq!(seen["x-forwarded-proto"], "https");
-    assert_eq!(seen["forwarded"], "for=127.0.0.1;proto=https");
+    assert_eq!(seen["forwarded"], "for=127.0.0.1;proto=https;host=localhost");
     assert!(proxy.metrics().contains("weir_certificate_expiry_timestamp_seconds{"));
 }
 

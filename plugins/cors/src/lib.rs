@@ -88,10 +88,10 @@ impl Plugin for Cors {
 
     /// Answers preflights. Of every other request it asks one thing.
     fn on_request(&self, request: &mut Request) -> Result<Verdict> {
-        let Some(method) = request.header("access-control-request-method") else {
+        let Some(method) = request.field("access-control-request-method") else {
             return Ok(Verdict::Forward);
         };
-        let origin = match request.header("origin") {
+        let origin = match request.field("origin") {
             Some(origin) if request.method() == "OPTIONS" => origin,
             _ => return Ok(Verdict::Forward),
         };
@@ -105,7 +105,7 @@ impl Plugin for Cors {
             Allowed::One(origin) => self.allow(response, origin)?,
             Allowed::Some(matcher) => {
                 response.append_header("vary", "Origin")?;
-                let Some(origin) = request.header("origin") else {
+                let Some(origin) = request.field("origin") else {
                     return Ok(());
                 };
                 if !matcher.matches(&origin) {
@@ -138,7 +138,7 @@ impl Cors {
         if self.methods.echoes() {
             vary.push_str("Access-Control-Request-Method");
         }
-        if let Some(value) = self.headers.to(|| request.header(asked)) {
+        if let Some(value) = self.headers.to(|| request.field(asked)) {
             reply = reply.header("access-control-allow-headers", value);
         }
         if self.headers.echoes() {
@@ -149,7 +149,7 @@ impl Cors {
             reply = reply.header("access-control-max-age", age);
         }
         if self.private_network {
-            let wanted = request.header("access-control-request-private-network");
+            let wanted = request.field("access-control-request-private-network");
             if wanted.is_some_and(|value| value == "true") {
                 reply = reply.header("access-control-allow-private-network", "true");
             }

@@ -196,6 +196,18 @@ fn what_is_echoed_is_a_list_of_names() {
     assert_eq!(found, ["204", "allow-origin: *", vary]);
 }
 
+/// A list is all of its lines, and two origins are none.
+#[test]
+fn a_field_of_several_lines_is_looked_at_as_a_whole() {
+    let config = json!({ "allow_origins": ["https://*.example"], "allow_headers": ["*"] });
+    let asked = "access-control-request-headers";
+    let request = preflight("https://a.example").header(asked, "").header(asked, "x-b");
+    let found = fields(&config, request, response(200));
+    assert!(found.contains(&"allow-headers: authorization,x-a, x-b".to_owned()), "{found:?}");
+    let two = preflight("https://a.example").header("origin", "https://b.example");
+    assert_eq!(fields(&config, two, response(200)), ["403", "vary: Origin"]);
+}
+
 #[test]
 fn origins_match_as_a_whole() {
     let exact = json!(["https://a.example", "https://b.example", "null"]);

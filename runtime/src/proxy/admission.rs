@@ -83,11 +83,9 @@ fn prepare(
     }
     let forwarded = &connection.forwarded;
     hop::strip_request(&mut parts.headers, found);
-    let client = match forwarded.client(&connection.client, &parts.headers, &connection.trusted) {
-        Some(client) => Arc::new(client),
-        None => connection.client.clone(),
-    };
-    forwarded.apply(&mut parts.headers, &host);
+    // Of the snapshot that serves the request, whatever held when its connection was accepted.
+    let client = forwarded.apply(&mut parts.headers, &host, &connection.client, &listener.trusted);
+    let client = client.map_or_else(|| connection.client.clone(), Arc::new);
     via::append(&mut parts.headers, parts.version);
     // HTTP/2 names it in a pseudo-field, and the absolute form wins over the field.
     if !is_in_field {

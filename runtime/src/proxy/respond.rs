@@ -110,9 +110,9 @@ pub fn form(headers: &HeaderMap) -> Form {
     if starts(CONTENT_TYPE, "application/grpc") {
         return Form::Grpc;
     }
-    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let ranges = accept.split(',').map(|range| range.split(';').next().unwrap_or("").trim());
-    for range in ranges {
+    let accept = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    let ranges = accept.flat_map(|line| line.split(','));
+    for range in ranges.map(|range| range.split(';').next().unwrap_or("").trim()) {
         match range {
             "application/problem+json" | "application/json" | "application/*" => {
                 return Form::Problem;

@@ -16,7 +16,7 @@ use crate::chain::{Chain, Completions, ExchangeId};
 use crate::clock::Clock;
 use crate::config::Limits;
 use crate::http::Client;
-use crate::http::forwarded::ForwardedFields;
+use crate::http::forwarded::{ForwardedFields, TrustedProxies};
 use crate::net::Activity;
 use crate::router::Router;
 use crate::telemetry::access_log::WorkerLog;
@@ -86,6 +86,8 @@ pub struct Route {
 /// A listener's part in a snapshot.
 pub struct Listener {
     pub limits: Limits,
+    /// Peers whose own forwarding fields are believed.
+    pub trusted: Rc<TrustedProxies>,
     /// Finds places in `reach`.
     pub router: Arc<Router>,
     /// The routes that requests of this listener can reach.
@@ -103,8 +105,6 @@ pub struct Connection {
     pub client: Arc<Client>,
     /// What all its requests say of its client.
     pub forwarded: ForwardedFields,
-    /// Peers whose own forwarding fields are believed.
-    pub trusted: Arc<[ipnet::IpNet]>,
     /// For the sweep over slow peers.
     pub activity: Arc<Activity>,
     /// Kept until the last exchange or tunnel of the connection is over: a drain waits for it.

@@ -113,12 +113,11 @@ impl Serving {
 
     fn connection(&self, tls: Option<Tls>, local_port: Option<u16>) -> Rc<proxy::Connection> {
         let client = Client::new(self.peer, tls);
-        let forwarded = ForwardedFields::new(&client, local_port, &self.terms.trusted);
+        let forwarded = ForwardedFields::new(&client, local_port);
         Rc::new(proxy::Connection {
             listener: self.terms.number.clone(),
             client: client.into(),
             forwarded,
-            trusted: self.terms.trusted.clone(),
             activity: self.activity.clone(),
             open: self.control.clone(),
         })

@@ -19,6 +19,7 @@ use super::connections::Connections;
 use crate::chain::{Chain, Middleware};
 use crate::clock::Clock;
 use crate::config::Bind;
+use crate::http::forwarded::TrustedProxies;
 use crate::net::{Acceptor, ConnectionLimit, Listener as Socket, SWEEP, Watch};
 use crate::proxy::{self, Binding};
 use crate::telemetry::access_log::WorkerLog;
@@ -77,7 +78,6 @@ pub struct Terms {
     pub limits: crate::config::Limits,
     pub tls: Option<Arc<rustls::ServerConfig>>,
     pub metrics: ListenerMetrics,
-    pub trusted: Arc<[ipnet::IpNet]>,
 }
 
 /// The worker's own state.
@@ -246,7 +246,6 @@ impl Running {
                 limits: listener.limits.clone(),
                 tls: built.tls.get(at).and_then(|tls| tls.as_ref()).map(|tls| tls.config.clone()),
                 metrics: self.setup.metrics.listener(&listener.name),
-                trusted: built.config.server.trusted_proxies.as_slice().into(),
             });
             let entry = match (kept, sockets.remove(&listener.bind)) {
                 (Some(kept), None) => {
@@ -365,6 +364,7 @@ fn snapshot(
     let counts: Vec<RouteMetrics> =
         config.routes.iter().map(|route| metrics.route(&route.name)).collect();
     let unrouted = metrics.route(proxy::NO_ROUTE);
+    let trusted = Rc::new(TrustedProxies::new(built.generation, &config.server.trusted_proxies));
     let highest = built.numbers.iter().max().map_or(0, |highest| highest + 1);
     let mut listeners: Vec<Option<proxy::Listener>> = Vec::new();
     listeners.resize_with(highest, || None);
@@ -386,6 +386,7 @@ fn snapshot(
         if let Some(place) = listeners.get_mut(*number) {
             *place = Some(proxy::Listener {
                 limits: listener.limits.clone(),
+                trusted: trusted.clone(),
                 router: router.clone(),
                 reach: reach.clone(),
                 bindings,

@@ -115,12 +115,13 @@ impl Request {
         refused(":path", self.handle.set_path_with_query(value))
     }
 
-    /// First value of the field. The name is matched without regard to case.
+    /// First line of the field: all of one that has a single value, such as `origin`; of one that
+    /// is a list take [`field`](Self::field). The name is matched without regard to case.
     pub fn header(&self, name: &str) -> Option<FieldValue> {
         self.handle.header(name).map(FieldValue::from)
     }
 
-    /// First value of the field as text; `None` also where it is not UTF-8.
+    /// As [`header`](Self::header), as text; `None` also where it is not UTF-8.
     pub fn header_str(&self, name: &str) -> Option<String> {
         String::from_utf8(self.handle.header(name)?).ok()
     }
@@ -128,6 +129,30 @@ impl Request {
     /// Every value of the field, in order.
     pub fn header_values(&self, name: &str) -> Vec<FieldValue> {
         values(self.handle.header_values(name))
+    }
+
+    /// The whole field: its lines joined by commas (RFC 9110, 5.3), those of `cookie` by
+    /// semicolons (RFC 9113, 8.2.3). Empty lines add nothing.
+    ///
+    /// ```
+    /// # use weir_sdk::{NoConfig, Plugin, Request, Result, Verdict, testing};
+    /// # struct Tags;
+    /// # impl Plugin for Tags {
+    /// #     type Config = NoConfig;
+    /// #     fn configure(_: NoConfig) -> Result<Self> { Ok(Tags) }
+    /// fn on_request(&self, request: &mut Request) -> Result<Verdict> {
+    ///     let tags = request.field("x-tags").unwrap_or_default();
+    ///     request.set_header("x-all-tags", &tags)?;
+    ///     Ok(Verdict::Forward)
+    /// }
+    /// # }
+    /// let request = testing::request("GET", "/").header("x-tags", "a").header("x-tags", "b, c");
+    /// let mut proxy = testing::Plugin::<Tags>::configure(weir_sdk::serde_json::json!({}))?;
+    /// assert_eq!(proxy.request(request).forwarded().header("x-all-tags"), Some("a, b, c"));
+    /// # Ok::<(), weir_sdk::Error>(())
+    /// ```
+    pub fn field(&self, name: &str) -> Option<FieldValue> {
+        joined(name, self.handle.header_values(name))
     }
 
     /// The whole head, in order of first appearance; names are lower-case.
@@ -154,36 +179,31 @@ impl Request {
         refused(name, self.handle.remove_header(name))
     }
 
-    /// First cookie of this name, as it was sent (RFC 6265, 4.2).
+    /// First cookie of this name, as it was sent (RFC 6265, 4.2); `None` also where it is not
+    /// UTF-8.
     pub fn cookie(&self, name: &str) -> Option<String> {
-        self.handle.header_values("cookie").iter().find_map(|line| {
-            let line = std::str::from_utf8(line).ok()?;
-            line.split(';').find_map(|pair| {
-                let (key, value) = pair.split_once('=')?;
-                (key.trim() == name).then(|| value.trim().trim_matches('"').to_owned())
-            })
-        })
+        cookies(&self.handle.header_values("cookie"))
+            .find(|(key, _)| *key == name.as_bytes())
+            .and_then(|(_, value)| String::from_utf8(value.into()).ok())
+    }
+
+    /// Every cookie of this name, in the order in which they were sent.
+    pub fn cookies(&self, name: &str) -> Vec<FieldValue> {
+        cookies(&self.handle.header_values("cookie"))
+            .filter(|(key, _)| *key == name.as_bytes())
+            .map(|(_, value)| value.into())
+            .collect()
     }
 
     /// Takes every cookie of this name out of what is forwarded; the others stay, in one field
     /// line.
     pub fn remove_cookie(&mut self, name: &str) -> Result<(), HeaderError> {
         let lines = self.handle.header_values("cookie");
-        let pairs = || {
-            lines
-                .iter()
-                .flat_map(|line| line.split(|byte| *byte == b';'))
-                .map(<[u8]>::trim_ascii)
-                .filter(|pair| !pair.is_empty())
-        };
-        let other = |pair: &&[u8]| {
-            let key = pair.split(|byte| *byte == b'=').next().unwrap_or(pair);
-            key.trim_ascii() != name.as_bytes()
-        };
-        if pairs().all(|pair| other(&pair)) {
+        let other = |pair: &&[u8]| cookie(pair).0 != name.as_bytes();
+        if cookie_pairs(&lines).all(|pair| other(&pair)) {
             return Ok(());
         }
-        let rest: Vec<&[u8]> = pairs().filter(other).collect();
+        let rest: Vec<&[u8]> = cookie_pairs(&lines).filter(other).collect();
         if rest.is_empty() {
             self.remove_header("cookie")
         } else {
@@ -255,6 +275,30 @@ impl ClientExt for Client {
     }
 }
 
+/// What stands between semicolons, but for what is empty. Cookies need not be UTF-8, and a line
+/// with one that is not has others.
+fn cookie_pairs(lines: &[Vec<u8>]) -> impl Iterator<Item = &[u8]> {
+    lines
+        .iter()
+        .flat_map(|line| line.split(|byte| *byte == b';'))
+        .map(<[u8]>::trim_ascii)
+        .filter(|pair| !pair.is_empty())
+}
+
+/// Name and value of a pair; quotes around the value are not part of it. A pair without `=` is a
+/// name to most who read it, so it has no value here.
+fn cookie(pair: &[u8]) -> (&[u8], &[u8]) {
+    let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+    let (name, value) = pair.split_at(at);
+    let value = value.strip_prefix(b"=").unwrap_or(value).trim_ascii();
+    let inner = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+    (name.trim_ascii(), inner.unwrap_or(value))
+}
+
+fn cookies(lines: &[Vec<u8>]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    cookie_pairs(lines).map(cookie)
+}
+
 /// Where the port of an authority begins, if it has one.
 fn port_colon(authority: &str) -> Option<usize> {
     let colon = authority.rfind(':')?;
@@ -267,6 +311,20 @@ pub(crate) fn refused(
     result: Result<(), http::HeaderError>,
 ) -> Result<(), HeaderError> {
     result.map_err(|error| HeaderError::new(field, error))
+}
+
+/// The lines of a field as one value.
+pub(crate) fn joined(name: &str, lines: Vec<Vec<u8>>) -> Option<FieldValue> {
+    let separator: &[u8] = if name.eq_ignore_ascii_case("cookie") { b"; " } else { b", " };
+    let mut lines = lines.into_iter();
+    let mut whole = lines.next()?;
+    for line in lines.filter(|line| !line.is_empty()) {
+        if !whole.is_empty() {
+            whole.extend_from_slice(separator);
+        }
+        whole.extend_from_slice(&line);
+    }
+    Some(whole.into())
 }
 
 pub(crate) fn values(values: Vec<Vec<u8>>) -> Vec<FieldValue> {

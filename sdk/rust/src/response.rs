@@ -6,7 +6,7 @@
 use crate::FieldValue;
 use crate::error::{BodyError, HeaderError};
 use crate::host;
-use crate::request::{lines, refused, values};
+use crate::request::{joined, lines, refused, values};
 
 /// The response on its way to the client. Good until the hook returns.
 pub struct Response {
@@ -31,12 +31,13 @@ impl Response {
         refused(":status", self.handle.set_status(status))
     }
 
-    /// First value of the field. The name is matched without regard to case.
+    /// First line of the field: all of one that has a single value, such as `location`; of one that
+    /// is a list take [`field`](Self::field). The name is matched without regard to case.
     pub fn header(&self, name: &str) -> Option<FieldValue> {
         self.handle.header(name).map(FieldValue::from)
     }
 
-    /// First value of the field as text; `None` also where it is not UTF-8.
+    /// As [`header`](Self::header), as text; `None` also where it is not UTF-8.
     pub fn header_str(&self, name: &str) -> Option<String> {
         String::from_utf8(self.handle.header(name)?).ok()
     }
@@ -44,6 +45,12 @@ impl Response {
     /// Every value of the field, in order.
     pub fn header_values(&self, name: &str) -> Vec<FieldValue> {
         values(self.handle.header_values(name))
+    }
+
+    /// The whole field: its lines joined by commas (RFC 9110, 5.3). Not for `set-cookie`, whose lines
+    /// are no list.
+    pub fn field(&self, name: &str) -> Option<FieldValue> {
+        joined(name, self.handle.header_values(name))
     }
 
     /// The whole head, in order of first appearance; names are lower-case.

@@ -26,7 +26,7 @@ use variable::Variable;
 /// | `{request.host}` | the authority without its port |
 /// | `{request.path}`, `{request.query}` | as they are forwarded, not decoded |
 /// | `{request.query.NAME}` | first value of a query parameter, decoded |
-/// | `{request.header.NAME}` | first value of a field |
+/// | `{request.header.NAME}` | a field as a whole, its lines joined by commas |
 /// | `{request.cookie.NAME}` | first cookie of this name |
 /// | `{attribute.KEY}` | what a plugin left |
 /// | `{route}` | the route's name |

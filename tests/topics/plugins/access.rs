@@ -27,6 +27,14 @@ fn rate_limit() {
     assert!((1100..=1200).contains(&wait), "a third of an hour, not {wait} s");
     assert_eq!(setup.origin.seen().len(), 3);
     assert_eq!(setup.get("/", &[("x-tenant", "b")]).status, 200, "a bucket of its own");
+    // A key is the whole field, whatever stands in its first line.
+    let two = [("x-tenant", "c"), ("x-tenant", "a")];
+    let one = [("x-tenant", "c, a")];
+    for fields in [&two[..], &one, &two] {
+        assert_eq!(setup.get("/", fields).status, 200, "{fields:?}");
+    }
+    assert_eq!(setup.get("/", &one).status, 429);
+    assert_eq!(setup.get("/", &[("x-tenant", "c")]).status, 200);
 }
 
 #[test]

@@ -1,40 +1,64 @@
 //! Elements of `Forwarded` and nodes of both lists (RFC 7239, sections 4 and 6).
 //!
 //! In: field values of a trusted proxy, which may still hold what its clients wrote. Out: addresses,
-//! or `None` for what cannot be read. Never: guesses at a broken value.
+//! or `None` for what cannot be read; and elements for the next hop. Never: guesses at a broken
+//! value.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// An element that names an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What an element says, as far as it can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Element {
-    /// `for`; port 0 where none is written.
-    pub(super) node: (IpAddr, u16),
+    /// `for`; port 0 where none is written. `None`: it is missing, hidden or broken.
+    pub(super) node: Option<(IpAddr, u16)>,
     /// `proto`.
     pub(super) https: Option<bool>,
 }
 
-/// The elements of a line, left to right. `None`: one without a readable `for`. From the first
-/// syntax error on, what is to its right cannot be told apart and the whole line is one `None`.
-pub(super) fn elements(line: &[u8]) -> Vec<Option<Element>> {
-    split(line, b',')
-        .and_then(|elements| elements.into_iter().map(element).collect())
-        .unwrap_or_else(|| vec![None])
+/// The elements of a line, left to right, without empty ones (RFC 9110, 5.6.1). `None`: a syntax
+/// error, from which on nothing can be told apart.
+pub(super) fn elements(line: &[u8]) -> Option<Vec<Element>> {
+    split(line, b',')?.into_iter().filter(|text| !text.is_empty()).map(element).collect()
 }
 
-/// `Err` in the outer option: syntax.
-fn element(text: &[u8]) -> Option<Option<Element>> {
-    let (mut address, mut https) = (None, None);
+/// `None`: syntax.
+fn element(text: &[u8]) -> Option<Element> {
+    let mut element = Element::default();
     for pair in split(text, b';')?.into_iter().filter(|pair| !pair.is_empty()) {
         let at = memchr::memchr(b'=', pair)?;
         let (name, value) = (&pair[..at], unquote(&pair[at + 1..])?);
         if name.eq_ignore_ascii_case(b"for") {
-            address = node(&value);
+            element.node = node(&value);
         } else if name.eq_ignore_ascii_case(b"proto") {
-            https = is_https(&value);
+            element.https = is_https(&value);
         }
     }
-    Some(address.map(|node| Element { node, https }))
+    Some(element)
+}
+
+/// Appends an element: a node (`None`: a Unix socket), a scheme, and an authority unless it is
+/// empty.
+pub(super) fn write(out: &mut Vec<u8>, node: Option<IpAddr>, https: bool, host: &[u8]) {
+    write_node(out, node);
+    out.extend_from_slice(if https { b";proto=https" } else { b";proto=http" });
+    if host.is_empty() {
+        return;
+    }
+    // An authority has no character that would have to be escaped in a quoted string.
+    let quote: &[u8] = if host.contains(&b':') { b"\"" } else { b"" };
+    for part in [b";host=", quote, host, quote] {
+        out.extend_from_slice(part);
+    }
+}
+
+/// Appends an element that says no more than a node.
+pub(super) fn write_node(out: &mut Vec<u8>, node: Option<IpAddr>) {
+    let text = match node {
+        Some(IpAddr::V4(address)) => format!("for={address}"),
+        Some(IpAddr::V6(address)) => format!("for=\"[{address}]\""),
+        None => "for=unknown".to_owned(),
+    };
+    out.extend_from_slice(text.as_bytes());
 }
 
 /// An address with or without a port: `1.2.3.4`, `1.2.3.4:5`, `::1`, `[::1]`, `[::1]:5`. An

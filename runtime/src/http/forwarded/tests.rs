@@ -16,24 +16,37 @@ fn map(fields: &[(&'static str, &str)]) -> HeaderMap {
     headers
 }
 
-/// What the next hop gets, as sorted `name: value` lines.
-fn applied(peer: &Client, fields: &[(&'static str, &str)]) -> Vec<String> {
+fn trusted() -> TrustedProxies {
+    TrustedProxies::new(1, &networks())
+}
+
+/// What the next hop gets of a request for `a.example`, as sorted `name: value` lines, and the
+/// client that the peer speaks for: address, port, https.
+fn passed(
+    peer: &Client,
+    fields: &[(&'static str, &str)],
+) -> (Vec<String>, Option<(String, u16, bool)>) {
     let mut headers = map(fields);
-    let own = ForwardedFields::new(peer, Some(8080), &networks());
-    own.apply(&mut headers, &HeaderValue::from_static("a.example"));
+    let own = ForwardedFields::new(peer, Some(8080));
+    let host = HeaderValue::from_static("a.example");
+    let client = own.apply(&mut headers, &host, peer, &trusted());
     let mut lines: Vec<String> = headers
         .iter()
         .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
         .collect();
     lines.sort();
-    lines
+    (lines, client.map(|client| (client.address, client.port, client.https)))
+}
+
+fn applied(peer: &Client, fields: &[(&'static str, &str)]) -> Vec<String> {
+    passed(peer, fields).0
 }
 
 #[test]
 fn an_untrusted_peer_is_told_as_it_is() {
     let expected = [
         "accept: */*",
-        "forwarded: for=192.0.2.1;proto=http",
+        "forwarded: for=192.0.2.1;proto=http;host=a.example",
         "x-forwarded-for: 192.0.2.1",
         "x-forwarded-host: a.example",
         "x-forwarded-port: 8080",
@@ -60,7 +73,7 @@ fn an_untrusted_peer_is_told_as_it_is() {
 #[test]
 fn ipv6_has_brackets_in_forwarded_only() {
     let lines = applied(&client("[2001:db8::1]"), &[]);
-    assert_eq!(lines[0], "forwarded: for=\"[2001:db8::1]\";proto=http");
+    assert_eq!(lines[0], "forwarded: for=\"[2001:db8::1]\";proto=http;host=a.example");
     assert_eq!(lines[1], "x-forwarded-for: 2001:db8::1");
     let lines = applied(&client("[::ffff:192.0.2.1]"), &[]);
     assert_eq!(lines[1], "x-forwarded-for: 192.0.2.1");
@@ -71,7 +84,7 @@ fn a_unix_socket_has_no_address() {
     let peer = Client { https: true, ..Client::new(None, None) };
     let lines = applied(&peer, &[("x-forwarded-for", "1.1.1.1")]);
     let expected = [
-        "forwarded: for=unknown;proto=https",
+        "forwarded: for=unknown;proto=https;host=a.example",
         "x-forwarded-host: a.example",
         "x-forwarded-port: 8080",
         "x-forwarded-proto: https",
@@ -80,36 +93,154 @@ fn a_unix_socket_has_no_address() {
 }
 
 #[test]
-fn a_trusted_peer_is_appended() {
-    let rest = ["x-forwarded-host: b", "x-forwarded-port: 8080", "x-forwarded-proto: https"];
+fn both_lists_go_on_and_agree() {
+    let rest = ["x-forwarded-host: b", "x-forwarded-port: 443", "x-forwarded-proto: https"];
     let kept = [("x-forwarded-host", "b"), ("x-forwarded-proto", "https")];
     let peer = client("10.0.0.1");
-    type Case = (&'static [(&'static str, &'static str)], &'static [&'static str]);
+    let own = "for=10.0.0.1;proto=http;host=a.example";
+    type Case = (&'static [(&'static str, &'static str)], &'static str, &'static str);
     let cases: &[Case] = &[
-        (&[], &["forwarded: for=10.0.0.1;proto=http", "x-forwarded-for: 10.0.0.1"]),
-        (&[("x-forwarded-for", "1.1.1.1")], &["x-forwarded-for: 1.1.1.1, 10.0.0.1"]),
+        (&[], "for=10.0.0.1;proto=https;host=b", "10.0.0.1"),
         (
-            &[("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "2.2.2.2")],
-            &["x-forwarded-for: 1.1.1.1, 2.2.2.2, 10.0.0.1"],
+            &[("x-forwarded-for", "1.1.1.1")],
+            "for=1.1.1.1;proto=https;host=b, OWN",
+            "1.1.1.1, 10.0.0.1",
         ),
-        (&[("forwarded", "for=1.1.1.1")], &["forwarded: for=1.1.1.1, for=10.0.0.1;proto=http"]),
+        // One line, without empty members.
         (
-            &[("forwarded", "for=x"), ("x-forwarded-for", "y")],
-            &["forwarded: for=x, for=10.0.0.1;proto=http", "x-forwarded-for: y, 10.0.0.1"],
+            &[("x-forwarded-for", "1.1.1.1,"), ("x-forwarded-for", ", 2.2.2.2 ,, 10.9.9.9")],
+            "for=2.2.2.2;proto=https;host=b, for=10.9.9.9, OWN",
+            "1.1.1.1, 2.2.2.2, 10.9.9.9, 10.0.0.1",
+        ),
+        (
+            &[("forwarded", "for=1.1.1.1;proto=https")],
+            "for=1.1.1.1;proto=https, OWN",
+            "1.1.1.1, 10.0.0.1",
+        ),
+        (
+            &[("forwarded", ", for=1.1.1.1,"), ("forwarded", "for=\"[2001:db8::1]\" ,")],
+            "for=1.1.1.1, for=\"[2001:db8::1]\", OWN",
+            "2001:db8::1, 10.0.0.1",
+        ),
+        // A proxy that writes one list passes a client's own other one on: it is replaced.
+        (
+            &[("forwarded", "for=6.6.6.6;host=evil"), ("x-forwarded-for", "1.1.1.1")],
+            "for=1.1.1.1;proto=https;host=b, OWN",
+            "1.1.1.1, 10.0.0.1",
+        ),
+        (
+            &[("forwarded", "for=6.6.6.6"), ("x-forwarded-for", "y")],
+            "for=10.0.0.1;proto=https;host=b",
+            "y, 10.0.0.1",
+        ),
+        // A list of nothing is none.
+        (
+            &[("forwarded", "for=1.1.1.1"), ("x-forwarded-for", " , ")],
+            "for=1.1.1.1, OWN",
+            "1.1.1.1, 10.0.0.1",
+        ),
+        // What is broken cannot swallow what stands behind it.
+        (&[("forwarded", "for=\"1.1.1.1")], "for=10.0.0.1;proto=https;host=b", "10.0.0.1"),
+        (
+            &[("forwarded", "for=\"6.6.6.6"), ("forwarded", "for=1.1.1.1")],
+            "for=1.1.1.1, OWN",
+            "1.1.1.1, 10.0.0.1",
         ),
     ];
-    for (lists, expected) in cases {
+    for (lists, forwarded, list) in cases {
         let fields: Vec<(&'static str, &str)> = lists.iter().chain(&kept).copied().collect();
-        let lines = applied(&peer, &fields);
-        assert_eq!(lines, [*expected, &rest].concat(), "{lists:?}");
+        let expected = [
+            format!("forwarded: {}", forwarded.replace("OWN", own)),
+            format!("x-forwarded-for: {list}"),
+        ];
+        let expected: Vec<_> =
+            expected.iter().map(String::as_str).chain(rest).map(str::to_owned).collect();
+        assert_eq!(applied(&peer, &fields), expected, "{lists:?}");
     }
     // A value that is no text goes on as it is.
     let mut headers = HeaderMap::new();
     headers.insert(X_FORWARDED_FOR, HeaderValue::from_bytes(b"\xff").unwrap());
-    let own = ForwardedFields::new(&peer, None, &networks());
-    own.apply(&mut headers, &HeaderValue::from_static(""));
+    let own = ForwardedFields::new(&peer, None);
+    own.apply(&mut headers, &HeaderValue::from_static(""), &peer, &trusted());
     assert_eq!(headers[X_FORWARDED_FOR].as_bytes(), b"\xff, 10.0.0.1");
     assert!(!headers.contains_key(X_FORWARDED_HOST) && !headers.contains_key(X_FORWARDED_PORT));
+}
+
+#[test]
+fn each_field_is_believed_by_itself() {
+    let peer = client("10.0.0.1");
+    let us = |https| Some(("10.0.0.1".to_owned(), 4711, https));
+    type Case = (
+        &'static [(&'static str, &'static str)],
+        // host of `Forwarded`, X-Forwarded-Host, -Port, -Proto
+        [&'static str; 4],
+        bool,
+    );
+    let cases: &[Case] = &[
+        (&[], ["a.example", "a.example", "8080", "http"], false),
+        (&[("x-forwarded-proto", "https")], ["a.example", "a.example", "443", "https"], true),
+        (
+            &[("x-forwarded-proto", "http, HTTPS ,")],
+            ["a.example", "a.example", "443", "https"],
+            true,
+        ),
+        (&[("x-forwarded-proto", "wss")], ["a.example", "a.example", "443", "wss"], true),
+        (&[("x-forwarded-proto", "http")], ["a.example", "a.example", "80", "http"], false),
+        (&[("x-forwarded-proto", "gopher")], ["a.example", "a.example", "8080", "http"], false),
+        (&[("x-forwarded-proto", "")], ["a.example", "a.example", "8080", "http"], false),
+        (&[("x-forwarded-host", "b")], ["b", "b", "80", "http"], false),
+        (&[("x-forwarded-host", "b:81")], ["\"b:81\"", "b:81", "81", "http"], false),
+        (&[("x-forwarded-host", " ,")], ["a.example", "a.example", "8080", "http"], false),
+        (&[("x-forwarded-host", "b\"c")], ["a.example", "b\"c", "80", "http"], false),
+        (&[("x-forwarded-port", "444")], ["a.example", "a.example", "444", "http"], false),
+        (
+            &[("x-forwarded-port", "444"), ("x-forwarded-proto", "https")],
+            ["a.example", "a.example", "444", "https"],
+            true,
+        ),
+    ];
+    for (fields, [forwarded, host, port, proto], https) in cases {
+        let (lines, client) = passed(&peer, fields);
+        let scheme = if *https { "https" } else { "http" };
+        let expected = [
+            format!("forwarded: for=10.0.0.1;proto={scheme};host={forwarded}"),
+            "x-forwarded-for: 10.0.0.1".to_owned(),
+            format!("x-forwarded-host: {host}"),
+            format!("x-forwarded-port: {port}"),
+            format!("x-forwarded-proto: {proto}"),
+        ];
+        assert_eq!(lines, expected, "{fields:?}");
+        assert_eq!(client, https.then(|| us(true)).flatten(), "{fields:?}");
+    }
+    // `Forwarded` says it too, also where it hides the client; but not where the other list decides.
+    for (fields, https) in [
+        (&[("forwarded", "for=_hidden;proto=https")][..], true),
+        (&[("forwarded", "proto=https")], true),
+        (&[("forwarded", "for=1.1.1.1, for=10.9.9.9;proto=https")], false),
+        (&[("forwarded", "for=1.1.1.1;proto=https"), ("x-forwarded-for", "2.2.2.2")], false),
+        (&[("forwarded", "for=1.1.1.1"), ("x-forwarded-proto", "https")], true),
+        (&[("forwarded", "for=1.1.1.1;proto=http"), ("x-forwarded-proto", "https")], false),
+    ] {
+        let (lines, client) = passed(&peer, fields);
+        assert_eq!(client.is_some_and(|client| client.2), https, "{fields:?}");
+        let proto = if https { "x-forwarded-proto: https" } else { "x-forwarded-proto: http" };
+        assert!(lines.iter().any(|line| line == proto), "{fields:?}: {lines:?}");
+    }
+}
+
+#[test]
+fn an_x_real_ip_that_disagrees_goes_no_further() {
+    let peer = client("10.0.0.1");
+    for (fields, kept) in [
+        (&[("x-real-ip", "1.1.1.1")][..], true),
+        (&[("x-real-ip", "1.1.1.1"), ("x-forwarded-for", "1.1.1.1")], true),
+        (&[("x-real-ip", "6.6.6.6"), ("x-forwarded-for", "1.1.1.1")], false),
+        (&[("x-real-ip", "6.6.6.6"), ("forwarded", "for=1.1.1.1")], false),
+    ] {
+        let lines = applied(&peer, fields);
+        let has = lines.iter().any(|line| line.starts_with("x-real-ip"));
+        assert_eq!(has, kept, "{fields:?}");
+    }
 }
 
 #[test]
@@ -133,7 +264,13 @@ fn the_real_client_is_the_right_most_that_is_no_proxy() {
         // What cannot be read ends the search.
         (&[("x-forwarded-for", "192.0.2.1, junk, 10.9.9.9")], Some(("10.9.9.9", 0, false))),
         (&[("x-forwarded-for", "192.0.2.1, unknown")], None),
-        (&[("x-forwarded-for", "192.0.2.1,")], None),
+        // Empty members are none (RFC 9110, 5.6.1).
+        (&[("x-forwarded-for", "192.0.2.1,")], Some(("192.0.2.1", 0, false))),
+        (&[("x-forwarded-for", "192.0.2.1, ,\t, 10.9.9.9, ")], Some(("192.0.2.1", 0, false))),
+        (
+            &[("x-forwarded-for", "192.0.2.1"), ("x-forwarded-for", "")],
+            Some(("192.0.2.1", 0, false)),
+        ),
         (&[("x-forwarded-for", "")], None),
         (&[("x-forwarded-for", "192.0.2.1:99")], Some(("192.0.2.1", 99, false))),
         (&[("x-forwarded-for", "2001:db8::1")], Some(("2001:db8::1", 0, false))),
@@ -166,11 +303,11 @@ fn the_real_client_is_the_right_most_that_is_no_proxy() {
             &[("forwarded", "for=192.0.2.1"), ("forwarded", "for=10.1.1.1")],
             Some(("192.0.2.1", 0, false)),
         ),
+        (&[("forwarded", "for=192.0.2.1, ,"), ("forwarded", ",")], Some(("192.0.2.1", 0, false))),
         (
             &[("forwarded", "for=192.0.2.1, for=_hidden, for=10.1.1.1")],
             Some(("10.1.1.1", 0, false)),
         ),
-        (&[("forwarded", "for=192.0.2.1, proto=https")], None),
         (&[("forwarded", "for=\"192.0.2.1")], None),
         (&[("forwarded", "for=\"1\\92.0.2.1\"")], Some(("192.0.2.1", 0, false))),
         (&[("forwarded", "192.0.2.1")], None),
@@ -178,34 +315,47 @@ fn the_real_client_is_the_right_most_that_is_no_proxy() {
         (&[("forwarded", "for=\"192.0.2.1\"x")], None),
     ];
     let peer = client("10.0.0.1");
-    let own = ForwardedFields::new(&peer, Some(80), &networks());
-    assert!(own.is_trusted());
     for (fields, expected) in cases {
-        let found = own.client(&peer, &map(fields), &networks());
-        let got = found.as_ref().map(|client| (&*client.address, client.port, client.https));
+        let (_, found) = passed(&peer, fields);
+        let got = found.as_ref().map(|(address, port, https)| (&**address, *port, *https));
         assert_eq!(got, *expected, "{fields:?}");
     }
 }
 
 #[test]
 fn an_untrusted_peer_speaks_for_nobody() {
-    let peer = client("192.0.2.9");
-    let own = ForwardedFields::new(&peer, Some(80), &networks());
-    let headers = map(&[("x-forwarded-for", "1.1.1.1"), ("forwarded", "for=1.1.1.1")]);
-    assert!(!own.is_trusted());
-    assert_eq!(own.client(&peer, &headers, &networks()), None);
+    let claims = [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-proto", "https")];
+    let (_, client) = passed(&client("192.0.2.9"), &claims);
+    assert_eq!(client, None);
+}
+
+#[test]
+fn trust_is_that_of_the_configuration_that_serves() {
+    let peer = client("10.0.0.1");
+    let own = ForwardedFields::new(&peer, Some(80));
     // The default: nobody is trusted.
-    assert!(!ForwardedFields::new(&client("10.0.0.1"), Some(80), &[]).is_trusted());
+    for (generation, networks, expected) in
+        [(1, vec![], false), (2, networks(), true), (3, vec![], false), (4, networks(), true)]
+    {
+        let trusted = TrustedProxies::new(generation, &networks);
+        for _ in 0..2 {
+            assert_eq!(own.is_trusted(&trusted), expected, "{generation}");
+        }
+    }
 }
 
 #[test]
 fn values_of_a_connection_are_shared() {
-    let own = ForwardedFields::new(&client("192.0.2.1"), Some(80), &[]);
+    let peer = client("192.0.2.1");
+    let own = ForwardedFields::new(&peer, Some(80));
     let (mut one, mut two) = (HeaderMap::new(), HeaderMap::new());
-    own.apply(&mut one, &HeaderValue::from_static("a"));
-    own.apply(&mut two, &HeaderValue::from_static("a"));
+    let host = HeaderValue::from_static("a");
+    own.apply(&mut one, &host, &peer, &trusted());
+    own.apply(&mut two, &host, &peer, &trusted());
     assert_eq!(one, two);
     for (name, value) in &one {
         assert_eq!(value.as_bytes().as_ptr(), two[name].as_bytes().as_ptr(), "{name}");
     }
+    own.apply(&mut two, &HeaderValue::from_static("[::1]:8080"), &peer, &trusted());
+    assert_eq!(two[FORWARDED], "for=192.0.2.1;proto=http;host=\"[::1]:8080\"");
 }

@@ -42,7 +42,11 @@ fn every_variable_renders() {
             .authority("API.example.com:8443")
             .header("x-one", "1")
             .header("x-one", "2")
+            .header("x-empty", "")
+            .header("x-empty", "3")
+            .header("x-empty", "")
             .header("cookie", "a=b; sid=\"s\"")
+            .header("cookie", "c=d")
             .attribute("auth.subject", "alice")
             .route("api")
     };
@@ -56,7 +60,9 @@ fn every_variable_renders() {
         ("{request.path}", "/a%20b"),
         ("{request.query}", "n=x%20y&z"),
         ("{request.query.n}", "x y"),
-        ("{request.header.X-One}", "1"),
+        ("{request.header.X-One}", "1, 2"),
+        ("{request.header.x-empty}", "3"),
+        ("{request.header.cookie}", "a=b; sid=\"s\"; c=d"),
         ("{request.cookie.sid}", "s"),
         ("{attribute.auth.subject}", "alice"),
         ("{route}", "api"),

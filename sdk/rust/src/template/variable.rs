@@ -71,7 +71,7 @@ impl Variable {
             Self::Path => request.path(),
             Self::Query => request.target().query()?.into(),
             Self::Parameter(name) => request.query(name)?,
-            Self::Header(name) => return Some(request.header(name)?.into_bytes()),
+            Self::Header(name) => return Some(request.field(name)?.into_bytes()),
             Self::Cookie(name) => request.cookie(name)?,
             Self::Attribute(key) => request.attribute(key)?,
             Self::Route => request.route(),
