@@ -22,9 +22,9 @@ pub struct Config {
     /// The header field that carries the token; empty: none does.
     #[serde(default = "header")]
     pub header: String,
-    /// The query parameter that carries the token where the field has none.
+    /// The query parameter that may carry the token instead.
     pub query: Option<String>,
-    /// The cookie that carries the token where neither of the others has one.
+    /// The cookie that may carry the token instead.
     pub cookie: Option<String>,
     /// Who may have issued the token (`iss`).
     pub issuer: Option<Texts>,

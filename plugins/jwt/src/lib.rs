@@ -2,11 +2,12 @@
 //!
 //! In: a token in a header field, a query parameter or a cookie. Out: 401 with the error codes of
 //! RFC 6750, or the request with facts of the token in attributes and header fields.
-//! Never: believes a token's own word on how to verify it: the type of the key decides.
+//! Never: believes a token's own word on how to verify it: the type of the key decides. Never
+//! forwards a token that it did not verify.
 
 use std::cell::RefCell;
 
-use weir_sdk::{Cache, Place, Plugin, Request, Result, Verdict, bail, clock};
+use weir_sdk::{Cache, Place, Plugin, Request, Result, Sent, Verdict, bail, clock};
 
 mod algorithm;
 mod claims;
@@ -30,7 +31,7 @@ const MAX_CACHED: usize = 2 << 10;
 
 struct Jwt {
     keys: Keys,
-    /// Where a token may be, in the order in which they are looked at.
+    /// Where a token may be.
     places: Vec<Place>,
     expected: Expected,
     /// Names of the header fields that claims go to, as `expected.mapped` has the claims.
@@ -75,28 +76,21 @@ impl Plugin for Jwt {
     }
 
     fn on_request(&self, request: &mut Request) -> Result<Verdict> {
-        for place in &self.places {
-            let found = place.read(request);
-            let value = match found.as_slice() {
-                [] => continue,
-                [one] => one,
-                // Which of them would the upstream believe?
-                _ => return Ok(Refusal::Several.reply(&self.realm).into()),
-            };
-            let Some(token) = bearer(place, value) else {
-                continue;
-            };
-            return match self.admit(token, request)? {
-                Ok(()) => {
-                    if self.hide {
-                        place.strip(request)?;
-                    }
-                    Ok(Verdict::Forward)
-                }
-                Err(refusal) => Ok(refusal.reply(&self.realm).into()),
-            };
+        let (place, value) = match Place::sent(&self.places, request, is_token) {
+            Sent::One(place, value) => (place, value),
+            Sent::Nothing => return Ok(Refusal::Missing.reply(&self.realm).into()),
+            // Which of them would the upstream believe?
+            Sent::Several => return Ok(Refusal::Several.reply(&self.realm).into()),
+        };
+        if let Err(refusal) = self.admit(bearer(&value).unwrap_or(&value), request)? {
+            return Ok(refusal.reply(&self.realm).into());
         }
-        Ok(Refusal::Missing.reply(&self.realm).into())
+        if self.hide {
+            place.strip(request)?;
+        }
+        // Credentials of another scheme, which nobody here has verified.
+        place.strip_others(&self.places, request)?;
+        Ok(Verdict::Forward)
     }
 }
 
@@ -145,16 +139,21 @@ impl Jwt {
     }
 }
 
-/// The token in a value: behind `Bearer` (RFC 6750, 2.1), which may be missing anywhere but in
-/// `authorization`.
-fn bearer<'a>(place: &Place, value: &'a [u8]) -> Option<&'a [u8]> {
-    match value.split_at_checked(7) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => {
-            Some(token.trim_ascii())
+/// Whether something that was sent is a token, however bad: in `authorization` another scheme is
+/// not.
+fn is_token(place: &Place, value: &[u8]) -> bool {
+    match place {
+        Place::Header(name) if name.eq_ignore_ascii_case("authorization") => {
+            bearer(value).is_some()
         }
-        _ => match place {
-            Place::Header(name) if name.eq_ignore_ascii_case("authorization") => None,
-            _ => Some(value),
-        },
+        _ => true,
     }
+}
+
+/// The token behind `Bearer` (RFC 6750, 2.1), which may be missing anywhere but in `authorization`.
+/// Whatever white space stands behind the scheme: some upstreams take any.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked(6)?;
+    let ends = token.first().is_some_and(|byte| matches!(byte, b' ' | b'\t'));
+    (ends && scheme.eq_ignore_ascii_case(b"bearer")).then(|| token.trim_ascii())
 }

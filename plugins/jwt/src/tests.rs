@@ -216,6 +216,7 @@ fn requests_without_one_good_token_are_told_so() {
         (authorization(&format!("Bearer {good}.")), Some(malformed)),
         (authorization(&format!("bearer {good}")), None),
         (authorization(&format!("BEARER   {good} ")), None),
+        (authorization(&format!("Bearer\t{good}")), None),
         (bearer(&good).header("authorization", format!("Bearer {good}")), Some(several)),
         (bearer(&good).header("authorization", "Basic YTpi"), Some(several)),
     ] {
@@ -248,6 +249,45 @@ fn tokens_are_found_in_other_places_and_hidden_when_told_so() {
     for value in [good.clone(), format!("Bearer {good}")] {
         let exchange = open.request(request("GET", "/").header("x-token", &value));
         assert_eq!(exchange.forwarded().header("x-token"), Some(value.as_str()));
+    }
+}
+
+/// Whatever an upstream takes for the token is what was verified.
+#[test]
+fn one_token_in_all_the_places_together() {
+    let good = token(json!({ "exp": NOW + 60 }));
+    let config = json!({ "secret": SECRET, "query": "t", "cookie": "s" });
+    let cookie = |value: &str| request("GET", "/").header("cookie", value);
+    let two = |path: &str| request("GET", path).header("authorization", format!("Bearer {good}"));
+    for several in [
+        cookie(&format!("s={good}; s=forged")),
+        cookie(&format!("s=forged; a=b; s={good}")),
+        cookie(&format!("s={good}; s={good}")),
+        cookie(&format!("s={good}; s")),
+        cookie(&format!("s={good}")).header("cookie", "s=forged"),
+        cookie(&format!("s={good}")).header("cookie", b"a=\xff; s=forged"),
+        cookie(&format!("s={good}")).header("authorization", "Bearer forged"),
+        cookie(&format!("s={good}")).header("authorization", "bearer\tforged"),
+        two("/?t=forged"),
+        two(&format!("/?t={good}")),
+        two("/?t"),
+        two("/").header("cookie", "s=forged"),
+        request("GET", &format!("/?t={good}&t=forged")),
+        request("GET", &format!("/?%74=forged&t={good}")),
+        request("GET", &format!("/?t={good}")).header("cookie", "a=b; s=forged"),
+    ] {
+        let text = format!("{several:?}");
+        let exchange = proxy(config.clone()).request(several);
+        assert_eq!(exchange.reply().status, 400, "{text}");
+        let challenge = exchange.response().header("www-authenticate").map(str::to_owned);
+        assert!(challenge.unwrap_or_default().contains("invalid_request"), "{text}");
+    }
+    // Another scheme is no token, and goes no further than the one who could not verify it.
+    for other in ["Basic YTpi", "Bearer", "Bearertoken"] {
+        let request = cookie(&format!("s={good}")).header("authorization", other);
+        let exchange = proxy(config.clone()).request(request);
+        assert_eq!(exchange.forwarded().header("authorization"), None, "{other}");
+        assert_eq!(exchange.forwarded().header("cookie"), Some(&*format!("s={good}")));
     }
 }
 

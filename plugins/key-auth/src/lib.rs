@@ -2,9 +2,9 @@
 //!
 //! In: a key in a header field, a query parameter or a cookie. Out: 401, or the request without
 //! its key and with the caller's name as an attribute.
-//! Never: shows a key, or takes longer for a better guess.
+//! Never: shows a key, takes longer for a better guess, or forwards a key that it did not check.
 
-use weir_sdk::{Place, Plugin, Reply, Request, Result, Secret, Verdict, bail};
+use weir_sdk::{Place, Plugin, Reply, Request, Result, Secret, Sent, Verdict, bail};
 
 mod keys;
 #[cfg(test)]
@@ -20,9 +20,9 @@ struct Config {
     /// The header field that carries the key; empty: none does.
     #[serde(default = "header")]
     header: String,
-    /// The query parameter that carries the key where the header field is absent.
+    /// The query parameter that may carry the key instead.
     query: Option<String>,
-    /// The cookie that carries the key where neither of the others is there.
+    /// The cookie that may carry the key instead.
     cookie: Option<String>,
     /// Takes the key out of the request that the upstream sees.
     #[serde(default = "hide")]
@@ -49,7 +49,7 @@ enum Key {
 
 struct KeyAuth {
     keys: Keys,
-    /// Where a key may be, in the order in which they are looked at.
+    /// Where a key may be.
     places: Vec<Place>,
     hide: bool,
     challenge: String,
@@ -88,27 +88,23 @@ impl Plugin for KeyAuth {
     }
 
     fn on_request(&self, request: &mut Request) -> Result<Verdict> {
-        for place in &self.places {
-            let candidates = place.read(request);
-            let candidate = match candidates.as_slice() {
-                [] => continue,
-                [one] => one,
-                // Which of them would the upstream believe?
-                _ => return Ok(self.refuse("one key is allowed, several were sent")),
-            };
-            let Some(name) = self.keys.find(candidate) else {
-                return Ok(self.refuse("the key is not known"));
-            };
-            if self.hide {
-                place.strip(request)?;
-            }
-            request.set_attribute("auth.scheme", "key");
-            if let Some(name) = name {
-                request.set_attribute("auth.subject", name);
-            }
-            return Ok(Verdict::Forward);
+        let (place, candidate) = match Place::sent(&self.places, request, |_, _| true) {
+            Sent::One(place, candidate) => (place, candidate),
+            Sent::Nothing => return Ok(self.refuse("a key is needed")),
+            // Which of them would the upstream believe?
+            Sent::Several => return Ok(self.refuse("one key is allowed, several were sent")),
+        };
+        let Some(name) = self.keys.find(&candidate) else {
+            return Ok(self.refuse("the key is not known"));
+        };
+        if self.hide {
+            place.strip(request)?;
         }
-        Ok(self.refuse("a key is needed"))
+        request.set_attribute("auth.scheme", "key");
+        if let Some(name) = name {
+            request.set_attribute("auth.subject", name);
+        }
+        Ok(Verdict::Forward)
     }
 }
 

@@ -32,10 +32,17 @@ fn a_known_key_opens_and_a_stranger_does_not() {
         (request("GET", "/?api_key=beta-key"), Some("beta")),
         (request("GET", "/?api_key=beta%2Dkey"), Some("beta")),
         (request("GET", "/?api_key=beta-key&api_key=beta-key"), None),
-        (request("GET", "/?api_key=no").header("x-api-key", "beta-key"), Some("beta")),
+        (request("GET", "/?api_key=no").header("x-api-key", "beta-key"), None),
+        (request("GET", "/?api_key").header("x-api-key", "beta-key"), None),
         (request("GET", "/?api_key=beta-key").header("x-api-key", "no"), None),
+        (request("GET", "/?api_key=beta-key").header("cookie", "key=beta-key"), None),
+        (get().header("cookie", "key=no").header("x-api-key", "beta-key"), None),
         (get().header("cookie", "a=b; key=beta-key"), Some("beta")),
         (get().header("cookie", "key=no"), None),
+        (get().header("cookie", "key=beta-key; key=no"), None),
+        (get().header("cookie", "key=no; a=b; key=beta-key"), None),
+        (get().header("cookie", "key=beta-key").header("cookie", "key=no"), None),
+        (get().header("cookie", "key=beta-key").header("cookie", b"a=\xff; key=no"), None),
     ] {
         let text = format!("{request:?}");
         let exchange = proxy(three_places()).request(request);

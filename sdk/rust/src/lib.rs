@@ -101,7 +101,7 @@ pub use config::{Duration, FieldName, NoConfig, Secret, Size};
 pub use config::{MAX_MATCHES, MAX_SUBJECT, Pattern, Substitution, TooLong};
 pub use error::{BodyError, Error, HeaderError, Refusal, Result, StoreError};
 pub use field::FieldValue;
-pub use place::Place;
+pub use place::{Place, Sent};
 pub use plugin::{Plugin, Summary, Transform};
 pub use reply::{Reply, Verdict};
 pub use request::{Client, ClientExt, Request, Tls};

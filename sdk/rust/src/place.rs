@@ -1,7 +1,8 @@
 //! Where a credential may be in a request.
 //!
-//! In: the operator's choice of field, parameter or cookie. Out: what was sent there, or the
-//! request without it. Never: judges what it finds.
+//! In: the operator's choice of field, parameter or cookie. Out: the one credential that was sent in
+//! any of them, or the request without it. Never: chooses between two: whoever verifies one of them
+//! cannot know that the upstream believes the same one.
 
 use crate::{FieldValue, HeaderError, Request};
 
@@ -14,6 +15,17 @@ pub enum Place {
     Query(String),
     /// A cookie.
     Cookie(String),
+}
+
+/// What was sent in all the places together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sent<'p> {
+    /// No credential anywhere.
+    Nothing,
+    /// This one, here.
+    One(&'p Place, FieldValue),
+    /// More than one, be they equal or not (RFC 6750, 2).
+    Several,
 }
 
 // === impl Place ===
@@ -33,7 +45,39 @@ impl Place {
         .collect()
     }
 
-    /// Everything that was sent here: of a field and a parameter each value, of a cookie the first.
+    /// The credential of a request that may carry it in any of these places. `counts` says whether
+    /// what was found is a credential of this kind at all, however bad.
+    ///
+    /// One host call for each place: a later one is looked at although an earlier one has it.
+    pub fn sent<'p>(
+        places: &'p [Self],
+        request: &Request,
+        counts: impl Fn(&Self, &[u8]) -> bool,
+    ) -> Sent<'p> {
+        let mut sent = Sent::Nothing;
+        for place in places {
+            let found = place.read(request);
+            // Several lines of a field are refused whatever is in them: who joins them reads another
+            // value than who takes the first.
+            if found.len() > 1 {
+                return Sent::Several;
+            }
+            for value in found.into_iter().filter(|value| counts(place, value)) {
+                if sent != Sent::Nothing {
+                    return Sent::Several;
+                }
+                sent = Sent::One(place, value);
+            }
+        }
+        sent
+    }
+
+    /// Takes out of what is forwarded whatever stands in the other places: nobody verified it.
+    pub fn strip_others(&self, places: &[Self], request: &mut Request) -> Result<(), HeaderError> {
+        places.iter().filter(|place| *place != self).try_for_each(|place| place.strip(request))
+    }
+
+    /// Everything that was sent here, in order.
     pub fn read(&self, request: &Request) -> Vec<FieldValue> {
         match self {
             Self::Header(name) => request.header_values(name),
@@ -43,7 +87,7 @@ impl Place {
                 .filter(|(key, _)| key == name)
                 .map(|(_, value)| value.into_owned().into())
                 .collect(),
-            Self::Cookie(name) => request.cookie(name).into_iter().map(Into::into).collect(),
+            Self::Cookie(name) => request.cookies(name),
         }
     }
 

@@ -48,6 +48,10 @@ fn key_auth() {
     assert_eq!(setup.get("/", &[("x-api-key", "k-partner2")]).status, 401);
     assert_eq!(setup.get("/?key=k-own", &[("x-api-key", "wrong")]).status, 401);
     assert_eq!(setup.get("/?key=k-own&key=k-own", &[]).status, 401);
+    assert_eq!(setup.get("/?key=wrong", &[("x-api-key", "k-own")]).status, 401);
+    assert_eq!(setup.get("/", &[("cookie", "key=k-own; key=wrong")]).status, 401);
+    let two = [("cookie", "key=k-own"), ("x-api-key", "wrong")];
+    assert_eq!(setup.get("/", &two).status, 401);
     assert!(setup.origin.seen().is_empty(), "the upstream was asked");
 
     assert_eq!(setup.get("/", &[("X-Api-Key", "k-partner")]).status, 200);
@@ -107,4 +111,41 @@ claims_to_headers = { sub = "x-user", roles = "x-roles", missing = "x-missing" }
         assert!(!seen.headers.contains_key("x-missing"), "the client's own is removed");
         assert!(!seen.headers.contains_key("authorization"), "it is hidden");
     }
+}
+
+/// What was verified is what arrives, and nothing beside it.
+#[test]
+fn jwt_takes_one_token_in_all_places_together() {
+    let setup = Setup::new(
+        "jwt",
+        "config = { secret = \"0123456789abcdef0123456789abcdef\", query = \"t\", cookie = \"s\" }",
+    );
+    let bearer = format!("Bearer {GOOD}");
+    let cookie = format!("s={GOOD}");
+    let (two, other) = (format!("s={GOOD}; s={FORGED}"), format!("s={FORGED}"));
+    let forged = format!("/?t={FORGED}");
+    for (path, fields) in [
+        ("/", &[("cookie", two.as_str())][..]),
+        ("/", &[("cookie", &*cookie), ("cookie", &*other)]),
+        ("/", &[("authorization", &*bearer), ("cookie", &*other)]),
+        ("/", &[("authorization", &*bearer), ("authorization", "Bearer x")]),
+        (&*forged, &[("authorization", &*bearer)]),
+        (&*forged, &[("cookie", &*cookie)]),
+    ] {
+        let answer = setup.get(path, fields);
+        assert_eq!(answer.status, 400, "{path} {fields:?}");
+        let challenge = answer.header("www-authenticate").unwrap_or_default();
+        assert!(challenge.contains(r#"error="invalid_request""#), "{challenge}");
+    }
+    assert!(setup.origin.seen().is_empty(), "the upstream was asked");
+    // The crumbs of HTTP/2 are one field.
+    let crumbs = http::Request::get("http://localhost/")
+        .header("cookie", &cookie)
+        .header("cookie", &other)
+        .body(bytes::Bytes::new())
+        .expect("a request");
+    assert_eq!(weir_tests::h2(setup.proxy.address("web"), crumbs).status, 400);
+    let basic = [("cookie", &*cookie), ("authorization", "Basic YTpi")];
+    assert_eq!(setup.get("/", &basic).status, 200);
+    assert!(!setup.origin.last().headers.contains_key("authorization"));
 }
