@@ -99,6 +99,102 @@ fn what_a_route_guards_no_spelling_reaches() {
     }
 }
 
+/// What endpoints may read as the guarded path is refused before a route is looked for.
+const AMBIGUOUS: &[&str] = &[
+    "/admin;x/y",
+    "/admin;/y",
+    "/admin%3bx/y",
+    "//admin/y",
+    "/admin//y",
+    "/admin%2Fy",
+    "/admin%2fy",
+    "/admin%5Cy",
+    "/admin%5cy",
+    "/admin\\y",
+    "/x/%2e%2e/admin/y",
+    "/%2e/admin/y",
+    "/x/.%2E/admin/y",
+    "/admin%252Fy",
+    "/%2561dmin/y",
+    "/admin%3Fy",
+    "/admin%23y",
+    "/admin%0ay",
+    "/admin%00y",
+    "/x/..;/admin/y",
+    "/x/..%2fadmin",
+    "/x/%c0%ae%c0%ae/admin/y",
+    "/x/..%c0%afadmin",
+    "http://a//admin/y",
+];
+
+const PLAIN: &[&str] = &[
+    "/open",
+    "/open/",
+    "/open/./x/../y",
+    "/%6fpen",
+    "/open?a=//b;c%2F..%2f",
+    "/open/caf%C3%A9",
+    "*",
+];
+
+/// A guarded prefix and an open route to one origin; lines for the listener and the two routes.
+fn guarded(origin: &Origin, listener: &str, open: &str, admin: &str) -> weir_tests::Proxy {
+    let toml = Setup::to(origin).listener(listener).route(open).toml();
+    weir_tests::Proxy::start(&format!(
+        "{toml}\n[routes.admin]\nmatch = {{ path = {{ prefix = \"/admin\" }} }}\n\
+         plugins = [\"key-auth\"]\nupstream = \"origin\"\n{admin}\n\
+         [plugins.key-auth]\ncomponent = \"key-auth\"\nconfig = {{ keys = [\"k\"] }}\n"
+    ))
+}
+
+fn status(proxy: &weir_tests::Proxy, path: &str) -> u16 {
+    let method = if path == "*" { "OPTIONS" } else { "GET" };
+    let mut client = RawClient::connect(proxy.address("web"));
+    client.send(format!("{method} {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+    client.answer().status
+}
+
+#[test]
+fn strict_listeners_and_routes_refuse_what_endpoints_may_read_differently() {
+    let strict = "path = \"strict\"";
+    for (listener, open, admin) in [(strict, "", ""), ("", strict, ""), ("", "", strict)] {
+        let origin = Origin::echo();
+        let proxy = guarded(&origin, listener, open, admin);
+        for path in AMBIGUOUS {
+            let got = status(&proxy, path);
+            // What takes the guarded route is the guard's to refuse, unless it is strict too.
+            let is_guarded = open == strict && got == 401;
+            assert!(got == 400 || is_guarded, "{listener} {open} {admin} {path}: {got}");
+        }
+        assert!(origin.seen().is_empty(), "{listener} {open} {admin}: {:?}", origin.seen());
+        assert_eq!(status(&proxy, "/admin/y"), 401);
+        for path in PLAIN {
+            assert_eq!(status(&proxy, path), 200, "{listener} {open} {admin} {path}");
+        }
+        // Nothing of the open route's is refused where only the guarded one is strict.
+        for path in ["/@scope%2Fname", "/x//y", "/x;y"] {
+            let others = if admin == strict { 200 } else { 400 };
+            assert_eq!(status(&proxy, path), others, "{listener} {open} {admin} {path}");
+        }
+        let h2 = http::Request::get("http://a//admin/y").body(bytes::Bytes::new());
+        let answer = weir_tests::h2(proxy.address("web"), h2.expect("a request"));
+        assert_eq!(answer.status, 400, "{listener} {open} {admin}");
+        let targets: Vec<String> = origin.seen().into_iter().map(|seen| seen.target).collect();
+        assert!(!targets.iter().any(|target| target.contains("admin")), "{targets:?}");
+    }
+}
+
+/// The default stays: package registries and object stores need these.
+#[test]
+fn by_default_separators_as_data_and_empty_segments_pass() {
+    let origin = Origin::echo();
+    let proxy = guarded(&origin, "", "", "");
+    for path in ["/@scope%2Fname", "/bucket//key", "/a;b=c/d", "/a%3Fb"] {
+        assert_eq!(status(&proxy, path), 200, "{path}");
+        assert_eq!(origin.last().target, path);
+    }
+}
+
 #[test]
 fn options_asterisk_passes() {
     let origin = Origin::echo();

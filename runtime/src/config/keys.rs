@@ -73,6 +73,7 @@ pub static SERVER: &[Key] = &[
     key("grace", seconds(0, HOUR), r#""10s""#, "Time to drain on SIGTERM"),
     key("log", Kind::Text, r#""info""#, "What the daemon's own log tells: a level, or levels by target"),
     key("admin", Kind::Text, "", "Address of metrics, health, API and UI; absent: off"),
+    key("admin_hosts", Kind::List(&Kind::Text), "[]", "Names that the admin listener goes by, beyond loopback's and its address: \"weir.internal\", \"*.example.com\""),
     key("cache", Kind::Text, "", "Folder of compiled components; absent: $XDG_CACHE_HOME/weir, else ~/.cache/weir"),
     key("access_log", Kind::TextOr(&Kind::Table(ACCESS_LOG)), "", "\"json\", \"combined\" or a table; absent: off"),
     key("trusted_proxies", Kind::List(&Kind::Text), "[]", "Networks whose Forwarded and X-Forwarded-* are believed"),
@@ -95,6 +96,7 @@ pub static LISTENER: &[Key] = &[
     key("max_headers", Kind::Integer(1, 10_000), "100", "Field lines of a head"),
     key("max_connections", Kind::Integer(1, 10_000_000), "", "At a time, all workers together; absent: no bound"),
     key("body_limit", Kind::Size(0, u64::MAX), "", "Of a request's body; absent: no bound"),
+    key("path", Kind::OneOf(&["normal", "strict"]), r#""normal""#, "strict: paths that endpoints may read differently are refused: \";\", \"//\", encoded separators and dots …"),
     key("max_streams", Kind::Integer(1, 100_000), "128", "HTTP/2 streams at a time, for each connection"),
     key("tls", Kind::Table(LISTENER_TLS), "", "Termination; absent: plaintext"),
 ];
@@ -134,6 +136,7 @@ pub static PLUGIN_LIMITS: &[Key] = &[
 pub static ROUTE: &[Key] = &[
     key("listeners", Kind::List(&Kind::Text), "", "Only requests of these; absent: of every listener"),
     key("match", Kind::Table(MATCH), "{}", "What a request must be; what is absent matches anything"),
+    key("path", Kind::OneOf(&["normal", "strict"]), r#""normal""#, "strict: as a listener's, for paths that take this route or that an endpoint may read as its own; what to match goes into match"),
     key("priority", Kind::Integer(i32::MIN as i64, i32::MAX as i64), "0", "Higher wins, before the most specific does"),
     key("plugins", Kind::List(&Kind::Text), "[]", "The chain, in order"),
     key("upstream", Kind::TextOr(&Kind::List(&Kind::Table(WEIGHTED))), "", "Where it goes; absent: a plugin must reply"),

@@ -48,6 +48,9 @@ pub struct Server {
     pub log: Filter,
     /// Admin listener; absent: off.
     pub admin: Option<Bind>,
+    /// Hosts that the admin listener answers to, beyond loopback's names and addresses and the
+    /// address that a client connected to; default: none. Others are refused (DNS rebinding).
+    pub admin_hosts: Vec<HostMatch>,
     /// Where compiled components are kept; default `$XDG_CACHE_HOME/weir`, else `~/.cache/weir`.
     pub cache: Option<PathBuf>,
     pub access_log: Option<AccessLog>,
@@ -101,7 +104,19 @@ pub struct Listener {
     /// Run before every route's own chain: indices into [`Config::plugins`].
     pub plugins: Vec<usize>,
     pub tls: Option<ListenerTls>,
+    pub path: PathPolicy,
     pub limits: Limits,
+}
+
+/// What becomes of paths that endpoints may read differently (see [`crate::http::path::strict`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PathPolicy {
+    /// They are routed and forwarded in their normal form. The default: package registries and
+    /// object stores need `%2F` and `//`.
+    #[default]
+    Normal,
+    /// 400. Of a listener: before a route is looked for.
+    Strict,
 }
 
 /// `[listeners.NAME.tls]`
@@ -219,6 +234,8 @@ pub struct Route {
     /// Only requests of these, as indices into [`Config::listeners`]; `None`: of every listener.
     pub listeners: Option<Vec<usize>>,
     pub matches: Match,
+    /// The stricter of this and the listener's counts.
+    pub path: PathPolicy,
     /// Higher wins before specificity is looked at; default 0.
     pub priority: i32,
     /// Indices into [`Config::plugins`], in order.
@@ -252,6 +269,18 @@ pub enum HostMatch {
     Exact(String),
     /// `*.example.com` is kept as `.example.com`; one or more labels before it.
     Suffix(String),
+}
+
+impl HostMatch {
+    /// Whether a host (lower case, no port, no final dot) is meant.
+    pub fn matches(&self, host: &str) -> bool {
+        match self {
+            HostMatch::Exact(exact) => exact == host,
+            HostMatch::Suffix(suffix) => {
+                host.len() > suffix.len() && host.ends_with(suffix.as_str())
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

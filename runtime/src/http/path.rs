@@ -18,6 +18,8 @@
 //! | `é`, `"`, `<`, `{`, `|` … | percent-encoded | no characters of a path (RFC 3986, 3.3) |
 //! | control characters | 400 | |
 
+pub mod strict;
+
 use std::borrow::Cow;
 
 use crate::error::Error;

@@ -17,7 +17,7 @@ use hyper::upgrade::OnUpgrade;
 use super::body::{Upload, too_long};
 use super::completion::Completion;
 use super::upgrade::Upgrade;
-use super::worker::{Connection, Listener};
+use super::worker::{Connection, Listener, StrictPaths};
 use crate::chain::{Attributes, Exchange, HeadLimits};
 use crate::error::{Error, Result, Side};
 use crate::http::hop::{self, Found};
@@ -66,8 +66,29 @@ fn prepare(
         via::check(&parts.headers)?;
     }
     let target = host::target(parts).map_err(|bad| Error::request(400, bad.as_str()))?;
+    let ambiguous = match listener.strict_paths {
+        StrictPaths::Nowhere => None,
+        // The path as it was received: its normal form has no encoded dots any more.
+        StrictPaths::OfRoutes | StrictPaths::Everywhere => {
+            path::strict::check(parts.uri.path()).err().map(|bad| Error::request(400, bad.as_str()))
+        }
+    };
+    if listener.strict_paths == StrictPaths::Everywhere
+        && let Some(error) = ambiguous
+    {
+        return Err(error);
+    }
     let uri = normal_form(parts)?;
-    completion.bind(listener.find(&target.host, uri.path(), uri.query(), parts));
+    let binding = listener.find(&target.host, uri.path(), uri.query(), parts);
+    completion.bind(binding);
+    if let Some(error) = ambiguous {
+        // Some endpoint may take it for another route's.
+        let read = path::strict::reading(parts.uri.path());
+        let read = listener.find(&target.host, &read, uri.query(), parts);
+        if binding.is_strict() || read.is_strict() {
+            return Err(error);
+        }
+    }
     let (host, is_in_field) = (target.value(), target.field.is_some());
     parts.uri = uri;
     if found.has_upgrade()

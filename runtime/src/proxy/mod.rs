@@ -25,7 +25,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 pub use body::ResponseBody;
-pub use worker::{Binding, Connection, Listener, NO_ROUTE, Route, Snapshot, Worker};
+pub use worker::{Binding, Connection, Listener, NO_ROUTE, Route, Snapshot, StrictPaths, Worker};
 
 use crate::chain::{Chain, Exchange, Outcome, Transforms};
 use crate::error::{Error, Kind, Side};

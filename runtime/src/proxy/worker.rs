@@ -80,11 +80,24 @@ pub struct Route {
     /// With weights; chosen by smooth weighted round robin.
     pub upstreams: Vec<Rc<Upstream>>,
     choice: RefCell<RoundRobin>,
+    /// Refuses what endpoints may read differently.
+    pub strict_paths: bool,
     pub timeout: Duration,
+}
+
+/// Where paths that endpoints may read differently are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StrictPaths {
+    Nowhere,
+    /// Where they take, or may be read as, the path of a route that wants it.
+    OfRoutes,
+    /// Before a route is looked for.
+    Everywhere,
 }
 
 /// A listener's part in a snapshot.
 pub struct Listener {
+    pub strict_paths: StrictPaths,
     pub limits: Limits,
     /// Peers whose own forwarding fields are believed.
     pub trusted: Rc<TrustedProxies>,
@@ -193,6 +206,11 @@ impl Binding {
         let ending = Rc::new(Ending { listener, route: name, metrics, completions });
         Rc::new(Binding { chain, route, ending })
     }
+
+    /// Whether its route refuses what endpoints may read differently.
+    pub fn is_strict(&self) -> bool {
+        self.route.as_ref().is_some_and(|route| route.strict_paths)
+    }
 }
 
 impl Listener {
@@ -216,10 +234,11 @@ impl Route {
         upstreams: Vec<Rc<Upstream>>,
         weights: &[u32],
         start: usize,
+        strict_paths: bool,
         timeout: Duration,
     ) -> Route {
         let choice = RefCell::new(RoundRobin::new(weights, start));
-        Route { name, upstreams, choice, timeout }
+        Route { name, upstreams, choice, strict_paths, timeout }
     }
 
     /// The upstream of the next request.

@@ -15,6 +15,7 @@ fn route(name: &str, matches: Match) -> Route {
         name: Arc::from(name),
         listeners: None,
         matches,
+        path: crate::config::PathPolicy::Normal,
         priority: 0,
         plugins: Vec::new(),
         upstreams: Vec::new(),

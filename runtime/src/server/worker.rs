@@ -18,7 +18,7 @@ use super::connection;
 use super::connections::Connections;
 use crate::chain::{Chain, Middleware};
 use crate::clock::Clock;
-use crate::config::Bind;
+use crate::config::{self, Bind, PathPolicy};
 use crate::http::forwarded::TrustedProxies;
 use crate::net::{Acceptor, ConnectionLimit, Listener as Socket, SWEEP, Watch};
 use crate::proxy::{self, Binding};
@@ -335,6 +335,21 @@ impl Running {
     }
 }
 
+fn strict_paths(
+    listener: &config::Listener,
+    reach: &[usize],
+    routes: &[config::Route],
+) -> proxy::StrictPaths {
+    let mut reached = reach.iter().filter_map(|route| routes.get(*route));
+    match listener.path {
+        PathPolicy::Strict => proxy::StrictPaths::Everywhere,
+        PathPolicy::Normal if reached.any(|route| route.path == PathPolicy::Strict) => {
+            proxy::StrictPaths::OfRoutes
+        }
+        PathPolicy::Normal => proxy::StrictPaths::Nowhere,
+    }
+}
+
 /// One worker's view of a configuration.
 fn snapshot(
     built: &Built,
@@ -357,8 +372,8 @@ fn snapshot(
                 .filter_map(|target| upstreams.get(target.upstream).cloned())
                 .collect();
             let weights: Vec<u32> = route.upstreams.iter().map(|target| target.weight).collect();
-            let name = route.name.clone();
-            Rc::new(proxy::Route::new(name, targets, &weights, start, route.timeout))
+            let (name, strict) = (route.name.clone(), route.path == PathPolicy::Strict);
+            Rc::new(proxy::Route::new(name, targets, &weights, start, strict, route.timeout))
         })
         .collect();
     let counts: Vec<RouteMetrics> =
@@ -385,6 +400,7 @@ fn snapshot(
             .collect();
         if let Some(place) = listeners.get_mut(*number) {
             *place = Some(proxy::Listener {
+                strict_paths: strict_paths(listener, reach, &config.routes),
                 limits: listener.limits.clone(),
                 trusted: trusted.clone(),
                 router: router.clone(),

@@ -2,7 +2,9 @@
 
 use super::Check;
 use crate::config::field::Field;
-use crate::config::model::{CertificateFiles, Limits, Listener, ListenerTls, TlsVersion};
+use crate::config::model::{
+    CertificateFiles, Limits, Listener, ListenerTls, PathPolicy, TlsVersion,
+};
 use crate::config::problem::Fault;
 use crate::config::read::{Named, TableReader};
 
@@ -19,6 +21,7 @@ impl Check<'_> {
             name: named.name.into(),
             plugins: self.chain(table),
             tls: table.table("tls").map(|tls| self.listener_tls(&tls)),
+            path: path_policy(table),
             limits: limits(table),
             bind: bind?,
         };
@@ -58,6 +61,14 @@ impl Check<'_> {
             self.key_matches(&field, chain, key);
         }
         Some(CertificateFiles { cert: cert_path?, key: key_path? })
+    }
+}
+
+/// `path = "normal"` or `"strict"`, of a listener or a route.
+pub(super) fn path_policy(table: &TableReader<'_>) -> PathPolicy {
+    match table.one_of("path") {
+        Some("strict") => PathPolicy::Strict,
+        _ => PathPolicy::Normal,
     }
 }
 

@@ -5,6 +5,7 @@
 //! thrown away by [`super::load`].
 
 mod certificate;
+mod guarded;
 mod listener;
 mod plugin;
 mod route;
@@ -84,15 +85,17 @@ pub(crate) fn check(
     }
     let server = check.server(reader.table("server"));
     let (plugins, upstreams) = (reader.named("plugins"), reader.named("upstreams"));
+    let routes = reader.named("routes");
     let checked = Checked {
         server,
         listeners: listeners.iter().filter_map(|named| check.listener(named)).collect(),
-        routes: reader.named("routes").iter().filter_map(|named| check.route(named)).collect(),
+        routes: routes.iter().filter_map(|named| check.route(named)).collect(),
         plugins: plugins.iter().filter_map(|named| check.plugin(named)).collect(),
         upstreams: upstreams.iter().filter_map(|named| check.upstream(named)).collect(),
     };
     check.unused(&check.plugins, &plugins);
     check.unused(&check.upstreams, &upstreams);
+    check.ways_around(&checked, &routes);
     Some(checked)
 }
 

@@ -3,9 +3,10 @@
 use http::{HeaderName, HeaderValue};
 
 use super::Check;
+use super::listener::path_policy;
 use crate::config::field::Field;
 use crate::config::matcher;
-use crate::config::model::{Match, PathMatch, Route, ValueMatch, WeightedUpstream};
+use crate::config::model::{Match, PathMatch, PathPolicy, Route, ValueMatch, WeightedUpstream};
 use crate::config::problem::Fault;
 use crate::config::read::{Named, TableReader};
 
@@ -29,6 +30,7 @@ impl Check<'_> {
         }
         Some(Route {
             name: named.name.into(),
+            path: route_path_policy(table),
             listeners: table.field("listeners").map(|field| self.listener_indices(&field)),
             matches: table.table("match").map(|table| matches(&table)).unwrap_or_default(),
             priority: table.integer("priority").unwrap_or(0),
@@ -81,6 +83,20 @@ impl Check<'_> {
             ));
         }
         out
+    }
+}
+
+/// A path to match that stands here belongs one table deeper.
+fn route_path_policy(table: &TableReader<'_>) -> PathPolicy {
+    match table.field("path") {
+        Some(field) if field.text().is_some_and(|text| text.starts_with('/')) => {
+            field.problem(Fault::hint(
+                "this is \"normal\" or \"strict\", and no path to match",
+                format!("it belongs in [{}.match]", table.path),
+            ));
+            PathPolicy::Normal
+        }
+        _ => path_policy(table),
     }
 }
 

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Check;
-use crate::config::address;
 use crate::config::field::Field;
 use crate::config::model::{AccessLog, AccessLogFormat, Bind, Server};
 use crate::config::problem::Fault;
 use crate::config::read::TableReader;
+use crate::config::{address, matcher};
 use crate::telemetry::log::Filter;
 
 /// How long it takes until who asks `/readyz` knows, with some leeway: the default period of
@@ -32,6 +32,7 @@ impl Check<'_> {
             grace: Duration::from_secs(10),
             log: Filter::default(),
             admin: None,
+            admin_hosts: Vec::new(),
             cache: self.default_cache(),
             access_log: None,
             trusted_proxies: Vec::new(),
@@ -43,6 +44,8 @@ impl Check<'_> {
         server.admin = table.field("admin").and_then(|field| self.bind(&field));
         let told = if server.admin.is_some() { TOLD } else { Duration::ZERO };
         server.drain_delay = table.duration("drain_delay").unwrap_or(told);
+        let hosts = table.list("admin_hosts").unwrap_or_default();
+        server.admin_hosts = hosts.iter().filter_map(|item| item.parsed(matcher::host)).collect();
         if let Some(field) = table.field("cache") {
             server.cache = field.text().map(|text| self.path(&field, text));
         }

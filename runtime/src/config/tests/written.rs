@@ -231,3 +231,79 @@ fn what_is_not_used_is_a_warning() {
         ]
     );
 }
+
+/// `path = "strict"` is missing where another spelling leads around a guard.
+#[test]
+fn a_way_around_a_guard_is_a_warning() {
+    let toml = |listener: &str, guarded: &str, wide: &str| {
+        format!(
+            "[listeners.web]\nbind = \"127.0.0.1:80\"\n{listener}\n\
+             [plugins.guard]\ncomponent = \"key-auth\"\n\
+             [plugins.other]\ncomponent = \"cors\"\n\
+             [routes.admin]\nplugins = [\"guard\", \"other\"]\nupstream = \"app\"\n{guarded}\n\
+             [routes.wide]\n{wide}\n\
+             [upstreams.app]\nendpoints = [\"http://a\"]\n\
+             [upstreams.else]\nendpoints = [\"http://b\"]\n\
+             [routes.else]\nmatch.host = \"else\"\nupstream = \"else\"\n"
+        )
+    };
+    let below = "match.path = \"/admin/*\"";
+    let open = "upstream = \"app\"";
+    for (listener, guarded, wide, spelling) in [
+        ("", below, open, Some("/admin;x/y")),
+        ("", "match.path = { prefix = \"/admin\" }", open, Some("/admin;x/y")),
+        ("", "match.path = \"/admin\"", open, Some("/admin;x/y")),
+        (
+            "",
+            "match.path = \"/a/admin/*\"",
+            "match.path = \"/a/*\"\nupstream = \"app\"",
+            Some("/a/admin;x/y"),
+        ),
+        (
+            "",
+            "match.path = \"/a/b/*\"",
+            "match.path = { prefix = \"/a\" }\nupstream = \"app\"",
+            Some("/a/b;x/y"),
+        ),
+        ("", below, "match.path = { regex = '/.*' }\nupstream = \"app\"", Some("/admin;x/y")),
+        ("", below, "match.path = { regex = '//.*' }\nupstream = \"app\"", Some("//admin/y")),
+        ("", below, "upstream = [{ to = \"else\" }, { to = \"app\" }]", Some("/admin;x/y")),
+        ("", below, "plugins = [\"other\"]\nupstream = \"app\"", Some("/admin;x/y")),
+        // Guarded as well, somewhere else, strict, or said to be meant.
+        ("", below, "plugins = [\"guard\"]\nupstream = \"app\"", None),
+        ("plugins = [\"guard\"]", "plugins = []", open, None),
+        ("", below, "upstream = \"else\"", None),
+        ("", below, "match.path = \"/open/*\"\nupstream = \"app\"", None),
+        ("", "match.path = \"/*\"", open, None),
+        (
+            "",
+            "match = { path = \"/admin/*\", host = \"a\" }",
+            "match.host = \"b\"\nupstream = \"app\"",
+            None,
+        ),
+        ("", below, "path = \"strict\"\nupstream = \"app\"", None),
+        ("", "path = \"strict\"\nmatch.path = \"/admin/*\"", open, None),
+        ("path = \"strict\"", below, open, None),
+        ("", below, "path = \"normal\"\nupstream = \"app\"", None),
+    ] {
+        let mut toml = toml(listener, guarded, wide);
+        if guarded.starts_with("plugins") {
+            toml = toml.replace("plugins = [\"guard\", \"other\"]\n", "");
+        }
+        let built_ins = ["cors", "key-auth"];
+        let config = load(&text(&toml), &Environment::default(), &built_ins)
+            .unwrap_or_else(|problems| panic!("{toml}\n{problems}"));
+        let shown: Vec<String> =
+            config.warnings.iter().map(|w| w.as_warning().to_string()).collect();
+        let found = shown.iter().find(|warning| warning.contains("[routes.wide] takes"));
+        match spelling {
+            None => assert_eq!(found, None, "{toml}"),
+            Some(spelling) => {
+                let found = found.unwrap_or_else(|| panic!("no warning of\n{toml}"));
+                assert!(found.contains(&format!("takes {spelling:?} to")), "{found}");
+                assert!(found.contains("[routes.admin] guards"), "{found}");
+                assert!(found.contains("path = \"strict\""), "{found}");
+            }
+        }
+    }
+}
