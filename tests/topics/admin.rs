@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 
 use serde_json::Value;
-use weir_tests::{Daemon, Gate, Origin, Setup, free_port, get, request, until, wait_for_port};
+use weir_tests::{
+    Daemon, Gate, Origin, RawClient, Setup, free_address, free_port, get, request, until,
+    wait_for_port,
+};
 
 const SECRET: &str = "correct-horse-battery";
 
@@ -80,4 +83,79 @@ fn while_it_drains_the_process_is_alive_and_not_ready() {
     assert_eq!(get(admin, "/livez").status, 200);
     gate.open();
     assert_eq!(busy.join().expect("answered"), 200);
+}
+
+/// Clients that pipeline and do not read, or never finish their head, silence no health check.
+#[test]
+fn clients_that_hang_silence_no_health_check() {
+    let origin = Origin::echo();
+    let (_daemon, _web, admin) = start(&origin);
+    let mut hanging = Vec::new();
+    for n in 0..200 {
+        let mut client = RawClient::connect(admin);
+        let ask = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n";
+        match n % 2 {
+            0 => client.send(ask.repeat(500).as_bytes()),
+            _ => client.send(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n"),
+        }
+        hanging.push(client);
+        if n % 20 == 19 {
+            assert_eq!(get(admin, "/livez").status, 200, "after {n}");
+        }
+    }
+    assert_eq!(get(admin, "/readyz").status, 200);
+    assert_eq!(get(admin, "/metrics").status, 200);
+    drop(hanging);
+}
+
+/// A page whose own name leads here by a lie of its DNS.
+#[test]
+fn foreign_hosts_and_origins_are_refused() {
+    let origin = Origin::echo();
+    let (daemon, _, admin) = start(&origin);
+    let ask = |method: &str, page: &str, field: (&str, &str)| {
+        request(admin, method, page, &[field], b"").status
+    };
+    let own = format!("http://{admin}");
+    for (method, page) in [("GET", "/config"), ("GET", "/metrics"), ("POST", "/reload")] {
+        assert_eq!(ask(method, page, ("host", "evil.example")), 403, "{page}");
+        assert_eq!(ask(method, page, ("host", "weir.internal")), 403, "{page}");
+        assert_eq!(ask(method, page, ("origin", "http://evil.example")), 403, "{page}");
+        assert_eq!(ask(method, page, ("host", &admin.to_string())), 200, "{page}");
+        assert_eq!(ask(method, page, ("origin", &own)), 200, "{page}");
+    }
+    // A reload lets names in.
+    let file = daemon.path("weir.toml");
+    let toml = std::fs::read_to_string(&file).expect("there");
+    let toml = toml.replace("[server]\n", "[server]\nadmin_hosts = [\"weir.internal\"]\n");
+    std::fs::write(&file, toml).expect("written");
+    assert_eq!(request(admin, "POST", "/reload", &[], b"").status, 200);
+    assert_eq!(ask("GET", "/config", ("host", "weir.internal:9901")), 200);
+    assert_eq!(ask("GET", "/config", ("host", "evil.example")), 403);
+}
+
+/// Whatever a plugin's schema calls `writeOnly`, or is named like a secret, or is matched with.
+#[test]
+fn the_configuration_is_shown_without_its_secrets() {
+    let origin = Origin::echo();
+    let (web, admin) = (free_address(), free_address());
+    let jwks =
+        r#"{ keys = [{ kty = "oct", k = "czNjcjN0LXMzY3IzdC1zM2NyM3QtczNjcjN0LXMzY3IzdA" }] }"#;
+    let set = r#"{ cookie = "s3cr3t-a", x-auth = "s3cr3t-b", x-idp = "https://u:s3cr3t-c@idp" }"#;
+    let toml = Setup::to(&origin)
+        .server(&format!("admin = \"{admin}\""))
+        .plugin("jwt", &format!("{{ jwks = {jwks}, issuer = \"https://shown\" }}"))
+        .plugin("headers", &format!("{{ request = {{ set = {set} }} }}"))
+        .plugin("basic-auth", "{ users = { robot = \"plain:s3cr3t-d\" } }")
+        .route("match = { headers = { x-gate = \"s3cr3t-e\" }, query = { k = { regex = \"s3cr3t-f\" } } }")
+        .toml()
+        .replace("127.0.0.1:0", &web.to_string());
+    let binary = env!("CARGO_BIN_EXE_weir-under-test");
+    let _daemon = Daemon::start(binary, &["run"], &[("weir.toml", &toml)]);
+    wait_for_port(admin);
+    let shown = get(admin, "/config").text();
+    assert!(shown.contains("https://shown") && shown.contains("\"x-gate\""), "{shown}");
+    for secret in ["czNjcjN0", "s3cr3t"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
 }

@@ -16,6 +16,7 @@ pub mod file;
 mod interpolate;
 #[rustfmt::skip] // a table reads as rows
 pub mod keys;
+mod masked;
 mod matcher;
 mod mismatch;
 mod model;
@@ -92,7 +93,12 @@ pub fn load_with_sources(
     (loaded, read)
 }
 
-/// The effective configuration for people: see [`Places::masked`].
-pub fn masked(config: &Config) -> serde_json::Value {
-    config.places.masked()
+/// The effective configuration for people, defaults included, without what is a secret or may be
+/// one. `schema_of` gives the schema of a plugin's `config`, by the plugin's name; where there is
+/// none, nothing of it is shown.
+pub fn masked(
+    config: &Config,
+    schema_of: &dyn Fn(&str) -> Option<serde_json::Value>,
+) -> serde_json::Value {
+    config.places.masked(schema_of)
 }

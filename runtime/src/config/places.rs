@@ -6,9 +6,11 @@
 
 use std::fmt;
 
-use super::keys::{self, Key, Kind};
+use serde_json::Value as Json;
+
+use super::masked;
 use super::problem::{Place, Problem};
-use super::tree::{self, Node, Table, Value};
+use super::tree::{Node, Table, Value};
 
 /// Where every key of a [`super::Config`] stands.
 #[derive(Clone)]
@@ -74,14 +76,9 @@ impl Places {
         node.place.clone()
     }
 
-    /// The effective configuration, defaults included. Every value that came from `${…}` is `***`,
-    /// and so is everything under keys that are named like secrets in tables that are not Weir's
-    /// own (a plugin's `config`, matched headers and queries).
-    pub fn masked(&self) -> serde_json::Value {
-        match &self.root.value {
-            Value::Table(table) => masked_table(table, keys::ROOT),
-            _ => serde_json::Value::Null,
-        }
+    /// The effective configuration without its secrets; see [`super::masked`].
+    pub(super) fn masked(&self, schema_of: &dyn Fn(&str) -> Option<Json>) -> Json {
+        masked::masked(&self.root, schema_of)
     }
 }
 
@@ -138,73 +135,4 @@ fn steps(path: &str) -> Vec<String> {
         }
     }
     steps
-}
-
-fn masked_table(table: &Table, keys: &[Key]) -> serde_json::Value {
-    let mut out = serde_json::Map::new();
-    for key in keys.iter().filter(|key| !key.default.is_empty() && !table.contains_key(key.name)) {
-        let nowhere = Place::Whole("".into());
-        if let Some(default) = tree::parse_value(&nowhere, key.default) {
-            out.insert(key.name.to_owned(), masked(&default, &key.kind, false));
-        }
-    }
-    for (name, entry) in table {
-        let kind = keys.iter().find(|key| key.name == name).map_or(&Kind::Any, |key| &key.kind);
-        out.insert(name.clone(), masked(&entry.node, kind, false));
-    }
-    serde_json::Value::Object(out)
-}
-
-fn masked(node: &Node, kind: &Kind, secret: bool) -> serde_json::Value {
-    let json = |node: &Node, secret: bool| match &node.value {
-        _ if secret || node.written.is_some() => "***".into(),
-        Value::String(text) | Value::Datetime(text) => text.clone().into(),
-        Value::Integer(n) => (*n).into(),
-        Value::Float(n) => (*n).into(),
-        Value::Boolean(b) => (*b).into(),
-        Value::Array(_) | Value::Table(_) | Value::Broken => serde_json::Value::Null,
-    };
-    match (&node.value, kind) {
-        (Value::Table(table), Kind::Table(keys)) => masked_table(table, keys),
-        (Value::Table(table), Kind::Named(keys)) => {
-            let named = |entry: &tree::Entry| masked(&entry.node, &Kind::Table(keys), secret);
-            table.iter().map(|(name, entry)| (name.clone(), named(entry))).collect()
-        }
-        (Value::Table(_) | Value::Array(_), Kind::TextOr(kind)) => masked(node, kind, secret),
-        (Value::Table(table), _) => table
-            .iter()
-            .map(|(name, entry)| {
-                let secret = secret || sounds_secret(name);
-                (name.clone(), masked(&entry.node, &Kind::Any, secret))
-            })
-            .collect(),
-        (Value::Array(items), Kind::List(kind)) => {
-            items.iter().map(|item| masked(item, kind, secret)).collect()
-        }
-        (Value::Array(items), _) => {
-            items.iter().map(|item| masked(item, &Kind::Any, secret)).collect()
-        }
-        _ => json(node, secret),
-    }
-}
-
-/// Whether a word of the key's name is one that secrets go by.
-fn sounds_secret(name: &str) -> bool {
-    const WORDS: [&str; 13] = [
-        "secret",
-        "secrets",
-        "password",
-        "passwords",
-        "passwd",
-        "key",
-        "keys",
-        "token",
-        "tokens",
-        "user",
-        "users",
-        "private",
-        "authorization",
-    ];
-    let name = name.to_ascii_lowercase();
-    name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| WORDS.contains(&word))
 }

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -38,12 +39,17 @@ enum Socket {
 }
 
 impl Stream {
-    /// The port that the client connected to; `None` for a Unix socket.
-    pub fn local_port(&self) -> Option<u16> {
+    /// The address that the client connected to; `None` for a Unix socket.
+    pub fn local_address(&self) -> Option<SocketAddr> {
         match &self.socket {
-            Socket::Tcp(stream) => stream.local_addr().ok().map(|address| address.port()),
+            Socket::Tcp(stream) => stream.local_addr().ok(),
             Socket::Unix(_) => None,
         }
+    }
+
+    /// Its port.
+    pub fn local_port(&self) -> Option<u16> {
+        self.local_address().map(|address| address.port())
     }
 
     /// Whether the runtime has heard of bytes, or of the end, since the last read that found none.

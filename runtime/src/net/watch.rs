@@ -268,6 +268,11 @@ impl Activity {
         self.ended.load(Relaxed) != requests
     }
 
+    /// When the last byte came or went, in milliseconds of the watch's clock.
+    pub fn last_progress(&self) -> u64 {
+        self.progress.load(Relaxed)
+    }
+
     /// Whether another protocol has the connection now.
     pub fn is_tunnel(&self) -> bool {
         self.phase() == Phase::Tunnel

@@ -4,27 +4,23 @@
 //! Never: shows a secret (the view masks them), runs on a worker, or lets a web page of another
 //! site use a browser that can reach it.
 
+mod connections;
+mod site;
+
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
 use http_body_util::Full;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::task::JoinSet;
 
+use self::site::Site;
 use crate::net::Acceptor;
 use crate::telemetry::metrics;
-
-/// Connections at a time; one more waits for another to end.
-const CONNECTIONS: usize = 64;
-/// For a request's head, and between two requests.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
@@ -35,6 +31,8 @@ pub trait AdminView: Send + Sync + 'static {
     fn metrics(&self) -> String;
     /// Whether traffic may be sent here; if not, why.
     fn ready(&self) -> Result<(), String>;
+    /// Whether the configuration lists a host (lower case, no port) as one of this listener's.
+    fn goes_by(&self, host: &str) -> bool;
     /// The configuration in use, secrets masked.
     fn config(&self) -> serde_json::Value;
     /// Upstreams, their endpoints and health.
@@ -81,47 +79,25 @@ const PAGES: [(&str, Page, &str); 9] = [
 ];
 
 /// Serves until it is dropped, which ends its connections too.
-pub async fn serve(mut acceptor: Acceptor, view: Arc<dyn AdminView>) {
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = acceptor.accept().await;
-        // Those that ended are collected first; the set holds no more than are open.
-        while connections.try_join_next().is_some() {}
-        if connections.len() >= CONNECTIONS {
-            connections.join_next().await;
-        }
+pub async fn serve(acceptor: Acceptor, view: Arc<dyn AdminView>) {
+    connections::serve(acceptor, move |request, local| {
         let view = view.clone();
-        connections.spawn(async move {
-            let _place = accepted.place;
-            let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-                let view = view.clone();
-                async move {
-                    let (head, _body) = request.into_parts();
-                    let answer = answer(&*view, &head.method, &head.uri, &head.headers).await;
-                    Ok::<_, std::convert::Infallible>(answer)
-                }
-            });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADER_TIMEOUT)
-                .serve_connection(TokioIo::new(accepted.stream), service);
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "admin connection ended early");
-            }
-        });
-    }
+        async move { answer(&*view, &request.into_parts().0, local).await }
+    })
+    .await;
 }
 
-/// One request.
+/// One request, on a connection that arrived at `local`.
 async fn answer(
     view: &dyn AdminView,
-    method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
+    request: &Parts,
+    local: Option<SocketAddr>,
 ) -> Response<Full<Bytes>> {
-    if is_cross_site(headers) {
-        return text(StatusCode::FORBIDDEN, "Requests of other sites' pages are refused.\n");
+    let site = Site { local, listed: &|host| view.goes_by(host) };
+    if let Err((status, why)) = site.check(request) {
+        return text(status, why);
     }
+    let (method, uri) = (&request.method, &request.uri);
     let Some((_, page, _)) = PAGES.iter().find(|(known, ..)| *known == uri.path()) else {
         return text(StatusCode::NOT_FOUND, "No such page; / lists what there is.\n");
     };
@@ -165,11 +141,6 @@ fn log(told: Result<String, String>) -> Response<Full<Bytes>> {
         Ok(level) => text(StatusCode::OK, format!("{level}\n")),
         Err(why) => text(StatusCode::BAD_REQUEST, format!("{why}\n")),
     }
-}
-
-/// Browsers say where a request comes from (Fetch Metadata); tools send nothing.
-fn is_cross_site(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
 }
 
 fn index() -> String {

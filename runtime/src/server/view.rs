@@ -1,7 +1,7 @@
 //! What the admin listener shows of a running server.
 //!
 //! In: the running server. Out: JSON and text for each page. Never: a secret; the configuration is
-//! masked where it was read.
+//! masked by the plugins' own schemas and where it came from.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,8 +53,19 @@ impl admin::AdminView for View {
         }
     }
 
+    fn goes_by(&self, host: &str) -> bool {
+        let Some(built) = self.running.built() else { return false };
+        built.config.server.admin_hosts.iter().any(|listed| listed.matches(host))
+    }
+
     fn config(&self) -> Value {
-        self.running.built().map_or(Value::Null, |built| config::masked(&built.config))
+        let Some(built) = self.running.built() else { return Value::Null };
+        config::masked(&built.config, &|name| {
+            let plugin = built.plugins.iter().find(|plugin| **plugin.name() == *name)?;
+            let schema = plugin.about().config_schema.as_str();
+            // Without one it takes no configuration.
+            if schema.trim().is_empty() { None } else { serde_json::from_str(schema).ok() }
+        })
     }
 
     fn upstreams(&self) -> Value {

@@ -169,7 +169,8 @@ fn secrets_are_masked() {
         bind = "${BIND}"
         [routes.all]
         upstream = "users"
-        match.headers = { authorization = "Bearer x", x-beta = "1" }
+        match.headers = { authorization = "Bearer x", x-beta = "1", x-gate = { regex = "k|l" }, x-any = { present = true } }
+        match.query = { v = "2" }
         [plugins.auth]
         component = "cors"
         [plugins.auth.config]
@@ -179,17 +180,46 @@ fn secrets_are_masked() {
         public_key = "p"
         limit = 5
         greeting = "hello ${WHO}"
+        cookie = "c1"
+        x-auth = ["c2"]
+        signingSecret = "c3"
+        jwks = { keys = [{ kty = "oct", k = "c4" }] }
+        idp = ["see https://u:c5@idp.example/a@b", "http://idp.example"]
+        told = { deep = ["c6", { x = "c7" }], open = "yes" }
+        number = 7
+        [plugins.unknown]
+        component = "cors"
+        config = { anything = "c8" }
         [upstreams.users]
         endpoints = ["http://127.0.0.1:1"]
         "#,
-        &[("BIND", "127.0.0.1:80"), ("WHO", "hunter2")],
+        &[
+            ("BIND", "127.0.0.1:80"),
+            ("WHO", "hunter2"),
+            ("WEIR__PLUGINS__AUTH__CONFIG__MORE", "{ x = [\"c9\"] }"),
+            ("WEIR__SERVER__GRACE", "7s"),
+        ],
     );
-    let shown = masked(&config);
+    let schema = serde_json::json!({ "properties": {
+        "told": { "properties": { "deep": { "$ref": "#/$defs/deep" } } },
+        "number": { "anyOf": [{ "type": "string" }, { "writeOnly": true }] },
+    }, "$defs": { "deep": { "items": { "writeOnly": true } } } });
+    let shown = masked(&config, &|name| (name == "auth").then(|| schema.clone()));
     assert_eq!(shown["listeners"]["web"]["bind"], "***");
     assert_eq!(shown["listeners"]["web"]["max_headers"], 100, "defaults are there");
-    assert_eq!(shown["server"]["grace"], "10s");
-    let headers = &shown["routes"]["all"]["match"]["headers"];
-    assert_eq!(*headers, serde_json::json!({ "authorization": "***", "x-beta": "1" }));
+    assert_eq!(shown["server"]["grace"], "***", "it came from the environment");
+    assert_eq!(shown["server"]["trusted_proxies"], serde_json::json!([]));
+    assert_eq!(
+        shown["routes"]["all"]["match"],
+        serde_json::json!({
+            "headers": {
+                "authorization": "***", "x-beta": "***",
+                "x-gate": { "regex": "***" }, "x-any": { "present": true },
+            },
+            "query": { "v": "***" },
+        })
+    );
+    assert_eq!(shown["plugins"]["unknown"]["config"], serde_json::json!({ "anything": "***" }));
     assert_eq!(
         shown["plugins"]["auth"]["config"],
         serde_json::json!({
@@ -199,6 +229,14 @@ fn secrets_are_masked() {
             "public_key": "***",
             "limit": 5,
             "greeting": "***",
+            "cookie": "***",
+            "x-auth": ["***"],
+            "signingSecret": "***",
+            "jwks": { "keys": [{ "kty": "***", "k": "***" }] },
+            "idp": ["see https://***@idp.example/a@b", "http://idp.example"],
+            "told": { "deep": ["***", { "x": "***" }], "open": "yes" },
+            "number": "***",
+            "more": { "x": ["***"] },
         })
     );
     assert_eq!(shown["upstreams"]["users"]["endpoints"][0], "http://127.0.0.1:1");
