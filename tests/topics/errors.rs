@@ -4,6 +4,7 @@ use weir_tests::{Origin, Setup, free_port, request};
 
 const PROBLEM: &str = "application/problem+json";
 const TEXT: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
 
 #[test]
 fn the_form_follows_accept() {
@@ -14,7 +15,8 @@ fn the_form_follows_accept() {
         ("*/*", PROBLEM),
         ("application/json", PROBLEM),
         ("application/problem+json", PROBLEM),
-        ("text/html,application/xhtml+xml,*/*;q=0.8", TEXT),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", HTML),
+        ("application/xhtml+xml", HTML),
         ("text/plain", TEXT),
         ("image/png, text/*;q=0.1", TEXT),
         ("nonsense", PROBLEM),
@@ -28,6 +30,11 @@ fn the_form_follows_accept() {
                     serde_json::from_slice(&answer.body).expect("a problem");
                 assert_eq!(problem["status"], 404, "{accept}");
                 assert_eq!(problem["title"], "Not Found", "{accept}");
+            }
+            HTML => {
+                let page = answer.text();
+                assert!(page.starts_with("<!doctype html>\n"), "{page}");
+                assert!(page.contains("<h1>404 Not Found</h1>\n<p>no route</p>"), "{page}");
             }
             _ => assert_eq!(answer.text(), "404 Not Found: no route\n", "{accept}"),
         }

@@ -326,3 +326,20 @@ fn a_local_error_to_a_grpc_client_is_a_grpc_status() {
     assert_eq!(answer.header("grpc-status"), Some("12"));
     assert!(answer.body.is_empty());
 }
+
+#[test]
+fn what_only_begins_like_grpc_is_none() {
+    let origin = Origin::echo();
+    let proxy = Setup::to(&origin).route("match = { path = \"/only\" }").start();
+    for (kind, grpc) in [
+        ("application/grpc+proto", true),
+        ("Application/gRPC;v=1", true),
+        ("application/grpcfoo", false),
+        ("application/grpc-web", false),
+    ] {
+        let ask = Request::post("http://a/service/Method").header("content-type", kind);
+        let answer = h2(proxy.address("web"), ask.body(Bytes::new()).expect("a request"));
+        assert_eq!(answer.status, if grpc { 200 } else { 404 }, "{kind}");
+        assert_eq!(answer.header("grpc-status").is_some(), grpc, "{kind}");
+    }
+}

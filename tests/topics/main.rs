@@ -21,6 +21,7 @@ mod plugin_failures;
 mod plugins;
 mod quotas;
 mod reload;
+mod responses;
 mod retry;
 mod routing;
 mod security;

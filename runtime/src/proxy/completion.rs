@@ -11,6 +11,7 @@ use http::{HeaderValue, Request, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
+use super::finish::Asked;
 use super::upgrade::Upgrade;
 use super::worker::{Binding, Connection, Ending, Worker};
 use crate::chain::{Attributes, Exchange, ExchangeId, Reached, Summary};
@@ -30,6 +31,10 @@ pub struct Completion {
     pub id: ExchangeId,
     pub started: Instant,
     pub reached: Reached,
+    /// How the response is framed.
+    pub asked: Asked,
+    /// The connection ends with this response, whatever becomes of the request's body.
+    pub closes: bool,
     /// Where there is a request body.
     pub upload: Option<Arc<UploadState>>,
     /// The plugin that replied.
@@ -78,6 +83,8 @@ impl Completion {
             binding: None,
             ending: unrouted.ending.clone(),
             reached: Reached::default(),
+            asked: Asked::new(request.method(), request.version()),
+            closes: false,
             upload: None,
             refused: None,
             plugin: None,
@@ -108,6 +115,11 @@ impl Completion {
     /// Bytes of the request's body that were read.
     pub fn request_bytes(&self) -> u64 {
         self.upload.as_ref().map_or(0, |upload| upload.bytes())
+    }
+
+    /// Some of the request's body will stay unread, so that no other request can follow.
+    pub fn leaves_unread(&self) -> bool {
+        self.closes || self.upload.as_ref().is_some_and(|upload| upload.is_pending())
     }
 
     /// A request is sent to an endpoint.

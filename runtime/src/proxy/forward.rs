@@ -145,6 +145,9 @@ fn accept(
         };
         upgrade.accepted = true;
         protocol = parts.headers.remove(UPGRADE);
+    } else if parts.status == StatusCode::UPGRADE_REQUIRED {
+        // It says what to ask for (RFC 9110, 15.5.22).
+        protocol = parts.headers.remove(UPGRADE);
     }
     parts.extensions.clear();
     hop::strip_response(&mut parts.headers, found);

@@ -10,6 +10,8 @@
 mod admission;
 mod body;
 mod completion;
+mod drain;
+mod finish;
 mod forward;
 mod respond;
 mod transform;
@@ -29,6 +31,7 @@ pub use worker::{Binding, Connection, Listener, NO_ROUTE, Route, Snapshot, Stric
 
 use crate::chain::{Chain, Exchange, Outcome, Transforms};
 use crate::error::{Error, Kind, Side};
+use crate::http::Body;
 use completion::Completion;
 use respond::Form;
 use upgrade::Upgrade;
@@ -153,6 +156,12 @@ async fn finish(
         respond::failed(&failure, &mut exchange, &mut completion);
         completion.upgrade = None;
     }
+    if let Some(upload) = exchange.upload.as_ref().filter(|upload| upload.is_pending())
+        && completion.asked.is_http1()
+        && completion.lease.is_none()
+    {
+        Box::pin(drain::drain(&mut exchange.request_body, &exchange.request.headers, upload)).await;
+    }
     let mut body = std::mem::take(&mut exchange.response_body);
     // Hooks change the head in place; there is no call that takes it away.
     let Some(mut parts) = exchange.response.take() else {
@@ -160,20 +169,23 @@ async fn finish(
             Error::new(Kind::ProxyInternalError, Side::Proxy, "the response's head is gone");
         return respond::error(completion, error, Form::Problem);
     };
-    if !transforms.is_empty() && !body.is_end_stream() {
-        body = transform::rewrite(body, transforms);
-        transform::reframe(&mut parts.headers, None);
+    if !transforms.is_empty() {
+        if !body.is_end_stream() {
+            body = transform::rewrite(body, transforms);
+        }
+        transform::reframe(&mut parts, None);
     } else if streamed && !body.is_from_endpoint() {
         // A plugin put another body in the place of the endpoint's.
-        transform::reframe(&mut parts.headers, body.size_hint().exact());
+        transform::reframe(&mut parts, body.size_hint().exact());
     }
     if let Some(upgrade) = completion.upgrade.take()
         && let Upgrade { client: Some(client), accepted: true, .. } = *upgrade
     {
+        let _ = finish::finish(&mut parts, Body::Empty, &completion);
         completion.answered(&parts, exchange);
         return upgrade::switch(parts, client, completion);
     }
-    respond::finish_head(&mut parts, &body, &exchange, &completion.worker);
+    let body = finish::finish(&mut parts, body, &completion);
     completion.answered(&parts, exchange);
     Response::from_parts(parts, ResponseBody::new(body, completion))
 }

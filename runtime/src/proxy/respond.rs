@@ -4,19 +4,18 @@
 //! operator should know. This is the one place that turns errors into responses.
 
 use bytes::Bytes;
-use http::header::{
-    ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue, RETRY_AFTER,
-};
-use http::{HeaderMap, Method, Response, StatusCode, Version};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{HeaderMap, Response, StatusCode};
 
 use super::body::ResponseBody;
 use super::completion::Completion;
-use super::worker::Worker;
+use super::finish::finish;
 use crate::chain::{Exchange, Failure, Reply};
 use crate::error::{Error, Kind, Side};
-use crate::http::{Body, via};
+use crate::http::Body;
 
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+const GRPC: &[u8] = b"application/grpc";
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
@@ -25,16 +24,17 @@ const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 pub enum Form {
     Problem,
     Text,
+    /// A page for people: what a browser asks for.
+    Html,
     Grpc,
 }
 
-/// An error before the request reached any plugin.
+/// An error before the request reached any plugin. The connection ends with it.
 pub fn error(mut completion: Box<Completion>, error: Error, form: Form) -> Response<ResponseBody> {
     completion.failed(&error);
+    completion.closes = true;
     let (mut parts, body) = local(&error, form);
-    // Whatever of the request's body is still to come belongs to no further request.
-    parts.headers.insert(http::header::CONNECTION, HeaderValue::from_static("close"));
-    date(&mut parts, &completion.worker);
+    let body = finish(&mut parts, body, &completion);
     completion.status = parts.status.as_u16();
     Response::from_parts(parts, ResponseBody::new(body, completion))
 }
@@ -51,9 +51,8 @@ pub fn answer(error: Error, exchange: &mut Exchange, completion: &mut Completion
 pub fn reply(reply: Reply, exchange: &mut Exchange) {
     let mut parts = head(reply.status);
     parts.headers = reply.headers;
-    let empty = matches!(reply.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     exchange.response = Some(parts);
-    exchange.response_body = if empty { Body::Empty } else { Body::full(reply.body) };
+    exchange.response_body = Body::full(reply.body);
 }
 
 /// A plugin failed whose policy is to reject: 500, or 503 where it was only busy. The client learns
@@ -72,42 +71,9 @@ pub fn failed(failure: &Failure, exchange: &mut Exchange, completion: &mut Compl
     }
 }
 
-/// Last touches to a head before hyper writes it.
-pub fn finish_head(
-    parts: &mut http::response::Parts,
-    body: &Body,
-    exchange: &Exchange,
-    worker: &Worker,
-) {
-    date(parts, worker);
-    via::append(&mut parts.headers, parts.version);
-    // Ours, whatever the endpoint spoke (RFC 9110, 6.2).
-    parts.version = Version::HTTP_11;
-    let is_empty = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    if let Body::Full(bytes) = body
-        && exchange.request.method != Method::HEAD
-        && !is_empty
-    {
-        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-    }
-}
-
-/// A response has a date where whoever made it has a clock (RFC 9110, 6.6.1).
-fn date(parts: &mut http::response::Parts, worker: &Worker) {
-    if !parts.headers.contains_key(DATE) {
-        parts.headers.insert(DATE, worker.date());
-    }
-}
-
 /// The form that a request's head asks for.
 pub fn form(headers: &HeaderMap) -> Form {
-    let starts = |name: HeaderName, prefix: &str| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| value.starts_with(prefix))
-    };
-    if starts(CONTENT_TYPE, "application/grpc") {
+    if is_grpc(headers) {
         return Form::Grpc;
     }
     let accept = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
@@ -117,11 +83,20 @@ pub fn form(headers: &HeaderMap) -> Form {
             "application/problem+json" | "application/json" | "application/*" => {
                 return Form::Problem;
             }
-            "text/plain" | "text/html" | "text/*" => return Form::Text,
+            "text/html" | "application/xhtml+xml" => return Form::Html,
+            "text/plain" | "text/*" => return Form::Text,
             _ => {}
         }
     }
     Form::Problem
+}
+
+/// Whether gRPC is spoken: `application/grpc`, perhaps with a suffix or parameters. There are other
+/// media types that only begin so.
+pub fn is_grpc(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(CONTENT_TYPE) else { return false };
+    let Some((kind, rest)) = kind.as_bytes().split_at_checked(GRPC.len()) else { return false };
+    kind.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+' | b';' | b' '))
 }
 
 fn local(error: &Error, form: Form) -> (http::response::Parts, Body) {
@@ -155,6 +130,17 @@ fn local(error: &Error, form: Form) -> (http::response::Parts, Body) {
                 .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
             Bytes::from(format!("{} {title}: {detail}\n", status.as_u16()))
         }
+        Form::Html => {
+            parts
+                .headers
+                .insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+            let heading = format!("{} {title}", status.as_u16());
+            let detail = escape(detail);
+            Bytes::from(format!(
+                "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+                 <title>{heading}</title>\n<h1>{heading}</h1>\n<p>{detail}</p>\n</html>\n"
+            ))
+        }
         Form::Grpc => {
             parts.status = StatusCode::OK;
             parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
@@ -166,6 +152,21 @@ fn local(error: &Error, form: Form) -> (http::response::Parts, Body) {
         }
     };
     (parts, Body::full(body))
+}
+
+/// Text for a page: it may name what the client sent.
+fn escape(text: &str) -> String {
+    let mut page = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => page.push_str("&amp;"),
+            '<' => page.push_str("&lt;"),
+            '>' => page.push_str("&gt;"),
+            '"' => page.push_str("&quot;"),
+            _ => page.push(character),
+        }
+    }
+    page
 }
 
 /// gRPC's own mapping from HTTP statuses (grpc/doc/http-grpc-status-mapping.md).

@@ -9,8 +9,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::StatusCode;
 use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, HeaderValue};
+use http::response::Parts;
 use http_body::{Body as HttpBody, Frame};
 
 use crate::chain::{Failure, Transforms};
@@ -56,8 +57,9 @@ pub fn rewrite(body: Body, transforms: Transforms) -> Body {
 }
 
 /// Makes the fields that describe a body's bytes fit one that was replaced (`length` known) or is
-/// being rewritten (unknown).
-pub fn reframe(headers: &mut HeaderMap, length: Option<u64>) {
+/// being rewritten (unknown); also where only a GET would have the body.
+pub fn reframe(parts: &mut Parts, length: Option<u64>) {
+    let headers = &mut parts.headers;
     match length {
         Some(length) => {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
@@ -66,8 +68,14 @@ pub fn reframe(headers: &mut HeaderMap, length: Option<u64>) {
             headers.remove(CONTENT_LENGTH);
         }
     }
-    for stale in [ACCEPT_RANGES, CONTENT_RANGE, CONTENT_MD5, DIGEST, CONTENT_DIGEST] {
+    for stale in [ACCEPT_RANGES, CONTENT_MD5, DIGEST, CONTENT_DIGEST] {
         headers.remove(stale);
+    }
+    // Without it nobody could tell which part a 206 is, or how much there would have been of what a
+    // 416 refuses (RFC 9110, 15.3.7.1 and 15.5.17): it is about the representation, not these bytes.
+    let ranged = [StatusCode::PARTIAL_CONTENT, StatusCode::RANGE_NOT_SATISFIABLE];
+    if !ranged.contains(&parts.status) {
+        headers.remove(CONTENT_RANGE);
     }
     // A strong validator promises the same bytes (RFC 9110, 8.8.1); a weak one the same meaning.
     if let Some(tag) = headers.get(ETAG)

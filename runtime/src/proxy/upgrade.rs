@@ -4,15 +4,15 @@
 //! tunnel that lives until either side ends it. Never: reads a byte of the new protocol before the
 //! 101; survives reloads, since it needs nothing of the snapshot but its completion.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
-use http::{Response, Version};
+use http::Response;
+use http::header::HeaderValue;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
 use super::body::ResponseBody;
 use super::completion::Completion;
 use crate::error::{Error, Kind, Side};
-use crate::http::{Body, via};
+use crate::http::Body;
 use crate::upstream::Lease;
 
 /// A switch of protocols that a client asks for.
@@ -27,14 +27,10 @@ pub struct Upgrade {
 
 /// Sends the 101 and joins the streams.
 pub fn switch(
-    mut parts: http::response::Parts,
+    parts: http::response::Parts,
     client: OnUpgrade,
     mut completion: Box<Completion>,
 ) -> Response<ResponseBody> {
-    via::append(&mut parts.headers, parts.version);
-    parts.version = Version::HTTP_11;
-    parts.headers.remove(CONTENT_LENGTH);
-    parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     completion.connection.activity.tunnel();
     let tunnel = completion.lease.take().and_then(Lease::into_tunnel);
     tokio::task::spawn_local(async move {

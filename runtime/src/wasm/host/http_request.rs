@@ -236,8 +236,14 @@ fn change(
     Ok((changed,))
 }
 
+/// Any method but CONNECT: what follows its answer would be a tunnel, on a connection that others
+/// are to use again (RFC 9110, 9.3.6).
 fn legal_method(method: &str) -> Result<Method, HeaderError> {
-    Method::from_bytes(method.as_bytes()).map_err(|_| HeaderError::InvalidSyntax)
+    match Method::from_bytes(method.as_bytes()) {
+        Ok(Method::CONNECT) => Err(HeaderError::Forbidden),
+        Ok(method) => Ok(method),
+        Err(_) => Err(HeaderError::InvalidSyntax),
+    }
 }
 
 /// Host and optional port, nothing else (RFC 9110, 7.2).

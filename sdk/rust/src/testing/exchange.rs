@@ -50,6 +50,9 @@ impl Inner {
         if !is_token(method) {
             return Err(HeaderError::InvalidSyntax);
         }
+        if method == "CONNECT" {
+            return Err(HeaderError::Forbidden);
+        }
         self.request.method = method.into();
         Ok(())
     }

@@ -30,6 +30,7 @@ impl Plugin for Tries {
         let long = "a".repeat(81 * 1024);
         assert_eq!(reason(request.set_header("a", &long)), Refusal::SizeExceeded);
         assert_eq!(reason(request.set_method("GE T")), Refusal::InvalidSyntax);
+        assert_eq!(reason(request.set_method("CONNECT")), Refusal::Forbidden);
         assert_eq!(reason(request.set_authority("a/b")), Refusal::InvalidSyntax);
         assert_eq!(reason(request.set_path_with_query("a")), Refusal::InvalidSyntax);
 

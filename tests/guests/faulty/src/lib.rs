@@ -50,6 +50,11 @@ impl Plugin for Faulty {
                 return Ok(Reply::new(200).header("x-bad", "a\r\nx-smuggled: yes").into());
             }
             "set-crlf" => request.set_header("x-bad", "a\r\nx-smuggled: yes")?,
+            "ask-head" => request.set_method("HEAD")?,
+            "connect" => request.set_method("CONNECT")?,
+            "connect-quietly" => {
+                let _ = request.set_method("CONNECT");
+            }
             "remove-host" => request.remove_header("host")?,
             "remove-host-quietly" => {
                 // A plugin that does not look at what it is told.
@@ -72,6 +77,9 @@ impl Plugin for Faulty {
             "response-loop" => loop_for_ever(),
             "response-error" => bail!("failed on purpose"),
             "response-status" => response.set_status(999)?,
+            "response-status-204" => response.set_status(204)?,
+            "response-status-205" => response.set_status(205)?,
+            "response-status-304" => response.set_status(304)?,
             _ => {}
         }
         Ok(())
