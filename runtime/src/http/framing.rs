@@ -1,21 +1,26 @@
 //! A strict reading of HTTP/1.1 requests on the wire (RFC 9112), before the parser sees them.
 //!
-//! In: the bytes of a connection as they are read, in any pieces. Out: nothing, or the first
-//! [`Violation`]. Request smuggling lives on what two parsers read differently, so whatever the RFC
-//! calls an error is one here, although a tolerant parser would go on. Never: copies a head that
-//! arrives in one piece, looks into a body of known length, or changes a byte.
+//! In: the bytes of a connection as they are read, in any pieces. Out: how much of them may be
+//! passed on, or the first [`Violation`]. Request smuggling lives on what two parsers read
+//! differently, so whatever the RFC calls an error is one here, although a tolerant parser would go
+//! on. Never: copies a head that arrives in one piece, looks into a body of known length, or changes
+//! a byte itself.
 //!
 //! The guard follows the messages of a connection: head, body by `Content-Length` or in chunks, next
 //! head. After a head that switches protocols it must be told to stop, see [`FramingGuard::release`].
 
+mod glimpse;
 mod head;
 mod response;
+mod target;
 mod violation;
 
 use memchr::memchr3;
 
+pub use self::glimpse::glimpse;
 use self::head::Head;
 pub use self::response::{BodyLength, response_length};
+pub use self::target::{encode, respell};
 pub use self::violation::Violation;
 
 /// Limits of a head, or of a trailer section.
@@ -46,6 +51,8 @@ pub struct FramingGuard {
     fields: usize,
     /// Heads that came to their end, all of them right.
     heads: u32,
+    /// The last of them must be spelled otherwise.
+    respell: bool,
 }
 
 /// What the next byte belongs to.
@@ -67,13 +74,26 @@ enum State {
     Released,
 }
 
-/// What is wrong, and how much of the input came before it.
+/// How much of an input may be passed on as it is, and what is behind that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refusal {
-    pub violation: Violation,
-    /// Bytes at the begin of the input that may still be passed on: those before the refused line.
-    /// Requests that were complete before it are among them.
+pub struct Inspected {
+    /// Bytes at the begin of the input.
     pub clean: usize,
+    pub then: Then,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing: all is clean.
+    End,
+    /// The begin of a head, or more of one, whose end has not come.
+    Head,
+    /// A head, or its rest, that ends so far into the input: right but for its target, see
+    /// [`respell`]. What follows was not looked at.
+    Respell(usize),
+    /// What is refused: with the head that it is in. The connection is lost: the guard must not be
+    /// asked again.
+    Refused(Violation),
 }
 
 /// One line, or what came instead.
@@ -97,29 +117,38 @@ impl FramingGuard {
             used: 0,
             fields: 0,
             heads: 0,
+            respell: false,
         }
     }
 
     /// Looks at the next bytes of the connection. The result does not depend on where the stream is
     /// cut into inputs.
-    ///
-    /// # Errors
-    ///
-    /// The first violation. The connection is lost then: the guard must not be asked again.
-    pub fn inspect(&mut self, input: &[u8]) -> Result<(), Refusal> {
-        let mut at = 0;
+    pub fn inspect(&mut self, input: &[u8]) -> Inspected {
+        let (mut at, mut clean) = (0, 0);
         while let Some(rest) = input.get(at..).filter(|rest| !rest.is_empty()) {
-            let refuse = |violation| Refusal { violation, clean: at };
-            at += match self.state {
-                State::Start if self.used == 0 => self.head(rest).map_err(refuse)?,
-                State::Length(left) => self.skip(left, rest, State::Start, State::Length),
-                State::ChunkData(left) => self.skip(left, rest, State::ChunkCr, State::ChunkData),
-                State::ChunkCr | State::ChunkLf => self.chunk_end(rest).map_err(refuse)?,
-                State::Released => rest.len(),
-                _ => self.line(rest).map_err(refuse)?,
+            let taken = match self.state {
+                State::Start if self.used == 0 => self.head(rest),
+                State::Length(left) => Ok(self.skip(left, rest, State::Start, State::Length)),
+                State::ChunkData(left) => {
+                    Ok(self.skip(left, rest, State::ChunkCr, State::ChunkData))
+                }
+                State::ChunkCr | State::ChunkLf => self.chunk_end(rest),
+                State::Released => Ok(rest.len()),
+                _ => self.line(rest),
             };
+            match taken {
+                Ok(taken) => at += taken,
+                Err(violation) => return Inspected { clean, then: Then::Refused(violation) },
+            }
+            if self.respell {
+                self.respell = false;
+                return Inspected { clean, then: Then::Respell(at) };
+            }
+            if !self.is_in_head() || self.is_between() {
+                clean = at;
+            }
         }
-        Ok(())
+        Inspected { clean, then: if clean == at { Then::End } else { Then::Head } }
     }
 
     /// Stops looking: what follows is another protocol, after a 101, or a 2xx to CONNECT. To be
@@ -167,9 +196,7 @@ impl FramingGuard {
     fn head(&mut self, rest: &[u8]) -> Result<usize, Violation> {
         match Head::whole(rest, self.limits) {
             Some((head, taken)) => {
-                self.head = head;
-                self.heads = self.heads.wrapping_add(1);
-                self.begin(head.body());
+                self.end_head(head);
                 Ok(taken)
             }
             None => self.line(rest),
@@ -225,10 +252,7 @@ impl FramingGuard {
                 self.head = Head::request_line(line)?;
                 self.state = State::Fields;
             }
-            State::Fields if line.is_empty() => {
-                self.heads = self.heads.wrapping_add(1);
-                self.begin(self.head.body());
-            }
+            State::Fields if line.is_empty() => self.end_head(self.head),
             State::Fields => {
                 self.count_field()?;
                 self.head.field(line)?;
@@ -249,6 +273,12 @@ impl FramingGuard {
             | State::Released => {}
         }
         Ok(())
+    }
+
+    fn end_head(&mut self, head: Head) {
+        self.heads = self.heads.wrapping_add(1);
+        self.respell = head.respell;
+        self.begin(head.body());
     }
 
     fn begin(&mut self, state: State) {

@@ -111,7 +111,7 @@ pub enum Overdue {
     Handshake = 1,
     /// No request came.
     Idle,
-    /// A head began and did not end: 408.
+    /// A head began and did not end.
     Head,
     /// No byte of a body came, or could be sent.
     Body,
@@ -271,6 +271,16 @@ impl Activity {
     /// When the last byte came or went, in milliseconds of the watch's clock.
     pub fn last_progress(&self) -> u64 {
         self.progress.load(Relaxed)
+    }
+
+    /// How many exchanges have begun so far; wraps.
+    pub fn begun(&self) -> u32 {
+        self.ended.load(Relaxed).wrapping_add(self.exchanges.load(Relaxed))
+    }
+
+    /// Whether a request's head has begun to come and is not complete.
+    pub fn is_in_head(&self) -> bool {
+        self.phase() == Phase::Head
     }
 
     /// Whether another protocol has the connection now.

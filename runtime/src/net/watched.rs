@@ -12,12 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::watch::{Activity, Overdue};
 
-/// What a client gets whose head does not come to an end (RFC 9110, 15.5.9).
-pub(super) const REQUEST_TIMEOUT: &[u8] =
-    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-
-/// A stream whose reads and writes are recorded. It stands above TLS, so that a 408 can be written.
-/// Once the connection is overdue its reads end: with the stream's end, after a 408, or an error.
+/// A stream whose reads and writes are recorded. Once the connection is overdue its reads end: with
+/// the stream's end, or an error.
 #[derive(Debug)]
 pub struct Watched<S> {
     stream: S,
@@ -38,23 +34,6 @@ impl<S> Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Watched<S> {
-    /// How reads end on an overdue connection.
-    fn end(&mut self, why: Overdue, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match why {
-            Overdue::Idle => return Poll::Ready(Ok(())),
-            Overdue::Head => {
-                // Nothing else was written since the last response, so there is room; and if
-                // there is none, the client does not read anyway.
-                let _ = Pin::new(&mut self.stream).poll_write(cx, REQUEST_TIMEOUT);
-                let _ = Pin::new(&mut self.stream).poll_flush(cx);
-            }
-            Overdue::Handshake | Overdue::Body | Overdue::Linger => {}
-        }
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
     #[inline]
     fn poll_read(
@@ -64,7 +43,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if let Some(why) = this.activity.overdue() {
-            return this.end(why, cx);
+            return Poll::Ready(match why {
+                Overdue::Idle => Ok(()),
+                _ => Err(io::ErrorKind::TimedOut.into()),
+            });
         }
         let before = buf.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);

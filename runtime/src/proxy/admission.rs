@@ -16,18 +16,13 @@ use hyper::upgrade::OnUpgrade;
 
 use super::body::{Upload, too_long};
 use super::completion::Completion;
+use super::refusal::Refused;
 use super::upgrade::Upgrade;
 use super::worker::{Connection, Listener, StrictPaths};
 use crate::chain::{Attributes, Exchange, HeadLimits};
 use crate::error::{Error, Result, Side};
 use crate::http::hop::{self, Found};
 use crate::http::{Body, Client, crumbs, host, path, via};
-
-/// A request that was not admitted: why, and its head for the log.
-pub struct Refused {
-    pub error: Error,
-    pub head: http::request::Parts,
-}
 
 /// Admits a request, or says why not. What serves it, and whether it asks for an upgrade, is left
 /// in `completion`.

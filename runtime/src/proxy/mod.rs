@@ -13,6 +13,7 @@ mod completion;
 mod drain;
 mod finish;
 mod forward;
+mod refusal;
 mod respond;
 mod transform;
 mod upgrade;
@@ -27,6 +28,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 pub use body::ResponseBody;
+pub use refusal::{Refusal, Refused, stand_in};
 pub use worker::{Binding, Connection, Listener, NO_ROUTE, Route, Snapshot, StrictPaths, Worker};
 
 use crate::chain::{Chain, Exchange, Outcome, Transforms};
@@ -65,7 +67,15 @@ fn begin(
         let error = Error::new(Kind::DestinationUnavailable, Side::Proxy, "listener was removed");
         return Err(Box::new(respond::error(completion, error, Form::Problem)));
     };
-    match admission::admit(listener, connection, request, &mut completion) {
+    let admitted = match connection.refusal.take(&connection.activity) {
+        None => admission::admit(listener, connection, request, &mut completion),
+        Some(refused) => {
+            // What the client goes on sending must not destroy its answer.
+            connection.activity.expect_more();
+            Err(refused)
+        }
+    };
+    match admitted {
         Ok(exchange) => {
             tracing::debug!(
                 request = %exchange.id, client = %exchange.client.address,

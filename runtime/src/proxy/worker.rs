@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
+use super::refusal::Refusal;
 use crate::balancer::RoundRobin;
 use crate::chain::{Chain, Completions, ExchangeId};
 use crate::clock::Clock;
@@ -120,6 +121,8 @@ pub struct Connection {
     pub forwarded: ForwardedFields,
     /// For the sweep over slow peers.
     pub activity: Arc<Activity>,
+    /// A request that was refused before hyper read it.
+    pub refusal: Arc<Refusal>,
     /// Kept until the last exchange or tunnel of the connection is over: a drain waits for it.
     pub open: Rc<dyn std::any::Any>,
 }

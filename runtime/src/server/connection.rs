@@ -119,6 +119,7 @@ impl Serving {
             client: client.into(),
             forwarded,
             activity: self.activity.clone(),
+            refusal: Arc::default(),
             open: self.control.clone(),
         })
     }
@@ -129,13 +130,13 @@ impl Serving {
     {
         let limits = self.terms.limits.clone();
         let (proxy, activity) = (self.proxy.clone(), self.activity.clone());
-        let metrics = proxy.metrics.clone();
+        let (metrics, refusal) = (proxy.metrics.clone(), connection.refusal.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             proxy::serve(&proxy, &connection, request)
         });
         // Boxed, so that a connection takes the room of its own protocol only.
         let ended = if h2 {
-            let io = TokioIo::new(Served::new(stream, ahead, None, activity, metrics));
+            let io = TokioIo::new(Served::new(stream, ahead, activity, metrics));
             let serving = http2::Builder::new(LocalExecutor)
                 .timer(TokioTimer::new())
                 // The worker knows the date; hyper would ask for the time at every turn.
@@ -153,7 +154,8 @@ impl Serving {
                 bytes: limits.max_header_bytes,
                 fields: limits.max_headers,
             });
-            let io = TokioIo::new(Served::new(stream, ahead, Some(guard), activity, metrics));
+            let served = Served::new(stream, ahead, activity, metrics);
+            let io = TokioIo::new(served.guarded(guard, refusal));
             // hyper's own bounds lie beyond the guard's, which answers first.
             let mut builder = http1::Builder::new();
             builder.auto_date_header(false);
@@ -179,16 +181,19 @@ impl Serving {
                 return Poll::Ready(Some(output));
             }
             if overdue.as_mut().poll(cx).is_ready() {
-                // Reads end now: whatever is to be said to a slow client is said by them.
-                let _ = future.as_mut().poll(cx);
-                return Poll::Ready(None);
+                // Reads end now.
+                return match future.as_mut().poll(cx) {
+                    Poll::Ready(output) => Poll::Ready(Some(output)),
+                    Poll::Pending => Poll::Ready(None),
+                };
             }
             if self.control.is_finishing(cx) { Poll::Ready(None) } else { Poll::Pending }
         })
         .await
     }
 
-    /// Drives a connection to its end. Tells it once to finish when that is asked for; once it is
+    /// Drives a connection to its end. Tells it once to finish when that is asked for and no head is
+    /// on its way; once it is
     /// overdue its reads end, and what does not end by that is dropped.
     async fn until_end<C, E>(&self, connection: C, finish: impl Fn(Pin<&mut C>)) -> Result<(), E>
     where
@@ -198,17 +203,24 @@ impl Serving {
         let mut overdue = pin!(self.activity.closed());
         let mut told = false;
         poll_fn(|cx| {
-            if !told && self.control.is_finishing(cx) {
+            loop {
+                let ended = connection.as_mut().poll(cx);
+                if ended.is_ready() {
+                    return ended;
+                }
+                if overdue.as_mut().poll(cx).is_ready() {
+                    finish(connection.as_mut());
+                    let _ = connection.as_mut().poll(cx);
+                    return Poll::Ready(Ok(()));
+                }
+                // Of a head that is not complete hyper knows nothing and would close upon it.
+                let finishes = self.control.is_finishing(cx) && !self.activity.is_in_head();
+                if told || !finishes {
+                    return Poll::Pending;
+                }
                 told = true;
                 finish(connection.as_mut());
             }
-            let ended = connection.as_mut().poll(cx);
-            if ended.is_pending() && overdue.as_mut().poll(cx).is_ready() {
-                finish(connection.as_mut());
-                let _ = connection.as_mut().poll(cx);
-                return Poll::Ready(Ok(()));
-            }
-            ended
         })
         .await
     }
@@ -218,8 +230,12 @@ impl Serving {
 async fn sniff<S: AsyncRead + Unpin>(stream: &mut S) -> std::io::Result<Option<(Bytes, bool)>> {
     let mut ahead = BytesMut::with_capacity(8 << 10);
     loop {
-        if stream.read_buf(&mut ahead).await? == 0 {
-            return Ok(None);
+        match stream.read_buf(&mut ahead).await {
+            Ok(0) => return Ok(None),
+            Ok(_) => {}
+            // A head that began so and did not go on is told so as any other.
+            Err(_) if !ahead.is_empty() => return Ok(Some((ahead.freeze(), false))),
+            Err(error) => return Err(error),
         }
         let length = ahead.len().min(PREFACE.len());
         if ahead.get(..length) != PREFACE.get(..length) {

@@ -1,7 +1,9 @@
 //! The bytes of an HTTP/1.1 connection, looked at before hyper sees them.
 //!
-//! In: a plain or TLS stream. Out: the same bytes, as long as the framing is strict; at the first
-//! violation the client gets its answer and the connection ends. Never: changes a byte that passes.
+//! In: a plain or TLS stream. Out: the same bytes, heads only as a whole, as long as the framing is
+//! strict. In the place of a head that is refused, or that does not come to its end in time, hyper
+//! gets a stand-in for the proxy to answer; a target that no parser behind us takes as it is, is
+//! spelled well. Never: changes another byte; reads on after a refusal.
 
 use std::io;
 use std::pin::Pin;
@@ -11,9 +13,10 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::error::Kind;
-use crate::http::framing::{FramingGuard, Violation};
-use crate::net::Activity;
+use crate::error::{Error, Kind};
+use crate::http::framing::{self, FramingGuard, Inspected, Then};
+use crate::net::{Activity, Overdue};
+use crate::proxy::{self, Refusal, Refused};
 use crate::telemetry::metrics::Metrics;
 
 /// What hyper reads from and writes to.
@@ -22,24 +25,32 @@ pub struct Served<S> {
     /// What was read to find out the protocol.
     ahead: Bytes,
     /// HTTP/1.1 only.
-    guard: Option<FramingGuard>,
+    guarded: Option<Guarded>,
     activity: Arc<Activity>,
     metrics: Arc<Metrics>,
-    refused: Option<Refused>,
     /// hyper wrote, and has not flushed since.
     unflushed: bool,
-    /// Whoever waits to write a refusal, until hyper has flushed.
+    /// Whoever waits to read a stand-in, until hyper has flushed.
     waiting: Option<Waker>,
 }
 
-/// A violation on its way to being answered.
-struct Refused {
-    /// Empty where it broke a body: the answer to its request tells, if that is not out yet.
-    answer: Bytes,
-    /// hyper was given bytes that are no chunk.
-    poisoned: bool,
-    /// The requests before it, each of which is answered first.
-    owed: u32,
+/// The request side of an HTTP/1.1 connection.
+struct Guarded {
+    guard: FramingGuard,
+    refusal: Arc<Refusal>,
+    /// The begin of a head whose end has not come.
+    held: Vec<u8>,
+    /// Looked at, and waiting for room.
+    passed: Bytes,
+    end: Option<End>,
+}
+
+/// Nothing more is read.
+enum End {
+    /// A head was refused: its stand-in, until hyper has it.
+    Head(&'static [u8]),
+    /// A body was: hyper is given bytes that are no chunk, once.
+    Body { poisoned: bool },
 }
 
 /// No chunk, and no end of one, begins like this: hyper ends the body with an error.
@@ -49,70 +60,126 @@ impl<S> Served<S> {
     pub fn new(
         stream: S,
         ahead: Bytes,
-        guard: Option<FramingGuard>,
         activity: Arc<Activity>,
         metrics: Arc<Metrics>,
     ) -> Served<S> {
-        Served {
-            stream,
-            ahead,
-            guard,
-            activity,
-            metrics,
-            refused: None,
-            unflushed: false,
-            waiting: None,
-        }
+        let (guarded, unflushed, waiting) = (None, false, None);
+        Served { stream, ahead, guarded, activity, metrics, unflushed, waiting }
     }
 
-    /// Takes back what must not pass.
+    /// The same, of HTTP/1.1. `refusal`: where the proxy looks for what was refused.
+    pub fn guarded(self, guard: FramingGuard, refusal: Arc<Refusal>) -> Served<S> {
+        let (held, passed, end) = (Vec::new(), Bytes::new(), None);
+        Served { guarded: Some(Guarded { guard, refusal, held, passed, end }), ..self }
+    }
+}
+
+impl Guarded {
+    /// Takes back what must not pass, or not yet, or not so.
     fn inspect(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
-        let Some(guard) = &mut self.guard else { return };
-        if self.activity.is_tunnel() {
-            guard.release();
-        }
         let Some(fresh) = buffer.filled().get(before..) else { return };
-        if let Err(refusal) = guard.inspect(fresh) {
-            tracing::debug!(violation = refusal.violation.as_str(), "request refused");
-            self.metrics.error(Kind::HttpRequestError);
-            buffer.set_filled(before + refusal.clean);
-            // Whatever the client goes on sending must not destroy its answer.
-            self.activity.expect_more();
-            let answer = match guard.is_in_head() {
-                true => answer(refusal.violation),
-                false => Bytes::new(),
-            };
-            self.refused = Some(Refused { answer, poisoned: false, owed: guard.heads() });
+        let first = self.guard.inspect(fresh);
+        if first.then == Then::End && self.held.is_empty() {
+            return;
         }
+        let fresh = fresh.to_vec();
+        buffer.set_filled(before);
+        self.sort(&fresh, first);
+    }
+
+    /// Passes on what is complete, and holds the rest.
+    fn sort(&mut self, fresh: &[u8], first: Inspected) {
+        let mut out = Vec::new();
+        let (mut rest, mut inspected) = (fresh, first);
+        loop {
+            let Some((clean, dirty)) = rest.split_at_checked(inspected.clean) else { break };
+            if !clean.is_empty() {
+                out.append(&mut self.held);
+                out.extend_from_slice(clean);
+            }
+            match inspected.then {
+                Then::End => break,
+                Then::Head => {
+                    self.held.extend_from_slice(dirty);
+                    break;
+                }
+                Then::Respell(end) => {
+                    let (head, behind) = rest.split_at(end.min(rest.len()));
+                    self.held.extend_from_slice(&head[clean.len()..]);
+                    let head = std::mem::take(&mut self.held);
+                    out.extend_from_slice(&framing::respell(&head).unwrap_or(head));
+                    rest = behind;
+                    inspected = self.guard.inspect(rest);
+                }
+                Then::Refused(violation) if self.guard.is_in_head() => {
+                    self.held.extend_from_slice(dirty);
+                    self.refuse(violation.into());
+                    break;
+                }
+                Then::Refused(violation) => {
+                    tracing::debug!(violation = violation.as_str(), "body refused");
+                    self.end = Some(End::Body { poisoned: false });
+                    break;
+                }
+            }
+        }
+        self.passed = Bytes::from(out);
+    }
+
+    /// The head that is held is the connection's last.
+    fn refuse(&mut self, error: Error) {
+        let head = framing::glimpse(&std::mem::take(&mut self.held));
+        self.end = Some(End::Head(proxy::stand_in(&head)));
+        self.refusal.leave(self.guard.heads().wrapping_add(1), Refused { error, head });
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Served<S> {
-    /// Once a request was refused nothing more is read. Its answer is written here, behind those
-    /// that hyper owes; a body that breaks makes hyper fail the request it belongs to.
-    fn refuse(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Some(refused) = &mut self.refused else { return Poll::Ready(Ok(())) };
-        // What was refused before the 101 is no byte of the new protocol either: it ends there.
+    /// Once something was refused nothing more is read. What was refused before a 101 is no byte of
+    /// the new protocol either: it ends there.
+    fn end(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Some(Guarded { guard, end: Some(end), .. }) = &mut self.guarded else {
+            return Poll::Ready(Ok(()));
+        };
         if self.activity.is_tunnel() {
             return Poll::Ready(Ok(()));
         }
-        let owed = self.activity.owes(refused.owed);
-        if refused.answer.is_empty() {
-            if owed && !refused.poisoned && buffer.remaining() >= POISON.len() {
-                refused.poisoned = true;
-                buffer.put_slice(POISON);
+        match end {
+            End::Head(stand_in) if !stand_in.is_empty() => {
+                // Its answer comes behind those that hyper owes.
+                if self.activity.owes(guard.heads()) || self.unflushed {
+                    self.waiting = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+                let (now, later) = stand_in.split_at(stand_in.len().min(buffer.remaining()));
+                buffer.put_slice(now);
+                *stand_in = later;
+                Poll::Ready(Ok(()))
             }
-            return Poll::Ready(Ok(()));
+            // hyper closes once the answer is out.
+            End::Head(_) => Poll::Pending,
+            End::Body { poisoned } => {
+                let owed = self.activity.owes(guard.heads());
+                if owed && !*poisoned && buffer.remaining() >= POISON.len() {
+                    *poisoned = true;
+                    buffer.put_slice(POISON);
+                }
+                Poll::Ready(Ok(()))
+            }
         }
-        if owed || self.unflushed {
-            self.waiting = Some(cx.waker().clone());
-            return Poll::Pending;
+    }
+
+    /// Reads what was read ahead, else the stream.
+    fn read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.ahead.has_remaining() {
+            return Pin::new(&mut self.stream).poll_read(cx, buffer);
         }
-        while refused.answer.has_remaining() {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &refused.answer))?;
-            refused.answer.advance(written);
+        let length = self.ahead.len().min(buffer.remaining());
+        buffer.put_slice(&self.ahead.split_to(length));
+        if self.ahead.is_empty() {
+            // An empty rest would keep the whole buffer as long as the connection lives.
+            self.ahead = Bytes::new();
         }
-        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         Poll::Ready(Ok(()))
     }
 }
@@ -124,25 +191,45 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Served<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.refused.is_some() {
-            return this.refuse(cx, buffer);
-        }
-        let before = buffer.filled().len();
-        if this.ahead.has_remaining() {
-            let length = this.ahead.len().min(buffer.remaining());
-            buffer.put_slice(&this.ahead.split_to(length));
-            if this.ahead.is_empty() {
-                // An empty rest would keep the whole buffer as long as the connection lives.
-                this.ahead = Bytes::new();
+        loop {
+            if let Some(guarded) = &mut this.guarded {
+                if guarded.passed.has_remaining() {
+                    let length = guarded.passed.len().min(buffer.remaining());
+                    buffer.put_slice(&guarded.passed.split_to(length));
+                    if guarded.passed.is_empty() {
+                        guarded.passed = Bytes::new();
+                    }
+                    return Poll::Ready(Ok(()));
+                }
+                if guarded.end.is_some() {
+                    return this.end(cx, buffer);
+                }
             }
-        } else {
-            ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
+            let before = buffer.filled().len();
+            let read = ready!(this.read(cx, buffer));
+            let Some(guarded) = &mut this.guarded else { return Poll::Ready(read) };
+            if read.is_err() && this.activity.overdue() == Some(Overdue::Head) {
+                guarded.refuse(Error::request(408, "the request's head did not come to its end"));
+                continue;
+            }
+            if read.is_err() || buffer.filled().len() == before {
+                return Poll::Ready(read);
+            }
+            if this.activity.is_tunnel() {
+                guarded.guard.release();
+            }
+            guarded.inspect(buffer, before);
+            if let Some(End::Body { .. }) = guarded.end {
+                // Whatever the client goes on sending must not destroy its answer.
+                this.activity.expect_more();
+                if !this.activity.owes(guarded.guard.heads()) {
+                    this.metrics.error(Kind::HttpRequestError);
+                }
+            }
+            if buffer.filled().len() > before {
+                return Poll::Ready(Ok(()));
+            }
         }
-        this.inspect(buffer, before);
-        if this.refused.is_some() && buffer.filled().len() == before {
-            return this.refuse(cx, buffer);
-        }
-        Poll::Ready(Ok(()))
     }
 }
 
@@ -184,23 +271,4 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Served<S> {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
-}
-
-/// The whole answer to a head that no plugin and no route will see.
-fn answer(violation: Violation) -> Bytes {
-    let status = violation.status();
-    let reason = http::StatusCode::from_u16(status)
-        .ok()
-        .and_then(|status| status.canonical_reason())
-        .unwrap_or("Bad Request");
-    let problem = serde_json::json!({
-        "type": "about:blank", "title": reason, "status": status, "detail": violation.as_str(),
-    })
-    .to_string();
-    let length = problem.len();
-    let text = format!(
-        "HTTP/1.1 {status} {reason}\r\ncontent-type: application/problem+json\r\n\
-         content-length: {length}\r\nconnection: close\r\n\r\n{problem}"
-    );
-    Bytes::from(text)
 }

@@ -4,9 +4,7 @@
 //! [`Violation`]. Never: keeps a line, or judges a field that does not frame the message beyond
 //! its name being one.
 
-use memchr::memchr2;
-
-use super::{HeadLimits, State, Violation};
+use super::{HeadLimits, State, Violation, target};
 
 /// What was said so far.
 #[derive(Debug, Clone, Copy, Default)]
@@ -14,6 +12,8 @@ pub(super) struct Head {
     http10: bool,
     length: Option<u64>,
     chunked: bool,
+    /// The target is one, but must be spelled otherwise.
+    pub(super) respell: bool,
 }
 
 impl Head {
@@ -63,11 +63,10 @@ impl Head {
             _ => return Err(Violation::Version),
         };
         match before.split_at(token(before)) {
-            ([_, ..], [b' ', target @ ..]) if !target.is_empty() => {
-                match memchr2(b' ', b'\t', target) {
-                    None => Ok(Head { http10, ..Head::default() }),
-                    Some(_) => Err(Violation::RequestLine),
-                }
+            ([_, ..], [b' ', target @ ..]) => {
+                let plain = target::is_plain(target);
+                let respell = !plain && *target::spell(target)? != *target;
+                Ok(Head { http10, respell, ..Head::default() })
             }
             _ => Err(Violation::RequestLine),
         }
@@ -76,7 +75,11 @@ impl Head {
     /// `field-name ":" OWS field-value OWS`
     pub(super) fn field(&mut self, line: &[u8]) -> Result<(), Violation> {
         let (name, value) = split(line)?;
-        self.frame(name, value)
+        self.frame(name, value)?;
+        match value.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
+            true => Err(Violation::FieldValue),
+            false => Ok(()),
+        }
     }
 
     /// Notes the two fields that frame a message.
@@ -154,10 +157,11 @@ fn token(line: &[u8]) -> usize {
 fn until_control(input: &[u8]) -> Option<(&[u8], &[u8])> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let (words, tail) = input.as_chunks::<8>();
-    // The lowest byte that is marked is the first one below 0x20; those above it need not be.
+    // The lowest byte that is marked is below 0x20, or DEL, or comes after 0xff, which is seldom
+    // enough to be looked at again; those above it need not be anything.
     let marks = |word: &[u8; 8]| {
         let word = u64::from_le_bytes(*word);
-        word.wrapping_sub(ONES * 0x20) & !word & (ONES * 0x80)
+        (word.wrapping_sub(ONES * 0x20) | word.wrapping_add(ONES)) & !word & (ONES * 0x80)
     };
     let found = words.iter().enumerate().find_map(|(at, word)| match marks(word) {
         0 => None,
@@ -165,7 +169,7 @@ fn until_control(input: &[u8]) -> Option<(&[u8], &[u8])> {
     });
     let at = match found {
         Some(at) => at,
-        None => words.len() * 8 + tail.iter().position(|byte| *byte < 0x20)?,
+        None => words.len() * 8 + tail.iter().position(u8::is_ascii_control)?,
     };
     match input.split_at(at) {
         (line, [b'\r', b'\n', next @ ..]) => Some((line, next)),

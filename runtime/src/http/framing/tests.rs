@@ -10,10 +10,12 @@ fn feed(stream: &[u8], limits: HeadLimits, mut cut: impl FnMut() -> usize) -> Ou
     let mut at = 0;
     while at < stream.len() {
         let end = at.saturating_add(cut().max(1)).min(stream.len());
-        if let Err(refusal) = guard.inspect(&stream[at..end]) {
-            return Err((refusal.violation, at + refusal.clean));
+        let inspected = guard.inspect(&stream[at..end]);
+        match inspected.then {
+            Then::End | Then::Head => at = end,
+            Then::Respell(end) => at += end,
+            Then::Refused(violation) => return Err((violation, at + inspected.clean)),
         }
-        at = end;
     }
     Ok((guard.state, guard.is_between()))
 }
@@ -64,7 +66,7 @@ fn good_streams_pass() {
         b"POST / HTTP/1.1\r\nTRANSFER-ENCODING: Chunked\r\n\r\n0a;x=\"y z\";q\t\r\n0123456789\r\n00;a\r\n\r\n",
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nGrpc-Status: 0\r\nx: y\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
         b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
-        b"GET http://a/b?c#d HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET http://a/b?c HTTP/1.1\r\nHost: a\r\n\r\n",
         b"M-SEARCH / HTTP/1.1\r\nHost: a\r\n\r\n",
     ];
     for stream in streams {
@@ -206,7 +208,7 @@ fn lengths_and_codings_that_smuggle() {
     }
     let http10 = b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
     let outcome = check(http10, LIMITS, 5);
-    assert_eq!(outcome, Err((Violation::TransferEncodingInHttp10, 17)));
+    assert_eq!(outcome, Err((Violation::TransferEncodingInHttp10, 0)));
 }
 
 #[test]
@@ -286,34 +288,73 @@ fn heads_up_to_the_limits_and_no_further() {
     assert_eq!(outcome, Err(Violation::TooManyFields));
 
     let mut endless = FramingGuard::new(LIMITS);
-    let outcome = (0..1000).find_map(|_| endless.inspect(b"endless ").err());
-    assert_eq!(outcome.map(|refusal| refusal.violation), Some(Violation::TooLarge));
+    let mut outcomes = (0..1000).map(|_| endless.inspect(b"endless ").then);
+    let outcome = outcomes.find(|then| *then != Then::Head);
+    assert_eq!(outcome, Some(Then::Refused(Violation::TooLarge)));
     assert!(endless.held.len() <= LIMITS.bytes, "what is held is bounded");
 }
 
 #[test]
-fn what_came_before_the_refused_line_is_clean() {
+fn what_came_before_the_refused_head_is_clean() {
     let good = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     let stream = [good, &b"POST / HTTP/1.1\r\nContent-Length: +1\r\n\r\n"[..]].concat();
-    let refused = good.len() + b"POST / HTTP/1.1\r\n".len();
-    assert_eq!(whole(&stream), Err((Violation::ContentLength, refused)));
+    assert_eq!(whole(&stream), Err((Violation::ContentLength, good.len())));
+}
+
+#[test]
+fn a_head_is_clean_once_it_is_whole() {
+    let mut guard = FramingGuard::new(LIMITS);
+    let head = |clean| Inspected { clean, then: Then::Head };
+    assert_eq!(guard.inspect(b"GET / HT"), head(0));
+    assert_eq!(guard.inspect(b"TP/1.1\r\nContent-Length: 3\r\n\r"), head(0));
+    assert_eq!(guard.inspect(b"\nbo"), Inspected { clean: 3, then: Then::End });
+    assert_eq!(guard.inspect(b"dGET"), head(1));
+}
+
+#[test]
+fn a_target_to_respell_stops_the_guard_at_the_end_of_its_head() {
+    let stream = b"GET / HTTP/1.1\r\n\r\nPUT /\xfc HTTP/1.1\r\nContent-Length: 1\r\n\r\nx";
+    let mut guard = FramingGuard::new(LIMITS);
+    let stopped = Inspected { clean: 18, then: Then::Respell(stream.len() - 1) };
+    assert_eq!(guard.inspect(stream), stopped);
+    assert_eq!(guard.inspect(b"x"), Inspected { clean: 1, then: Then::End });
+    assert!(guard.is_between());
+}
+
+#[test]
+fn targets_and_values_that_are_none() {
+    for (head, violation) in [
+        (&b"GET /a#b HTTP/1.1\r\n\r\n"[..], Violation::Fragment),
+        (b"GET /a\x7f HTTP/1.1\r\n\r\n", Violation::RequestLine),
+        (b"GET ?a HTTP/1.1\r\n\r\n", Violation::Target),
+        (b"GET / HTTP/1.1\r\nx: a\x7fb\r\n\r\n", Violation::FieldValue),
+        (b"GET / HTTP/1.1\r\nx: a\x01b\r\n\r\n", Violation::FieldValue),
+        (b"GET / HTTP/1.1\r\nx: \xff\x7f\r\n\r\n", Violation::FieldValue),
+    ] {
+        assert_eq!(check(head, LIMITS, 8), Err((violation, 0)), "{}", show(head));
+    }
+    // What looks like one by its bits.
+    let good = b"GET / HTTP/1.1\r\nx: \xff\x7e\xff\xff\x7e\x7e~\r\n\r\n";
+    assert_eq!(check(good, LIMITS, 8), Ok((State::Start, true)));
 }
 
 #[test]
 fn a_released_connection_is_not_looked_at() {
     let mut guard = FramingGuard::new(LIMITS);
     let head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
-    assert_eq!(guard.inspect(head), Ok(()));
+    let all = |length| Inspected { clean: length, then: Then::End };
+    assert_eq!(guard.inspect(head), all(head.len()));
     assert!(guard.is_between());
     guard.release();
     assert!(!guard.is_between());
-    assert_eq!(guard.inspect(b"\0\n\r anything"), Ok(()));
+    assert_eq!(guard.inspect(b"\0\n\r anything"), all(12));
 }
 
 #[test]
 fn a_head_in_one_piece_is_not_copied() {
     let mut guard = FramingGuard::new(LIMITS);
-    assert_eq!(guard.inspect(b"GET / HTTP/1.1\r\nHost: a\r\nx: y\r\n\r\n"), Ok(()));
+    let head = b"GET / HTTP/1.1\r\nHost: a\r\nx: y\r\n\r\n";
+    assert_eq!(guard.inspect(head), Inspected { clean: head.len(), then: Then::End });
     assert_eq!(guard.held.capacity(), 0);
 }
 
@@ -325,7 +366,7 @@ fn fuzz(stream: &[u8], seed: u64) {
     let mut end = None;
     for (at, byte) in stream.iter().enumerate() {
         let begun = guard.state == State::Fields;
-        if guard.inspect(std::slice::from_ref(byte)).is_err() {
+        if matches!(guard.inspect(std::slice::from_ref(byte)).then, Then::Refused(_)) {
             break;
         }
         if begun && guard.state != State::Fields {

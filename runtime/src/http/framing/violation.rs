@@ -17,6 +17,11 @@ pub enum Violation {
     Nul,
     /// Not `method SP target SP version`.
     RequestLine,
+    /// `#` in a target.
+    Fragment,
+    /// Neither a path, nor a URL, nor `*`.
+    Target,
+    TargetTooLong,
     /// Neither `HTTP/1.1` nor `HTTP/1.0`; also a request line without one (HTTP/0.9).
     Version,
     /// A field line that begins with white space, as the first or as a fold of the one before.
@@ -24,6 +29,8 @@ pub enum Violation {
     SpaceBeforeColon,
     /// A field line without a colon, without a name, or whose name is no token.
     FieldName,
+    /// A control character in a field's value.
+    FieldValue,
     /// Not one decimal number that fits.
     ContentLength,
     /// A second `Content-Length`, be it the same.
@@ -47,10 +54,11 @@ pub enum Violation {
 }
 
 impl Violation {
-    /// 431 for what is too large, 501 for a transfer coding we do not know, otherwise 400.
+    /// 431 or 414 for what is too large, 501 for a transfer coding we do not know, otherwise 400.
     pub fn status(self) -> u16 {
         match self {
             Violation::TooLarge | Violation::TooManyFields => 431,
+            Violation::TargetTooLong => 414,
             Violation::TransferEncoding => 501,
             _ => 400,
         }
@@ -65,10 +73,16 @@ impl Violation {
             Violation::BareCr => "a line holds CR without LF",
             Violation::Nul => "a line holds NUL",
             Violation::RequestLine => "the request line is not \"method target version\"",
+            Violation::Fragment => {
+                "the request target holds a \"#\"; write it as \"%23\", or leave the fragment out"
+            }
+            Violation::Target => "the request target is neither a path nor a URL",
+            Violation::TargetTooLong => "the request target is too long",
             Violation::Version => "the request line's version is neither HTTP/1.1 nor HTTP/1.0",
             Violation::LeadingSpace => "a field line begins with white space",
             Violation::SpaceBeforeColon => "a field name is followed by white space",
             Violation::FieldName => "a field line has no valid name",
+            Violation::FieldValue => "a field's value holds a control character",
             Violation::ContentLength => "Content-Length is not a decimal number",
             Violation::SeveralContentLengths => "there is more than one Content-Length",
             Violation::TransferEncoding => "Transfer-Encoding is not \"chunked\"",

@@ -9,7 +9,7 @@ use tokio::io::{
 };
 
 use super::*;
-use crate::net::watched::{REQUEST_TIMEOUT, Watched};
+use crate::net::watched::Watched;
 
 const TIMEOUTS: Timeouts =
     Timeouts { handshake: 10_000, header: 30_000, idle: 75_000, body: 60_000 };
@@ -116,7 +116,7 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn a_head_that_never_ends_gets_a_408() {
+async fn a_head_that_never_ends_is_given_up() {
     let mut scene = Scene::new(1024);
     scene.client.write_all(b"GET / HT").await.unwrap();
     assert_eq!(scene.read().await.unwrap().unwrap(), 8);
@@ -128,10 +128,6 @@ async fn a_head_that_never_ends_gets_a_408() {
     assert_eq!(scene.pass(2_000), Some(Overdue::Head));
     let error = scene.read().await.unwrap().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-    drop(scene.server);
-    let mut answer = Vec::new();
-    scene.client.read_to_end(&mut answer).await.unwrap();
-    assert_eq!(answer, REQUEST_TIMEOUT);
 }
 
 #[tokio::test]
