@@ -1,5 +1,7 @@
 //! Lines of the access log: one for each exchange, that parse, with what an operator asks for.
 
+mod cut;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 

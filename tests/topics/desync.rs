@@ -100,13 +100,13 @@ fn after_a_refused_upgrade_the_next_bytes_are_a_request() {
     let mut client = RawClient::connect(proxy.address("web"));
     client.send(
         b"GET /one HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n\
-          GET /two HTTP/1.1\r\nHost: a\r\nX_Forged: 1\r\n\r\n",
+          GET /two HTTP/1.1\r\nHost: a\r\nX_Forwarded_For: 1\r\n\r\n",
     );
     assert!(client.answer().text().starts_with("GET /one\n"));
     let second = client.answer().text();
     assert!(second.starts_with("GET /two\n"), "{second}");
     // It went through the proxy's own reading, not past it.
-    assert!(!second.contains("x_forged") && second.contains("via: 1.1 weir"), "{second}");
+    assert!(!second.contains("x_forwarded_for") && second.contains("via: 1.1 weir"), "{second}");
     client.send(b"GET /three HTTP/1.1\r\nHost : a\r\n\r\n");
     assert_eq!(client.answer().status, 400);
 }

@@ -49,7 +49,7 @@ fn accept_may_have_several_lines() {
     let ask = |fields: &[(&str, &str)]| request(proxy.address("web"), "GET", "/", fields, b"");
     for (first, second, form) in [
         ("image/png", "text/plain", TEXT),
-        ("", "text/html", TEXT),
+        ("", "text/html", HTML),
         ("application/json", "text/plain", PROBLEM),
     ] {
         let answer = ask(&[("accept", first), ("accept", second)]);

@@ -343,3 +343,18 @@ fn what_only_begins_like_grpc_is_none() {
         assert_eq!(answer.header("grpc-status").is_some(), grpc, "{kind}");
     }
 }
+
+#[test]
+fn values_with_outer_white_space_are_malformed() {
+    let origin = Origin::echo();
+    let proxy = Setup::to(&origin).start();
+    for value in [" a", "a ", "\ta", "a\t", " "] {
+        let mut client = Frames::connect(proxy.address("web"));
+        client.head(1, true, &[GET, &[("x-a", value)]].concat());
+        assert_eq!(client.status(1), 400, "{value:?}");
+    }
+    assert!(origin.seen().is_empty());
+    let mut client = Frames::connect(proxy.address("web"));
+    client.head(1, true, &[GET, &[("x-a", "a b"), ("x-b", "")]].concat());
+    assert_eq!(client.status(1), 200);
+}

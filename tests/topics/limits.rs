@@ -106,3 +106,42 @@ fn a_thousand_idle_connections_cost_no_answer() {
     drop(idle);
     assert_eq!(get(proxy.address("web"), "/").status, 200);
 }
+
+/// A browser's page reads no answer without these fields, a refusal as little as another.
+#[test]
+fn a_body_beyond_the_limit_is_refused_with_what_the_chain_adds() {
+    let origin = Origin::echo();
+    let proxy = Setup::to(&origin)
+        .listener("body_limit = \"3B\"")
+        .plugin("cors", "{ allow_origins = [\"https://app.example\"] }")
+        .start();
+    let fields = [("origin", "https://app.example")];
+    let answer = request(proxy.address("web"), "POST", "/", &fields, b"body");
+    assert_eq!(answer.status, 413);
+    let allowed = answer.header("access-control-allow-origin");
+    assert_eq!(allowed, Some("https://app.example"), "{answer:?}");
+    assert!(origin.seen().is_empty());
+}
+
+/// A plugin that cannot read a body because it is too long has not failed: the client has.
+#[test]
+fn a_body_beyond_what_a_plugin_reads_is_a_413() {
+    let origin = Origin::echo();
+    let toml = format!(
+        "[listeners.web]\nbind = \"127.0.0.1:0\"\n[plugins.reads]\ncomponent = \"{}\"\n\
+         [routes.all]\nplugins = [\"reads\"]\nupstream = \"origin\"\n\
+         [upstreams.origin]\nendpoints = [\"{}\"]\n",
+        weir_tests::guest("faulty-reading").display(),
+        origin.url()
+    );
+    let proxy = weir_tests::Proxy::start(&toml);
+    let ask = |fault: &str, length: usize| {
+        let body = vec![b'x'; length];
+        request(proxy.address("web"), "POST", "/", &[("x-fault", fault)], &body).status
+    };
+    assert_eq!(ask("read", 1 << 20), 200);
+    assert_eq!(ask("read", (1 << 20) + 1), 413);
+    // Another failure of the same plugin is its own.
+    assert_eq!(ask("error", 4), 500);
+    assert!(origin.seen().iter().all(|seen| seen.body.len() == 1 << 20));
+}

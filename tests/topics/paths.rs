@@ -28,6 +28,15 @@ const PATHS: &[(&str, &str)] = &[
     ("/%4", ""),
     ("/\u{fc}", "/%C3%BC"),
     ("/%C3%BC", "/%C3%BC"),
+    ("/?\u{fc}", "/?%C3%BC"),
+    ("/\"<>`{}^|", "/%22%3C%3E%60%7B%7D%5E%7C"),
+    ("/?\"<>", "/?%22%3C%3E"),
+    ("/?`{}^|'", "/?`{}^|'"),
+    ("http://a/\u{fc}?\u{fc}", "/%C3%BC?%C3%BC"),
+    ("/frag/#ment", ""),
+    ("/?a#b", ""),
+    ("http://a/#b", ""),
+    ("http://a#b", ""),
     ("/%c3%bc", "/%C3%BC"),
     ("/a?b=../c", "/a?b=../c"),
     ("/a?b=%2f%zz", "/a?b=%2f%zz"),
@@ -55,6 +64,59 @@ fn a_path_arrives_in_its_normal_form_or_not_at_all() {
             assert_eq!(origin.last().target, *arrives, "{asked}");
         }
     }
+}
+
+/// Bytes of another encoding than UTF-8 are what they are.
+#[test]
+fn latin_1_arrives_encoded() {
+    let origin = Origin::echo();
+    let proxy = Setup::to(&origin).start();
+    let mut client = RawClient::connect(proxy.address("web"));
+    for pieces in [
+        vec![&b"GET /\xfc?\xfc HTTP/1.1\r\nHost: a\r\n\r\n"[..]],
+        vec![b"GET /\xfc?", b"\xfc HTTP/1.1\r\nHost: a\r\n\r", b"\n"],
+    ] {
+        for piece in pieces {
+            client.send(piece);
+        }
+        assert_eq!(client.answer().status, 200);
+        assert_eq!(origin.last().target, "/%FC?%FC");
+    }
+}
+
+/// What HTTP/2's codec lets through is treated as HTTP/1.1's.
+#[test]
+fn http2_targets_are_spelled_the_same() {
+    let origin = Origin::echo();
+    let proxy = Setup::to(&origin).start();
+    let mut client = weir_tests::frames::Frames::connect(proxy.address("web"));
+    let paths = [
+        ("/\u{fc}?\u{fc}", "/%C3%BC?%C3%BC"),
+        ("/\"{}^|", "/%22%7B%7D%5E%7C"),
+        ("/?`{}'", "/?`{}'"),
+    ];
+    for (stream, (asked, arrives)) in (1..).step_by(2).zip(paths) {
+        let fields =
+            [(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", asked)];
+        client.head(stream, true, &fields);
+        assert_eq!(client.status(stream), 200, "{asked}");
+        assert_eq!(origin.last().target, arrives, "{asked}");
+    }
+}
+
+/// HTTP/2's codec would cut it off: the request is malformed instead (RFC 9113, 8.1.1).
+#[test]
+fn a_fragment_on_http2_resets_its_stream() {
+    let origin = Origin::echo();
+    let proxy = Setup::to(&origin).start();
+    let mut client = weir_tests::frames::Frames::connect(proxy.address("web"));
+    for (stream, path) in (1..).step_by(2).zip(["/frag/#ment", "/?a#b", "/a"]) {
+        let fields =
+            [(":method", "DELETE"), (":scheme", "http"), (":authority", "a"), (":path", path)];
+        client.head(stream, true, &fields);
+        assert_eq!(client.status(stream), if path == "/a" { 200 } else { 0 }, "{path}");
+    }
+    assert_eq!(origin.seen().len(), 1);
 }
 
 /// No way of writing it leads around a route that would refuse it.
@@ -203,4 +265,10 @@ fn options_asterisk_passes() {
     client.send(b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(client.answer().status, 200);
     assert_eq!(origin.last().target, "*");
+    // In absolute form an empty path says the same (RFC 9112, 3.2.4), but "/" is a path.
+    for (target, arrives) in [("http://a", "*"), ("http://a/", "/"), ("http://a?x", "/?x")] {
+        client.send(format!("OPTIONS {target} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+        assert_eq!(client.answer().status, 200, "{target}");
+        assert_eq!(origin.last().target, arrives, "{target}");
+    }
 }

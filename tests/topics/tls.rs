@@ -67,6 +67,8 @@ fn alpn_settles_the_protocol() {
         (&[b"h2".as_slice(), b"http/1.1"][..], "2 weir"),
         (&[b"http/1.1"], "1.1 weir"),
         (&[], "1.1 weir"),
+        (&[b"http/1.0"], "1.1 weir"),
+        (&[b"http/1.0", b"http/1.1"], "1.1 weir"),
     ] {
         let config = certificates.client_config(offered);
         let answer = tls_get(proxy.address("web"), config, "localhost").expect("an answer");

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
+use crate::error::Error;
 use crate::http::{Body, Client, UploadState};
 
 /// The attribute that is always there: the proxy's own identifier until a plugin sets another.
@@ -39,6 +40,8 @@ pub struct Exchange {
     pub upload: Option<Arc<UploadState>>,
     /// The most bytes that may be sent on as the request's body.
     pub body_limit: u64,
+    /// Why the plugin under way could not read the request's body.
+    pub body_error: Option<Error>,
     /// The response's head, from the first response hook on.
     pub response: Option<http::response::Parts>,
     pub response_body: Body,

@@ -20,6 +20,11 @@ pub trait Middleware {
     /// The hooks it has; no other is ever called.
     fn hooks(&self) -> Hooks;
 
+    /// Names of request fields that it sets or checks, as far as they are known beforehand.
+    fn fields(&self) -> &[Box<str>] {
+        &[]
+    }
+
     /// What an exchange suffers when a hook fails.
     fn on_failure(&self) -> OnFailure;
 

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::config::OnFailure;
+use crate::http::ambiguous::Guarded;
 
 pub use exchange::*;
 pub use middleware::*;
@@ -23,6 +24,7 @@ pub struct Chain {
     response: Vec<usize>,
     request_body: Vec<usize>,
     response_body: Vec<usize>,
+    guarded: Guarded,
 }
 
 /// The members of a chain that are told how an exchange went, with their places: all of the chain
@@ -60,8 +62,26 @@ impl Chain {
             response: with(|hooks| hooks.response),
             request_body: with(|hooks| hooks.request_body),
             response_body: with(|hooks| hooks.response_body),
+            guarded: Guarded::new(members.iter().flat_map(|member| member.fields())),
             members,
         }
+    }
+
+    /// The same for requests that were chosen by these fields.
+    pub fn chosen_by(mut self, names: Vec<Box<str>>) -> Self {
+        let own = self.members.iter().flat_map(|member| member.fields());
+        self.guarded = Guarded::new(own.chain(&names));
+        self
+    }
+
+    /// The request fields that its plugins, and the choice of it, are about.
+    pub fn guarded(&self) -> &Guarded {
+        &self.guarded
+    }
+
+    /// Whether nobody is in it.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
     }
 
     /// Every place: what a request reaches that is forwarded.
@@ -81,6 +101,7 @@ impl Chain {
     ) -> (Box<Exchange>, Outcome, Reached) {
         for &at in &self.request {
             let member = &self.members[at];
+            exchange.body_error = None;
             let (back, result) = member.on_request(exchange).resolve().await;
             exchange = back;
             tracing::debug!(

@@ -90,7 +90,7 @@ pub static LISTENER: &[Key] = &[
     key("http3", Kind::Flag, "false", "HTTP/3 over QUIC on the same port; this build has none yet"),
     key("header_timeout", up_to(HOUR), r#""30s""#, "From the first byte of a head to its end"),
     key("idle_timeout", up_to(DAY), r#""75s""#, "Between two requests of a connection"),
-    key("body_timeout", up_to(HOUR), r#""60s""#, "Between two bytes of a body, either way"),
+    key("body_timeout", up_to(HOUR), r#""60s""#, "Between two bytes of a body, either way; gRPC: only if written"),
     key("handshake_timeout", up_to(HOUR), r#""10s""#, "Of a TLS handshake"),
     key("max_header_bytes", Kind::Size(8 * KIB, 16 * MIB), r#""64KiB""#, "Request line and fields"),
     key("max_headers", Kind::Integer(1, 10_000), "100", "Field lines of a head"),
@@ -98,6 +98,8 @@ pub static LISTENER: &[Key] = &[
     key("body_limit", Kind::Size(0, u64::MAX), "", "Of a request's body; absent: no bound"),
     key("path", Kind::OneOf(&["normal", "strict"]), r#""normal""#, "strict: paths that endpoints may read differently are refused: \";\", \"//\", encoded separators and dots …"),
     key("max_streams", Kind::Integer(1, 100_000), "128", "HTTP/2 streams at a time, for each connection"),
+    key("via", Kind::Flag, "true", "Via in requests and responses; false: nginx endpoints compress again, and loops are not found"),
+    key("drop_ambiguous", Kind::OneOf(&["known", "all"]), r#""known""#, "Request fields with _ or . in their names: those that could be taken for one that Weir or a plugin sets or checks, or all"),
     key("tls", Kind::Table(LISTENER_TLS), "", "Termination; absent: plaintext"),
 ];
 
@@ -140,7 +142,7 @@ pub static ROUTE: &[Key] = &[
     key("priority", Kind::Integer(i32::MIN as i64, i32::MAX as i64), "0", "Higher wins, before the most specific does"),
     key("plugins", Kind::List(&Kind::Text), "[]", "The chain, in order"),
     key("upstream", Kind::TextOr(&Kind::List(&Kind::Table(WEIGHTED))), "", "Where it goes; absent: a plugin must reply"),
-    key("timeout", up_to(DAY), r#""30s""#, "From the request's head to the response's head"),
+    key("timeout", up_to(DAY), r#""60s""#, "From the request's head to the response's head; gRPC: only if written"),
 ];
 
 pub static MATCH: &[Key] = &[
@@ -201,8 +203,8 @@ pub static UPSTREAM_TLS: &[Key] = &[
 
 pub static UPSTREAM_TIMEOUTS: &[Key] = &[
     key("connect", up_to(HOUR), r#""5s""#, "TCP and TLS"),
-    key("first_byte", up_to(DAY), r#""30s""#, "From the request sent to the response's head"),
-    key("idle", up_to(DAY), r#""60s""#, "Between two bytes of the response's body"),
+    key("first_byte", up_to(DAY), r#""60s""#, "From the request sent to the response's head; gRPC: only if written"),
+    key("idle", up_to(DAY), r#""5m""#, "Between two bytes of the response's body; gRPC: only if written"),
 ];
 
 pub static POOL: &[Key] = &[

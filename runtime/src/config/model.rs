@@ -106,6 +106,20 @@ pub struct Listener {
     pub tls: Option<ListenerTls>,
     pub path: PathPolicy,
     pub limits: Limits,
+    /// Whether requests and responses get a `Via` (RFC 9110, 7.6.3); default true. Without it loops
+    /// are not found.
+    pub via: bool,
+    /// Which request fields with `_` or `.` in their names are dropped; default `known`.
+    pub drop_ambiguous: DropAmbiguous,
+}
+
+/// Request fields that CGI, WSGI and others cannot tell from those with `-`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DropAmbiguous {
+    /// Those that could be taken for one that Weir or a plugin of the chain sets or checks.
+    #[default]
+    Known,
+    All,
 }
 
 /// What becomes of paths that endpoints may read differently (see [`crate::http::path::strict`]).
@@ -150,7 +164,7 @@ pub struct Limits {
     /// Between two requests of a connection; default 75s.
     pub idle_timeout: Duration,
     /// Between two bytes of a body, either way; default 60s.
-    pub body_timeout: Duration,
+    pub body_timeout: Bound,
     /// Of a TLS handshake; default 10s.
     pub handshake_timeout: Duration,
     /// Request line and fields, in bytes; default 64 KiB.
@@ -242,8 +256,16 @@ pub struct Route {
     pub plugins: Vec<usize>,
     /// Indices into [`Config::upstreams`] with weights; empty: a plugin must reply.
     pub upstreams: Vec<WeightedUpstream>,
-    /// From the request's head to the response's head; default 30s. Upgrades and bodies are not cut.
-    pub timeout: Duration,
+    /// From the request's head to the response's head; default 60s. Upgrades and bodies are not cut.
+    pub timeout: Bound,
+}
+
+/// How long something may take. A gRPC call may take as long as its client lets it
+/// (`grpc-timeout`): for it only a bound holds that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound {
+    after: Duration,
+    written: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -379,10 +401,10 @@ pub struct UpstreamTls {
 pub struct UpstreamTimeouts {
     /// TCP and TLS; default 5s.
     pub connect: Duration,
-    /// From the request sent to the response's head; default 30s.
-    pub first_byte: Duration,
-    /// Between two bytes of the response's body; default 60s.
-    pub idle: Duration,
+    /// From the request sent to the response's head; default 60s.
+    pub first_byte: Bound,
+    /// Between two bytes of the response's body; default 5m.
+    pub idle: Bound,
 }
 
 /// The pool of an endpoint, for each worker.
@@ -445,7 +467,7 @@ impl Default for Limits {
         Limits {
             header_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(75),
-            body_timeout: Duration::from_secs(60),
+            body_timeout: Bound::by_default(Duration::from_secs(60)),
             handshake_timeout: Duration::from_secs(10),
             max_header_bytes: 64 << 10,
             max_headers: 100,
@@ -491,6 +513,25 @@ impl PluginLimits {
     }
 }
 
+impl Bound {
+    /// Longer than anybody waits.
+    pub const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
+    /// Where nothing was written.
+    pub const fn by_default(after: Duration) -> Bound {
+        Bound { after, written: false }
+    }
+
+    pub const fn written(after: Duration) -> Bound {
+        Bound { after, written: true }
+    }
+
+    /// What holds for an exchange.
+    pub fn of(self, grpc: bool) -> Duration {
+        if grpc && !self.written { Bound::NEVER } else { self.after }
+    }
+}
+
 impl Default for UpstreamTls {
     fn default() -> Self {
         UpstreamTls { ca: None, server_name: None, verify: true }
@@ -501,8 +542,8 @@ impl Default for UpstreamTimeouts {
     fn default() -> Self {
         UpstreamTimeouts {
             connect: Duration::from_secs(5),
-            first_byte: Duration::from_secs(30),
-            idle: Duration::from_secs(60),
+            first_byte: Bound::by_default(Duration::from_secs(60)),
+            idle: Bound::by_default(Duration::from_secs(300)),
         }
     }
 }

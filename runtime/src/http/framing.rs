@@ -9,6 +9,7 @@
 //! The guard follows the messages of a connection: head, body by `Content-Length` or in chunks, next
 //! head. After a head that switches protocols it must be told to stop, see [`FramingGuard::release`].
 
+mod fragment;
 mod glimpse;
 mod head;
 mod response;
@@ -17,10 +18,11 @@ mod violation;
 
 use memchr::memchr3;
 
+pub use self::fragment::Fragments;
 pub use self::glimpse::glimpse;
 use self::head::Head;
 pub use self::response::{BodyLength, response_length};
-pub use self::target::{encode, respell};
+pub use self::target::{encode_query, respell};
 pub use self::violation::Violation;
 
 /// Limits of a head, or of a trailer section.

@@ -10,6 +10,8 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
+use super::ambiguous::is_ambiguous;
+
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const PROXY: HeaderName = HeaderName::from_static("proxy");
@@ -46,8 +48,10 @@ impl Found {
     /// A name with `_` or `.`, which CGI and others cannot tell from the one with `-`.
     const AMBIGUOUS: u16 = 1 << 9;
     const VIA: u16 = 1 << 10;
+    const EXPECT: u16 = 1 << 11;
+    const CONTENT_TYPE: u16 = 1 << 12;
     /// What [`strip`] and its callers have nothing to do for.
-    const STAYS: u16 = Found::VIA;
+    const STAYS: u16 = Found::VIA | Found::EXPECT | Found::CONTENT_TYPE | Found::AMBIGUOUS;
 
     /// Looks at the names of a request.
     pub fn in_request(headers: &HeaderMap) -> Self {
@@ -73,6 +77,19 @@ impl Found {
         self.has(Found::VIA)
     }
 
+    /// Whether a name holds `_` or `.`: [`ambiguous::strip`](super::ambiguous::strip) has work.
+    pub fn has_ambiguous(self) -> bool {
+        self.has(Found::AMBIGUOUS)
+    }
+
+    pub fn has_expect(self) -> bool {
+        self.has(Found::EXPECT)
+    }
+
+    pub fn has_content_type(self) -> bool {
+        self.has(Found::CONTENT_TYPE)
+    }
+
     pub fn has_connection(self) -> bool {
         self.has(Found::CONNECTION)
     }
@@ -86,7 +103,7 @@ impl Found {
     }
 }
 
-/// Removes from a request what was meant for this hop, `Proxy`, and names with `_` or `.`.
+/// Removes from a request what was meant for this hop, and `Proxy`.
 ///
 /// `TE` stays, as `trailers`, if it had that member in any case: the next hop may send trailers,
 /// because we pass them on. Ask [`wants_upgrade`] before: `Upgrade` is gone afterwards. `found` is
@@ -102,13 +119,6 @@ pub fn strip_request(headers: &mut HeaderMap, found: Found) {
     }
     if found.has(Found::PROXY) {
         headers.remove(PROXY);
-    }
-    if found.has(Found::AMBIGUOUS) {
-        let ambiguous: Vec<HeaderName> =
-            headers.keys().filter(|name| is_ambiguous(name.as_str().as_bytes())).cloned().collect();
-        for name in ambiguous {
-            headers.remove(name);
-        }
     }
 }
 
@@ -246,9 +256,11 @@ fn classify(name: &[u8]) -> u16 {
         (2, Some(b't')) => (b"te", Found::TE),
         (3, Some(b'v')) => (b"via", Found::VIA),
         (5, Some(b'p')) => (b"proxy", Found::PROXY),
+        (6, Some(b'e')) => (b"expect", Found::EXPECT),
         (7, Some(b'u')) => (b"upgrade", Found::UPGRADE),
         (10, Some(b'c')) => (b"connection", Found::CONNECTION),
         (10, Some(b'k')) => (b"keep-alive", Found::KEEP_ALIVE),
+        (12, Some(b'c')) => (b"content-type", Found::CONTENT_TYPE),
         (16, Some(b'p')) => (b"proxy-connection", Found::PROXY_CONNECTION),
         (17, Some(b't')) => (b"transfer-encoding", Found::TRANSFER_ENCODING),
         (18, Some(b'p')) => (b"proxy-authenticate", Found::PROXY_AUTHENTICATE),
@@ -256,34 +268,6 @@ fn classify(name: &[u8]) -> u16 {
         _ => return 0,
     };
     if name == expected { bit } else { 0 }
-}
-
-/// Whether a name holds `_` or `.`; eight bytes at a time.
-#[inline]
-pub(super) fn is_ambiguous(name: &[u8]) -> bool {
-    match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
-        (Some(first), Some(last)) if name.len() <= 16 => {
-            word_is_ambiguous(first) | word_is_ambiguous(last)
-        }
-        (Some(_), Some(last)) => {
-            let (words, _) = name.as_chunks::<8>();
-            words.iter().fold(word_is_ambiguous(last), |any, word| any | word_is_ambiguous(word))
-        }
-        _ => name.iter().any(|byte| matches!(byte, b'_' | b'.')),
-    }
-}
-
-/// Whether one of eight bytes is `_` or `.` (the zero-byte test of Hacker's Delight, 6-1).
-#[inline]
-fn word_is_ambiguous(word: &[u8; 8]) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let word = u64::from_ne_bytes(*word);
-    let has = |byte: u8| {
-        let zero = word ^ (ONES * u64::from(byte));
-        zero.wrapping_sub(ONES) & !zero & HIGH
-    };
-    has(b'_') | has(b'.') != 0
 }
 
 #[cfg(test)]

@@ -3,14 +3,18 @@
 //! In: heads and bodies as peers send them. Out: the same, made safe to route and to forward.
 //! Never: knows a route, a plugin or a socket.
 
+pub mod ambiguous;
 mod body;
 mod client;
 pub mod crumbs;
 mod executor;
 pub mod forwarded;
 pub mod framing;
+pub mod grpc;
 pub mod hop;
 pub mod host;
+pub mod max_forwards;
+pub mod padding;
 pub mod path;
 pub mod trailer;
 mod upload;

@@ -9,7 +9,7 @@ use http::header::{
     SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
 };
 
-use super::hop;
+use super::ambiguous;
 
 /// Fields that frame, route, authenticate or describe a message: whoever takes them from its end
 /// has already acted without them.
@@ -53,8 +53,7 @@ const OWN_PREFIXES: [&str; 2] = ["x-forwarded-", "x-real-"];
 pub fn may_pass(name: &HeaderName) -> bool {
     let text = name.as_str();
     let own = OWN.contains(&text) || OWN_PREFIXES.iter().any(|prefix| text.starts_with(prefix));
-    // CGI and others cannot tell `_` and `.` from `-`.
-    !own && !hop::is_ambiguous(text.as_bytes()) && !NEVER.contains(name)
+    !own && !ambiguous::is_mistaken(text) && !NEVER.contains(name)
 }
 
 #[cfg(test)]

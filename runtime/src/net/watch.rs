@@ -390,7 +390,7 @@ impl From<&Limits> for Timeouts {
             handshake: millis(limits.handshake_timeout),
             header: millis(limits.header_timeout),
             idle: millis(limits.idle_timeout),
-            body: millis(limits.body_timeout),
+            body: millis(limits.body_timeout.of(false)),
         }
     }
 }

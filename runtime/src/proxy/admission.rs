@@ -7,22 +7,25 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::HOST;
+use http::header::{EXPECT, HOST};
 use http::uri::PathAndQuery;
-use http::{Method, Request, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
-use super::body::{Upload, too_long};
+use super::body::Upload;
 use super::completion::Completion;
 use super::refusal::Refused;
 use super::upgrade::Upgrade;
 use super::worker::{Connection, Listener, StrictPaths};
-use crate::chain::{Attributes, Exchange, HeadLimits};
+use crate::chain::{Attributes, Chain, Exchange, HeadLimits};
+use crate::config::DropAmbiguous;
 use crate::error::{Error, Result, Side};
 use crate::http::hop::{self, Found};
-use crate::http::{Body, Client, crumbs, host, path, via};
+use crate::http::{
+    Body, Client, ambiguous, crumbs, framing, grpc, host, max_forwards, padding, path, via,
+};
 
 /// Admits a request, or says why not. What serves it, and whether it asks for an upgrade, is left
 /// in `completion`.
@@ -52,10 +55,25 @@ fn prepare(
         return Err(Error::request(501, "CONNECT is not offered here"));
     }
     let most = listener.limits.max_headers;
-    // HTTP/1.1's are counted as they come in.
-    if parts.version >= Version::HTTP_2 && parts.headers.len() > most {
-        return Err(Error::request(431, format!("the request has more than {most} fields")));
+    // HTTP/1.1's are counted, and trimmed, as they come in.
+    if parts.version >= Version::HTTP_2 {
+        if parts.headers.len() > most {
+            return Err(Error::request(431, format!("the request has more than {most} fields")));
+        }
+        let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
+        let most = listener.limits.max_header_bytes;
+        if parts.headers.iter().map(size).sum::<usize>() > most {
+            return Err(Error::request(
+                431,
+                format!("the request's head has more than {most} bytes"),
+            ));
+        }
+        if padding::has_padded_values(&parts.headers) {
+            let detail = "a field's value begins or ends with white space";
+            return Err(Error::request(400, detail));
+        }
     }
+    completion.last = max_forwards::count(parts);
     let found = Found::in_request(&parts.headers);
     if found.has_via() {
         via::check(&parts.headers)?;
@@ -98,21 +116,70 @@ fn prepare(
         crumbs::join(&mut parts.headers);
     }
     let forwarded = &connection.forwarded;
+    if found.has_expect() {
+        completion.expects = expectation(parts, body);
+    }
     hop::strip_request(&mut parts.headers, found);
+    if found.has_ambiguous() {
+        completion.ambiguous = true;
+        drop_ambiguous(&mut parts.headers, listener, completion);
+    }
+    completion.grpc = found.has_content_type() && grpc::is_spoken(&parts.headers);
     // Of the snapshot that serves the request, whatever held when its connection was accepted.
     let client = forwarded.apply(&mut parts.headers, &host, &connection.client, &listener.trusted);
     let client = client.map_or_else(|| connection.client.clone(), Arc::new);
-    via::append(&mut parts.headers, parts.version);
+    if listener.via {
+        via::append(&mut parts.headers, parts.version);
+    }
     // HTTP/2 names it in a pseudo-field, and the absolute form wins over the field.
     if !is_in_field {
         parts.headers.insert(HOST, host);
     }
-    if let Some(limit) = listener.limits.body_limit
-        && body.size_hint().lower() > limit
-    {
-        return Err(too_long(limit));
-    }
     Ok(client)
+}
+
+/// Drops fields that an endpoint could take for others, and says so.
+#[cold]
+fn drop_ambiguous(headers: &mut HeaderMap, listener: &Listener, completion: &Completion) {
+    let chain = completion.binding.as_ref().map(|binding| &binding.chain);
+    let guarded = match listener.drop_ambiguous {
+        DropAmbiguous::Known => chain.map(Chain::guarded),
+        DropAmbiguous::All => None,
+    };
+    tell_dropped(&ambiguous::strip(headers, guarded), completion);
+}
+
+/// The same for names that plugins have set meanwhile.
+#[cold]
+pub fn drop_twins(exchange: &mut Exchange, completion: &Completion) {
+    tell_dropped(&ambiguous::strip_twins(&mut exchange.request.headers), completion);
+}
+
+fn tell_dropped(dropped: &[HeaderName], completion: &Completion) {
+    let listener = completion.listener();
+    if dropped.is_empty() {
+        return;
+    }
+    completion.worker.metrics.listener(listener).dropped_fields(dropped.len() as u64);
+    for field in dropped {
+        tracing::warn!(
+            listener,
+            field = field.as_str(),
+            "a request's field was dropped: an endpoint could take its name for another one's"
+        );
+    }
+}
+
+/// Whether the client wants to be asked for its body. An expectation without one, or of HTTP/1.0, is
+/// none and goes no further (RFC 9110, 10.1.1).
+fn expectation(parts: &mut http::request::Parts, body: &Incoming) -> bool {
+    let mut fields = parts.headers.get_all(EXPECT).iter();
+    let asks = fields.any(|field| field.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    if asks && (body.is_end_stream() || parts.version == Version::HTTP_10) {
+        parts.headers.remove(EXPECT);
+        return false;
+    }
+    asks
 }
 
 /// The exchange begins.
@@ -136,7 +203,7 @@ fn begin(
         if let Some(limit) = limits.body_limit {
             state.limit(limit);
         }
-        Upload::new(body, limits.body_timeout, state, activity).into_body()
+        Upload::new(body, limits.body_timeout.of(completion.grpc), state, activity).into_body()
     };
     Box::new(Exchange {
         id: completion.id,
@@ -144,7 +211,9 @@ fn begin(
         request,
         request_body,
         upload: completion.upload.clone(),
-        body_limit: u64::MAX,
+        // The chain sees what is refused for its length, and the refusal.
+        body_limit: listener.limits.body_limit.unwrap_or(u64::MAX),
+        body_error: None,
         response: None,
         response_body: Body::Empty,
         client,
@@ -158,7 +227,7 @@ fn begin(
     })
 }
 
-/// One normalisation before anything looks at the path: what is matched is what is forwarded.
+/// One normalisation before anything looks at the target: what is matched is what is forwarded.
 /// Gives path and query alone, whatever form the target had.
 fn normal_form(parts: &http::request::Parts) -> Result<Uri> {
     let Some(target) = parts.uri.path_and_query() else {
@@ -167,16 +236,17 @@ fn normal_form(parts: &http::request::Parts) -> Result<Uri> {
     if target.path() == "*" && parts.method != Method::OPTIONS {
         return Err(Error::request(400, "only OPTIONS may ask for *"));
     }
-    match path::normalize(target.path()).map_err(|bad| Error::request(400, bad.as_str()))? {
-        Cow::Borrowed(_) => Ok(Uri::from(target.clone())),
-        Cow::Owned(mut path) => {
-            if let Some(query) = target.query() {
-                path.push('?');
-                path.push_str(query);
-            }
-            PathAndQuery::from_maybe_shared(Bytes::from(path))
-                .map(Uri::from)
-                .map_err(|bad| Error::request(400, format!("path: {bad}")))
-        }
+    let path = path::normalize(target.path())?;
+    let query = target.query().map(framing::encode_query);
+    if matches!((&path, &query), (Cow::Borrowed(_), None | Some(Cow::Borrowed(_)))) {
+        return Ok(Uri::from(target.clone()));
     }
+    let mut spelled = path.into_owned();
+    if let Some(query) = query {
+        spelled.push('?');
+        spelled.push_str(&query);
+    }
+    PathAndQuery::from_maybe_shared(Bytes::from(spelled))
+        .map(Uri::from)
+        .map_err(|bad| Error::request(400, format!("path: {bad}")))
 }

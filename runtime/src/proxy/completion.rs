@@ -12,11 +12,13 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::finish::Asked;
+use super::heading::Heading;
 use super::upgrade::Upgrade;
 use super::worker::{Binding, Connection, Ending, Worker};
 use crate::chain::{Attributes, Exchange, ExchangeId, Reached, Summary};
 use crate::error::{Error, Kind};
 use crate::http::UploadState;
+use crate::http::max_forwards::Final;
 use crate::telemetry::access_log::Record;
 use crate::telemetry::metrics::RequestGuard;
 use crate::upstream::{EndpointState, InFlightRequest, Lease};
@@ -52,8 +54,18 @@ pub struct Completion {
     pub idle: Duration,
     /// The client asks to switch protocols.
     pub upgrade: Option<Box<Upgrade>>,
-    /// The head of a request that was not admitted.
-    pub refused: Option<http::request::Parts>,
+    /// Names with `_` or `.` may be among the request's fields.
+    pub ambiguous: bool,
+    /// A gRPC call, which has its client's time.
+    pub grpc: bool,
+    /// Its listener's messages say that they went through us.
+    pub via: bool,
+    /// The client waits to be asked for its body.
+    pub expects: bool,
+    /// What a request is answered with that must go no further.
+    pub last: Option<Final>,
+    /// What the log says of the request where there is no exchange to ask.
+    pub heading: Option<Heading>,
     /// The exchange, from the response's head on.
     pub exchange: Option<Box<Exchange>>,
     upstream: Option<Arc<EndpointState>>,
@@ -86,7 +98,12 @@ impl Completion {
             asked: Asked::new(request.method(), request.version()),
             closes: false,
             upload: None,
-            refused: None,
+            ambiguous: false,
+            grpc: false,
+            via: true,
+            expects: false,
+            last: None,
+            heading: None,
             plugin: None,
             status: 0,
             response_bytes: 0,
@@ -104,6 +121,11 @@ impl Completion {
             attempts: 0,
             error: None,
         })
+    }
+
+    /// The listener's name.
+    pub fn listener(&self) -> &str {
+        &self.ending.listener
     }
 
     /// It is known what serves the request.
@@ -167,27 +189,34 @@ impl Completion {
     fn record(&mut self, duration: Duration) {
         let Some(log) = &mut *self.worker.log.borrow_mut() else { return };
         let exchange = self.exchange.as_deref();
+        let heading = self.heading.as_ref().filter(|_| exchange.is_none());
+        let request = exchange.map(|exchange| &exchange.request);
         let attributes = exchange.map(|exchange| &exchange.attributes);
-        let head = exchange.map(|exchange| &exchange.request).or(self.refused.as_ref());
+        let attributes = attributes.or(heading.map(|heading| &heading.attributes));
         let header = |name: http::HeaderName| {
-            head.and_then(|request| request.headers.get(name)).map(HeaderValue::as_bytes)
+            let told = heading.and_then(|heading| heading.field(&name));
+            request.and_then(|head| head.headers.get(name)).or(told).map(HeaderValue::as_bytes)
         };
+        let method = request.map(|head| &head.method).or(heading.map(|heading| &heading.method));
+        let target = request.and_then(|head| head.uri.path_and_query());
+        let target = target.or(heading.and_then(|heading| heading.target.as_ref()));
+        let version = request.map(|head| head.version).or(heading.map(|heading| heading.version));
         let own_id = &self.id as &dyn std::fmt::Display;
         let set_id = attributes.and_then(|attributes| attributes.get("request.id"));
         let endpoint = self.upstream.as_deref();
-        let client = exchange.map_or(&self.connection.client, |exchange| &exchange.client);
+        let client = exchange.map(|exchange| &exchange.client);
+        let client = client.or(heading.and_then(|heading| heading.client.as_ref()));
+        let client = client.unwrap_or(&self.connection.client);
         log.write(&Record {
             time: self.worker.clock.wall() - duration,
             request_id: set_id.as_ref().map_or(own_id, |id| id),
             client: &client.address,
             listener: &self.ending.listener,
-            method: head.map_or("-", |head| head.method.as_str()),
+            method: method.map_or("-", |method| method.as_str()),
             scheme: if client.https { "https" } else { "http" },
             host: header(http::header::HOST).unwrap_or_default(),
-            path: head
-                .and_then(|head| head.uri.path_and_query())
-                .map_or(b"-", |path| path.as_str().as_bytes()),
-            protocol: head.map_or(Version::HTTP_11, |head| head.version),
+            path: target.map_or(b"-", |path| path.as_str().as_bytes()),
+            protocol: version.unwrap_or(Version::HTTP_11),
             status: self.status,
             request_bytes: self.request_bytes(),
             response_bytes: self.response_bytes,

@@ -8,11 +8,9 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
-use http::HeaderMap;
-use http::header::EXPECT;
 use http_body::Body as _;
 
-use crate::http::{Body, UploadState};
+use crate::http::Body;
 
 /// Most bytes that are read and dropped.
 const MOST: usize = 64 << 10;
@@ -20,11 +18,7 @@ const MOST: usize = 64 << 10;
 const TURNS: usize = 4;
 
 /// Reads and drops what is here of the body.
-pub async fn drain(body: &mut Body, headers: &HeaderMap, upload: &UploadState) {
-    // To read it would be to ask for it.
-    if upload.bytes() == 0 && headers.contains_key(EXPECT) {
-        return;
-    }
+pub async fn drain(body: &mut Body) {
     let (mut left, mut turns) = (MOST, TURNS);
     poll_fn(|cx| {
         loop {

@@ -45,7 +45,9 @@ pub fn finish(parts: &mut Parts, body: Body, completion: &Completion) -> Body {
         // A response has a date where whoever made it has a clock (RFC 9110, 6.6.1).
         parts.headers.insert(DATE, completion.worker.date());
     }
-    via::append(&mut parts.headers, parts.version);
+    if completion.via {
+        via::append(&mut parts.headers, parts.version);
+    }
     // Ours, whatever the endpoint spoke (RFC 9110, 6.2).
     parts.version = Version::HTTP_11;
     if parts.status.canonical_reason().is_none() {

@@ -4,10 +4,10 @@
 //! with the lease of their connection, or the error that no retry could mend. Never: sends a
 //! request twice unless nothing of it was sent, or it is idempotent and here as a whole.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use http::header::{HeaderValue, UPGRADE};
-use http::{Method, StatusCode};
+use http::header::{EXPECT, HeaderValue, UPGRADE};
+use http::{Method, StatusCode, Version};
 use http_body::Body as _;
 
 use super::body::too_long;
@@ -16,8 +16,9 @@ use super::transform;
 use super::worker::Route;
 use crate::balancer::Tried;
 use crate::chain::{Exchange, Transforms};
+use crate::config::Bound;
 use crate::error::{Error, Kind, Side};
-use crate::http::{Body, hop};
+use crate::http::{Body, grpc, hop, padding};
 use crate::telemetry::metrics::{EndpointMetrics, Outcome};
 use crate::upstream::{Answer, Outgoing, Patience, Upstream};
 
@@ -38,6 +39,7 @@ pub async fn forward(
         return Err(Box::new(too_long(exchange.body_limit)));
     }
     let body = outgoing_body(exchange, transforms);
+    let expects = completion.expects && expects(exchange, &body);
     let Some(upstream) = route.choose() else {
         let error = Error::new(
             Kind::ProxyConfigurationError,
@@ -47,7 +49,8 @@ pub async fn forward(
         return Err(Box::new(Error { status: Some(503), ..error }));
     };
     let config = &upstream.cluster.config;
-    let deadline = exchange.started + route.timeout;
+    let own = grpc_timeout(exchange, completion);
+    let deadline = exchange.started + route.timeout.of(completion.grpc).min(own);
     let spare = body.is_replayable().then(|| body.replay());
     let mut body = Some(body);
     let mut tried = Tried::default();
@@ -69,12 +72,13 @@ pub async fn forward(
             host: upstream.cluster.host_for(&state),
             authority: &state.authority,
             upgrade: completion.upgrade.as_ref().map(|upgrade| &upgrade.protocol),
+            expects,
         };
         let sent = sent.take().unwrap_or_else(Instant::now);
         let left = deadline.saturating_duration_since(sent);
         let patience = Patience {
             sent,
-            first_byte: config.timeouts.first_byte.min(left),
+            first_byte: config.timeouts.first_byte.of(completion.grpc).min(left),
             upload: completion.upload.clone(),
         };
         let unanswered = match pool.send(&outgoing, &mut body, patience).await {
@@ -136,6 +140,10 @@ fn accept(
     completion: &mut Completion,
 ) -> Result<(), Box<Error>> {
     let Answer { parts, body, found } = answer;
+    if parts.version >= Version::HTTP_2 && padding::has_padded_values(&parts.headers) {
+        let why = "malformed response: a field's value begins or ends with white space";
+        return Err(Box::new(Error::new(Kind::HttpProtocolError, Side::Upstream, why)));
+    }
     let parts = exchange.response.insert(parts);
     let mut protocol = None;
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -155,7 +163,8 @@ fn accept(
         parts.headers.insert(UPGRADE, protocol);
     }
     exchange.response_body = body;
-    completion.idle = upstream.cluster.config.timeouts.idle;
+    let idle = upstream.cluster.config.timeouts.idle.of(completion.grpc);
+    completion.idle = idle.min(grpc_timeout(exchange, completion));
     Ok(())
 }
 
@@ -199,6 +208,20 @@ impl Drop for Attempt<'_> {
             metrics.request(Outcome::Cancelled);
         }
     }
+}
+
+/// How long the client of a gRPC call waits; no other client says it.
+fn grpc_timeout(exchange: &Exchange, completion: &Completion) -> Duration {
+    let own = completion.grpc.then(|| grpc::timeout(&exchange.request.headers)).flatten();
+    own.unwrap_or(Bound::NEVER)
+}
+
+/// Whether the endpoint is asked if it wants the body. Not where a plugin wanted it already.
+fn expects(exchange: &mut Exchange, body: &Body) -> bool {
+    if body.is_replayable() {
+        exchange.request.headers.remove(EXPECT);
+    }
+    exchange.request.headers.contains_key(EXPECT)
 }
 
 /// An attempt that failed, as its metric calls it.

@@ -13,6 +13,7 @@ mod completion;
 mod drain;
 mod finish;
 mod forward;
+mod heading;
 mod refusal;
 mod respond;
 mod transform;
@@ -35,6 +36,7 @@ use crate::chain::{Chain, Exchange, Outcome, Transforms};
 use crate::error::{Error, Kind, Side};
 use crate::http::Body;
 use completion::Completion;
+use heading::{Heading, Underway};
 use respond::Form;
 use upgrade::Upgrade;
 
@@ -67,6 +69,7 @@ fn begin(
         let error = Error::new(Kind::DestinationUnavailable, Side::Proxy, "listener was removed");
         return Err(Box::new(respond::error(completion, error, Form::Problem)));
     };
+    completion.via = listener.via;
     let admitted = match connection.refusal.take(&connection.activity) {
         None => admission::admit(listener, connection, request, &mut completion),
         Some(refused) => {
@@ -86,7 +89,7 @@ fn begin(
         }
         Err(refused) => {
             let form = respond::form(&refused.head.headers);
-            completion.refused = Some(refused.head);
+            completion.heading = Some(Heading::of(&refused.head));
             Err(Box::new(respond::error(completion, refused.error, form)))
         }
     }
@@ -104,6 +107,9 @@ async fn pass(begun: Begun) -> Result<Response<ResponseBody>, Infallible> {
         return Ok(respond::error(completion, error, Form::Problem));
     };
     let (chain, route) = (&binding.chain, binding.route.as_deref());
+    if !chain.is_empty() {
+        completion.heading = Some(Heading::brief(&exchange));
+    }
     let (back, outcome, reached) = chain.on_request(exchange).await;
     exchange = back;
     completion.reached = reached;
@@ -116,13 +122,19 @@ async fn pass(begun: Begun) -> Result<Response<ResponseBody>, Infallible> {
             respond::reply(*reply, &mut exchange);
         }
         (Outcome::Failed(failure), _) => {
-            respond::failed(&failure, &mut exchange, &mut completion);
+            respond::rejected(&failure, &mut exchange, &mut completion);
+        }
+        (Outcome::Forward, _) if completion.last.is_some() => {
+            respond::last(completion.last.take(), &mut exchange);
         }
         (Outcome::Forward, None) => {
             let error = Error::new(Kind::DestinationNotFound, Side::Downstream, "no route");
             respond::answer(error, &mut exchange, &mut completion);
         }
         (Outcome::Forward, Some(route)) => {
+            if completion.ambiguous {
+                admission::drop_twins(&mut exchange, &completion);
+            }
             let (back, transforms) = chain.request_transforms(exchange).await;
             exchange = back;
             match transforms {
@@ -130,9 +142,11 @@ async fn pass(begun: Begun) -> Result<Response<ResponseBody>, Infallible> {
                 Ok(transforms) => {
                     // Nothing took time yet where no hook was called.
                     let now = chain.asks_nobody().then_some(exchange.started);
-                    let forwarded =
-                        forward::forward(&mut exchange, route, transforms, now, &mut completion);
-                    if let Err(error) = forwarded.await {
+                    let underway = Underway::new(&mut exchange, &mut completion);
+                    let (of, told) = (&mut *underway.exchange, &mut *underway.completion);
+                    let forwarded = forward::forward(of, route, transforms, now, told).await;
+                    underway.over();
+                    if let Err(error) = forwarded {
                         respond::answer(*error, &mut exchange, &mut completion);
                     }
                 }
@@ -166,11 +180,13 @@ async fn finish(
         respond::failed(&failure, &mut exchange, &mut completion);
         completion.upgrade = None;
     }
-    if let Some(upload) = exchange.upload.as_ref().filter(|upload| upload.is_pending())
+    // To read a body that waits to be asked for would be to ask for it.
+    if completion.leaves_unread()
         && completion.asked.is_http1()
         && completion.lease.is_none()
+        && !completion.expects
     {
-        Box::pin(drain::drain(&mut exchange.request_body, &exchange.request.headers, upload)).await;
+        Box::pin(drain::drain(&mut exchange.request_body)).await;
     }
     let mut body = std::mem::take(&mut exchange.response_body);
     // Hooks change the head in place; there is no call that takes it away.

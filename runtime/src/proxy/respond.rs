@@ -12,10 +12,10 @@ use super::completion::Completion;
 use super::finish::finish;
 use crate::chain::{Exchange, Failure, Reply};
 use crate::error::{Error, Kind, Side};
-use crate::http::Body;
+use crate::http::max_forwards::Final;
+use crate::http::{Body, grpc};
 
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
-const GRPC: &[u8] = b"application/grpc";
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
@@ -55,6 +55,16 @@ pub fn reply(reply: Reply, exchange: &mut Exchange) {
     exchange.response_body = Body::full(reply.body);
 }
 
+/// The answer to a request that must go no further.
+pub fn last(last: Option<Final>, exchange: &mut Exchange) {
+    let mut parts = head(StatusCode::OK);
+    if let Some(Final { headers, body }) = last {
+        parts.headers = headers;
+        exchange.response_body = Body::full(body);
+    }
+    exchange.response = Some(parts);
+}
+
 /// A plugin failed whose policy is to reject: 500, or 503 where it was only busy. The client learns
 /// which plugin, not why.
 pub fn failed(failure: &Failure, exchange: &mut Exchange, completion: &mut Completion) {
@@ -71,9 +81,18 @@ pub fn failed(failure: &Failure, exchange: &mut Exchange, completion: &mut Compl
     }
 }
 
+/// A plugin's request hook failed. Where it gave up because of the client's own body, that is the
+/// client's fault.
+pub fn rejected(failure: &Failure, exchange: &mut Exchange, completion: &mut Completion) {
+    match exchange.body_error.take().filter(|_| failure.reason == "error") {
+        Some(error) => answer(error, exchange, completion),
+        None => failed(failure, exchange, completion),
+    }
+}
+
 /// The form that a request's head asks for.
 pub fn form(headers: &HeaderMap) -> Form {
-    if is_grpc(headers) {
+    if grpc::is_spoken(headers) {
         return Form::Grpc;
     }
     let accept = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
@@ -89,14 +108,6 @@ pub fn form(headers: &HeaderMap) -> Form {
         }
     }
     Form::Problem
-}
-
-/// Whether gRPC is spoken: `application/grpc`, perhaps with a suffix or parameters. There are other
-/// media types that only begin so.
-pub fn is_grpc(headers: &HeaderMap) -> bool {
-    let Some(kind) = headers.get(CONTENT_TYPE) else { return false };
-    let Some((kind, rest)) = kind.as_bytes().split_at_checked(GRPC.len()) else { return false };
-    kind.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+' | b';' | b' '))
 }
 
 fn local(error: &Error, form: Form) -> (http::response::Parts, Body) {
@@ -144,7 +155,7 @@ fn local(error: &Error, form: Form) -> (http::response::Parts, Body) {
         Form::Grpc => {
             parts.status = StatusCode::OK;
             parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-            parts.headers.insert(GRPC_STATUS, HeaderValue::from(grpc_status(status)));
+            parts.headers.insert(GRPC_STATUS, HeaderValue::from(grpc_status(error, status)));
             if let Ok(message) = HeaderValue::try_from(detail.replace(['%', '\r', '\n'], " ")) {
                 parts.headers.insert(GRPC_MESSAGE, message);
             }
@@ -170,8 +181,10 @@ fn escape(text: &str) -> String {
 }
 
 /// gRPC's own mapping from HTTP statuses (grpc/doc/http-grpc-status-mapping.md).
-fn grpc_status(status: StatusCode) -> u16 {
+fn grpc_status(error: &Error, status: StatusCode) -> u16 {
     match status.as_u16() {
+        // The time was the client's own, or the operator's: DEADLINE_EXCEEDED, not UNAVAILABLE.
+        504 if error.kind == Kind::HttpResponseTimeout => 4,
         400 => 13,
         401 => 16,
         403 => 7,

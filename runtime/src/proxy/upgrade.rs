@@ -4,10 +4,15 @@
 //! tunnel that lives until either side ends it. Never: reads a byte of the new protocol before the
 //! 101; survives reloads, since it needs nothing of the snapshot but its completion.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use http::Response;
 use http::header::HeaderValue;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::body::ResponseBody;
 use super::completion::Completion;
@@ -25,6 +30,12 @@ pub struct Upgrade {
     pub accepted: bool,
 }
 
+/// The client's side of a tunnel. However it ends, what went through was counted.
+struct Counted<S> {
+    stream: S,
+    completion: Box<Completion>,
+}
+
 /// Sends the 101 and joins the streams.
 pub fn switch(
     parts: http::response::Parts,
@@ -34,27 +45,64 @@ pub fn switch(
     completion.connection.activity.tunnel();
     let tunnel = completion.lease.take().and_then(Lease::into_tunnel);
     tokio::task::spawn_local(async move {
-        let result = async {
-            let Some((_slot, mut upstream)) = tunnel else {
-                return Err("the request's body was still on its way".to_owned());
-            };
-            let mut client = TokioIo::new(client.await.map_err(|error| error.to_string())?);
-            tokio::io::copy_bidirectional(&mut client, &mut upstream)
-                .await
-                .map_err(|error| error.to_string())
+        let failed = |detail| Error::new(Kind::HttpUpgradeFailed, Side::Upstream, detail);
+        let Some((_slot, mut upstream)) = tunnel else {
+            let detail = "the request's body was still on its way".to_owned();
+            return completion.failed(&failed(detail));
+        };
+        let stream = match client.await {
+            Ok(stream) => TokioIo::new(stream),
+            Err(error) => return completion.failed(&failed(error.to_string())),
+        };
+        let mut client = Counted { stream, completion };
+        let joined = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
+        match joined {
+            Ok(_) => client.completion.complete = true,
+            Err(error) => client.completion.failed(&failed(error.to_string())),
         }
-        .await;
-        match result {
-            Ok((up, down)) => {
-                completion.upload.get_or_insert_default().add(up);
-                completion.response_bytes = down;
-            }
-            Err(detail) => {
-                completion.failed(&Error::new(Kind::HttpUpgradeFailed, Side::Upstream, detail));
-            }
-        }
-        completion.complete = true;
-        drop(completion);
     });
     Response::from_parts(parts, ResponseBody::bare(Body::Empty))
+}
+
+impl<S> Counted<S> {
+    fn received(&mut self, bytes: usize) {
+        self.completion.upload.get_or_insert_default().add(bytes as u64);
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        this.received(buffer.filled().len().saturating_sub(before));
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        if let Poll::Ready(Ok(count)) = written {
+            this.completion.response_bytes += count as u64;
+        }
+        written
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
 }

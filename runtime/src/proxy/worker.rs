@@ -7,7 +7,6 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::HeaderValue;
 
@@ -15,7 +14,7 @@ use super::refusal::Refusal;
 use crate::balancer::RoundRobin;
 use crate::chain::{Chain, Completions, ExchangeId};
 use crate::clock::Clock;
-use crate::config::Limits;
+use crate::config::{Bound, DropAmbiguous, Limits};
 use crate::http::Client;
 use crate::http::forwarded::{ForwardedFields, TrustedProxies};
 use crate::net::Activity;
@@ -83,7 +82,7 @@ pub struct Route {
     choice: RefCell<RoundRobin>,
     /// Refuses what endpoints may read differently.
     pub strict_paths: bool,
-    pub timeout: Duration,
+    pub timeout: Bound,
 }
 
 /// Where paths that endpoints may read differently are refused.
@@ -102,6 +101,8 @@ pub struct Listener {
     pub limits: Limits,
     /// Peers whose own forwarding fields are believed.
     pub trusted: Rc<TrustedProxies>,
+    pub via: bool,
+    pub drop_ambiguous: DropAmbiguous,
     /// Finds places in `reach`.
     pub router: Arc<Router>,
     /// The routes that requests of this listener can reach.
@@ -238,7 +239,7 @@ impl Route {
         weights: &[u32],
         start: usize,
         strict_paths: bool,
-        timeout: Duration,
+        timeout: Bound,
     ) -> Route {
         let choice = RefCell::new(RoundRobin::new(weights, start));
         Route { name, upstreams, choice, strict_paths, timeout }

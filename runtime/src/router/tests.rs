@@ -6,7 +6,7 @@ use fastrand::Rng;
 use http::{HeaderName, HeaderValue, Method};
 use regex::Regex;
 
-use crate::config::{Match, PathMatch, ValueMatch};
+use crate::config::{Bound, Match, PathMatch, ValueMatch};
 
 use super::*;
 
@@ -19,7 +19,7 @@ fn route(name: &str, matches: Match) -> Route {
         priority: 0,
         plugins: Vec::new(),
         upstreams: Vec::new(),
-        timeout: Duration::from_secs(30),
+        timeout: Bound::by_default(Duration::from_secs(30)),
     }
 }
 

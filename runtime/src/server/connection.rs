@@ -142,7 +142,11 @@ impl Serving {
                 // The worker knows the date; hyper would ask for the time at every turn.
                 .auto_date_header(false)
                 .max_concurrent_streams(limits.max_streams)
-                .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
+                // The codec's own bound lies beyond the proxy's, which answers first.
+                .max_header_list_size(
+                    u32::try_from(limits.max_header_bytes.saturating_add(64 << 10))
+                        .unwrap_or(u32::MAX),
+                )
                 .max_send_buf_size(256 << 10)
                 .initial_stream_window_size(256 << 10)
                 .initial_connection_window_size(1 << 20)

@@ -1,9 +1,10 @@
-//! The bytes of an HTTP/1.1 connection, looked at before hyper sees them.
+//! The bytes of a connection, looked at before hyper sees them.
 //!
 //! In: a plain or TLS stream. Out: the same bytes, heads only as a whole, as long as the framing is
 //! strict. In the place of a head that is refused, or that does not come to its end in time, hyper
 //! gets a stand-in for the proxy to answer; a target that no parser behind us takes as it is, is
-//! spelled well. Never: changes another byte; reads on after a refusal.
+//! spelled well. On HTTP/2 a target with a fragment becomes one that hyper refuses. Never: changes
+//! another byte; reads on after a refusal.
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +15,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::error::{Error, Kind};
-use crate::http::framing::{self, FramingGuard, Inspected, Then};
+use crate::http::framing::{self, Fragments, FramingGuard, Inspected, Then};
 use crate::net::{Activity, Overdue};
 use crate::proxy::{self, Refusal, Refused};
 use crate::telemetry::metrics::Metrics;
@@ -26,6 +27,8 @@ pub struct Served<S> {
     ahead: Bytes,
     /// HTTP/1.1 only.
     guarded: Option<Guarded>,
+    /// HTTP/2 only.
+    fragments: Fragments,
     activity: Arc<Activity>,
     metrics: Arc<Metrics>,
     /// hyper wrote, and has not flushed since.
@@ -63,8 +66,8 @@ impl<S> Served<S> {
         activity: Arc<Activity>,
         metrics: Arc<Metrics>,
     ) -> Served<S> {
-        let (guarded, unflushed, waiting) = (None, false, None);
-        Served { stream, ahead, guarded, activity, metrics, unflushed, waiting }
+        let (guarded, fragments, unflushed, waiting) = (None, Fragments::default(), false, None);
+        Served { stream, ahead, guarded, fragments, activity, metrics, unflushed, waiting }
     }
 
     /// The same, of HTTP/1.1. `refusal`: where the proxy looks for what was refused.
@@ -207,7 +210,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Served<S> {
             }
             let before = buffer.filled().len();
             let read = ready!(this.read(cx, buffer));
-            let Some(guarded) = &mut this.guarded else { return Poll::Ready(read) };
+            let Some(guarded) = &mut this.guarded else {
+                if let Some(fresh) = buffer.filled_mut().get_mut(before..) {
+                    this.fragments.inspect(fresh);
+                }
+                return Poll::Ready(read);
+            };
             if read.is_err() && this.activity.overdue() == Some(Overdue::Head) {
                 guarded.refuse(Error::request(408, "the request's head did not come to its end"));
                 continue;

@@ -394,7 +394,9 @@ fn snapshot(
             .map(|(written, (route, metrics))| {
                 let mut chain = own.clone();
                 chain.extend(members(&written.plugins));
-                let (route, chain) = (Some(route.clone()), Chain::new(chain));
+                let names = written.matches.headers.iter().map(|(name, _)| name.as_str().into());
+                let (route, chain) =
+                    (Some(route.clone()), Chain::new(chain).chosen_by(names.collect()));
                 Binding::new(name.clone(), route, chain, metrics.clone())
             })
             .collect();
@@ -403,6 +405,8 @@ fn snapshot(
                 strict_paths: strict_paths(listener, reach, &config.routes),
                 limits: listener.limits.clone(),
                 trusted: trusted.clone(),
+                via: listener.via,
+                drop_ambiguous: listener.drop_ambiguous,
                 router: router.clone(),
                 reach: reach.clone(),
                 bindings,

@@ -26,6 +26,8 @@ pub use self::termination::{Accepted, ServerTls, accept, facts, server_config};
 pub const H2: &[u8] = b"h2";
 /// ALPN name of HTTP/1.1 (RFC 7301, 6).
 pub const HTTP_1_1: &[u8] = b"http/1.1";
+/// Some old clients offer nothing else (RFC 7301, 6); it is served as HTTP/1.1 is.
+pub const HTTP_1_0: &[u8] = b"http/1.0";
 
 /// The one provider of cryptography: aws-lc-rs, with X25519MLKEM768 first.
 fn provider() -> Arc<CryptoProvider> {

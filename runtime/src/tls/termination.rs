@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::{CertificateFacts, CertificateStore, Error, H2, HTTP_1_1, provider};
+use super::{CertificateFacts, CertificateStore, Error, H2, HTTP_1_0, HTTP_1_1, provider};
 use crate::config::{ListenerTls, TlsVersion};
 use crate::http::Tls;
 
@@ -54,7 +54,7 @@ pub fn server_config(tls: &ListenerTls) -> Result<ServerTls, Vec<Error>> {
         .with_protocol_versions(versions)
         .map_err(|error| vec![Error::new(error.to_string(), "choose another `min_version`")])?;
     let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(store));
-    config.alpn_protocols = vec![H2.to_vec(), HTTP_1_1.to_vec()];
+    config.alpn_protocols = vec![H2.to_vec(), HTTP_1_1.to_vec(), HTTP_1_0.to_vec()];
     config.session_storage = sessions();
     if let Some(ticketer) = ticketer() {
         config.ticketer = ticketer;

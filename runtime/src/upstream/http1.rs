@@ -28,12 +28,14 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
 use http_body::Frame;
 use tokio::io::AsyncWrite;
 use tokio::task::coop::unconstrained;
+use tokio::time::{Sleep, sleep};
 
 pub use transport::{Transport, Tunnel};
 
@@ -51,7 +53,13 @@ struct State {
     transport: Transport,
     reader: Reader,
     writer: Writer,
+    /// How long a body still waits to be asked for.
+    asking: Option<Pin<Box<Sleep>>>,
 }
+
+/// How long an endpoint has to ask for a body with a 100, before it gets it all the same: some do
+/// not know of it (RFC 9110, 10.1.1).
+const TIME_TO_ASK: Duration = Duration::from_secs(1);
 
 /// Why there is no response.
 #[derive(Debug)]
@@ -72,7 +80,7 @@ impl Connection {
     /// Takes over a stream that nothing was sent on.
     pub fn new(transport: Transport) -> Arc<Connection> {
         let (reader, writer) = (Reader::default(), Writer::default());
-        Arc::new(Connection(Mutex::new(State { transport, reader, writer })))
+        Arc::new(Connection(Mutex::new(State { transport, reader, writer, asking: None })))
     }
 
     /// Sends a request and waits for the response's head. The caller sees to the time it takes.
@@ -90,6 +98,7 @@ impl Connection {
     /// Makes a request ready to be sent by [`Connection::poll_answer`].
     pub fn begin(&self, outgoing: &Outgoing<'_>, body: Body) {
         let mut state = self.state();
+        state.asking = None;
         state.reader.begin(outgoing.head.method == http::Method::HEAD);
         state.writer.begin(outgoing, body);
     }
@@ -98,13 +107,24 @@ impl Connection {
     /// [`Connection::is_sent`] tells.
     pub fn poll_answer(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Result<Answer, Fault>> {
         let mut state = self.state();
-        let State { transport, reader, writer } = &mut *state;
-        // An endpoint that will not read to the end may have said why before it closed: a transport
-        // that takes no more is still read.
-        if let Poll::Ready(Err(Failed::Body(error))) = writer.poll(transport, cx) {
-            return Poll::Ready(Err(Fault::Body(error)));
-        }
-        let (parts, found) = match ready!(reader.poll_head(transport, cx)) {
+        let State { transport, reader, writer, asking } = &mut *state;
+        let head = loop {
+            // An endpoint that will not read to the end may have said why before it closed: a
+            // transport that takes no more is still read.
+            if let Poll::Ready(Err(Failed::Body(error))) = writer.poll(transport, cx) {
+                return Poll::Ready(Err(Fault::Body(error)));
+            }
+            let head = reader.poll_head(transport, cx);
+            if head.is_ready() || !writer.is_held() {
+                break head;
+            }
+            if !reader.has_continued() {
+                let asking = asking.get_or_insert_with(|| Box::pin(sleep(TIME_TO_ASK)));
+                ready!(asking.as_mut().poll(cx));
+            }
+            writer.release();
+        };
+        let (parts, found) = match ready!(head) {
             Ok(head) => head,
             Err(Fault::Closed) => {
                 let failed = writer.take_io_error();
@@ -112,6 +132,8 @@ impl Connection {
             }
             Err(fault) => return Poll::Ready(Err(fault)),
         };
+        writer.answered();
+        *asking = None;
         if parts.status == StatusCode::SWITCHING_PROTOCOLS && !writer.is_done() {
             let why = "101 before the end of the request's body".to_owned();
             return Poll::Ready(Err(Fault::Malformed(why)));
@@ -160,7 +182,7 @@ impl Connection {
     /// The exchange is over, and both sides want another one. Frees what a long one made large.
     pub fn rest(&self) -> bool {
         let mut state = self.state();
-        state.writer.is_done() && state.reader.rest()
+        state.writer.is_done() && !state.writer.is_cut() && state.reader.rest()
     }
 
     /// Still open, and the endpoint has said nothing that nobody asked for. To be asked between

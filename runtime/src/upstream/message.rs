@@ -3,7 +3,7 @@
 //! In: an exchange's request head, by reference: hooks still look at it, and another attempt may
 //! need it. Out: the head in the form that a protocol wants. Never: changes the exchange.
 
-use http::header::HOST;
+use http::header::{EXPECT, HOST};
 use http::request;
 use http::response;
 use http::uri::{Authority, Scheme};
@@ -24,6 +24,8 @@ pub struct Outgoing<'a> {
     pub authority: &'a HeaderValue,
     /// What to switch protocols to.
     pub upgrade: Option<&'a HeaderValue>,
+    /// The head asks whether the body is wanted (`Expect: 100-continue`).
+    pub expects: bool,
 }
 
 /// A response, as an endpoint gave it.
@@ -43,6 +45,10 @@ impl Outgoing<'_> {
         *request.version_mut() = Version::HTTP_2;
         let mut headers = self.head.headers.clone();
         let own = headers.remove(HOST).filter(|host| !host.is_empty());
+        if self.expects {
+            // The parser lets nobody know of a 100: the body goes at once.
+            headers.remove(EXPECT);
+        }
         *request.headers_mut() = headers;
         let host = self.host.or(own.as_ref()).unwrap_or(self.authority);
         let mut uri = self.head.uri.clone().into_parts();

@@ -138,7 +138,7 @@ async fn probe(
     request.headers_mut().insert(http::header::USER_AGENT, agent);
     let (head, ()) = request.into_parts();
     let authority = &state.authority;
-    let outgoing = Outgoing { head: &head, host: None, authority, upgrade: None };
+    let outgoing = Outgoing { head: &head, host: None, authority, upgrade: None, expects: false };
     let sender = connector.connect().await.map_err(|error| error.to_string())?;
     let answered = match sender {
         Sender::Http1(connection) => {

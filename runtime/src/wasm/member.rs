@@ -51,6 +51,10 @@ impl Middleware for Member {
         self.pool.plugin.hooks()
     }
 
+    fn fields(&self) -> &[Box<str>] {
+        &self.pool.plugin.fields
+    }
+
     fn on_failure(&self) -> OnFailure {
         self.pool.plugin.on_failure
     }

@@ -27,6 +27,7 @@ mod host;
 mod instance;
 mod limiter;
 mod member;
+mod named;
 mod plugin;
 mod pool;
 mod problem;

@@ -19,6 +19,7 @@ use super::engine::engine;
 use super::fault::Fault;
 use super::host;
 use super::instance::Instance;
+use super::named;
 use super::problem::{PluginProblem, Problem};
 use super::schema;
 use super::shared::Registry;
@@ -75,6 +76,8 @@ pub struct LoadedPlugin {
     /// `limits.wait`
     pub(super) wait: Duration,
     pub(super) config: Arc<str>,
+    /// Request fields that it sets or checks, as far as its configuration tells.
+    pub(super) fields: Box<[Box<str>]>,
     pub(super) ticker: Arc<Ticker>,
     component: Arc<Loaded>,
     about: About,
@@ -280,6 +283,7 @@ impl Host {
             instances: plugin.limits.instances,
             wait: plugin.limits.wait,
             config: plugin.config.clone(),
+            fields: named::fields(&plugin.config, &about.config_schema),
             ticker: self.ticker.clone(),
             component,
             about,

@@ -243,6 +243,9 @@ impl Request {
     /// the plugin's memory is too large in any case. What is kept counts against `limits.quota` until it
     /// is sent; beyond it the plugin is ended with a trap.
     ///
+    /// A hook that gives this error back (`?`) has not failed: the client is told 413, or 408 or 400
+    /// where its body did not come, and the plugin's `on_failure` decides as ever.
+    ///
     /// A plugin that calls this anywhere becomes suspendable, which costs about 0.2 µs a hook.
     pub fn read_body(&mut self, limit: u64) -> Result<Vec<u8>, BodyError> {
         self.handle.read_body(limit).map_err(BodyError::from)

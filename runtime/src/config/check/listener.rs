@@ -3,7 +3,7 @@
 use super::Check;
 use crate::config::field::Field;
 use crate::config::model::{
-    CertificateFiles, Limits, Listener, ListenerTls, PathPolicy, TlsVersion,
+    Bound, CertificateFiles, DropAmbiguous, Limits, Listener, ListenerTls, PathPolicy, TlsVersion,
 };
 use crate::config::problem::Fault;
 use crate::config::read::{Named, TableReader};
@@ -23,6 +23,11 @@ impl Check<'_> {
             tls: table.table("tls").map(|tls| self.listener_tls(&tls)),
             path: path_policy(table),
             limits: limits(table),
+            via: table.flag("via").unwrap_or(true),
+            drop_ambiguous: match table.one_of("drop_ambiguous") {
+                Some("all") => DropAmbiguous::All,
+                _ => DropAmbiguous::Known,
+            },
             bind: bind?,
         };
         Some(listener)
@@ -78,7 +83,7 @@ fn limits(table: &TableReader<'_>) -> Limits {
     Limits {
         header_timeout: timeout("header_timeout", default.header_timeout),
         idle_timeout: timeout("idle_timeout", default.idle_timeout),
-        body_timeout: timeout("body_timeout", default.body_timeout),
+        body_timeout: table.duration("body_timeout").map_or(default.body_timeout, Bound::written),
         handshake_timeout: timeout("handshake_timeout", default.handshake_timeout),
         max_header_bytes: table.size("max_header_bytes").unwrap_or(default.max_header_bytes),
         max_headers: table.integer("max_headers").unwrap_or(default.max_headers),

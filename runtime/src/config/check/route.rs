@@ -6,12 +6,14 @@ use super::Check;
 use super::listener::path_policy;
 use crate::config::field::Field;
 use crate::config::matcher;
-use crate::config::model::{Match, PathMatch, PathPolicy, Route, ValueMatch, WeightedUpstream};
+use crate::config::model::{
+    Bound, Match, PathMatch, PathPolicy, Route, ValueMatch, WeightedUpstream,
+};
 use crate::config::problem::Fault;
 use crate::config::read::{Named, TableReader};
 
 /// From the request's head to the response's head.
-const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
+const TIMEOUT: Bound = Bound::by_default(std::time::Duration::from_secs(60));
 
 impl Check<'_> {
     pub(super) fn route(&self, named: &Named<'_, TableReader<'_>>) -> Option<Route> {
@@ -36,7 +38,7 @@ impl Check<'_> {
             priority: table.integer("priority").unwrap_or(0),
             plugins: self.chain(table),
             upstreams: upstream.map(|field| self.weighted(&field)).unwrap_or_default(),
-            timeout: table.duration("timeout").unwrap_or(TIMEOUT),
+            timeout: table.duration("timeout").map_or(TIMEOUT, Bound::written),
         })
     }
 

@@ -9,8 +9,8 @@ use super::Check;
 use crate::config::address;
 use crate::config::field::Field;
 use crate::config::model::{
-    Balance, Endpoint, Health, HostPolicy, Pool, Upstream, UpstreamProtocol, UpstreamTimeouts,
-    UpstreamTls,
+    Balance, Bound, Endpoint, Health, HostPolicy, Pool, Upstream, UpstreamProtocol,
+    UpstreamTimeouts, UpstreamTls,
 };
 use crate::config::problem::Fault;
 use crate::config::read::{Named, TableReader};
@@ -144,8 +144,8 @@ fn timeouts(table: &TableReader<'_>) -> UpstreamTimeouts {
     let default = UpstreamTimeouts::default();
     UpstreamTimeouts {
         connect: table.duration("connect").unwrap_or(default.connect),
-        first_byte: table.duration("first_byte").unwrap_or(default.first_byte),
-        idle: table.duration("idle").unwrap_or(default.idle),
+        first_byte: table.duration("first_byte").map_or(default.first_byte, Bound::written),
+        idle: table.duration("idle").map_or(default.idle, Bound::written),
     }
 }
 

@@ -180,7 +180,7 @@ fn put_date(node: &mut Node, path: &[String]) {
 fn the_reference_says_what_the_defaults_are() {
     let reference = Source::Path(configs().join("reference.toml"));
     let reference = load(&reference, &Environment::default(), &["cors"]).unwrap();
-    let bare = load_text(
+    let mut bare = load_text(
         "[listeners.web]\nbind = \"127.0.0.1:8080\"\n[plugins.edge-cors]\ncomponent = \"cors\"\n\
          config = { allow_origins = [\"https://app.example.com\"] }\n\
          [routes.api]\nplugins = [\"edge-cors\"]\nupstream = \"users\"\n\
@@ -188,13 +188,24 @@ fn the_reference_says_what_the_defaults_are() {
          endpoints = [\"http://127.0.0.1:9001\", \"http://127.0.0.1:9002\"]\n",
     )
     .unwrap();
+    assert_eq!(bare.listeners[0].limits, Limits::default());
+    // What is written there is the default, and holds for gRPC, too.
+    let timeouts = &mut bare.upstreams[0].timeouts;
+    for bound in [
+        &mut bare.listeners[0].limits.body_timeout,
+        &mut bare.routes[0].timeout,
+        &mut timeouts.first_byte,
+        &mut timeouts.idle,
+    ] {
+        assert_eq!(bound.of(true), Bound::NEVER);
+        *bound = Bound::written(bound.of(false));
+    }
     assert_eq!(reference.listeners, bare.listeners);
     assert_eq!(reference.plugins, bare.plugins);
     assert_eq!(reference.upstreams, bare.upstreams);
     assert_eq!(reference.routes[0].timeout, bare.routes[0].timeout);
     assert_eq!(reference.routes[0].upstreams, bare.routes[0].upstreams);
     assert_eq!(reference.server.grace, bare.server.grace);
-    assert_eq!(bare.listeners[0].limits, Limits::default());
     assert_eq!(bare.plugins[0].limits, PluginLimits::default());
     assert_eq!(bare.upstreams[0].pool, Pool::default());
     assert!(bare.upstreams[0].tls.verify, "certificates are verified unless told otherwise");

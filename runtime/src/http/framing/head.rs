@@ -63,9 +63,10 @@ impl Head {
             _ => return Err(Violation::Version),
         };
         match before.split_at(token(before)) {
-            ([_, ..], [b' ', target @ ..]) => {
-                let plain = target::is_plain(target);
-                let respell = !plain && *target::spell(target)? != *target;
+            (method @ [_, ..], [b' ', target @ ..]) => {
+                let respell = !target::is_plain(target)
+                    && (*target::spell(target)? != *target
+                        || method == b"OPTIONS" && target::is_pathless(target));
                 Ok(Head { http10, respell, ..Head::default() })
             }
             _ => Err(Violation::RequestLine),

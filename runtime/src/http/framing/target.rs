@@ -75,12 +75,60 @@ pub fn encode(target: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
+/// The same for a query alone, of a target that a parser has taken already.
+pub fn encode_query(query: &str) -> Cow<'_, str> {
+    if query.is_ascii() {
+        return Cow::Borrowed(query);
+    }
+    let mut out = Vec::with_capacity(query.len() + 16);
+    for byte in query.bytes() {
+        match byte {
+            0x80.. => crate::http::path::push_escape(byte, &mut out),
+            _ => out.push(byte),
+        }
+    }
+    // Only ASCII was pushed.
+    String::from_utf8(out).map_or(Cow::Borrowed(""), Cow::Owned)
+}
+
+/// Whether a target is `http://host` and no more. With OPTIONS it is about the host and no path of
+/// it, which is spelled `*` (RFC 9112, 3.2.4).
+pub(super) fn is_pathless(target: &[u8]) -> bool {
+    authority(target).is_some_and(|authority| !authority.iter().any(|b| matches!(b, b'/' | b'?')))
+}
+
+/// What follows the scheme of a target in absolute form.
+fn authority(target: &[u8]) -> Option<&[u8]> {
+    let at = memchr::memmem::find(target, b"://")?;
+    target.get(at + 3..)
+}
+
 /// A head with its target spelled well. `None`: it begins with no request line that can be.
 pub fn respell(head: &[u8]) -> Option<Vec<u8>> {
-    let line = memchr::memmem::find(head, b" HTTP/1.")?;
     let start = memchr::memchr(b' ', head)? + 1;
-    let spelled = spell(head.get(start..line)?).ok()?;
-    Some([&head[..start], &spelled, &head[line..]].concat())
+    let end = memchr::memmem::find(head, b" HTTP/1.")?;
+    let (method, target) = (head.get(..start)?.trim_ascii(), head.get(start..end)?);
+    let (before, behind) = (head.get(..start)?, head.get(end..)?);
+    if method == b"OPTIONS"
+        && is_pathless(target)
+        && let Some(behind) = with_host(behind, authority(target)?)
+    {
+        return Some([before, b"*", &behind].concat());
+    }
+    Some([before, &spell(target).ok()?, behind].concat())
+}
+
+/// Field lines whose one `Host` names this authority, as the target does: it wins. `None`: there is
+/// not one.
+fn with_host(lines: &[u8], authority: &[u8]) -> Option<Vec<u8>> {
+    let is_host = |line: &&[u8]| line.get(..5).is_some_and(|n| n.eq_ignore_ascii_case(b"host:"));
+    let lines: Vec<&[u8]> = lines.split_inclusive(|byte| *byte == b'\n').collect();
+    if lines.iter().filter(|line| is_host(line)).count() != 1 {
+        return None;
+    }
+    let host = [b"host: ", authority, b"\r\n"].concat();
+    let lines = lines.into_iter().map(|line| if is_host(&line) { &host } else { line });
+    Some(lines.flatten().copied().collect())
 }
 
 /// What may stand both in a path and in a query, and that no parser cuts at.
@@ -157,5 +205,13 @@ mod tests {
         let spelled = b"\r\nGET /%FC?a HTTP/1.1\r\nHost: a\r\nx: GET /\xfc HTTP/1.1\r\n\r\n";
         assert_eq!(respell(head).as_deref(), Some(spelled.as_slice()));
         assert_eq!(respell(b"nothing"), None);
+        let head = b"OPTIONS http://a HTTP/1.1\r\nx: y\r\nHOST: b\r\n\r\n";
+        let spelled = b"OPTIONS * HTTP/1.1\r\nx: y\r\nhost: a\r\n\r\n";
+        assert_eq!(respell(head).as_deref(), Some(spelled.as_slice()));
+        // Whether it has one is for others to say.
+        for hosts in ["", "Host: a\r\nHost: a\r\n"] {
+            let head = format!("OPTIONS http://a HTTP/1.1\r\n{hosts}\r\n");
+            assert_eq!(respell(head.as_bytes()).as_deref(), Some(head.as_bytes()));
+        }
     }
 }

@@ -22,7 +22,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::config::Limits;
+use crate::config::{Bound, Limits};
 use crate::net::{Accepted, Acceptor, Activity, Linger, SWEEP, Timeouts, Watch, Watched};
 
 /// Connections at a time; one more takes the place of another.
@@ -44,7 +44,11 @@ where
     A: Fn(Request<Incoming>, Option<SocketAddr>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
-    let limits = Limits { header_timeout: PATIENCE, body_timeout: PATIENCE, ..Limits::default() };
+    let limits = Limits {
+        header_timeout: PATIENCE,
+        body_timeout: Bound::written(PATIENCE),
+        ..Limits::default()
+    };
     let watch = Watch::new(Instant::now());
     let mut open = Open { tasks: JoinSet::new(), each: Vec::new() };
     let mut sweep = tokio::time::interval(SWEEP);

@@ -1,7 +1,8 @@
 //! What a listener accepts and turns away.
 //!
 //! In: connections as they come and go. Out: `weir_connections`, `weir_connections_accepted_total`,
-//! `weir_connections_rejected_total`, `weir_tls_handshake_failures_total`. Never: knows a socket.
+//! `weir_connections_rejected_total`, `weir_tls_handshake_failures_total`,
+//! `weir_request_fields_dropped_total`. Never: knows a socket.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -24,6 +25,7 @@ struct Cells {
     accepted: AtomicU64,
     rejected: AtomicU64,
     handshakes_failed: AtomicU64,
+    fields_dropped: AtomicU64,
 }
 
 impl ListenerMetrics {
@@ -48,6 +50,11 @@ impl ListenerMetrics {
     pub fn handshake_failed(&self) {
         self.0.local().handshakes_failed.fetch_add(1, Relaxed);
     }
+
+    /// Fields of a request were dropped because of `_` or `.` in their names.
+    pub fn dropped_fields(&self, count: u64) {
+        self.0.local().fields_dropped.fetch_add(count, Relaxed);
+    }
 }
 
 impl Drop for ConnectionGuard {
@@ -63,7 +70,7 @@ pub(super) fn expose(listeners: &SeriesMap<Arc<str>, ListenerMetrics>, out: &mut
         open.sample(&[("listener", listener)], sum as f64);
     });
     type Column = fn(&Cells) -> &AtomicU64;
-    let counters: [(&str, &str, Column); 3] = [
+    let counters: [(&str, &str, Column); 4] = [
         ("weir_connections_accepted_total", "Connections accepted.", |cells| &cells.accepted),
         (
             "weir_connections_rejected_total",
@@ -74,6 +81,11 @@ pub(super) fn expose(listeners: &SeriesMap<Arc<str>, ListenerMetrics>, out: &mut
             "weir_tls_handshake_failures_total",
             "TLS handshakes that failed or took too long.",
             |cells| &cells.handshakes_failed,
+        ),
+        (
+            "weir_request_fields_dropped_total",
+            "Request fields dropped because an endpoint could take their names for others.",
+            |cells| &cells.fields_dropped,
         ),
     ];
     for (name, help, column) in counters {

@@ -6,7 +6,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Buf, Bytes};
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, UPGRADE};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use httparse::{ParserConfig, Status};
@@ -52,14 +52,14 @@ impl Usual {
 
 /// Appends a request's head but for its last empty line. Gives the value of `Content-Length`.
 pub fn encode(into: &mut Vec<u8>, outgoing: &Outgoing<'_>) -> Option<u64> {
-    let Outgoing { head, host, authority, upgrade } = outgoing;
+    let Outgoing { head, host, authority, upgrade, .. } = outgoing;
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
     // Of an empty path only the query is kept.
     let root = if target.starts_with('?') { "/" } else { "" };
     for piece in [head.method.as_str(), " ", root, target, " HTTP/1.1\r\n"] {
         into.extend_from_slice(piece.as_bytes());
     }
-    let (mut has_host, mut length) = (false, None);
+    let (mut has_host, mut length, mut has_te) = (false, None, false);
     for (name, value) in &head.headers {
         let mut value = value;
         if name == HOST {
@@ -71,11 +71,17 @@ pub fn encode(into: &mut Vec<u8>, outgoing: &Outgoing<'_>) -> Option<u64> {
             value = host.unwrap_or(if value.is_empty() { authority } else { value });
         } else if name == CONTENT_LENGTH {
             length = value.to_str().ok().and_then(|value| value.parse().ok());
+        } else if name == TE {
+            has_te = true;
         }
         encode_field(into, name, value);
     }
     if !has_host {
         encode_field(into, &HOST, host.unwrap_or(authority));
+    }
+    if has_te {
+        // It is for the next hop only, and says so (RFC 9110, 10.1.4).
+        encode_field(into, &CONNECTION, &HeaderValue::from_static("te"));
     }
     if let Some(protocol) = upgrade {
         encode_field(into, &CONNECTION, &HeaderValue::from_static("upgrade"));
@@ -99,11 +105,10 @@ pub fn encode_field(into: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) 
 pub fn parse(bytes: &mut Bytes, to_head: bool) -> Result<Option<Head>, Fault> {
     let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut response = httparse::Response::new(&mut []);
-    let parsed = ParserConfig::default().parse_response_with_uninit_headers(
-        &mut response,
-        bytes,
-        &mut fields,
-    );
+    let mut parser = ParserConfig::default();
+    // Such white space is taken out, not refused (RFC 9112, 5.1).
+    parser.allow_spaces_after_header_name_in_responses(true);
+    let parsed = parser.parse_response_with_uninit_headers(&mut response, bytes, &mut fields);
     let length = match parsed {
         Ok(Status::Complete(length)) if length <= MAX_BYTES => length,
         Ok(Status::Complete(_)) => return Err(Fault::TooLarge),

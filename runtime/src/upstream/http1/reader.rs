@@ -39,6 +39,8 @@ pub struct Reader {
     looked_at: usize,
     /// Interim responses so far.
     interim: u32,
+    /// One of them was a 100.
+    continued: bool,
     place: Place,
     /// The request was a HEAD.
     to_head: bool,
@@ -65,6 +67,7 @@ impl Default for Reader {
             room: FIRST,
             looked_at: 0,
             interim: 0,
+            continued: false,
             place: Place::End,
             to_head: false,
             heard: false,
@@ -77,7 +80,12 @@ impl Reader {
     /// A response is expected, to a HEAD or not.
     pub fn begin(&mut self, to_head: bool) {
         (self.place, self.to_head, self.heard) = (Place::Head, to_head, false);
-        (self.looked_at, self.interim) = (0, 0);
+        (self.looked_at, self.interim, self.continued) = (0, 0, false);
+    }
+
+    /// The endpoint asked for the request's body.
+    pub fn has_continued(&self) -> bool {
+        self.continued
     }
 
     /// A byte came since the request began.
@@ -126,6 +134,7 @@ impl Reader {
                     Ok(Some(head)) if is_interim(&head) => {
                         self.looked_at = 0;
                         self.interim += 1;
+                        self.continued |= head.parts.status == StatusCode::CONTINUE;
                         if self.interim > MAX_INTERIM {
                             let why = format!("more than {MAX_INTERIM} interim responses");
                             return Poll::Ready(Err(Fault::Malformed(why)));

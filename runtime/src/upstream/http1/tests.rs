@@ -42,7 +42,13 @@ impl Asked {
     }
 
     fn outgoing(&self) -> Outgoing<'_> {
-        Outgoing { head: &self.head, host: None, authority: &self.authority, upgrade: None }
+        Outgoing {
+            head: &self.head,
+            host: None,
+            authority: &self.authority,
+            upgrade: None,
+            expects: false,
+        }
     }
 }
 

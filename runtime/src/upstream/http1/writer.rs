@@ -32,6 +32,10 @@ pub struct Writer {
     /// How much of the three together is written.
     written: usize,
     body: Option<(Body, Framing)>,
+    /// The body waits until the endpoint asks for it (RFC 9110, 10.1.1).
+    held: bool,
+    /// The endpoint answered without asking for the body: it may still wait for it.
+    cut: bool,
     /// Nothing was written yet.
     untouched: bool,
     /// The transport holds back nothing.
@@ -59,7 +63,7 @@ impl Writer {
     pub fn begin(&mut self, outgoing: &Outgoing<'_>, body: Body) {
         self.clear();
         (self.untouched, self.flushed, self.failed) = (true, false, None);
-        self.body = None;
+        (self.body, self.held, self.cut) = (None, false, false);
         let length = head::encode(&mut self.before, outgoing);
         match body {
             Body::Empty => {}
@@ -75,9 +79,32 @@ impl Writer {
                     }
                 };
                 self.body = Some((body, framing));
+                self.held = outgoing.expects;
             }
         }
         self.before.extend_from_slice(b"\r\n");
+    }
+
+    /// The body waits to be asked for.
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// The endpoint asks for the body, or was given time enough to.
+    pub fn release(&mut self) {
+        self.held = false;
+    }
+
+    /// The endpoint has answered. A body that it did not ask for is not sent.
+    pub fn answered(&mut self) {
+        if self.held {
+            (self.body, self.held, self.cut) = (None, false, true);
+        }
+    }
+
+    /// The endpoint did not get a body that was announced to it.
+    pub fn is_cut(&self) -> bool {
+        self.cut
     }
 
     /// Everything is out.
@@ -180,6 +207,9 @@ impl Writer {
         while self.data.is_empty()
             && let Some((body, framing)) = &mut self.body
         {
+            if self.held {
+                return Poll::Pending;
+            }
             let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
             self.untouched = false;
             let ends = body.is_end_stream();

@@ -15,6 +15,7 @@ use wasmtime::Result;
 use wasmtime::component::{Resource, WasmList};
 
 use super::{Context, bounds};
+use crate::chain::Exchange;
 use crate::error::{Error, Kind};
 use crate::http::Body;
 use crate::quota::{Held, Holding, UsedUp};
@@ -80,6 +81,9 @@ pub(super) async fn read_request(
     let mut body = std::mem::take(&mut exchange.request_body);
     let read = read(&mut body, limit, &shared, &client.address).await;
     resume(&mut store, Part::Request, body);
+    if let (Err(Unread::Told(why)), Some(exchange)) = (&read, store.data_mut().exchange_mut()) {
+        exchange.body_error = Some(client_error(*why, limit, exchange));
+    }
     told(read)
 }
 
@@ -237,6 +241,19 @@ impl AsRef<[u8]> for Kept {
 impl From<BodyError> for Unread {
     fn from(error: BodyError) -> Self {
         Unread::Told(error)
+    }
+}
+
+/// What the client is told where a plugin gives up for want of its body.
+fn client_error(why: BodyError, limit: u64, exchange: &Exchange) -> Error {
+    let broke = exchange.upload.as_ref().and_then(|upload| upload.failure());
+    match (broke, why) {
+        (Some(error), _) => error.clone(),
+        (None, BodyError::TooLarge) => {
+            Error::request(413, format!("the body is longer than {limit} bytes"))
+        }
+        (None, BodyError::Timeout) => Error::request(408, "the body did not come in time"),
+        (None, _) => Error::request(400, "the body did not come to its end"),
     }
 }
 

@@ -1,0 +1,90 @@
+//! `Max-Forwards` (RFC 9110, section 7.6.2): how far an OPTIONS or a TRACE goes.
+//!
+//! In: a request as it was received. Out: the same with one hop less, or what its final recipient
+//! answers. Never: looks at another method's field, or shows in a TRACE what a script must not read.
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, MAX_FORWARDS, PROXY_AUTHORIZATION};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method};
+
+/// What the final recipient of a request answers with 200.
+pub struct Final {
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// Counts this hop. `Some`: there are none left, so the request must not be forwarded. A value that
+/// is no number is passed on as it is.
+pub fn count(parts: &mut Parts) -> Option<Final> {
+    if !matches!(parts.method, Method::OPTIONS | Method::TRACE) {
+        return None;
+    }
+    let field = parts.headers.get(MAX_FORWARDS)?.to_str().ok()?;
+    if !field.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    match field.parse::<u64>() {
+        Ok(0) => Some(answer(parts)),
+        // More than we can count to is more than there are hops.
+        Err(_) => None,
+        Ok(left) => {
+            parts.headers.insert(MAX_FORWARDS, HeaderValue::from(left - 1));
+            None
+        }
+    }
+}
+
+/// TRACE shows the request as it came here (RFC 9110, 9.3.8); OPTIONS has nothing to add.
+fn answer(parts: &Parts) -> Final {
+    let mut headers = HeaderMap::new();
+    if parts.method != Method::TRACE {
+        return Final { headers, body: Bytes::new() };
+    }
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let mut text = format!("TRACE {target} {:?}\r\n", parts.version).into_bytes();
+    if let Some(authority) = parts.uri.authority().filter(|_| !parts.headers.contains_key(HOST)) {
+        text.extend_from_slice(format!("host: {authority}\r\n").as_bytes());
+    }
+    for (name, value) in &parts.headers {
+        if ![AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION].contains(name) {
+            text.extend_from_slice(name.as_str().as_bytes());
+            text.extend_from_slice(b": ");
+            text.extend_from_slice(value.as_bytes());
+            text.extend_from_slice(b"\r\n");
+        }
+    }
+    text.extend_from_slice(b"\r\n");
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("message/http"));
+    Final { headers, body: text.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn counted(method: Method, field: &str) -> (bool, Option<String>) {
+        let request = Request::builder().method(method).header(MAX_FORWARDS, field);
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        let ends = count(&mut parts).is_some();
+        (ends, parts.headers.get(MAX_FORWARDS).map(|left| left.to_str().unwrap().to_owned()))
+    }
+
+    #[test]
+    fn each_hop_counts_one() {
+        for (method, field, ends, left) in [
+            (Method::OPTIONS, "2", false, "1"),
+            (Method::TRACE, "1", false, "0"),
+            (Method::TRACE, "0", true, "0"),
+            (Method::OPTIONS, "00", true, "00"),
+            (Method::OPTIONS, "+1", false, "+1"),
+            (Method::OPTIONS, "99999999999999999999", false, "99999999999999999999"),
+            (Method::GET, "0", false, "0"),
+        ] {
+            let got = counted(method.clone(), field);
+            assert_eq!(got, (ends, Some(left.to_owned())), "{method} {field}");
+        }
+    }
+}

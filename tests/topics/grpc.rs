@@ -1,0 +1,63 @@
+//! gRPC calls: their client's time, and nobody else's; metadata as it is written.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::Request;
+use tokio::io::AsyncReadExt;
+use weir_tests::{Answer, Origin, Setup, h2, read_head};
+
+/// Takes a call, and says nothing.
+fn silent() -> Origin {
+    Origin::raw(|mut stream| async move {
+        read_head(&mut stream).await;
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    })
+}
+
+fn call(proxy: &weir_tests::Proxy, timeout: Option<&str>) -> Answer {
+    let mut ask =
+        Request::post("http://a/service/Method").header("content-type", "application/grpc");
+    if let Some(timeout) = timeout {
+        ask = ask.header("grpc-timeout", timeout);
+    }
+    h2(proxy.address("web"), ask.body(Bytes::from("call")).expect("a request"))
+}
+
+#[test]
+fn a_call_ends_at_its_clients_deadline() {
+    let origin = silent();
+    let proxy = Setup::to(&origin).start();
+    let started = Instant::now();
+    let answer = call(&proxy, Some("200m"));
+    assert_eq!((answer.status, answer.header("grpc-status")), (200, Some("4")), "{answer:?}");
+    assert!(started.elapsed() >= Duration::from_millis(200));
+}
+
+#[test]
+fn a_bound_that_is_written_holds_for_calls_too() {
+    let origin = silent();
+    for setup in [
+        Setup::to(&origin).route("timeout = \"200ms\""),
+        Setup::to(&origin).upstream("timeouts = { first_byte = \"200ms\" }"),
+    ] {
+        let answer = call(&setup.start(), Some("1H"));
+        assert_eq!(answer.header("grpc-status"), Some("4"), "{answer:?}");
+    }
+}
+
+#[test]
+fn metadata_keeps_its_names() {
+    let origin = Origin::h2c(|_| http::Response::default());
+    let proxy = Setup::to(&origin).upstream("protocol = \"http2\"").start();
+    let ask = Request::post("http://a/service/Method")
+        .header("content-type", "application/grpc")
+        .header("user_id", "1")
+        .header("trace_proto-bin", "AA==");
+    h2(proxy.address("web"), ask.body(Bytes::new()).expect("a request"));
+    let seen = origin.last().headers;
+    assert_eq!(
+        (&seen["user_id"], &seen["trace_proto-bin"]),
+        (&"1".parse().unwrap(), &"AA==".parse().unwrap())
+    );
+}
