@@ -94,8 +94,7 @@ impl Guarded {
     fn sort(&mut self, fresh: &[u8], first: Inspected) {
         let mut out = Vec::new();
         let (mut rest, mut inspected) = (fresh, first);
-        loop {
-            let Some((clean, dirty)) = rest.split_at_checked(inspected.clean) else { break };
+        while let Some((clean, dirty)) = rest.split_at_checked(inspected.clean) {
             if !clean.is_empty() {
                 out.append(&mut self.held);
                 out.extend_from_slice(clean);

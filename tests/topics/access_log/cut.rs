@@ -123,8 +123,10 @@ fn a_tunnel_that_is_reset() {
     assert_eq!((&line["request_bytes"], &line["response_bytes"]), (&3.into(), &5.into()), "{line}");
 }
 
-/// Bytes that are no request, and what is told of them.
-const REFUSED: &[(&str, u16, &[(&str, &str)])] = &[
+/// Bytes that are no request, the status, and what is told of them.
+type Refused = (&'static str, u16, &'static [(&'static str, &'static str)]);
+
+const REFUSED: &[Refused] = &[
     (
         "PUT /x?y HTTP/1.1\r\nHost: a.example\r\nUser-Agent: u\r\nbad name: x\r\n\r\n",
         400,
