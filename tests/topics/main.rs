@@ -4,6 +4,7 @@ mod access_log;
 mod admin;
 mod balancing;
 mod bodies;
+mod checking;
 mod conformance;
 mod containment;
 mod demo;

@@ -6,17 +6,18 @@
 pub mod demo;
 mod open_files;
 mod plugin;
+mod problems;
 mod proxy;
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::clock::Clock;
-use crate::config::{Environment, Source};
+use crate::config::{Environment, Problem, Source};
 use crate::server::{self, Options, StartError};
 
 /// A reverse proxy whose every middleware is a sandboxed WebAssembly component.
@@ -35,7 +36,7 @@ enum Command {
         #[arg(short, long, default_value = "weir.toml")]
         config: PathBuf,
     },
-    /// Build everything but the listeners: exit 0, or every error with its place.
+    /// Build everything but the listeners: exit 0, or 2 and every problem at once, with its line.
     Check {
         /// A TOML file, or a folder of them.
         #[arg(short, long, default_value = "weir.toml")]
@@ -94,9 +95,7 @@ fn run(options: Options) -> ExitCode {
 fn check(options: &Options) -> ExitCode {
     match server::build(options) {
         Ok(config) => {
-            for warning in &config.warnings {
-                complain(warning.as_warning());
-            }
+            problems::show(&[], &config.warnings);
             let count =
                 |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
             say(format_args!(
@@ -107,6 +106,12 @@ fn check(options: &Options) -> ExitCode {
                 count(config.upstreams.len(), "upstream"),
             ));
             ExitCode::SUCCESS
+        }
+        // Who asks for a check is a person, or a machine that shows it to one.
+        Err(StartError::Config(problems)) => {
+            let all: Vec<Problem> = problems.iter().cloned().collect();
+            problems::show(&all, problems.warnings());
+            ExitCode::from(2)
         }
         Err(error) => failed(&error),
     }
@@ -124,7 +129,13 @@ fn complain(text: impl Display) {
 }
 
 fn failed(error: &StartError) -> ExitCode {
-    complain(error);
+    match error {
+        StartError::Config(problems) if io::stderr().is_terminal() => {
+            let all: Vec<Problem> = problems.iter().cloned().collect();
+            problems::show(&all, problems.warnings());
+        }
+        _ => complain(error),
+    }
     match error {
         StartError::Config(_) => ExitCode::from(2),
         StartError::System(_) => ExitCode::from(1),

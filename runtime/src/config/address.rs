@@ -89,7 +89,8 @@ pub(crate) fn origin(text: &str) -> Result<Origin, Fault> {
         return Err(Fault::hint(
             "an endpoint's URL carries no user or password",
             "set the authorization field with the headers plugin",
-        ));
+        )
+        .secret());
     }
     if !matches!(behind, "" | "/") {
         return Err(Fault::hint(
@@ -99,9 +100,9 @@ pub(crate) fn origin(text: &str) -> Result<Origin, Fault> {
     }
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => {
-            let port = port.parse::<u16>().ok().filter(|port| *port != 0);
-            let fault = || Fault::hint("the port must be 1 to 65535".to_owned(), hint);
-            (host, port.ok_or_else(fault)?)
+            let number = port.parse::<u16>().ok().filter(|port| *port != 0);
+            let fault = || Fault::hint(format!("the port must be 1 to 65535, not {port:?}"), hint);
+            (host, number.ok_or_else(fault)?)
         }
         _ => (authority, if tls { 443 } else { 80 }),
     };

@@ -8,10 +8,14 @@ use std::time::Duration;
 use weir_units as units;
 
 use super::keys::Kind;
-use super::mismatch::{self, expected};
+use super::masked::sounds_secret;
+use super::mismatch::{self, Wanted};
+use super::nearest::nearest;
+use super::place::Place;
 use super::places::join;
-use super::problem::{Fault, Place, Problem, Report, nearest};
+use super::problem::{Fault, Problem};
 use super::read::{Named, TableReader};
+use super::report::Report;
 use super::scalar;
 use super::tree::{Entry, Node, Table, Value};
 
@@ -22,6 +26,8 @@ pub(crate) struct Field<'a> {
     pub kind: &'static Kind,
     /// What the definition says of it.
     pub says: &'static str,
+    /// It stands under a name of the user's choice that secrets go by.
+    pub secret: bool,
     pub report: &'a Report,
 }
 
@@ -30,13 +36,18 @@ pub(crate) struct Field<'a> {
 impl<'a> Field<'a> {
     /// A problem with this value: the message is put behind the path.
     pub fn problem(&self, fault: Fault) {
+        // What a parser says may quote the text.
+        let invalid = |message: String| {
+            let wanted = format!("what is wanted: {}", self.says.trim_end_matches("; required"));
+            Fault::hint(message, wanted)
+        };
         match &self.node.written {
+            _ if self.secret => {
+                self.plain_problem(invalid("this value is not valid here".into()).secret());
+            }
             None => self.plain_problem(fault),
-            // What a parser says may quote the text, and this one is a secret.
-            Some(written) => self.plain_problem(Fault::hint(
-                format!("what {written:?} stands for is not valid here"),
-                format!("what is wanted: {}", self.says.trim_end_matches("; required")),
-            )),
+            Some(written) => self
+                .plain_problem(invalid(format!("what {written:?} stands for is not valid here"))),
         }
     }
 
@@ -52,20 +63,12 @@ impl<'a> Field<'a> {
 
     /// Something that deserves a look and stops nothing.
     pub fn warning(&self, fault: Fault) {
-        let Fault { message, hint } = fault;
-        self.report.warning(Problem {
-            place: self.node.place.clone(),
-            path: self.path.clone(),
-            message: format!("{}: {message}", self.path),
-            hint,
-        });
+        self.report.warning(Problem::of(fault, self.node.place.clone(), &self.path));
     }
 
     /// A problem with the key that this value stands under.
     pub fn problem_at(&self, key: &Place, fault: Fault) {
-        let Fault { message, hint } = fault;
-        let message = format!("{}: {message}", self.path);
-        self.report.problem(Problem { place: key.clone(), path: self.path.clone(), message, hint });
+        self.report.problem(Problem::of(fault, key.clone(), &self.path));
     }
 
     pub fn is_empty_list(&self) -> bool {
@@ -73,7 +76,7 @@ impl<'a> Field<'a> {
     }
 
     fn wrong_type(&self) {
-        if let Some(fault) = mismatch::fault(self.kind, self.node) {
+        if let Some(fault) = mismatch::fault(self.kind, self.node, self.secret) {
             self.plain_problem(fault);
         }
     }
@@ -161,7 +164,7 @@ impl<'a> Field<'a> {
             }
             let hint = match nearest(text, choices.iter().copied()) {
                 Some(choice) => format!("did you mean {choice:?}?"),
-                None => format!("write {}", expected(self.kind)),
+                None => format!("write {}", Wanted::from(self.kind)),
             };
             Err(Fault::hint(format!("{text:?} is none of the choices"), hint))
         })
@@ -178,6 +181,7 @@ impl<'a> Field<'a> {
             path: format!("{}[{i}]", self.path),
             kind,
             says: self.says,
+            secret: self.secret,
             report: self.report,
         };
         Some(items.iter().enumerate().map(item).collect())
@@ -196,7 +200,8 @@ impl<'a> Field<'a> {
         let entry = |(name, entry): (&'a String, &'a Entry)| {
             let path = join(&self.path, name);
             let (says, report) = (self.says, self.report);
-            let value = Field { node: &entry.node, path, kind, says, report };
+            let secret = self.secret || sounds_secret(name);
+            let value = Field { node: &entry.node, path, kind, says, secret, report };
             Named { name: name.as_str(), key: &entry.key, value }
         };
         table.iter().map(entry).collect()
@@ -212,6 +217,7 @@ impl<'a> Field<'a> {
                 path: self.path.clone(),
                 kind,
                 says: self.says,
+                secret: self.secret,
                 report: self.report,
             })),
             _ => {

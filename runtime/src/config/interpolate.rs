@@ -6,7 +6,8 @@
 use std::path::Path;
 
 use super::Environment;
-use super::problem::{Fault, Problem, Report};
+use super::problem::{Fault, Problem};
+use super::report::Report;
 use super::tree::{Node, Value};
 
 /// Replaces in every string below `node`.
@@ -25,14 +26,8 @@ pub(crate) fn interpolate(
                     let written = std::mem::replace(text, replaced);
                     node.written = used.then(|| written.into());
                 }
-                Err(Fault { message, hint }) => {
-                    let problem = Problem {
-                        place: node.place.clone(),
-                        path: path.to_owned(),
-                        message: format!("{path}: {message}"),
-                        hint,
-                    };
-                    report.problem(problem);
+                Err(fault) => {
+                    report.problem(Problem::of(fault, node.place.clone(), path));
                     node.value = Value::Broken;
                 }
             }

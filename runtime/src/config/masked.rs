@@ -9,7 +9,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::keys::{self, Key, Kind};
-use super::problem::Place;
+use super::place::Place;
 use super::tree::{self, Node, Table, Value};
 
 mod schema;
@@ -150,7 +150,7 @@ fn without_user(text: &str) -> String {
 }
 
 /// Whether a word of the key's name is one that secrets go by, or holds one that nothing else does.
-fn sounds_secret(name: &str) -> bool {
+pub(super) fn sounds_secret(name: &str) -> bool {
     const WORDS: [&str; 20] = [
         "auth", "bearer", "cookie", "cookies", "dsn", "hash", "hmac", "jwk", "jwks", "key", "keys",
         "otp", "pass", "pin", "private", "pwd", "salt", "session", "user", "users",

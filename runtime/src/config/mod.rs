@@ -1,18 +1,21 @@
 //! Configuration: as written → checked → as used.
 //!
 //! In: TOML files, the environment. Out: one [`Config`], or every problem at once, each with
-//! file:line:column and a hint. Never: opens a socket or starts anything.
+//! file:line:column and a hint, and what is sound nevertheless. Never: opens a socket or starts
+//! anything.
 //!
 //! ```text
-//! source ─tree─▶ Node ─overrides─▶ ─interpolate─▶ Node ─check─▶ Config
+//! source ─tree, recover─▶ Node ─overrides─▶ ─interpolate─▶ Node ─check─▶ Config, or Refused
 //!                                     keys (what there is) ──▲   places (where it stands) ──▶ masked
 //! ```
 
 mod address;
 mod check;
 mod environment;
+mod excerpt;
 mod field;
 pub mod file;
+mod finding;
 mod interpolate;
 #[rustfmt::skip] // a table reads as rows
 pub mod keys;
@@ -20,10 +23,15 @@ mod masked;
 mod matcher;
 mod mismatch;
 mod model;
+mod nearest;
 mod overrides;
+pub mod pem;
+mod place;
 mod places;
 mod problem;
 mod read;
+mod recover;
+mod report;
 mod scalar;
 mod source;
 mod stamp;
@@ -35,62 +43,84 @@ pub(crate) mod cases;
 mod tests;
 
 pub use environment::Environment;
+pub use excerpt::Excerpt;
+pub use finding::{Finding, Flaw};
+pub use mismatch::Wanted;
 pub use model::*;
+pub(crate) use nearest::nearest;
+pub use place::{Place, Span};
 pub use places::Places;
-pub use problem::{Place, Problem, Problems};
+pub use problem::{Problem, Problems};
 pub use source::Source;
 pub use stamp::{Sources, Stamp};
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use problem::Report;
+use excerpt::Excerpts;
+use report::{Collected, Report};
+
+/// A configuration with problems.
+#[derive(Debug)]
+pub struct Refused {
+    /// Never empty.
+    pub problems: Vec<Problem>,
+    /// Its parts without a problem, so that those who look further at them can say what else is
+    /// wrong. Names that are indices mean nothing here.
+    pub sound: Config,
+}
 
 /// Reads a configuration, with what `environment` overrides and fills in.
 ///
-/// `built_ins` are the names of the embedded components. Reads the files that the configuration
-/// names, and checks certificates and keys; components are only looked for.
+/// `built_ins` are the names of the embedded components; certificates are looked at as of `now`.
+/// Reads the files that the configuration names, and checks certificates and keys; components are
+/// only looked for.
 ///
 /// # Errors
 ///
-/// Every problem there is, unless files cannot be parsed: then every problem with that.
+/// Every problem there is. What stands in a line that is not TOML is not looked at, and nothing is
+/// missing that may stand there.
+pub fn read(
+    source: &Source,
+    environment: &Environment,
+    built_ins: &[&str],
+    now: SystemTime,
+) -> Result<Config, Box<Refused>> {
+    let report = Report::default();
+    let folder = source.folder();
+    let mut root = source::read(source, &report);
+    overrides::apply(&mut root, environment, &report);
+    interpolate::interpolate(&mut root, "", environment, &folder, &report);
+    let checked = check::check(&root, environment, folder, built_ins, now, &report);
+    let Collected { mut problems, mut warnings, sources, texts } = report.finish();
+    let excerpts = Excerpts::new(texts, &root);
+    problems.iter_mut().chain(&mut warnings).for_each(|problem| excerpts.add_to(problem));
+    let check::Checked { server, listeners, plugins, routes, upstreams } = checked;
+    let places = Arc::new(Places::new(root, excerpts));
+    let config =
+        Config { server, listeners, plugins, routes, upstreams, sources, warnings, places };
+    match problems.is_empty() {
+        true => Ok(config),
+        false => Err(Box::new(Refused { problems, sound: config })),
+    }
+}
+
+/// As [`read`], as of today, and without what is sound.
+///
+/// # Errors
+///
+/// Every problem there is.
 pub fn load(
     source: &Source,
     environment: &Environment,
     built_ins: &[&str],
 ) -> Result<Config, Problems> {
-    load_with_sources(source, environment, built_ins).0
-}
-
-/// As [`load`], with every file that was read, or would have been were it there: what to watch
-/// where the configuration is wrong and a file that it names may yet come.
-pub fn load_with_sources(
-    source: &Source,
-    environment: &Environment,
-    built_ins: &[&str],
-) -> (Result<Config, Problems>, Sources) {
-    let report = Report::default();
-    let folder = source.folder();
-    let mut tree = source::read(source, &report);
-    let mut checked = None;
-    if let Some(tree) = &mut tree {
-        overrides::apply(tree, environment, &report);
-        interpolate::interpolate(tree, "", environment, &folder, &report);
-        checked = check::check(tree, environment, folder, built_ins, &report);
-    }
-    let (problems, warnings, sources) = report.finish();
-    let read = sources.clone();
-    let loaded = match (problems, tree, checked) {
-        (None, Some(tree), Some(checked)) => {
-            let check::Checked { server, listeners, plugins, routes, upstreams } = checked;
-            let places = Arc::new(Places::new(tree));
-            Ok(Config { server, listeners, plugins, routes, upstreams, sources, warnings, places })
-        }
-        (problems, ..) => Err(problems.unwrap_or_else(|| {
-            let place = Place::Whole("configuration".into());
-            Problem::new(place, "", "it could not be read").into()
-        })),
-    };
-    (loaded, read)
+    read(source, environment, built_ins, SystemTime::now()).map_err(|refused| {
+        let Refused { problems, sound } = *refused;
+        Problems::of(problems, sound.warnings).unwrap_or_else(|| {
+            Problem::new(Place::Whole("configuration".into()), "", "it could not be read").into()
+        })
+    })
 }
 
 /// The effective configuration for people, defaults included, without what is a secret or may be

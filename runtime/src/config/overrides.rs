@@ -5,8 +5,10 @@
 
 use super::Environment;
 use super::keys::{self, Kind};
+use super::place::Place;
 use super::places::join;
-use super::problem::{Place, Problem, Report};
+use super::problem::Problem;
+use super::report::Report;
 use super::tree::{self, Entry, Node, Table, Value};
 
 const PREFIX: &str = "WEIR__";
@@ -49,7 +51,7 @@ fn set(
         *node = value(text, kind, place);
         return Ok(());
     };
-    let found = node.described();
+    let found = node.described(false);
     match &mut node.value {
         Value::Table(table) => {
             let name = matching(table, kind, segment);

@@ -1,79 +1,77 @@
 //! Looking things up in the tree by path: where a key stands, and what may be shown of it.
 //!
 //! In: the tree as it was read. Out: places for those who find problems later (a plugin's own
-//! configuration is checked by its component), and the effective configuration without secrets.
+//! configuration is checked by its component; see [`super::finding`]), and the effective
+//! configuration without secrets.
 //! Never: gives a secret away, not even to `Debug`.
 
 use std::fmt;
 
 use serde_json::Value as Json;
 
+use super::excerpt::Excerpts;
 use super::masked;
-use super::problem::{Place, Problem};
-use super::tree::{Node, Table, Value};
+use super::place::Place;
+use super::problem::Problem;
+use super::tree::{Node, Value};
 
 /// Where every key of a [`super::Config`] stands.
 #[derive(Clone)]
 pub struct Places {
     root: Node,
-    /// By their index in [`super::Config::plugins`].
-    plugins: Vec<String>,
+    pub(super) excerpts: Excerpts,
+}
+
+/// A value, and where its key stands.
+#[derive(Clone, Copy)]
+pub(super) struct Found<'a> {
+    pub key: &'a Place,
+    pub node: &'a Node,
 }
 
 impl Places {
-    pub(crate) fn new(root: Node) -> Places {
-        let names = |section: &Table| section.keys().cloned().collect();
-        let plugins = root
-            .as_table()
-            .and_then(|root| root.get("plugins"))
-            .and_then(|section| section.node.as_table())
-            .map_or_else(Vec::new, names);
-        Places { root, plugins }
+    pub(crate) fn new(root: Node, excerpts: Excerpts) -> Places {
+        Places { root, excerpts }
     }
 
     /// The place of the value at `plugins.edge-cors.config.allow_origins[0]`; of its nearest parent
     /// that exists, where it does not.
     pub fn of(&self, path: &str) -> Place {
-        self.nearest(steps(path))
+        self.nearest(&steps(path)).0.node.place.clone()
     }
 
-    /// The same for a JSON pointer (RFC 6901) into the `config` table of a plugin, which is named
-    /// by its index in [`super::Config::plugins`].
-    pub fn of_plugin_config(&self, plugin: usize, pointer: &str) -> Place {
-        let name = self.plugins.get(plugin).map_or("", String::as_str);
-        let path = ["plugins", name, "config"].into_iter().map(str::to_owned);
-        self.nearest(path.chain(pointer_steps(pointer)))
+    /// A problem with the value that keys lead to; the message is put behind the path.
+    pub fn problem_at(&self, keys: &[&str], message: &str, hint: &str) -> Problem {
+        let steps: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+        let path = keys.iter().fold(String::new(), |path, key| join(&path, key));
+        let place = self.nearest(&steps).0.node.place.clone();
+        let mut problem = Problem::new(place, path.clone(), format!("{path}: {message}"));
+        problem.hint = Some(hint.to_owned());
+        self.excerpts.add_to(&mut problem);
+        problem
     }
 
-    /// A problem with a value in the `config` table of a plugin, named as in
-    /// [`Self::of_plugin_config`]. `message` must not quote the value: it may be a secret.
-    pub fn plugin_config_problem(&self, plugin: usize, pointer: &str, message: &str) -> Problem {
-        let mut path = join("plugins", self.plugins.get(plugin).map_or("", String::as_str));
-        path = join(&path, "config");
-        for step in pointer_steps(pointer) {
-            match step.parse::<usize>() {
-                Ok(index) => path.push_str(&format!("[{index}]")),
-                Err(_) => path = join(&path, &step),
-            }
-        }
-        let message = format!("{path}: {message}");
-        Problem::new(self.of_plugin_config(plugin, pointer), path, message)
-    }
-
-    fn nearest(&self, steps: impl IntoIterator<Item = String>) -> Place {
-        let mut node = &self.root;
-        for step in steps {
-            let next = match &node.value {
-                Value::Table(table) => table.get(&step).map(|entry| &entry.node),
-                Value::Array(items) => step.parse::<usize>().ok().and_then(|i| items.get(i)),
+    /// The value that steps lead to, or the last one on the way, and how many steps that were.
+    pub(super) fn nearest(&self, steps: &[String]) -> (Found<'_>, usize) {
+        let mut found = Found { key: &self.root.place, node: &self.root };
+        for (depth, step) in steps.iter().enumerate() {
+            let next = match &found.node.value {
+                Value::Table(table) => {
+                    table.get(step).map(|entry| Found { key: &entry.key, node: &entry.node })
+                }
+                Value::Array(items) => step
+                    .parse::<usize>()
+                    .ok()
+                    .and_then(|i| items.get(i))
+                    .map(|node| Found { key: &node.place, node }),
                 _ => None,
             };
             match next {
-                Some(next) => node = next,
-                None => break,
+                Some(next) => found = next,
+                None => return (found, depth),
             }
         }
-        node.place.clone()
+        (found, steps.len())
     }
 
     /// The effective configuration without its secrets; see [`super::masked`].
@@ -99,13 +97,18 @@ pub(crate) fn join(path: &str, key: &str) -> String {
     }
 }
 
+/// The last key or index of a path; none of the root.
+pub(super) fn last_step(path: &str) -> Option<String> {
+    steps(path).pop()
+}
+
 /// The keys and indices of a JSON pointer.
-fn pointer_steps(pointer: &str) -> impl Iterator<Item = String> + '_ {
+pub(super) fn pointer_steps(pointer: &str) -> impl Iterator<Item = String> + '_ {
     pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"))
 }
 
 /// The keys and indices of a path as [`join`] writes it.
-fn steps(path: &str) -> Vec<String> {
+pub(super) fn steps(path: &str) -> Vec<String> {
     let mut steps = Vec::new();
     let mut rest = path;
     while !rest.is_empty() {

@@ -1,35 +1,15 @@
-//! What is wrong with a configuration, and where.
+//! What is wrong with a configuration.
 //!
-//! In: what the stages of [`super::load`] find. Out: [`Problems`], sorted by place, one thought a
-//! line, each with a hint. Never: stops at the first, or quotes a value that came from `${…}`.
+//! In: what the stages of [`super::read`] find. Out: [`Problems`], sorted by place: one line each
+//! for logs and machines, and what a person is shown of it. Never: stops at the first, or quotes a
+//! value that came from `${…}`.
 
-use std::cell::RefCell;
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::stamp::{Sources, Stamp};
+use super::excerpt::Excerpt;
+use super::place::Place;
 
-/// Where a key or a value stands.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
-    /// In a file or a named text; line and column count characters from 1.
-    At { file: Arc<str>, line: usize, column: usize },
-    /// A file or directory as a whole.
-    Whole(Arc<str>),
-    /// An override: `WEIR__LISTENERS__WEB__BIND`.
-    Variable(Arc<str>),
-}
-
-/// Finds the place of a byte in a text.
-pub(crate) struct Lines<'a> {
-    file: &'a Arc<str>,
-    text: &'a str,
-    /// Where each line starts.
-    starts: Vec<usize>,
-}
-
-/// One problem, for people.
+/// One problem. Its `Display` is one line: `file:line:column: error: message; hint: …`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     pub place: Place,
@@ -38,52 +18,59 @@ pub struct Problem {
     pub message: String,
     /// What to do next, where that can be said.
     pub hint: Option<String>,
+    /// The line it is about, for people; none where there is none, or it may hold a secret.
+    pub excerpt: Option<Excerpt>,
+    /// The value at its place is a secret.
+    pub(crate) secret: bool,
 }
 
-/// Everything that is wrong; never empty.
+/// Everything that is wrong, never nothing; and what deserves a look besides.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+}
 
 /// Why a text is not what its key wants; the reader adds place and path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub message: String,
     pub hint: Option<String>,
-}
-
-/// Collects while a configuration is read.
-#[derive(Debug, Default)]
-pub(crate) struct Report {
-    problems: RefCell<Vec<Problem>>,
-    warnings: RefCell<Vec<Problem>>,
-    sources: RefCell<Sources>,
+    /// The text is a secret, which the message does not tell.
+    pub secret: bool,
 }
 
 // === impl Problems ===
 
 impl Problems {
-    /// Sorted by place; `None` where there is nothing.
-    pub fn of(mut problems: Vec<Problem>) -> Option<Problems> {
+    /// Sorted by place; `None` where there is no problem.
+    pub fn of(mut problems: Vec<Problem>, mut warnings: Vec<Problem>) -> Option<Problems> {
         problems.sort_by(|a, b| a.place.cmp(&b.place));
-        (!problems.is_empty()).then_some(Problems(problems))
+        warnings.sort_by(|a, b| a.place.cmp(&b.place));
+        (!problems.is_empty()).then_some(Problems { problems, warnings })
     }
 
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
-        self.0.iter()
+        self.problems.iter()
+    }
+
+    /// What deserves a look and stops nothing.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.problems.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.problems.is_empty()
     }
 }
 
 impl From<Problem> for Problems {
     fn from(problem: Problem) -> Problems {
-        Problems(vec![problem])
+        Problems { problems: vec![problem], warnings: Vec::new() }
     }
 }
 
@@ -92,13 +79,14 @@ impl IntoIterator for Problems {
     type IntoIter = std::vec::IntoIter<Problem>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.problems.into_iter()
     }
 }
 
 impl fmt::Display for Problems {
+    /// Without the warnings.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, problem) in self.0.iter().enumerate() {
+        for (i, problem) in self.problems.iter().enumerate() {
             if i > 0 {
                 f.write_str("\n")?;
             }
@@ -114,12 +102,20 @@ impl std::error::Error for Problems {}
 
 impl Problem {
     pub fn new(place: Place, path: impl Into<String>, message: impl Into<String>) -> Problem {
-        Problem { place, path: path.into(), message: message.into(), hint: None }
+        let (hint, excerpt) = (None, None);
+        Problem { place, path: path.into(), message: message.into(), hint, excerpt, secret: false }
     }
 
     pub fn with_hint(mut self, hint: impl Into<String>) -> Problem {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// A fault of the value at a path: the message is put behind the path.
+    pub(crate) fn of(fault: Fault, place: Place, path: &str) -> Problem {
+        let Fault { message, hint, secret } = fault;
+        let message = format!("{path}: {message}");
+        Problem { hint, secret, ..Problem::new(place, path, message) }
     }
 
     /// As it is printed where it does not stop anything.
@@ -142,51 +138,27 @@ struct Labelled<'a> {
 impl fmt::Display for Labelled<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Problem { place, message, hint, .. } = self.problem;
-        write!(f, "{place}: {}: {message}", self.label)?;
+        write!(f, "{place}: {}: {}", self.label, OneLine(message))?;
         match hint {
-            Some(hint) => write!(f, "\n  hint: {hint}"),
+            Some(hint) => write!(f, "; hint: {}", OneLine(hint)),
             None => Ok(()),
         }
     }
 }
 
-// === impl Place ===
+/// A text that may be a plugin's own, without line ends and what else moves a terminal's cursor.
+struct OneLine<'a>(&'a str);
 
-impl Place {
-    /// The folder that relative paths written here start from; `None` for an override.
-    pub(crate) fn folder(&self) -> Option<&Path> {
-        match self {
-            Place::At { file, .. } => Path::new(file.as_ref()).parent(),
-            Place::Whole(_) | Place::Variable(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for Place {
+impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Place::At { file, line, column } => write!(f, "{file}:{line}:{column}"),
-            Place::Whole(file) => f.write_str(file),
-            Place::Variable(name) => write!(f, "environment variable {name}"),
+        for c in self.0.chars() {
+            if c.is_control() {
+                write!(f, "{}", c.escape_default())?;
+            } else {
+                write!(f, "{c}")?;
+            }
         }
-    }
-}
-
-// === impl Lines ===
-
-impl<'a> Lines<'a> {
-    pub fn new(file: &'a Arc<str>, text: &'a str) -> Lines<'a> {
-        let ends = text.match_indices('\n').map(|(newline, _)| newline + 1);
-        Lines { file, text, starts: std::iter::once(0).chain(ends).collect() }
-    }
-
-    /// The place of byte `offset`; beyond the end it is the end's.
-    pub fn place(&self, offset: usize) -> Place {
-        let line = self.starts.partition_point(|start| *start <= offset);
-        let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
-        let before = self.text.get(start..).unwrap_or_default().char_indices();
-        let column = before.take_while(|(at, _)| start + at < offset).count() + 1;
-        Place::At { file: self.file.clone(), line, column }
+        Ok(())
     }
 }
 
@@ -194,72 +166,15 @@ impl<'a> Lines<'a> {
 
 impl Fault {
     pub fn new(message: impl Into<String>) -> Fault {
-        Fault { message: message.into(), hint: None }
+        Fault { message: message.into(), hint: None, secret: false }
     }
 
     pub fn hint(message: impl Into<String>, hint: impl Into<String>) -> Fault {
-        Fault { message: message.into(), hint: Some(hint.into()) }
-    }
-}
-
-// === impl Report ===
-
-impl Report {
-    pub fn problem(&self, problem: Problem) {
-        self.problems.borrow_mut().push(problem);
+        Fault { hint: Some(hint.into()), ..Fault::new(message) }
     }
 
-    pub fn warning(&self, problem: Problem) {
-        self.warnings.borrow_mut().push(problem);
+    /// The text is a secret: nobody shows it.
+    pub fn secret(self) -> Fault {
+        Fault { secret: true, ..self }
     }
-
-    /// A file that is going to be read, or that would be if it were there. To be called before it
-    /// is read: a change from then on makes it another file.
-    pub fn source(&self, path: PathBuf) {
-        self.sources.borrow_mut().entry(path).or_insert_with_key(|path| Stamp::of(path));
-    }
-
-    /// Problems, warnings (sorted by place) and sources.
-    pub fn finish(self) -> (Option<Problems>, Vec<Problem>, Sources) {
-        let mut warnings = self.warnings.into_inner();
-        warnings.sort_by(|a, b| a.place.cmp(&b.place));
-        (Problems::of(self.problems.into_inner()), warnings, self.sources.into_inner())
-    }
-}
-
-/// The name among `known` that `written` was most likely meant to be.
-pub(crate) fn nearest<'a>(
-    written: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    let fold = |s: &str| s.to_ascii_lowercase().replace('-', "_");
-    let written = fold(written);
-    let bound = (written.chars().count() / 3).clamp(1, 3);
-    known
-        .into_iter()
-        .map(|name| (distance(&written, &fold(name)), name))
-        .filter(|(distance, _)| *distance <= bound)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
-}
-
-/// Insertions, deletions, replacements and swaps of neighbours that lead from `a` to `b`.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    let mut left = None;
-    for (i, c) in a.chars().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, d) in b.iter().enumerate() {
-            let mut cost = (last[j] + usize::from(c != *d)).min(last[j + 1] + 1).min(row[j] + 1);
-            if j > 0 && left == Some(*d) && c == b[j - 1] {
-                cost = cost.min(before[j - 1] + 1);
-            }
-            row.push(cost);
-        }
-        before = std::mem::replace(&mut last, row);
-        left = Some(c);
-    }
-    last[b.len()]
 }

@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use super::field::Field;
 use super::keys::{Key, Kind};
+use super::nearest::nearest;
+use super::place::Place;
 use super::places::join;
-use super::problem::{Fault, Place, Problem, Report, nearest};
+use super::problem::{Fault, Problem};
+use super::report::Report;
 use super::tree::{Node, Table};
 
 /// A table whose keys are defined.
@@ -83,7 +86,7 @@ impl<'a> TableReader<'a> {
         let node = &self.table.get(name)?.node;
         let (path, report) = (join(&self.path, name), self.report);
         let Key { kind, says, .. } = key?;
-        Some(Field { node, path, kind, says, report })
+        Some(Field { node, path, kind, says, secret: false, report })
     }
 
     /// As [`Self::field`]; absence is a problem.
@@ -103,15 +106,13 @@ impl<'a> TableReader<'a> {
         self.misspelled.contains(&name)
     }
 
-    /// A problem of the table as a whole; the message names it.
+    /// Something that the table lacks; the message names it. It may stand in what could not be read.
     pub fn problem(&self, fault: Fault) {
-        let Fault { message, hint } = fault;
-        self.report.problem(Problem {
-            place: self.place.clone(),
-            path: self.path.clone(),
-            message,
-            hint,
-        });
+        let Fault { message, hint, .. } = fault;
+        if !self.report.may_have_lost_of(&self.path, self.place) {
+            let problem = Problem::new(self.place.clone(), self.path.clone(), message);
+            self.report.problem(Problem { hint, ..problem });
+        }
     }
 
     pub fn parsed<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, Fault>) -> Option<T> {
@@ -157,7 +158,8 @@ impl<'a> TableReader<'a> {
             let path = join(&section.path, name);
             check_name(name, &entry.key, &path, self.report);
             let (node, report) = (&entry.node, self.report);
-            let field = Field { node, path, kind: &Kind::Map(&Kind::Any), says: "", report };
+            let kind = &Kind::Map(&Kind::Any);
+            let field = Field { node, path, kind, says: "", secret: false, report };
             if let Some(table) = field.as_table() {
                 let value = TableReader::new(node, table, field.path, keys, report);
                 out.push(Named { name, key: &entry.key, value });

@@ -1,13 +1,16 @@
 //! From files to one tree.
 //!
-//! In: a [`Source`]. Out: the merged tree of every file, or every syntax error. Never: knows what a
-//! key means, beyond that the sections of several files are merged by name.
+//! In: a [`Source`]. Out: the merged tree of what can be read of every file; what cannot is
+//! reported. Never: knows what a key means, beyond that the sections of several files are merged by
+//! name.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::problem::{Lines, Place, Problem, Report};
-use super::tree::{self, Node, Table, Value};
+use super::place::{Lines, Place};
+use super::problem::Problem;
+use super::report::{Lost, Report};
+use super::tree::{self, Node, Parsed, Table, Value};
 
 /// Where a configuration is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,13 +32,15 @@ impl Source {
     }
 }
 
-/// The tree of all that is written, or `None` if a file could not be read or parsed.
-pub(crate) fn read(source: &Source, report: &Report) -> Option<Node> {
-    match source {
-        Source::Text { name, text } => parse(&Arc::from(name.as_str()), text, report),
+/// The tree of all that can be read.
+pub(crate) fn read(source: &Source, report: &Report) -> Node {
+    let read = match source {
+        Source::Text { name, text } => Some(parse(&Arc::from(name.as_str()), text, report)),
         Source::Path(path) if path.is_dir() => folder(path, report),
         Source::Path(path) => file(path, report),
-    }
+    };
+    let nothing = || Node::new(Place::Whole("configuration".into()), Value::Table(Table::new()));
+    read.unwrap_or_else(nothing)
 }
 
 fn folder(path: &Path, report: &Report) -> Option<Node> {
@@ -46,6 +51,7 @@ fn folder(path: &Path, report: &Report) -> Option<Node> {
         Err(error) => {
             let message = format!("this folder cannot be read: {error}");
             report.problem(Problem::new(Place::Whole(name), "", message));
+            report.lost(Lost::All);
             return None;
         }
     };
@@ -58,11 +64,10 @@ fn folder(path: &Path, report: &Report) -> Option<Node> {
             Problem::new(Place::Whole(name), "", "there is no *.toml in this folder")
                 .with_hint("put the configuration there, or name a file with -c"),
         );
+        report.lost(Lost::All);
         return None;
     }
-    // All of them, so that one run shows every file's errors.
-    let parsed: Vec<Option<Node>> = files.iter().map(|path| file(path, report)).collect();
-    let mut trees = parsed.into_iter().collect::<Option<Vec<Node>>>()?.into_iter();
+    let mut trees = files.iter().filter_map(|path| file(path, report));
     let mut merged = trees.next()?;
     for tree in trees {
         merge(&mut merged, tree, report);
@@ -81,29 +86,34 @@ fn file(path: &Path, report: &Report) -> Option<Node> {
                 Problem::new(Place::Whole(name), "", message)
                     .with_hint("name the configuration with -c, or try `weir demo`"),
             );
+            report.lost(Lost::All);
             return None;
         }
     };
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => parse(&name, text, report),
-        Err(error) => {
-            let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            let place = Lines::new(&name, &valid).place(valid.len());
-            report.problem(
-                Problem::new(place, "", "this is not TOML: a byte here is not UTF-8")
-                    .with_hint("save the file as UTF-8"),
-            );
-            None
+    let (place, message, hint) = match std::str::from_utf8(&bytes) {
+        // A key given for a configuration: what is wrong with it would be told line by line.
+        Ok(text) if text.trim_start().starts_with("-----BEGIN ") => {
+            let hint = "a configuration names certificates and keys by their paths";
+            (Place::Whole(name), "this is a PEM file and no configuration", hint)
         }
-    }
+        Ok(text) => return Some(parse(&name, text, report)),
+        Err(error) => {
+            let valid = String::from_utf8_lossy(bytes.get(..error.valid_up_to())?);
+            let place = Lines::new(&name, &valid).place(valid.len()..valid.len());
+            (place, "this is not TOML: a byte here is not UTF-8", "save the file as UTF-8")
+        }
+    };
+    report.problem(Problem::new(place, "", message).with_hint(hint));
+    report.lost(Lost::All);
+    None
 }
 
-fn parse(name: &Arc<str>, text: &str, report: &Report) -> Option<Node> {
-    let mut problems = Vec::new();
-    let tree = tree::parse(name, text, &mut problems);
-    let sound = problems.is_empty();
+fn parse(name: &Arc<str>, text: &str, report: &Report) -> Node {
+    report.text(name, text);
+    let Parsed { root, problems, lost } = tree::parse(name, text);
     problems.into_iter().for_each(|problem| report.problem(problem));
-    sound.then_some(tree)
+    lost.into_iter().for_each(|lost| report.lost(lost));
+    root
 }
 
 /// Sections (`[listeners]`, `[routes]` …) of two files become one; what stands in them must not be

@@ -1,5 +1,7 @@
 //! Good configurations, and the parts of [`super::load`] that are not a single value.
 
+mod collected;
+mod keys_and_certificates;
 mod scalars;
 mod sources;
 mod written;
@@ -82,11 +84,11 @@ fn every_problem_is_reported_at_once_and_in_order() {
             .unwrap_err();
     assert_eq!(
         problems.to_string(),
-        "weir.toml:2:8: error: listeners.web.bind: \"8080\" is not an address to listen on\n  \
+        "weir.toml:2:8: error: listeners.web.bind: \"8080\" is not an address to listen on; \
            hint: an address and a port, \"0.0.0.0:8080\" or \"[::]:8080\", or \"unix:/run/weir.sock\"\n\
-         weir.toml:4:1: error: unknown key \"upsteam\" in [routes.api]\n  \
+         weir.toml:4:1: error: unknown key \"upsteam\" in [routes.api]; \
            hint: did you mean \"upstream\"?\n\
-         weir.toml:5:11: error: routes.api.timeout: expected a duration such as \"10s\", found the integer 5\n  \
+         weir.toml:5:11: error: routes.api.timeout: expected a duration such as \"10s\", found the integer 5; \
            hint: with a unit: \"5s\" or \"5ms\""
     );
 }

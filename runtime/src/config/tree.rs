@@ -1,13 +1,19 @@
 //! TOML as a tree in which every key and value knows its place.
 //!
-//! In: the text of one file. Out: a [`Node`], or every syntax error. Never: knows what a key means.
+//! In: the text of one file. Out: a [`Node`] of what can be read, and every syntax error. Never:
+//! knows what a key means.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Lines, Place, Problem};
+use super::place::{Lines, Place, Span};
+use super::places;
+use super::problem::{Fault, Problem};
+use super::recover::{Part, Recovered, recover};
+use super::report::Lost;
 
 /// A value and where it stands.
 #[derive(Clone)]
@@ -41,6 +47,17 @@ pub(crate) struct Entry {
     pub node: Node,
 }
 
+/// What stands in one file.
+pub(crate) struct Parsed {
+    pub root: Node,
+    /// What of the text is not TOML.
+    pub problems: Vec<Problem>,
+    pub lost: Vec<Lost>,
+}
+
+/// Of a text that a message quotes, in characters.
+const MAX_SHOWN: usize = 100;
+
 impl Node {
     pub fn new(place: Place, value: Value) -> Node {
         Node { place, value, written: None }
@@ -54,44 +71,125 @@ impl Node {
     }
 
     /// `the integer 5`, `a table`: as messages name what they found.
-    pub fn described(&self) -> String {
+    pub fn described(&self, secret: bool) -> String {
+        let (kind, value) = match &self.value {
+            Value::String(text) => ("string", shown(self.written.as_deref().unwrap_or(text))),
+            Value::Integer(n) => ("integer", n.to_string()),
+            Value::Float(n) => ("float", n.to_string()),
+            Value::Boolean(b) => ("boolean", b.to_string()),
+            Value::Datetime(d) => ("date", d.clone()),
+            Value::Array(_) => return "a list".to_owned(),
+            Value::Table(_) => return "a table".to_owned(),
+            Value::Broken => return "a broken value".to_owned(),
+        };
+        match secret {
+            true => format!("{} {kind}", if kind == "integer" { "an" } else { "a" }),
+            false => format!("the {kind} {value}"),
+        }
+    }
+
+    /// The value alone: `"abc"`, `5`; `None` for tables and lists.
+    pub fn quoted(&self) -> Option<String> {
         match &self.value {
-            Value::String(text) => {
-                format!("the string {:?}", self.written.as_deref().unwrap_or(text))
-            }
-            Value::Integer(n) => format!("the integer {n}"),
-            Value::Float(n) => format!("the float {n}"),
-            Value::Boolean(b) => format!("the boolean {b}"),
-            Value::Datetime(d) => format!("the date {d}"),
-            Value::Array(_) => "a list".to_owned(),
-            Value::Table(_) => "a table".to_owned(),
-            Value::Broken => "a broken value".to_owned(),
+            Value::String(text) => Some(shown(text)),
+            Value::Integer(n) => Some(n.to_string()),
+            Value::Float(n) => Some(n.to_string()),
+            Value::Boolean(b) => Some(b.to_string()),
+            Value::Datetime(d) => Some(d.clone()),
+            Value::Array(_) | Value::Table(_) | Value::Broken => None,
+        }
+    }
+
+    /// Whether something at or below this was wrong and has been reported.
+    pub fn is_broken(&self) -> bool {
+        match &self.value {
+            Value::Broken => true,
+            Value::Array(items) => items.iter().any(Node::is_broken),
+            Value::Table(table) => table.values().any(|entry| entry.node.is_broken()),
+            _ => false,
         }
     }
 }
 
-/// Parses one TOML document. Errors are pushed to `problems`; the tree is what could be read.
-pub(crate) fn parse(file: &Arc<str>, text: &str, problems: &mut Vec<Problem>) -> Node {
+/// In quotes, and its beginning only where it is long.
+fn shown(text: &str) -> String {
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
+        None => format!("{text:?}"),
+    }
+}
+
+/// Parses one TOML document: what can be read of it, and every syntax error.
+pub(crate) fn parse(file: &Arc<str>, text: &str) -> Parsed {
     let (root, errors) = DeTable::parse_recoverable(text);
     let lines = Lines::new(file, text);
+    let mut problems = Vec::new();
+    let place =
+        Place::At { file: file.clone(), line: 1, column: 1, span: Span { start: 0, end: 0 } };
+    if errors.iter().any(|error| error.message() != "duplicate key") {
+        let Recovered { parts, errors, lost } = recover(text);
+        let not_toml = |(bytes, message)| {
+            Problem::new(lines.place(bytes), "", format!("this is not TOML: {message}"))
+        };
+        problems.extend(errors.into_iter().map(not_toml));
+        let mut table = Table::new();
+        for Part { text, base } in parts {
+            let (part, _) = DeTable::parse_recoverable(&text);
+            let mut builder = Builder {
+                lines: &lines,
+                base,
+                problems: &mut problems,
+                depth: 0,
+                path: String::new(),
+            };
+            let part = builder.table(part.into_inner());
+            join(&mut table, part, &mut problems);
+        }
+        let words = |bytes: Range<usize>| text.get(bytes).unwrap_or_default().to_owned();
+        let lost = lost.into_iter().map(|(table, bytes)| Lost::Part {
+            file: file.clone(),
+            table: Span { start: table.start, end: table.end },
+            words: words(bytes),
+        });
+        return Parsed {
+            root: Node::new(place, Value::Table(table)),
+            problems,
+            lost: lost.collect(),
+        };
+    }
     let mut inside_second = None;
     for error in errors {
-        let start = error.span().map_or(0, |span| span.start);
-        if error.message() == "duplicate key" {
-            // A table's second header says it all: its keys need not be listed as well.
-            let header = header_before(text, start);
-            if inside_second == Some(header) {
-                continue;
-            }
-            inside_second = text[header..].starts_with('[').then_some(header);
+        let span = error.span().unwrap_or_default();
+        // A table's second header says it all: its keys need not be listed as well.
+        let header = header_before(text, span.start);
+        if inside_second == Some(header) {
+            continue;
         }
-        let place = lines.place(start);
-        problems.push(Problem::new(place, "", format!("this is not TOML: {}", error.message())));
+        let is_header = text.get(header..).is_some_and(|line| line.starts_with('['));
+        inside_second = is_header.then_some(header);
+        let message = format!("this is not TOML: {}", error.message());
+        problems.push(Problem::new(lines.place(span), "", message));
     }
-    let mut builder = Builder { lines, problems, depth: 0 };
-    let root = root.into_inner();
-    let table = builder.table(root);
-    Node::new(Place::At { file: file.clone(), line: 1, column: 1 }, Value::Table(table))
+    let mut builder =
+        Builder { lines: &lines, base: 0, problems: &mut problems, depth: 0, path: String::new() };
+    let table = builder.table(root.into_inner());
+    Parsed { root: Node::new(place, Value::Table(table)), problems, lost: Vec::new() }
+}
+
+/// Tables of one document, which may stand in parts of it.
+fn join(into: &mut Table, from: Table, problems: &mut Vec<Problem>) {
+    for (name, entry) in from {
+        match into.get_mut(&name) {
+            None => {
+                into.insert(name, entry);
+            }
+            Some(first) => match (&mut first.node.value, entry.node.value) {
+                (Value::Table(here), Value::Table(there)) => join(here, there, problems),
+                (Value::Array(here), Value::Array(there)) => here.extend(there),
+                _ => problems.push(Problem::new(entry.key, "", "this is not TOML: duplicate key")),
+            },
+        }
+    }
 }
 
 /// Parses one TOML value that stands in an environment variable.
@@ -100,8 +198,9 @@ pub(crate) fn parse_value(place: &Place, text: &str) -> Option<Node> {
     let mut problems = Vec::new();
     let nowhere = Arc::from("");
     let lines = Lines::new(&nowhere, text);
-    let mut node = Builder { lines, problems: &mut problems, depth: 0 }
-        .value(value.span().start, value.into_inner());
+    let mut node =
+        Builder { lines: &lines, base: 0, problems: &mut problems, depth: 0, path: String::new() }
+            .value(value.span(), value.into_inner());
     relocate(&mut node, place);
     problems.is_empty().then_some(node)
 }
@@ -126,9 +225,12 @@ fn relocate(node: &mut Node, place: &Place) {
 }
 
 struct Builder<'a> {
-    lines: Lines<'a>,
+    lines: &'a Lines<'a>,
+    /// Where in the text what is built starts.
+    base: usize,
     problems: &'a mut Vec<Problem>,
     depth: usize,
+    path: String,
 }
 
 /// Tables and lists within each other; what walks the tree does so on the stack.
@@ -138,15 +240,18 @@ impl Builder<'_> {
     fn table(&mut self, table: DeTable<'_>) -> Table {
         let mut built = Table::new();
         for (key, value) in table {
-            let place = self.place(key.span().start);
-            let node = self.value(value.span().start, value.into_inner());
+            let place = self.place(key.span());
+            let path = places::join(&self.path, key.get_ref());
+            let above = std::mem::replace(&mut self.path, path);
+            let node = self.value(value.span(), value.into_inner());
+            self.path = above;
             built.insert(key.into_inner().into_owned(), Entry { key: place, node });
         }
         built
     }
 
-    fn value(&mut self, offset: usize, value: DeValue<'_>) -> Node {
-        let place = self.place(offset);
+    fn value(&mut self, bytes: Range<usize>, value: DeValue<'_>) -> Node {
+        let place = self.place(bytes);
         if self.depth == MAX_DEPTH {
             let message = format!("more than {MAX_DEPTH} tables and lists within each other");
             return Node::new(place.clone(), self.broken(&place, message));
@@ -166,9 +271,7 @@ impl Builder<'_> {
             DeValue::Datetime(d) => Value::Datetime(d.to_string()),
             DeValue::Array(items) => {
                 let items = items.into_iter();
-                Value::Array(
-                    items.map(|item| self.value(item.span().start, item.into_inner())).collect(),
-                )
+                Value::Array(items.map(|item| self.value(item.span(), item.into_inner())).collect())
             }
             DeValue::Table(table) => Value::Table(self.table(table)),
         };
@@ -177,11 +280,11 @@ impl Builder<'_> {
     }
 
     fn broken(&mut self, place: &Place, message: String) -> Value {
-        self.problems.push(Problem::new(place.clone(), "", message));
+        self.problems.push(Problem::of(Fault::new(message), place.clone(), &self.path));
         Value::Broken
     }
 
-    fn place(&self, offset: usize) -> Place {
-        self.lines.place(offset)
+    fn place(&self, bytes: Range<usize>) -> Place {
+        self.lines.place(self.base + bytes.start..self.base + bytes.end)
     }
 }

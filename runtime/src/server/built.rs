@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::{self, Config, Problem, Problems};
+use crate::config::{self, Config, Problem, Problems, Refused};
 use crate::router::Router;
 use crate::telemetry::metrics::Metrics;
 use crate::tls::ServerTls;
@@ -56,7 +56,7 @@ impl Built {
         }
         let tls = terminate(&config, &mut problems);
         let clusters = clusters(&config, metrics, before, &mut problems);
-        if let Some(problems) = Problems::of(problems) {
+        if let Some(problems) = Problems::of(problems, config.warnings.clone()) {
             return Err(problems);
         }
         let numbers = config.listeners.iter().map(|listener| numbers.of(&listener.name)).collect();
@@ -70,6 +70,31 @@ impl Built {
             config: Arc::new(config),
         })
     }
+}
+
+/// Every problem of a configuration that was refused: what is sound of it is looked at as if it
+/// were to serve.
+pub fn problems(refused: Refused, host: &Host) -> Option<Problems> {
+    let Refused { mut problems, mut sound } = refused;
+    let wrong = |section: &str, name: &str| {
+        let within = |path: &str| {
+            let rest = path.strip_prefix(section).and_then(|rest| rest.strip_prefix(name));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        problems.iter().any(|problem| within(&problem.path))
+    };
+    // These were read to their end, and would complain of the same again.
+    sound.listeners.retain(|listener| !wrong("listeners.", &listener.name));
+    sound.upstreams.retain(|upstream| !wrong("upstreams.", &upstream.name));
+    let mut more = Vec::new();
+    load_plugins(&sound, host, &mut more);
+    terminate(&sound, &mut more);
+    clusters(&sound, &Metrics::new(), None, &mut more);
+    more.retain(|new| {
+        problems.iter().all(|known| (&known.place, &known.path) != (&new.place, &new.path))
+    });
+    problems.extend(more);
+    Problems::of(problems, sound.warnings)
 }
 
 /// A router for each listener; those that reach every route share one.
@@ -102,22 +127,13 @@ fn load_plugins(
     problems: &mut Vec<Problem>,
 ) -> Vec<Arc<LoadedPlugin>> {
     let mut plugins = Vec::new();
-    for (at, plugin) in config.plugins.iter().enumerate() {
+    for plugin in &config.plugins {
         match host.load(plugin) {
             Ok(loaded) => plugins.push(loaded),
-            Err(found) => problems.extend(found.into_iter().map(|problem| {
-                let path = format!("plugins.{}", plugin.name);
-                let pointer = problem.pointer.as_deref().unwrap_or("");
-                let place = match pointer.strip_prefix("/config") {
-                    Some(inside) => config.places.of_plugin_config(at, inside),
-                    None => config.places.of(&format!("{path}{}", pointer.replace('/', "."))),
-                };
-                let made = Problem::new(place, path, problem.message);
-                match problem.hint {
-                    Some(hint) => made.with_hint(hint),
-                    None => made,
-                }
-            })),
+            Err(found) => {
+                let places = &config.places;
+                problems.extend(found.iter().filter_map(|found| places.problem(found.finding())));
+            }
         }
     }
     plugins
@@ -130,11 +146,11 @@ fn terminate(config: &Config, problems: &mut Vec<Problem>) -> Vec<Option<ServerT
             None => None,
             Some(Ok(tls)) => Some(tls),
             Some(Err(errors)) => {
-                let path = format!("listeners.{}.tls", listener.name);
                 problems.extend(errors.into_iter().map(|error| {
-                    let place = config.places.of(&path);
-                    let hint = error.hint.clone();
-                    Problem::new(place, path.clone(), error.to_string()).with_hint(hint)
+                    let file = error.file.map(|file| format!("{}: ", file.display()));
+                    let message = format!("{}{}", file.unwrap_or_default(), error.what);
+                    let keys = ["listeners", &*listener.name, "tls"];
+                    config.places.problem_at(&keys, &message, &error.hint)
                 }));
                 None
             }
@@ -157,9 +173,8 @@ fn clusters(
         match Cluster::new(upstream.clone(), metrics, known.map(Arc::as_ref)) {
             Ok(cluster) => made.push(cluster),
             Err(error) => {
-                let path = format!("upstreams.{}", upstream.name);
-                let place = config.places.of(&path);
-                problems.push(Problem::new(place, path, error.what.clone()).with_hint(error.hint));
+                let keys = ["upstreams", &*upstream.name];
+                problems.push(config.places.problem_at(&keys, &error.what, &error.hint));
             }
         }
     }

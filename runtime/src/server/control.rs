@@ -13,11 +13,11 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use tokio::sync::oneshot;
 
-use super::built::{Built, Numbers};
+use super::built::{self, Built, Numbers};
 use super::deploy::State;
 use super::worker::{self, Command, Setup, WorkerHandle};
 use crate::clock::Clock;
-use crate::config::{self, Bind, Config, Environment, Problems, Source, Sources};
+use crate::config::{self, Bind, Config, Environment, Problems, Refused, Source, Sources};
 use crate::telemetry::access_log::{AccessLog, Format};
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
@@ -76,7 +76,7 @@ pub enum StartError {
 /// # Errors
 /// Every problem, each with its place.
 pub fn build(options: &Options) -> Result<Config, StartError> {
-    let config = load(options)?;
+    let config = load(options).map_err(|refused| refusal(options, *refused))?;
     let host = Host::new(host_options(options, &config, &Metrics::new()))
         .map_err(|error| StartError::System(format!("plugins cannot run here: {error}")))?;
     Built::new(config, &host, &Metrics::new(), &mut Numbers::default(), None)
@@ -90,16 +90,13 @@ pub fn build(options: &Options) -> Result<Config, StartError> {
 /// # Errors
 /// Where the configuration is wrong, an address cannot be bound, or the system gives no thread.
 pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
-    let (config, read) = load_with_sources(&options);
-    let config = config?;
+    let config = load(&options).map_err(|refused| refusal(&options, *refused))?;
+    let read = config.sources.clone();
     let thread = |error: std::io::Error| StartError::System(format!("thread: {error}"));
     resolver::start().map_err(thread)?;
-    crate::wasm::start_compilers().map_err(thread)?;
     let prober = Prober::start(options.clock.clone()).map_err(thread)?;
     log::configure(&config.server.log);
-    for warning in &config.warnings {
-        tracing::warn!("{}", warning.as_warning());
-    }
+    warn(&config);
     let metrics = Arc::new(Metrics::new());
     let host = Host::new(host_options(&options, &config, &metrics))
         .map_err(|error| StartError::System(error.to_string()))?;
@@ -159,9 +156,15 @@ impl Running {
     pub fn reload(&self) -> Result<Reloaded, StartError> {
         let started = std::time::Instant::now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (loaded, read) = load_with_sources(&self.options);
-        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = read;
-        let result = loaded.map_err(StartError::from).and_then(|config| {
+        let loaded = load(&self.options);
+        let read = match &loaded {
+            Ok(config) => &config.sources,
+            Err(refused) => &refused.sound.sources,
+        };
+        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = read.clone();
+        let refused = |refused: Box<Refused>| all_problems(*refused, &self.host);
+        let result = loaded.map_err(refused).and_then(|config| {
+            warn(&config);
             let server = config.server.clone();
             Ok((self.deploy(config, &mut state)?, server))
         });
@@ -270,13 +273,30 @@ impl Running {
     }
 }
 
-fn load(options: &Options) -> Result<Config, Problems> {
-    load_with_sources(options).0
+fn load(options: &Options) -> Result<Config, Box<Refused>> {
+    let names: Vec<&str> = options.built_ins.iter().map(|(name, _)| *name).collect();
+    config::read(&options.source, &options.environment, &names, options.clock.wall())
 }
 
-fn load_with_sources(options: &Options) -> (Result<Config, Problems>, Sources) {
-    let names: Vec<&str> = options.built_ins.iter().map(|(name, _)| *name).collect();
-    config::load_with_sources(&options.source, &options.environment, &names)
+fn warn(config: &Config) {
+    for warning in &config.warnings {
+        tracing::warn!("{}", warning.as_warning());
+    }
+}
+
+/// Every problem of a configuration that nothing serves yet.
+fn refusal(options: &Options, refused: Refused) -> StartError {
+    match Host::new(host_options(options, &refused.sound, &Metrics::new())) {
+        Ok(host) => all_problems(refused, &host),
+        Err(error) => StartError::System(format!("plugins cannot run here: {error}")),
+    }
+}
+
+fn all_problems(refused: Refused, host: &Host) -> StartError {
+    match built::problems(refused, host) {
+        Some(problems) => StartError::Config(problems),
+        None => StartError::System("the configuration was refused, and nothing says why".into()),
+    }
 }
 
 fn host_options(options: &Options, config: &Config, metrics: &Metrics) -> HostOptions {

@@ -133,10 +133,11 @@ fn load_pair(
             let hint = "the file's first certificate must be the one that was issued for this key";
             Err(vec![Error::of(&files.key, what, hint)])
         }
-        Err(error) => {
+        // The error's own text could hold what was not understood.
+        Err(_) => {
             let hint =
                 "use an RSA (2048 bits and more), ECDSA (P-256, P-384, P-521) or Ed25519 key";
-            Err(vec![Error::of(&files.key, format!("cannot be used: {error}"), hint)])
+            Err(vec![Error::of(&files.key, "cannot be used", hint)])
         }
     }
 }

@@ -94,9 +94,9 @@ fn failure(error: &io::Error) -> ExchangeError {
 fn roots_of(file: &Path) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     for certificate in pem::certificates(file)? {
-        roots.add(certificate).map_err(|error| {
+        roots.add(certificate).map_err(|_| {
             let hint = "every block of the file must be the certificate of an authority";
-            Error::of(file, format!("a certificate cannot be used: {error}"), hint)
+            Error::of(file, "a certificate cannot be used", hint)
         })?;
     }
     Ok(roots)

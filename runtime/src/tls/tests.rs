@@ -156,14 +156,14 @@ fn problems_name_the_file() {
     let cases = [
         (with(&missing, &good.key), &missing, "cannot be read"),
         (with(&good.cert, &missing), &missing, "cannot be read"),
-        (with(&empty, &good.key), &empty, "no certificate in this file"),
+        (with(&empty, &good.key), &empty, "holds no certificate"),
         (with(&broken, &good.key), &broken, "not valid base64"),
         (with(&noise, &good.key), &noise, "not a certificate"),
-        (with(&der, &good.key), &der, "looks like DER"),
+        (with(&der, &good.key), &der, "is DER"),
         (with(&good.cert, &empty), &empty, "no private key"),
         (with(&good.cert, &good.cert), &good.cert, "no private key"),
-        (with(&good.cert, &cut), &cut, "no END line"),
-        (with(&good.cert, &encrypted), &encrypted, "has a passphrase"),
+        (with(&good.cert, &cut), &cut, "without its END line"),
+        (with(&good.cert, &encrypted), &encrypted, "with a passphrase"),
         (with(&good.cert, &junk_key), &junk_key, "cannot be used"),
         (with(&good.cert, &other.key), &other.key, "does not belong to"),
     ];

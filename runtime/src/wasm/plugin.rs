@@ -28,7 +28,7 @@ use super::template::{SET_UP_LIMIT, Template};
 use super::ticker::Ticker;
 use crate::chain::Hooks;
 use crate::clock::Clock;
-use crate::config::{self, ComponentSource, Isolation, OnFailure, file};
+use crate::config::{self, ComponentSource, Flaw, Isolation, OnFailure, file};
 use crate::telemetry::metrics::Metrics;
 
 /// A built-in plugin: its name and its component.
@@ -270,11 +270,19 @@ impl Host {
         };
         let mut first = template.instantiate(&pulse).map_err(unusable("starting the component"))?;
         let about = first.describe(&pulse).map_err(unusable("`describe`"))?;
-        schema::check(&plugin.config, &about.config_schema)?;
+        let secrets: Arc<[String]> = schema::check(&plugin.config, &about.config_schema)?.into();
+        // A plugin may quote what it was given.
+        let with_secrets = |problems: Vec<Problem>| -> Vec<Problem> {
+            let known = |problem| Problem { secrets: secrets.clone(), ..problem };
+            problems.into_iter().map(known).collect()
+        };
         first
             .configure(&pulse, &plugin.config)
-            .map_err(unusable("`configure`"))?
-            .map_err(|message| vec![schema::at("", message)])?;
+            .map_err(unusable("`configure`"))
+            .and_then(|taken| {
+                taken.map_err(|message| vec![Problem::at("/config", Flaw::Said(message))])
+            })
+            .map_err(with_secrets)?;
         Ok(LoadedPlugin {
             template,
             name: plugin.name.clone(),

@@ -1,23 +1,33 @@
 //! A plugin's configuration against the schema that the plugin gives of it.
 //!
-//! In: `config` as JSON text, `describe().config-schema`. Out: every violation, with its place.
-//! Never: tells a value: it may be a secret.
+//! In: `config` as JSON text, `describe().config-schema`. Out: every violation, with its place; and
+//! where secrets are. Never: tells a value: it may be a secret.
+
+mod secrets;
+#[cfg(test)]
+mod tests;
+mod violation;
 
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
+use crate::config::Flaw;
 
-/// Checks a configuration.
+/// Problems of one plugin's table; nobody reads more at once.
+const MAX_PROBLEMS: usize = 100;
+
+/// Checks a configuration, and finds the values in it that the schema calls `writeOnly`: JSON
+/// pointers into the plugin's table, such as `/config/secret`.
 ///
 /// # Errors
 /// Every violation, or that the schema itself is none.
-pub fn check(config: &str, schema: &str) -> Result<(), Vec<Problem>> {
+pub fn check(config: &str, schema: &str) -> Result<Vec<String>, Vec<Problem>> {
     let config: Value = serde_json::from_str(config)
         .map_err(|error| vec![at("", format!("the configuration is no JSON object: {error}"))])?;
     if schema.trim().is_empty() {
         let none = config.as_object().is_none_or(Map::is_empty);
         let problem = || at("", "the plugin takes no configuration").hint("remove `config`");
-        return if none { Ok(()) } else { Err(vec![problem()]) };
+        return if none { Ok(Vec::new()) } else { Err(vec![problem()]) };
     }
     let broken = |error: String| {
         vec![Problem::component(format!(
@@ -27,17 +37,21 @@ pub fn check(config: &str, schema: &str) -> Result<(), Vec<Problem>> {
     let schema: Value = serde_json::from_str(schema).map_err(|error| broken(error.to_string()))?;
     let validator =
         jsonschema::validator_for(&schema).map_err(|error| broken(error.to_string()))?;
-    let problems: Vec<Problem> = validator
-        .iter_errors(&config)
-        .map(|error| {
-            let place = error.instance_path().to_string();
-            at(&place, error.masked_with("this value").to_string())
-        })
-        .collect();
-    if problems.is_empty() { Ok(()) } else { Err(problems) }
+    let mut problems = Vec::new();
+    for error in validator.iter_errors(&config).take(MAX_PROBLEMS) {
+        violation::add(&error, &schema, &mut problems);
+    }
+    problems.truncate(MAX_PROBLEMS);
+    let secrets = secrets::find(&config, &schema);
+    if problems.is_empty() {
+        return Ok(secrets);
+    }
+    let secrets: std::sync::Arc<[String]> = secrets.into();
+    let told = |problem| Problem { secrets: secrets.clone(), ..problem };
+    Err(problems.into_iter().map(told).collect())
 }
 
 /// About a place in `config`.
-pub fn at(pointer: &str, message: impl Into<String>) -> Problem {
-    Problem { pointer: Some(format!("/config{pointer}")), message: message.into(), hint: None }
+fn at(pointer: &str, message: impl Into<String>) -> Problem {
+    Problem::at(format!("/config{pointer}"), Flaw::Said(message.into()))
 }

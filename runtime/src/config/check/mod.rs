@@ -1,9 +1,10 @@
 //! From the tree to [`Config`](crate::config::Config): one file for each kind of table.
 //!
-//! In: the tree, with overrides and `${…}` applied. Out: the parts of a `Config`, every name an
-//! index; problems go to the report. Never: stops at a problem; a config whose report has one is
-//! thrown away by [`super::load`].
+//! In: the tree, with overrides and `${…}` applied. Out: the parts of a `Config` that are sound,
+//! every name an index; problems go to the report. Never: stops at a problem; where the report has
+//! one, indices may mean nothing and [`super::read`] gives no `Config`.
 
+mod alike;
 mod certificate;
 mod guarded;
 mod listener;
@@ -15,13 +16,16 @@ mod upstream;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::Environment;
 use super::field::Field;
 use super::keys;
 use super::model::{Bind, Listener, Plugin, Route, Server, Upstream};
-use super::problem::{Fault, Problem, Report, nearest};
+use super::nearest::nearest;
+use super::problem::{Fault, Problem};
 use super::read::{Named, TableReader};
+use super::report::Report;
 use super::tree::{Node, Table};
 
 /// What the checks of single tables share.
@@ -31,6 +35,8 @@ pub(crate) struct Check<'a> {
     pub folder: PathBuf,
     pub built_ins: &'a [&'a str],
     pub report: &'a Report,
+    /// Certificates are looked at as of then.
+    pub now: SystemTime,
     listeners: Section<'a>,
     plugins: Section<'a>,
     upstreams: Section<'a>,
@@ -61,15 +67,18 @@ pub(crate) fn check(
     environment: &Environment,
     folder: PathBuf,
     built_ins: &[&str],
+    now: SystemTime,
     report: &Report,
-) -> Option<Checked> {
-    let table = root.as_table()?;
+) -> Checked {
+    let none = Table::new();
+    let table = root.as_table().unwrap_or(&none);
     let reader = TableReader::new(root, table, String::new(), keys::ROOT, report);
     let check = Check {
         environment,
         folder,
         built_ins,
         report,
+        now,
         listeners: Section::new("listeners", table),
         plugins: Section::new("plugins", table),
         upstreams: Section::new("upstreams", table),
@@ -93,10 +102,11 @@ pub(crate) fn check(
         plugins: plugins.iter().filter_map(|named| check.plugin(named)).collect(),
         upstreams: upstreams.iter().filter_map(|named| check.upstream(named)).collect(),
     };
+    check.alike(&checked.routes, &routes);
     check.unused(&check.plugins, &plugins);
     check.unused(&check.upstreams, &upstreams);
     check.ways_around(&checked, &routes);
-    Some(checked)
+    checked
 }
 
 impl Check<'_> {
@@ -130,7 +140,7 @@ impl Check<'_> {
             let Some(index) = self.plugin_index(&item) else { continue };
             if chain.contains(&index) {
                 item.problem(Fault::hint(
-                    "this plugin is in the chain already",
+                    format!("this plugin is in the chain already: {:?}", item.text().unwrap_or("")),
                     "a second pass needs a second [plugins.NAME] with the same component",
                 ));
             }
@@ -148,47 +158,50 @@ impl Check<'_> {
                 "name a listener, or leave the key out for all of them",
             ));
         }
-        let index = |item: &Field<'_>| {
-            let name = item.text()?;
-            self.listeners.index(name).map_err(|fault| item.problem(fault)).ok()
-        };
+        let index = |item: &Field<'_>| self.index(&self.listeners, item, |_| None);
         items.iter().filter_map(index).collect()
     }
 
     fn plugin_index(&self, field: &Field<'_>) -> Option<usize> {
-        let name = field.text()?;
-        self.plugins
-            .index(name)
-            .map_err(|mut fault| {
-                if self.built_ins.contains(&name) {
-                    let table = format!("[plugins.{name}] with component = {name:?}");
-                    fault.hint =
-                        Some(format!("this is a built-in component; to use it add {table}"));
-                }
-                field.problem(fault);
-            })
-            .ok()
+        self.index(&self.plugins, field, |name| {
+            let table = format!("[plugins.{name}] with component = {name:?}");
+            let built_in = self.built_ins.contains(&name);
+            built_in.then(|| format!("this is a built-in component; to use it add {table}"))
+        })
     }
 
     fn upstream_index(&self, field: &Field<'_>) -> Option<usize> {
+        self.index(&self.upstreams, field, |name| {
+            let url = name.contains("://");
+            url.then(|| format!("add [upstreams.NAME] with endpoints = [{name:?}] and name that"))
+        })
+    }
+
+    /// Where in a section the name stands that is written at `field`. A name that may stand in
+    /// what could not be read is no problem.
+    fn index(
+        &self,
+        section: &Section<'_>,
+        field: &Field<'_>,
+        better_hint: impl Fn(&str) -> Option<String>,
+    ) -> Option<usize> {
         let name = field.text()?;
-        self.upstreams
-            .index(name)
-            .map_err(|mut fault| {
-                if name.contains("://") {
-                    fault.hint = Some(format!(
-                        "add [upstreams.NAME] with endpoints = [{name:?}] and name that"
-                    ));
-                }
-                field.problem(fault);
-            })
-            .ok()
+        let fault = match section.index(name) {
+            Ok(index) => return Some(index),
+            Err(fault) => fault,
+        };
+        if !self.report.may_have_lost(name) {
+            let hint = better_hint(name).or(fault.hint.clone());
+            field.problem(Fault { hint, ..fault });
+        }
+        None
     }
 
     fn unused(&self, section: &Section<'_>, tables: &[Named<'_, TableReader<'_>>]) {
         for named in tables {
             let index = section.names.binary_search(&named.name);
-            if index.is_ok_and(|index| !section.used.borrow().contains(&index)) {
+            let unused = index.is_ok_and(|index| !section.used.borrow().contains(&index));
+            if unused && !self.report.may_have_lost(named.name) {
                 let message = format!("[{}] is not used", named.value.path);
                 self.report.warning(
                     Problem::new(named.value.place.clone(), named.value.path.clone(), message)

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::Check;
 use crate::config::field::Field;
 use crate::config::model::{ComponentSource, Grants, Isolation, OnFailure, Plugin, PluginLimits};
-use crate::config::problem::{Fault, nearest};
+use crate::config::nearest::nearest;
+use crate::config::problem::Fault;
 use crate::config::read::{Named, TableReader};
 use crate::config::tree::{Node, Value};
 

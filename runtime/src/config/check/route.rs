@@ -62,7 +62,7 @@ impl Check<'_> {
                 let index = self.upstream_index(&to)?;
                 if out.iter().any(|known| known.upstream == index) {
                     to.problem(Fault::hint(
-                        "this upstream is in the list already",
+                        format!("this upstream is in the list already: {:?}", to.text()?),
                         "add their weights",
                     ));
                 }

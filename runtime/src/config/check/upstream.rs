@@ -100,7 +100,9 @@ fn endpoints(field: &Field<'_>) -> Vec<Endpoint> {
         };
         if out.iter().any(|known| same(&known)) {
             let hint = "to send more there: { url = \"…\", weight = 2 }";
-            item.problem(Fault::hint("this endpoint is in the list already", hint));
+            let Endpoint { host, port, .. } = &endpoint;
+            let message = format!("this endpoint is in the list already: {host}, port {port}");
+            item.problem(Fault::hint(message, hint));
         }
         out.push(endpoint);
     }

@@ -128,7 +128,7 @@ impl Attributes {
             self.stands_for = Some(text(meta)?);
             return Ok(());
         }
-        const KEYWORDS: [(&str, &str); 12] = [
+        const KEYWORDS: [(&str, &str); 13] = [
             ("min", "minimum"),
             ("max", "maximum"),
             ("above", "exclusiveMinimum"),
@@ -141,6 +141,7 @@ impl Attributes {
             ("pattern", "pattern"),
             ("format", "format"),
             ("default", "default"),
+            ("title", "title"),
         ];
         let keyword = KEYWORDS.iter().find(|(name, _)| meta.path.is_ident(name));
         let Some((_, keyword)) = keyword else {

@@ -79,7 +79,7 @@ impl<'de> Deserialize<'de> for FieldName {
 
 impl Schema for FieldName {
     fn members(out: &mut String) {
-        out.push_str(r#""type":"string","pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$""#);
+        out.push_str(r#""type":"string","title":"the name of a header field","pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$""#);
     }
 }
 

@@ -283,6 +283,22 @@ fn a_tagged_enum_and_a_text_type_have_schemas() {
 }
 
 #[test]
+fn the_bounds_of_a_field_go_before_those_of_its_type() {
+    #[weir_sdk::config]
+    #[derive(Debug)]
+    struct Bounded {
+        #[schema(min = 1, max = 9, title = "a digit")]
+        rate: Option<u32>,
+    }
+    let schema: serde_json::Value =
+        serde_json::from_str(&crate::schema::document::<Bounded>()).unwrap();
+    let rate = &schema["properties"]["rate"];
+    assert_eq!((&rate["minimum"], &rate["maximum"]), (&1.into(), &9.into()));
+    assert_eq!(rate["title"], "a digit");
+    assert_eq!(json::from_str::<Bounded>("{}").unwrap().rate, None);
+}
+
+#[test]
 fn a_field_name_is_a_lower_case_token() {
     use crate::FieldName;
     for (text, name) in [("X-A", "x-a"), ("a", "a"), ("a!#1", "a!#1")] {

@@ -1,0 +1,296 @@
+//! Everything that is wrong is told at once, and nothing that only follows from it.
+
+use super::*;
+use crate::config::cases::Folder;
+
+/// Place and message of each problem of a text, without hints.
+fn found(toml: &str) -> Vec<String> {
+    short(load_text(toml).expect_err("it is refused"))
+}
+
+fn short(problems: Problems) -> Vec<String> {
+    let line = |problem: &Problem| problem.to_string().replace("weir.toml:", "");
+    let without = |line: String| line.split("; hint: ").next().unwrap_or_default().to_owned();
+    problems.iter().map(line).map(without).collect()
+}
+
+#[test]
+fn a_dozen_mistakes_are_a_dozen_problems() {
+    let found = found(
+        r#"
+[server]
+workers = 0
+grace = 10
+[listeners.web]
+bind = "8080"
+plugins = ["request-id"]
+max_headers = "many"
+[listeners.tls]
+bind = "127.0.0.1:443"
+tls.certificates = [{ cert = "no.pem", key = "no.key" }]
+[plugins.x]
+component = "./no.wasm"
+[plugins.y]
+component = "cores"
+[routes.a]
+upsteam = "users"
+match = { host = "http://a", path = "api", methods = ["get"] }
+plugins = ["x", "y", "z"]
+timeout = "1 minute"
+[upstreams.users]
+endpoints = ["127.0.0.1:1"]
+"#,
+    );
+    let places: Vec<&str> = found.iter().map(|line| line.split(": ").next().unwrap()).collect();
+    assert_eq!(
+        places,
+        [
+            "3:11", "4:9", "6:8", "7:12", "8:15", "11:30", "11:46", "13:13", "15:13", "17:1",
+            "18:18", "18:37", "18:55", "19:22", "20:11", "22:14"
+        ],
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn a_syntax_error_hides_nothing_but_its_statement() {
+    let found = found(
+        r#"
+[listeners.web]
+bind = "127.0.0.1:80
+plugins = ["nobody"]
+
+[routes.a]
+match = { path = "a" }
+upstream = "users"
+
+[routes.b]
+plugins = [
+  "z",
+  "x"
+timeout = 5
+
+[upstreams.users]
+endpoints = ["http://127.0.0.1:1"
+balance = "random"
+
+[routes.c]
+upstream = users
+upstrem = 1
+"#,
+    );
+    assert_eq!(
+        found,
+        [
+            "3:21: error: this is not TOML: invalid basic string, expected `\"`",
+            "4:12: error: listeners.web.plugins[0]: there is no [plugins.nobody]",
+            "7:18: error: routes.a.match.path: path \"a\" does not start with \"/\"",
+            "13:6: error: this is not TOML: missing comma between array elements, expected `,`",
+            "14:11: error: routes.b.timeout: expected a duration such as \"10s\", found the integer 5",
+            "17:34: error: this is not TOML: missing comma between array elements, expected `,`",
+            "18:11: error: upstreams.users.balance: \"random\" is none of the choices",
+            "21:12: error: this is not TOML: string values must be quoted, expected literal string",
+            "22:1: error: unknown key \"upstrem\" in [routes.c]",
+        ]
+    );
+}
+
+#[test]
+fn what_may_stand_in_a_broken_table_is_not_missing() {
+    let found = found(
+        r#"
+[listeners.web
+bind = "127.0.0.1:80"
+nonsense = 5
+
+[routes.a]
+upstream = "users"
+plugins = ["cors", "other"]
+listeners = ["web"]
+
+[upstreams.users]
+endpoints = ["http://127.0.0.1:1"
+unknown = 1
+
+[plugins.cors
+component = "cors"
+"#,
+    );
+    assert_eq!(
+        found,
+        [
+            "2:15: error: this is not TOML: unclosed table, expected `]`",
+            "8:20: error: routes.a.plugins[1]: there is no [plugins.other]",
+            "12:34: error: this is not TOML: missing comma between array elements, expected `,`",
+            "13:1: error: unknown key \"unknown\" in [upstreams.users]",
+            "15:14: error: this is not TOML: unclosed table, expected `]`",
+        ]
+    );
+}
+
+#[test]
+fn strings_and_lists_over_many_lines_are_no_tables() {
+    let found = found(
+        r#"
+[listeners.web]
+bind = 127.0.0.1:80
+
+[plugins.page]
+component = "cors"
+config.body = """
+[section]
+x = unquoted
+"""
+config.matrix = [
+[1, 2],
+[3, 4],
+]
+on_failure = "never"
+
+[plugins.page]
+component = "cors"
+
+[routes.a]
+plugins = ["page"]
+priority = "high"
+"#,
+    );
+    assert_eq!(
+        found,
+        [
+            "3:13: error: this is not TOML: invalid float, expected nothing",
+            "15:14: error: plugins.page.on_failure: \"never\" is none of the choices",
+            "17:1: error: this is not TOML: duplicate key",
+            "22:12: error: routes.a.priority: expected a whole number, found the string \"high\"",
+        ]
+    );
+}
+
+#[test]
+fn a_string_without_its_end_takes_the_rest_with_it() {
+    let found =
+        found("[listeners.web]\nbind = 5\n[routes.a]\nx = 1\ny = \"\"\"\nz\n[routes.b]\nq = 1\n");
+    assert_eq!(found.len(), 3, "{found:#?}");
+    assert!(found[0].starts_with("2:8: error: listeners.web.bind"), "{found:#?}");
+    assert!(found[1].starts_with("4:1: error: unknown key \"x\""), "{found:#?}");
+    assert!(found[2].contains("this is not TOML: invalid multi-line basic string"), "{found:#?}");
+}
+
+#[test]
+fn one_file_of_a_folder_does_not_hide_the_others() {
+    let folder = Folder::new();
+    folder.write(
+        "a.toml",
+        "[listeners.web]\nbind = \"127.0.0.1:80\"\n[upstreams.known]\nendpoints = 5\n",
+    );
+    folder.write("b.toml", "[upstreams.lost]\nendpoints = [\"http://a\"\n[routes\nupstream = 1\n");
+    folder.write("c.toml", b"[server]\n# \xe9\nworkers = 0\n");
+    folder.write("d.toml", "[routes.d]\nupstream = \"lost\"\nplugins = [\"z\"]\ntimeout = 1\n");
+    let source = Source::Path(folder.path().to_owned());
+    let problems = load(&source, &Environment::default(), &[]).unwrap_err();
+    let prefix = format!("{}/", folder.path().display());
+    let found: Vec<String> = short(problems).iter().map(|line| line.replace(&prefix, "")).collect();
+    assert_eq!(
+        found,
+        [
+            "a.toml:4:13: error: upstreams.known.endpoints: expected a list, found the integer 5",
+            "b.toml:2:24: error: this is not TOML: unclosed array, expected `]`",
+            "b.toml:3:8: error: this is not TOML: unclosed table, expected `]`",
+            "c.toml:2:3: error: this is not TOML: a byte here is not UTF-8",
+            // The plugin `z` may be in the file that is no text.
+            "d.toml:4:11: error: routes.d.timeout: expected a duration such as \"10s\", found the integer 1",
+        ]
+    );
+}
+
+#[test]
+fn any_text_is_read_to_its_end() {
+    let mut seed = 7_u64;
+    let pieces = [
+        "[",
+        "]",
+        "[a.b]\n",
+        "\"\"\"",
+        "\"",
+        "'",
+        "x = ",
+        "{",
+        "}",
+        ",",
+        "\n",
+        "5",
+        "[[r]]\n",
+        "# c",
+        "é",
+        ".",
+        "=",
+        " ",
+        "[server]\n",
+        "\r\n",
+        "'''",
+    ];
+    for _ in 0..3_000 {
+        let mut text = String::new();
+        for _ in 0..24 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            text.push_str(pieces[(seed >> 33) as usize % pieces.len()]);
+        }
+        let problems = load_text(&text).expect_err("nothing listens");
+        assert!(!problems.is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn routes_that_match_the_same_are_warned_of() {
+    let base = "[listeners.web]\nbind = \"127.0.0.1:80\"\n[listeners.tls]\nbind = \"127.0.0.1:81\"\n\
+                [upstreams.u]\nendpoints = [\"http://127.0.0.1:1\"]\n";
+    let warnings = |routes: &[&str]| -> Vec<String> {
+        let names = ["a", "b", "c"].iter().zip(routes);
+        let routes: String = names
+            .map(|(name, more)| format!("[routes.{name}]\nupstream = \"u\"\n{more}\n"))
+            .collect();
+        let config = load_text(&format!("{base}{routes}")).unwrap_or_else(|p| panic!("{p}"));
+        config.warnings.iter().map(|warning| warning.message.clone()).collect()
+    };
+    let never = |loser: &str, winner: &str, why: &str, on: &str| {
+        format!(
+            "[routes.{loser}] matches what [routes.{winner}] does, {why}: it is never taken{on}"
+        )
+    };
+    let name = "whose name comes first";
+    assert_eq!(warnings(&["", ""]), [never("b", "a", name, "")]);
+    let same = "match = { host = \"A.test\", methods = [\"GET\", \"PUT\"], headers = { b = \"1\", a = { regex = \"x\" } } }";
+    let written = "match = { headers = { A = { regex = \"x\" }, b = \"1\" }, methods = [\"PUT\", \"GET\", \"GET\"], host = \"a.test\" }";
+    assert_eq!(warnings(&[same, written]), [never("b", "a", name, "")]);
+    assert_eq!(warnings(&[same, written, same]).len(), 2);
+    for (a, b) in [
+        ("priority = 1", ""),
+        ("match.path = \"/a\"", "match.path = \"/a/*\""),
+        ("match.headers = { a = \"1\" }", "match.headers = { a = \"2\" }"),
+        ("match.headers = { a = \"1\" }", "match.query = { a = \"1\" }"),
+        ("match.path = { regex = \"/a\" }", "match.path = { exact = \"/a\" }"),
+        ("match.methods = [\"GET\"]", ""),
+        ("listeners = [\"web\"]", "listeners = [\"tls\"]"),
+    ] {
+        assert_eq!(warnings(&[a, b]), [""; 0], "{a} and {b}");
+    }
+    let on = " on listener web";
+    assert_eq!(warnings(&["listeners = [\"web\"]", ""]), [never("b", "a", name, on)]);
+    assert_eq!(warnings(&["", "listeners = [\"web\"]"]), [never("b", "a", name, "")]);
+    assert_eq!(
+        warnings(&["listeners = [\"tls\"]", "listeners = [\"web\"]", "listeners = [\"web\"]"]),
+        [never("c", "b", name, "")]
+    );
+    // Every path, written in three ways: the most specific is the one that is taken.
+    let path = "which names its path";
+    assert_eq!(
+        warnings(&["", "match.path = { prefix = \"/\" }", "match.path = \"/*\""]),
+        [never("a", "c", path, ""), never("b", "c", path, "")]
+    );
+}
+
+#[test]
+fn values_that_are_not_lists_or_tables_do_not_hide_their_neighbours() {
+    let found = found("[listeners.web]\nbind = 5\nplugins = \"x\"\ntls = true\nmax_headers = 0\n");
+    assert_eq!(found.len(), 4, "{found:#?}");
+}

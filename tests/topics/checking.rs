@@ -1,0 +1,174 @@
+//! What is said of a configuration that is wrong, by the binary itself.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs the binary on a configuration, with its error stream in a pipe.
+fn weir(command: &str, folder: &Path, text: &str) -> Output {
+    std::fs::write(folder.join("weir.toml"), text).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_weir-under-test"))
+        .args([command, "-c", "weir.toml"])
+        .current_dir(folder)
+        .env("XDG_CACHE_HOME", folder.join("cache"))
+        .env("API_KEY", "swordfish")
+        .output()
+        .unwrap()
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Keys, names, files, a syntax error, and tables of three plugins.
+const WRONG: &str = r#"
+[listeners.web]
+bind = "8080"
+plugins = ["nobody"]
+tls.certificates = [{ cert = "no.pem", key = "no.key" }]
+
+[plugins.limit]
+component = "rate-limit"
+config = { rate = "many", bust = 5, status = 200 }
+
+[plugins.keys]
+component = "key-auth"
+config = { keys = ["hunter2", { kee = "hunter2" }], hide = "${API_KEY}" }
+
+[plugins.mock]
+component = "mock"
+on_failure = "skipp"
+config = { delay = "1 minute" }
+
+[routes.a]
+plugins = ["limit", "keys", "mock"]
+timeout =
+"#;
+
+#[test]
+fn check_tells_everything_at_once_with_the_line_and_a_mark() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = weir("check", folder.path(), WRONG);
+    assert_eq!(output.status.code(), Some(2));
+    let text = errors(&output);
+    let titles: Vec<&str> = text.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(
+        titles,
+        [
+            "error: listeners.web.bind: \"8080\" is not an address to listen on",
+            "error: listeners.web.plugins[0]: there is no [plugins.nobody]",
+            "error: listeners.web.tls.certificates[0].cert: no.pem cannot be read: No such file or directory (os error 2)",
+            "error: listeners.web.tls.certificates[0].key: no.key cannot be read: No such file or directory (os error 2)",
+            "error: plugins.limit.config.rate: expected a whole number, found the string \"many\"",
+            "error: unknown key \"bust\" in [plugins.limit.config]",
+            "error: plugins.limit.config.status: 200 is out of range: 400 to 599",
+            "error: plugins.keys.config.keys[1] has no \"name\"",
+            "error: unknown key \"kee\" in plugins.keys.config.keys[1]",
+            "error: plugins.keys.config.hide: expected true or false, found a string",
+            "error: plugins.mock.on_failure: \"skipp\" is none of the choices",
+            "error: plugins.mock.config.delay: expected a duration such as \"10s\", found the string \"1 minute\"",
+            "error: this is not TOML: string values must be quoted, expected literal string",
+        ],
+        "{text}"
+    );
+    for shown in [
+        "  --> weir.toml:9:27\n",
+        "9 | config = { rate = ******, bust = *, status = *** }\n",
+        "  |                           ^^^^\n",
+        "  = help: did you mean \"burst\"?\n",
+        "18 | config = { delay = \"1 minute\" }\n   |                    ^^^^^^^^^^\n",
+        "  = help: did you mean \"skip\"?\n",
+        "13 | config = { keys = [*********, { kee = ********* }], hide = ************ }\n",
+        "13 problems\n",
+    ] {
+        assert!(text.contains(shown), "{shown}\n{text}");
+    }
+    assert!(!text.contains("hunter2") && !text.contains("swordfish"), "{text}");
+    assert!(!text.contains('\u{1b}'), "a pipe has no colours: {text}");
+}
+
+#[test]
+fn a_start_without_a_terminal_tells_each_problem_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = weir("run", folder.path(), WRONG);
+    assert_eq!(output.status.code(), Some(2));
+    let text = errors(&output);
+    let problems: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("weir.toml:") && line.contains(": error: "))
+        .collect();
+    assert_eq!(problems.len(), 13, "{text}");
+    let limit = "weir.toml:9:27: error: unknown key \"bust\" in [plugins.limit.config]; \
+                 hint: did you mean \"burst\"?";
+    assert!(problems.contains(&limit), "{text}");
+    assert!(!text.contains("hunter2") && !text.contains("swordfish"), "{text}");
+}
+
+#[test]
+fn a_good_configuration_still_warns() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = weir(
+        "check",
+        folder.path(),
+        "[listeners.web]\nbind = \"127.0.0.1:0\"\n[plugins.m]\ncomponent = \"mock\"\n\
+         [routes.a]\nplugins = [\"m\"]\n[routes.b]\nplugins = [\"m\"]\n",
+    );
+    assert_eq!(output.status.code(), Some(0));
+    let text = errors(&output);
+    assert!(text.contains("warning: [routes.b] matches what [routes.a] does"), "{text}");
+    assert!(text.contains("weir.toml:7:1"), "{text}");
+    assert!(String::from_utf8(output.stdout).unwrap().starts_with("fine: "));
+}
+
+/// Texts, and whether they are durations or sizes: `sdk/units` has the lists.
+fn shared(list: &str) -> Vec<(String, bool)> {
+    list.lines()
+        .filter_map(|line| line.strip_prefix('|')?.rsplit_once("| "))
+        .map(|(text, value)| {
+            (serde_json::to_string(text).unwrap(), value.starts_with(|c: char| c.is_ascii_digit()))
+        })
+        .collect()
+}
+
+#[test]
+fn durations_and_sizes_are_the_same_in_core_and_plugins() {
+    let durations = shared(include_str!("../../sdk/units/cases/durations.txt"));
+    let sizes = shared(include_str!("../../sdk/units/cases/sizes.txt"));
+    let mut toml = String::from("[listeners.web]\nbind = \"127.0.0.1:0\"\nnothing = 1\n");
+    for (i, (text, _)) in durations.iter().enumerate() {
+        toml += &format!(
+            "[plugins.d{i}]\ncomponent = \"cors\"\n\
+             config = {{ allow_origins = [\"*\"], max_age = {text} }}\n\
+             [routes.d{i}]\nplugins = [\"d{i}\"]\ntimeout = {text}\n"
+        );
+    }
+    for (i, (text, _)) in sizes.iter().enumerate() {
+        toml += &format!(
+            "[plugins.s{i}]\ncomponent = \"body-limit\"\nconfig.limit = {text}\n\
+             [listeners.s{i}]\nbind = \"127.0.0.1:0\"\nbody_limit = {text}\n"
+        );
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let text = errors(&weir("run", folder.path(), &toml));
+    // A value out of a key's range is one.
+    let refused = |path: &str| {
+        let told = format!(" error: {path}: ");
+        text.lines().any(|line| line.contains(&told) && !line.contains("out of range"))
+    };
+    assert!(text.contains("unknown key \"nothing\""), "{text}");
+    for (i, (value, good)) in durations.iter().enumerate() {
+        assert_eq!(refused(&format!("routes.d{i}.timeout")), !good, "core: {value}\n{text}");
+        assert_eq!(
+            refused(&format!("plugins.d{i}.config.max_age")),
+            !good,
+            "plugin: {value}\n{text}"
+        );
+    }
+    for (i, (value, good)) in sizes.iter().enumerate() {
+        assert_eq!(refused(&format!("listeners.s{i}.body_limit")), !good, "core: {value}\n{text}");
+        assert_eq!(
+            refused(&format!("plugins.s{i}.config.limit")),
+            !good,
+            "plugin: {value}\n{text}"
+        );
+    }
+}
