@@ -71,7 +71,7 @@ fn check_tells_everything_at_once_with_the_line_and_a_mark() {
         "{text}"
     );
     for shown in [
-        "  --> weir.toml:9:27\n",
+        " --> weir.toml:9:27\n",
         "9 | config = { rate = ******, bust = *, status = *** }\n",
         "  |                           ^^^^\n",
         "  = help: did you mean \"burst\"?\n",
