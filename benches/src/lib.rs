@@ -4,7 +4,7 @@ pub mod bare;
 pub mod chain;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::Request;
 use weir::chain::{Attributes, Exchange, ExchangeId, HeadLimits};
@@ -45,6 +45,7 @@ pub fn exchange() -> Box<Exchange> {
     Box::new(Exchange {
         id: ExchangeId { process: 1, worker: 0, serial: 1 },
         started: Instant::now(),
+        due: Instant::now() + Duration::from_secs(30),
         request,
         request_body: Body::Empty,
         upload: None,

@@ -201,3 +201,133 @@ fn an_endpoint_that_cannot_be_reached_is_a_504() {
     assert_eq!(answer.header("proxy-status"), Some("weir; error=connection_timeout"));
     within("connecting", Duration::from_millis(300), started);
 }
+
+/// A route whose plugin reads bodies, with these times.
+fn reading(origin: &Origin, timeouts: &str, listener: &str, route: &str) -> weir_tests::Proxy {
+    weir_tests::Proxy::start(&format!(
+        "[server]\nworkers = 1\n[listeners.web]\nbind = \"127.0.0.1:0\"\n{listener}\n\
+         [plugins.reading]\ncomponent = {:?}\n\
+         [routes.all]\nupstream = \"origin\"\nplugins = [\"reading\"]\n{route}\n\
+         [upstreams.origin]\nendpoints = [{:?}]\ntimeouts = {{ {timeouts} }}\n",
+        weir_tests::guest("faulty-reading"),
+        origin.url(),
+    ))
+}
+
+/// A hook that reads a body waits as long as the proxy itself would.
+#[test]
+fn a_hook_does_not_wait_longer_for_an_endpoint_than_the_proxy() {
+    for (name, drips, timeouts, route, why) in [
+        ("idle", false, "idle = \"300ms\"", "", "connection_read_timeout"),
+        ("route", false, "", "timeout = \"300ms\"", "http_response_timeout"),
+        ("route, dripping", true, "", "timeout = \"300ms\"", "http_response_timeout"),
+    ] {
+        let origin = Origin::raw(move |mut stream| async move {
+            read_head(&mut stream).await;
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\nabc").await;
+            while drips && stream.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        });
+        let proxy = reading(&origin, timeouts, "", route);
+        let started = Instant::now();
+        let fields = [("x-fault", "response-read")];
+        let answer = request(proxy.address("web"), "GET", "/", &fields, b"");
+        assert_eq!(answer.status, 504, "{name}: {answer:?}");
+        let expected = format!("weir; error={why}");
+        assert_eq!(answer.header("proxy-status"), Some(expected.as_str()), "{name}");
+        within(name, Duration::from_millis(300), started);
+    }
+}
+
+#[test]
+fn a_hook_does_not_wait_longer_for_a_client_than_the_proxy() {
+    let origin = Origin::echo();
+    for (name, drips, listener, route) in [
+        ("body_timeout", false, "body_timeout = \"300ms\"", ""),
+        ("route", false, "", "timeout = \"300ms\""),
+        ("route, dripping", true, "", "timeout = \"300ms\""),
+    ] {
+        let proxy = reading(&origin, "", listener, route);
+        let started = Instant::now();
+        let mut client = RawClient::connect(proxy.address("web"));
+        client.send(
+            b"POST / HTTP/1.1\r\nHost: a\r\nX-Fault: read\r\nContent-Length: 9999\r\n\r\nabc",
+        );
+        let mut writer = client.stream().try_clone().expect("a clone");
+        std::thread::spawn(move || {
+            while drips && writer.write_all(b"x").is_ok() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let status = client.try_answer("POST").map(|answer| answer.status);
+        // By the connection's own timeout it may end without a word.
+        let silent = status.is_none() && name == "body_timeout";
+        assert!(status == Some(408) || silent, "{name}: {status:?}");
+        within(name, Duration::from_millis(300), started);
+    }
+    assert!(origin.seen().is_empty());
+}
+
+/// Slow loris with a body: a byte now and then buys time only up to the least rate.
+#[test]
+fn a_body_that_drips_is_a_408() {
+    let origin = Origin::echo();
+    let lines = "min_body_rate = \"1KB\"\nmin_body_rate_window = \"400ms\"";
+    let proxy = Setup::to(&origin).listener(lines).start();
+    let drip = |fields: &str| {
+        let started = Instant::now();
+        let mut client = RawClient::connect(proxy.address("web"));
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n").as_bytes());
+        let mut writer = client.stream().try_clone().expect("a clone");
+        std::thread::spawn(move || {
+            for _ in 0..40 {
+                if writer.write_all(b"1\r\nx\r\n").is_err() {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(30));
+            }
+            let _ = writer.write_all(b"0\r\n\r\n");
+        });
+        let answer = client.try_answer("POST");
+        (answer.map(|answer| answer.status), started.elapsed())
+    };
+    let (status, took) = drip("Transfer-Encoding: chunked");
+    assert_eq!(status, Some(408));
+    assert!(took >= Duration::from_millis(350), "{took:?}");
+    assert!(origin.seen().is_empty());
+    for slow in ["application/grpc", "application/x-ndjson"] {
+        let (status, _) = drip(&format!("Transfer-Encoding: chunked\r\nContent-Type: {slow}"));
+        assert_eq!(status, Some(200), "{slow}");
+    }
+}
+
+/// An endpoint that answers while it listens has a conversation, which may have pauses.
+#[test]
+fn a_conversation_may_have_pauses() {
+    let origin = Origin::raw(|mut stream| async move {
+        read_head(&mut stream).await;
+        let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        let _ = stream.write_all(head).await;
+        let mut said = [0; 64];
+        let mut heard = 0;
+        while heard < 15 {
+            use tokio::io::AsyncReadExt;
+            match stream.read(&mut said).await {
+                Ok(length @ 1..) => heard += said[..length].iter().filter(|b| **b == b'x').count(),
+                _ => return,
+            }
+        }
+        let _ = stream.write_all(b"4\r\ndone\r\n0\r\n\r\n").await;
+    });
+    let lines = "min_body_rate = \"1KB\"\nmin_body_rate_window = \"200ms\"";
+    let proxy = Setup::to(&origin).listener(lines).start();
+    let mut client = RawClient::connect(proxy.address("web"));
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for _ in 0..20 {
+        client.send(b"1\r\nx\r\n");
+        std::thread::sleep(Duration::from_millis(40));
+    }
+    assert_eq!(client.answer().text(), "done");
+}

@@ -33,6 +33,9 @@ pub struct Exchange {
     pub id: ExchangeId,
     /// When the request's head was complete.
     pub started: Instant,
+    /// When the response's head is due. Hooks wait for a body no longer; a body that is forwarded is
+    /// not cut.
+    pub due: Instant,
     /// The request's head. `uri` is path and query alone; the authority is the `host` field.
     pub request: http::request::Parts,
     pub request_body: Body,

@@ -5,12 +5,14 @@
 //! streaming body is polled only when its reader wants more, which is the back-pressure.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use super::received::Received;
+use super::trailer;
 use crate::error::{Error, Kind, Side};
 
 /// A request's or a response's body.
@@ -21,28 +23,12 @@ pub enum Body {
     Empty,
     /// Bytes that are already here.
     Full(Bytes),
-    /// As hyper receives it from a peer; `Side` says which, for errors.
-    Incoming(hyper::body::Incoming, Side),
-    /// As an endpoint sends it on HTTP/1.1.
+    /// As a client sends it.
+    Incoming(hyper::body::Incoming),
+    /// As an endpoint sends it.
     Received(Received),
     /// Anything else: transforms, deadlines, counters.
     Stream(Pin<Box<dyn HttpBody<Data = Bytes, Error = Error> + Send>>),
-}
-
-/// Where a [`Received`] body comes from. Shared with whoever holds the connection.
-pub trait Source: Send + Sync {
-    /// The next frame; none at the end.
-    fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>>;
-
-    /// How many bytes are still to come, where that is known.
-    fn left(&self) -> Option<u64>;
-}
-
-/// A body that a connection is read for. At its end it lets go of the connection, which may be
-/// about the next exchange then.
-pub struct Received {
-    source: Option<Arc<dyn Source>>,
-    left: Option<u64>,
 }
 
 /// Why [`Body::collect`] gave up.
@@ -65,14 +51,21 @@ impl Body {
     pub fn is_replayable(&self) -> bool {
         match self {
             Body::Empty | Body::Full(_) => true,
-            Body::Incoming(body, _) => body.is_end_stream(),
+            Body::Incoming(body) => body.is_end_stream(),
             Body::Received(_) | Body::Stream(_) => false,
         }
     }
 
     /// Whether it is what an endpoint sent, as it was sent.
     pub fn is_from_endpoint(&self) -> bool {
-        matches!(self, Body::Incoming(_, Side::Upstream) | Body::Received(_))
+        matches!(self, Body::Received(_))
+    }
+
+    /// Bounds the time between two frames of what an endpoint sends; others bound themselves.
+    pub fn pause_at_most(&mut self, pause: Duration) {
+        if let Body::Received(body) = self {
+            body.pause_at_most(pause);
+        }
     }
 
     /// A copy of a replayable body; [`Body::Empty`] stands for any other.
@@ -138,9 +131,9 @@ impl HttpBody for Body {
                 let Body::Full(bytes) = std::mem::take(this) else { return Poll::Ready(None) };
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Body::Incoming(body, side) => {
-                let side = *side;
-                Pin::new(body).poll_frame(cx).map_err(|error| incomplete(&error, side))
+            Body::Incoming(body) => {
+                let frame = Pin::new(body).poll_frame(cx);
+                frame.map_ok(trailer::filter).map_err(|error| incomplete(&error))
             }
             Body::Received(body) => body.poll_frame(cx),
             Body::Stream(body) => body.as_mut().poll_frame(cx),
@@ -151,8 +144,8 @@ impl HttpBody for Body {
         match self {
             Body::Empty => true,
             Body::Full(_) => false,
-            Body::Incoming(body, _) => body.is_end_stream(),
-            Body::Received(body) => body.source.is_none(),
+            Body::Incoming(body) => body.is_end_stream(),
+            Body::Received(body) => body.is_end_stream(),
             Body::Stream(body) => body.is_end_stream(),
         }
     }
@@ -161,29 +154,10 @@ impl HttpBody for Body {
         match self {
             Body::Empty => SizeHint::with_exact(0),
             Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Body::Incoming(body, _) => body.size_hint(),
-            Body::Received(body) => body.left.map_or_else(SizeHint::new, SizeHint::with_exact),
+            Body::Incoming(body) => body.size_hint(),
+            Body::Received(body) => body.size_hint(),
             Body::Stream(body) => body.size_hint(),
         }
-    }
-}
-
-impl Received {
-    pub fn new(source: Arc<dyn Source>, left: Option<u64>) -> Received {
-        Received { source: Some(source), left }
-    }
-
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let Some(source) = &self.source else { return Poll::Ready(None) };
-        let frame = ready!(source.poll_frame(cx));
-        self.left = match &frame {
-            Some(Ok(_)) => source.left(),
-            Some(Err(_)) | None => Some(0),
-        };
-        if self.left == Some(0) {
-            self.source = None;
-        }
-        Poll::Ready(frame)
     }
 }
 
@@ -192,18 +166,15 @@ impl std::fmt::Debug for Body {
         match self {
             Body::Empty => f.write_str("Empty"),
             Body::Full(bytes) => write!(f, "Full({} bytes)", bytes.len()),
-            Body::Incoming(_, side) => write!(f, "Incoming({side:?})"),
-            Body::Received(body) => write!(f, "Received({:?} bytes left)", body.left),
+            Body::Incoming(_) => f.write_str("Incoming"),
+            Body::Received(body) => write!(f, "Received({:?} bytes left)", body.left()),
             Body::Stream(_) => f.write_str("Stream"),
         }
     }
 }
 
-/// The peer stopped, or broke the framing, before the end of its message.
-fn incomplete(error: &hyper::Error, side: Side) -> Error {
-    let kind = match side {
-        Side::Upstream => Kind::HttpResponseIncomplete,
-        _ => Kind::HttpRequestError,
-    };
-    Error::new(kind, side, format!("body ended early: {error}"))
+/// The client stopped, or broke the framing, before the end of its message.
+fn incomplete(error: &hyper::Error) -> Error {
+    let detail = format!("body ended early: {error}");
+    Error::new(Kind::HttpRequestError, Side::Downstream, detail)
 }

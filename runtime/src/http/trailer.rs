@@ -1,13 +1,17 @@
 //! Which fields may come after a body (RFC 9110, 6.5.1).
 //!
-//! In: a trailer field's name. Out: whether it is passed on. Never: merges one into the head.
+//! In: a trailer field's name, or a frame that may hold trailers, of either side and either version.
+//! Out: whether it is passed on, or what of it is. Never: merges one into the head.
 
+use bytes::Bytes;
 use http::HeaderName;
 use http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_TYPE, COOKIE, EXPECT, HOST, MAX_FORWARDS, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
     SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
 };
+
+use http_body::Frame;
 
 use super::ambiguous;
 
@@ -56,6 +60,17 @@ pub fn may_pass(name: &HeaderName) -> bool {
     !own && !ambiguous::is_mistaken(text) && !NEVER.contains(name)
 }
 
+/// The frame without the trailers that are not passed on.
+pub fn filter(mut frame: Frame<Bytes>) -> Frame<Bytes> {
+    if let Some(trailers) = frame.trailers_mut() {
+        let refused: Vec<_> = trailers.keys().filter(|name| !may_pass(name)).cloned().collect();
+        for name in refused {
+            trailers.remove(name);
+        }
+    }
+    frame
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +89,9 @@ mod tests {
             ("x-real-ip", false),
             ("via", false),
             ("x_forwarded_for", false),
+            ("content.length", false),
+            ("x_checksum", true),
+            ("grpc.metadata", true),
             ("proxy", false),
         ] {
             assert_eq!(may_pass(&HeaderName::from_static(name)), passes, "{name}");

@@ -1,10 +1,12 @@
 //! How far a request's body came.
 //!
 //! In: counts from the body as it is read, and why it broke. Out: the same for whoever waits for
-//! the response, which is not overdue while the client still sends. Never: holds bytes.
+//! the response, which is not overdue while the client still sends, and for whoever waits for the
+//! endpoint's connection, to which a client that sends nothing gives way. Never: holds bytes.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::task::Waker;
 
 use crate::error::Error;
 
@@ -16,6 +18,14 @@ pub struct UploadState {
     limit: AtomicU64,
     pending: AtomicBool,
     starved: AtomicBool,
+    answered: AtomicBool,
+    /// Sweeps in which nothing came, and the bytes that were there before them.
+    quiet: AtomicU32,
+    heard: AtomicU64,
+    /// Somebody else gets its connection.
+    gives_way: AtomicBool,
+    /// Whoever waits for the client's next byte.
+    reader: Mutex<Option<Waker>>,
     failure: OnceLock<Error>,
 }
 
@@ -26,6 +36,11 @@ impl Default for UploadState {
             limit: AtomicU64::new(u64::MAX),
             pending: AtomicBool::new(false),
             starved: AtomicBool::new(false),
+            answered: AtomicBool::new(false),
+            quiet: AtomicU32::new(0),
+            heard: AtomicU64::new(0),
+            gives_way: AtomicBool::new(false),
+            reader: Mutex::default(),
             failure: OnceLock::new(),
         }
     }
@@ -70,6 +85,46 @@ impl UploadState {
     /// The client owes bytes, and somebody waits for them.
     pub fn is_starved(&self) -> bool {
         self.is_pending() && self.starved.load(Ordering::Relaxed)
+    }
+
+    /// The response's head is there, before or after the body's end.
+    pub fn answer(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Counts the sweeps in a row, this one included, in which the client owed bytes and sent none.
+    pub fn quiet_sweeps(&self) -> u32 {
+        let bytes = self.bytes();
+        if self.heard.swap(bytes, Ordering::Relaxed) != bytes || !self.is_starved() {
+            self.quiet.store(0, Ordering::Relaxed);
+            return 0;
+        }
+        self.quiet.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Wakes whoever reads it, to end it.
+    pub fn give_way(&self) {
+        self.gives_way.store(true, Ordering::Relaxed);
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    pub fn has_to_give_way(&self) -> bool {
+        self.gives_way.load(Ordering::Relaxed)
+    }
+
+    /// Who is woken by [`UploadState::give_way`].
+    pub fn read_by(&self, waker: &Waker) {
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        if !reader.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *reader = Some(waker.clone());
+        }
     }
 
     /// It broke, or is longer than it may be; the first cause is kept.

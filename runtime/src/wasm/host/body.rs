@@ -2,11 +2,13 @@
 //!
 //! In: a streaming body. Out: its bytes, kept for forwarding, in one piece that the plugin's quota
 //! pays for. Never: loses what was read: a body that is too large, or fails, goes on as what was read
-//! followed by the rest.
+//! followed by the rest. Never waits beyond the time at which the response's head is due; between two
+//! frames the body bounds itself.
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -16,7 +18,7 @@ use wasmtime::component::{Resource, WasmList};
 
 use super::{Context, bounds};
 use crate::chain::Exchange;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Side};
 use crate::http::Body;
 use crate::quota::{Held, Holding, UsedUp};
 use crate::wasm::bindings::{BodyError, RequestHandle, ResponseHandle};
@@ -49,6 +51,8 @@ struct Growing<'a> {
 enum Unread {
     /// The guest is told.
     Told(BodyError),
+    /// The guest is told of a peer's fault.
+    Failed(Box<Error>),
     /// The guest is ended.
     UsedUp(UsedUp),
 }
@@ -77,10 +81,11 @@ pub(super) async fn read_request(
     if phase != Phase::Request {
         return Ok((Err(BodyError::Incomplete),));
     }
-    let client = exchange.client.clone();
+    let (client, due) = (exchange.client.clone(), exchange.due);
     let mut body = std::mem::take(&mut exchange.request_body);
-    let read = read(&mut body, limit, &shared, &client.address).await;
-    resume(&mut store, Part::Request, body);
+    let late = || Error::request(408, "the request's body was not here within the route's timeout");
+    let read = read(&mut body, limit, due, late, &shared, &client.address).await;
+    resume(&mut store, Part::Request, body, &read);
     if let (Err(Unread::Told(why)), Some(exchange)) = (&read, store.data_mut().exchange_mut()) {
         exchange.body_error = Some(client_error(*why, limit, exchange));
     }
@@ -101,10 +106,14 @@ pub(super) async fn read_response(
     let Some(exchange) = state.exchange_mut() else {
         return Ok((Err(BodyError::Incomplete),));
     };
-    let client = exchange.client.clone();
+    let (client, due) = (exchange.client.clone(), exchange.due);
     let mut body = std::mem::take(&mut exchange.response_body);
-    let read = read(&mut body, limit, &shared, &client.address).await;
-    resume(&mut store, Part::Response, body);
+    let late = || {
+        let detail = "the response's body was not here within the route's timeout";
+        Error::new(Kind::HttpResponseTimeout, Side::Upstream, detail)
+    };
+    let read = read(&mut body, limit, due, late, &shared, &client.address).await;
+    resume(&mut store, Part::Response, body, &read);
     told(read)
 }
 
@@ -127,12 +136,19 @@ fn told(read: Result<Arc<Vec<u8>>, Unread>) -> Read {
     match read {
         Ok(bytes) => Ok((Ok(bytes),)),
         Err(Unread::Told(error)) => Ok((Err(error),)),
+        Err(Unread::Failed(error)) => Ok((Err(cause(&error)),)),
         Err(Unread::UsedUp(why)) => Err(why.into()),
     }
 }
 
-/// Back from waiting: the body is put back.
-fn resume(store: &mut Context<'_>, part: Part, body: Body) {
+/// Back from waiting: the body is put back, and the peer's fault noted, so that the plugin is not
+/// blamed for it.
+fn resume(
+    store: &mut Context<'_>,
+    part: Part,
+    body: Body,
+    read: &std::result::Result<Arc<Vec<u8>>, Unread>,
+) {
     let Some(exchange) = store.data_mut().exchange_mut() else {
         return;
     };
@@ -140,12 +156,21 @@ fn resume(store: &mut Context<'_>, part: Part, body: Body) {
         Part::Response => exchange.response_body = body,
         _ => exchange.request_body = body,
     }
+    if let Err(Unread::Failed(error)) = read {
+        if let (Part::Request, Some(upload)) = (part, &exchange.upload) {
+            upload.fail(error);
+        }
+        exchange.body_error = Some(Error::clone(error));
+    }
 }
 
-/// Reads everything, up to `limit` bytes. Afterwards `body` yields the same bytes again.
+/// Reads everything, up to `limit` bytes and until `due`. Afterwards `body` yields the same bytes
+/// again.
 async fn read(
     body: &mut Body,
     limit: u64,
+    due: Instant,
+    late: impl Fn() -> Error,
     shared: &Shared,
     client: &str,
 ) -> std::result::Result<Arc<Vec<u8>>, Unread> {
@@ -159,13 +184,22 @@ async fn read(
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let mut growing = Growing { bytes: Vec::new(), held: None, most, shared, client };
     let (mut over, mut trailers, mut failed) = (None, None, None);
+    // Made where something is waited for.
+    let mut alarm = None;
     let unread = loop {
-        match std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
+        let frame = std::future::poll_fn(|cx| {
+            if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) {
+                return Poll::Ready(frame);
+            }
+            let sleep = || Box::pin(tokio::time::sleep_until(due.into()));
+            ready!(alarm.get_or_insert_with(sleep).as_mut().poll(cx));
+            Poll::Ready(Some(Err(late())))
+        });
+        match frame.await {
             None => break None,
             Some(Err(error)) => {
-                let cause = cause(&error);
-                failed = Some(error);
-                break Some(cause.into());
+                failed = Some(error.clone());
+                break Some(Unread::Failed(Box::new(error)));
             }
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => {

@@ -101,6 +101,7 @@ pub(super) fn exchange(fields: &[(&'static str, &'static str)]) -> Box<Exchange>
     Box::new(Exchange {
         id: ExchangeId { process: 1, worker: 2, serial: 3 },
         started: Instant::now(),
+        due: Instant::now() + Duration::from_secs(30),
         request,
         request_body: Body::Empty,
         upload: None,

@@ -71,6 +71,11 @@ impl Plugin for Faulty {
         if !fault.starts_with("response-") {
             return Ok(());
         }
+        #[cfg(feature = "reading")]
+        if fault == "response-read" {
+            let length = response.read_body(1 << 20)?.len();
+            return Ok(response.set_header("x-length", length.to_string())?);
+        }
         response.set_header("x-changed", "by a plugin that failed")?;
         match fault.as_str() {
             "response-trap" => trap_on_purpose(),
