@@ -30,6 +30,24 @@ impl Certificates {
         Certificates { folder }
     }
 
+    /// As `openssl req -x509` makes it: an authority that is the server's certificate itself.
+    pub fn self_signed(names: &[&str]) -> Certificates {
+        let folder = tempfile::tempdir().expect("a folder");
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let mut parameters = rcgen::CertificateParams::new(names).expect("parameters");
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let certificate = parameters.self_signed(&key).expect("a certificate").pem();
+        for (file, text) in [
+            ("ca.pem", &certificate),
+            ("cert.pem", &certificate),
+            ("key.pem", &key.serialize_pem()),
+        ] {
+            std::fs::write(folder.path().join(file), text).expect("written");
+        }
+        Certificates { folder }
+    }
+
     pub fn ca(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }

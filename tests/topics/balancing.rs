@@ -112,3 +112,38 @@ fn a_reload_forgets_no_health() {
         assert_eq!(get(proxy.address("web"), "/").text(), "two");
     }
 }
+
+/// A name-based virtual host answers a check as it answers the traffic.
+#[test]
+fn a_check_asks_for_the_host_that_traffic_asks_for() {
+    for (upstream, health, route, h2) in [
+        ("host = \"app.example\"", "", "", false),
+        ("host = \"app.example\"", "", "", true),
+        ("", ", host = \"app.example\"", "", false),
+        ("", "", "match = { host = \"app.example\" }", false),
+    ] {
+        let answer = |seen: &weir_tests::Seen| {
+            let host = seen.headers.get("host").and_then(|host| host.to_str().ok());
+            let known =
+                host == Some("app.example") || seen.target.starts_with("http://app.example/");
+            let mut response = Response::new(Full::new(Bytes::from_static(b"app")));
+            if !known {
+                *response.status_mut() = StatusCode::NOT_FOUND;
+            }
+            response
+        };
+        let origin = if h2 { Origin::h2c(answer) } else { Origin::answering(answer) };
+        let checks = format!(
+            "health = {{ path = \"/health\", interval = \"50ms\", unhealthy = 1, healthy = 1{health} }}"
+        );
+        let protocol = if h2 { "protocol = \"http2\"" } else { "" };
+        let setup = Setup::to(&origin).upstream(upstream).upstream(&checks).upstream(protocol);
+        let proxy = setup.route(route).start();
+        until("it was asked", || origin.seen().len() >= 3);
+        let series = format!(
+            "weir_upstream_healthy{{upstream=\"origin\",endpoint=\"{}\"}}",
+            origin.address()
+        );
+        assert_eq!(proxy.metric(&series), 1.0, "{upstream} {health} {route} {h2}");
+    }
+}

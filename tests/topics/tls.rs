@@ -161,3 +161,32 @@ fn alpn_with_an_endpoint_settles_the_protocol() {
         }
     }
 }
+
+/// Its own authority, and the server's certificate: rustls alone takes none for the other.
+#[test]
+fn a_self_signed_certificate_that_is_named_is_trusted() {
+    let own = Certificates::self_signed(&["127.0.0.1"]);
+    let other = Certificates::self_signed(&["127.0.0.1"]);
+    let elsewhere = Certificates::self_signed(&["other.example"]);
+    for (name, serves, named, status) in [
+        ("the certificate itself", &own, &own, 200),
+        ("another one", &own, &other, 502),
+        ("made for another name", &elsewhere, &elsewhere, 502),
+    ] {
+        let origin = Origin::tls(serves, false, say("secure"));
+        let url = origin.url().replace("http:", "https:");
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = folder.path().join("access.log");
+        let proxy = Setup::to_url(url)
+            .upstream(&format!("tls = {{ ca = {:?} }}", named.ca()))
+            .server(&format!("access_log = {{ format = \"json\", file = {log:?} }}"))
+            .start();
+        assert_eq!(get(proxy.address("web"), "/").status, status, "{name}");
+        if status == 502 {
+            let logged = || std::fs::read_to_string(&log).unwrap_or_default();
+            weir_tests::until("the log says why", || logged().contains("it says: subject"));
+            let why = if name == "another one" { "does not name it" } else { "was not made for" };
+            assert!(logged().contains(why), "{name}: {}", logged());
+        }
+    }
+}

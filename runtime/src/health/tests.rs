@@ -4,6 +4,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn settings() -> config::Health {
     config::Health {
+        host: None,
         path: "/health".into(),
         interval: 10 * SECOND,
         timeout: 5 * SECOND,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::config::{self, Config, Problem, Problems, Refused};
 use crate::router::Router;
 use crate::telemetry::metrics::Metrics;
-use crate::tls::ServerTls;
+use crate::tls::{ServerTls, SystemAuthorities};
 use crate::upstream::Cluster;
 use crate::wasm::{Host, LoadedPlugin};
 
@@ -165,20 +165,43 @@ fn clusters(
     before: Option<&Built>,
     problems: &mut Vec<Problem>,
 ) -> Vec<Arc<Cluster>> {
+    let system = SystemAuthorities::default();
     let mut made = Vec::new();
-    for upstream in &config.upstreams {
+    for (at, upstream) in config.upstreams.iter().enumerate() {
+        let mut upstream = upstream.clone();
+        if let Some(health) = &mut upstream.health
+            && health.host.is_none()
+            && upstream.host == config::HostPolicy::Client
+        {
+            health.host = usual_host(config, at);
+        }
         let known = before.and_then(|before| {
             before.clusters.iter().find(|cluster| cluster.config.name == upstream.name)
         });
-        match Cluster::new(upstream.clone(), metrics, known.map(Arc::as_ref)) {
+        let (name, known) = (upstream.name.clone(), known.map(Arc::as_ref));
+        match Cluster::new(upstream, metrics, &system, known) {
             Ok(cluster) => made.push(cluster),
             Err(error) => {
-                let keys = ["upstreams", &*upstream.name];
+                let keys = ["upstreams", &*name];
                 problems.push(config.places.problem_at(&keys, &error.what, &error.hint));
             }
         }
     }
     made
+}
+
+/// The host that requests to an upstream name, where its routes take one only.
+fn usual_host(config: &Config, upstream: usize) -> Option<String> {
+    let leads_there = |route: &&config::Route| {
+        route.upstreams.iter().any(|target| target.upstream == upstream && target.weight > 0)
+    };
+    let mut hosts =
+        config.routes.iter().filter(leads_there).map(|route| match &route.matches.host {
+            Some(config::HostMatch::Exact(host)) => Some(host),
+            _ => None,
+        });
+    let first = hosts.next()??;
+    hosts.all(|host| host == Some(first)).then(|| first.clone())
 }
 
 impl Numbers {

@@ -4,6 +4,7 @@
 //! handshake. Never: holds a listener; a reload makes a new configuration and swaps it in, while
 //! session tickets and the session cache live as long as the process.
 
+mod authorities;
 mod certificates;
 mod dangerous;
 mod error;
@@ -12,14 +13,16 @@ mod pem;
 mod termination;
 #[cfg(test)]
 mod tests;
+mod verifier;
 
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
+pub use self::authorities::SystemAuthorities;
 pub use self::certificates::{CertificateFacts, CertificateStore};
 pub use self::error::Error;
-pub use self::origination::{client_config, connect, server_name};
+pub use self::origination::{Origination, connect, server_name};
 pub use self::termination::{Accepted, ServerTls, accept, facts, server_config};
 
 /// ALPN name of HTTP/2 (RFC 9113, 3.1).

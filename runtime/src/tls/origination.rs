@@ -6,41 +6,84 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use rustls::client::Resumption;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::ServerName;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{Error, dangerous, pem, provider};
+use super::authorities::{SystemAuthorities, Trust};
+use super::verifier::Verifier;
+use super::{Error, dangerous, provider};
 use crate::config::UpstreamTls;
 use crate::error::{Error as ExchangeError, Kind, Side};
 
 /// Endpoints whose sessions are kept for resumption.
 const SESSIONS: usize = 1024;
 
-/// Builds the configuration of an upstream. `alpn` is offered in this order.
-///
-/// # Errors
-///
-/// The CA file's problem, or a system without any certificate authority.
-pub fn client_config(tls: &UpstreamTls, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, Error> {
-    let builder = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::new(error.to_string(), "this build of Weir cannot speak TLS"))?;
-    let mut config = if tls.verify {
-        let roots = match &tls.ca {
-            Some(file) => Arc::new(roots_of(file)?),
-            None => system_roots()?,
+/// How an upstream's endpoints are spoken to.
+#[derive(Debug, Clone)]
+pub struct Origination {
+    pub config: Arc<ClientConfig>,
+    trust: Trust,
+}
+
+impl Origination {
+    /// Builds the configuration of an upstream. `alpn` is offered in this order. Where `before`
+    /// trusts the same and offers the same it is taken over, its sessions included.
+    ///
+    /// # Errors
+    ///
+    /// The CA file's problem, or a system without any certificate authority.
+    pub fn new(
+        tls: &UpstreamTls,
+        alpn: &[&[u8]],
+        system: &SystemAuthorities,
+        before: Option<&Origination>,
+    ) -> Result<Origination, Error> {
+        let trust = match &tls.ca {
+            _ if !tls.verify => Trust::Anybody,
+            Some(file) => Trust::of(file)?,
+            None => system.trust()?,
         };
-        builder.with_root_certificates(roots).with_no_client_auth()
-    } else {
-        let verifier = Arc::new(dangerous::AcceptAnyCertificate::new(provider()));
-        builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+        match before {
+            Some(before) if before.trust == trust && before.config.alpn_protocols == alpn => {
+                Ok(before.clone())
+            }
+            _ => Ok(Origination { config: client_config(&trust, alpn, tls.ca.as_deref())?, trust }),
+        }
+    }
+}
+
+fn client_config(
+    trust: &Trust,
+    alpn: &[&[u8]],
+    file: Option<&Path>,
+) -> Result<Arc<ClientConfig>, Error> {
+    let verifier: Arc<dyn ServerCertVerifier> = match trust {
+        Trust::Anybody => Arc::new(dangerous::AcceptAnyCertificate::new(provider())),
+        Trust::Authorities { certificates, named } => {
+            let builder = WebPkiServerVerifier::builder_with_provider(
+                roots_of(certificates, file)?.into(),
+                provider(),
+            );
+            let by_authorities = builder.build().map_err(|error| {
+                Error::new(error.to_string(), "see whether `tls.ca` holds certificates")
+            })?;
+            let named = if *named { certificates.clone() } else { Arc::default() };
+            Arc::new(Verifier::new(by_authorities, named))
+        }
     };
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::new(error.to_string(), "this build of Weir cannot speak TLS"))?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     config.resumption = Resumption::in_memory_sessions(SESSIONS);
     Ok(Arc::new(config))
@@ -78,6 +121,7 @@ where
     TlsConnector::from(config).connect(name, stream).await.map_err(|error| failure(&error))
 }
 
+/// What a handshake that failed is to an exchange.
 fn failure(error: &io::Error) -> ExchangeError {
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
     let kind = match cause {
@@ -88,37 +132,28 @@ fn failure(error: &io::Error) -> ExchangeError {
         None if error.kind() == io::ErrorKind::TimedOut => Kind::ConnectionTimeout,
         None => Kind::ConnectionTerminated,
     };
-    ExchangeError::new(kind, Side::Upstream, format!("TLS handshake: {error}")).unsent()
+    let detail = match cause {
+        // What our own verifier found says it all.
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(why))) => why.0.to_string(),
+        _ => error.to_string(),
+    };
+    ExchangeError::new(kind, Side::Upstream, format!("TLS handshake: {detail}")).unsent()
 }
 
-fn roots_of(file: &Path) -> Result<RootCertStore, Error> {
+fn roots_of(
+    certificates: &[CertificateDer<'static>],
+    file: Option<&Path>,
+) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
-    for certificate in pem::certificates(file)? {
-        roots.add(certificate).map_err(|_| {
+    for certificate in certificates {
+        roots.add(certificate.clone()).map_err(|_| {
+            let what = "a certificate cannot be used";
             let hint = "every block of the file must be the certificate of an authority";
-            Error::of(file, "a certificate cannot be used", hint)
+            match file {
+                Some(file) => Error::of(file, what, hint),
+                None => Error::new(what, hint),
+            }
         })?;
     }
     Ok(roots)
-}
-
-/// The system's authorities, read once; a failure is not remembered.
-fn system_roots() -> Result<Arc<RootCertStore>, Error> {
-    static ROOTS: Mutex<Option<Arc<RootCertStore>>> = Mutex::new(None);
-    let mut known = ROOTS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(roots) = &*known {
-        return Ok(roots.clone());
-    }
-    let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
-        tracing::warn!(%error, "some of the system's certificate authorities cannot be read");
-    }
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        let hint = "install the system's package for them (often `ca-certificates`), or set \
-             `tls.ca` of the upstream to a PEM file";
-        return Err(Error::new("this system has no certificate authorities", hint));
-    }
-    Ok(known.insert(Arc::new(roots)).clone())
 }

@@ -212,6 +212,10 @@ async fn handshake(
     tokio::join!(server, client)
 }
 
+fn originate(tls: &UpstreamTls, alpn: &[&[u8]]) -> Origination {
+    Origination::new(tls, alpn, &SystemAuthorities::default(), None).unwrap()
+}
+
 fn listener(certificates: Vec<CertificateFiles>, min_version: TlsVersion) -> ListenerTls {
     ListenerTls { certificates, min_version }
 }
@@ -222,7 +226,7 @@ async fn handshakes_settle_protocol_and_resume_over_reloads() {
     let pair = directory.pair("a", &["a.test"]);
     let tls = listener(vec![pair.clone()], TlsVersion::V1_2);
     let upstream = UpstreamTls { ca: Some(pair.cert), server_name: None, verify: true };
-    let client = client_config(&upstream, &[H2, HTTP_1_1]).unwrap();
+    let client = originate(&upstream, &[H2, HTTP_1_1]).config;
     let server = server_config(&tls).unwrap();
     let (facts, sent) = handshake(&server, client.clone(), "A.test").await;
     sent.unwrap();
@@ -235,7 +239,7 @@ async fn handshakes_settle_protocol_and_resume_over_reloads() {
     let server = server_config(&tls).unwrap();
     let (facts, _) = handshake(&server, client, "A.test").await;
     assert!(facts.unwrap().2);
-    let plain = client_config(&upstream, &[HTTP_1_1]).unwrap();
+    let plain = originate(&upstream, &[HTTP_1_1]).config;
     let (facts, _) = handshake(&server, plain, "a.test").await;
     assert!(!facts.unwrap().1);
 }
@@ -278,12 +282,88 @@ async fn endpoints_are_verified_unless_told_otherwise() {
         (&stranger.cert, true, "a.test", Some(Kind::TlsCertificateError)),
         (&stranger.cert, false, "b.test", None),
     ] {
-        let client = client_config(&tls(ca, verify), &[HTTP_1_1]).unwrap();
+        let client = originate(&tls(ca, verify), &[HTTP_1_1]).config;
         let (_, sent) = handshake(&server, client, name).await;
         assert_eq!(sent.as_ref().err().map(|error| error.kind), expected, "{name} {verify}");
         assert!(sent.err().is_none_or(|error| error.retryable));
     }
     assert!(UpstreamTls::default().verify, "verification must be the default");
+}
+
+/// As `openssl req -x509` makes it: an authority that is the server's certificate too.
+fn self_signed(
+    directory: &Directory,
+    file: &str,
+    names: &[&str],
+    common: &str,
+) -> CertificateFiles {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut parameters = CertificateParams::new(names).unwrap();
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    parameters.distinguished_name.push(rcgen::DnType::CommonName, common);
+    let key = KeyPair::generate().unwrap();
+    let certificate = parameters.self_signed(&key).unwrap();
+    CertificateFiles {
+        cert: directory.write(&format!("{file}.pem"), &certificate.pem()),
+        key: directory.write(&format!("{file}.key"), &key.serialize_pem()),
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_named_itself_is_trusted_for_its_own_name() {
+    let directory = Directory::new();
+    for (names, name, trusted) in [
+        (&["a.test"][..], "a.test", true),
+        (&["a.test"], "b.test", false),
+        // Without a name of RFC 9525 the common name counts.
+        (&[], "common.test", true),
+        (&[], "a.test", false),
+    ] {
+        let pair = self_signed(&directory, "self", names, "common.test");
+        let server = server_config(&listener(vec![pair.clone()], TlsVersion::V1_2)).unwrap();
+        let tls = UpstreamTls { ca: Some(pair.cert), server_name: None, verify: true };
+        let (_, sent) = handshake(&server, originate(&tls, &[HTTP_1_1]).config, name).await;
+        assert_eq!(sent.is_ok(), trusted, "{names:?} {name}: {sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted_is_explained() {
+    let directory = Directory::new();
+    let pair = directory.pair("a", &["a.test"]);
+    let stranger = directory.pair("b", &["b.test"]);
+    let other = self_signed(&directory, "c", &["a.test"], "another.test");
+    let server = server_config(&listener(vec![pair.clone()], TlsVersion::V1_2)).unwrap();
+    for (ca, name, says) in [
+        (&other.cert, "a.test", "no trusted authority has issued it"),
+        // Another key under the same name.
+        (&stranger.cert, "a.test", "another key signed it"),
+        (&pair.cert, "b.test", "it was not made for \"b.test\""),
+    ] {
+        let tls = UpstreamTls { ca: Some(ca.clone()), server_name: None, verify: true };
+        let (_, sent) = handshake(&server, originate(&tls, &[HTTP_1_1]).config, name).await;
+        let detail = sent.unwrap_err().detail;
+        for says in [says, "issuer", "a.test", "valid from"] {
+            assert!(detail.contains(says), "{detail}");
+        }
+    }
+}
+
+/// The path is the same; what is in the file decides.
+#[test]
+fn trust_is_compared_by_content() {
+    let directory = Directory::new();
+    let (one, two) = (directory.pair("a", &["a.test"]), directory.pair("b", &["a.test"]));
+    let ca = directory.write("ca.pem", &fs::read_to_string(&one.cert).unwrap());
+    let tls = UpstreamTls { ca: Some(ca), server_name: None, verify: true };
+    let again = |before: &Origination, alpn: &[&[u8]]| {
+        Origination::new(&tls, alpn, &SystemAuthorities::default(), Some(before)).unwrap()
+    };
+    let first = originate(&tls, &[HTTP_1_1]);
+    assert!(Arc::ptr_eq(&first.config, &again(&first, &[HTTP_1_1]).config));
+    assert!(!Arc::ptr_eq(&first.config, &again(&first, &[H2]).config));
+    directory.write("ca.pem", &fs::read_to_string(&two.cert).unwrap());
+    assert!(!Arc::ptr_eq(&first.config, &again(&first, &[HTTP_1_1]).config));
 }
 
 #[test]

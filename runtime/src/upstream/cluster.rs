@@ -16,6 +16,7 @@ use crate::balancer::{self, Balancer, Tried};
 use crate::config;
 use crate::health::Check;
 use crate::telemetry::metrics::{EndpointMetrics, Metrics, UpstreamMetrics};
+use crate::tls::{Origination, SystemAuthorities};
 
 /// An upstream as all workers share it.
 pub struct Cluster {
@@ -23,8 +24,12 @@ pub struct Cluster {
     pub endpoints: Vec<Arc<EndpointState>>,
     /// In the order of the endpoints.
     connectors: Vec<Connector>,
+    /// Whom its endpoints are trusted by, where any of them speaks TLS.
+    tls: Option<Origination>,
     /// What `host = "NAME"` sends.
     host: Option<HeaderValue>,
+    /// What a check asks for where traffic says what the client said.
+    check_host: Option<HeaderValue>,
     pub metrics: UpstreamMetrics,
 }
 
@@ -63,10 +68,14 @@ impl Cluster {
     pub fn new(
         config: config::Upstream,
         metrics: &Metrics,
+        system: &SystemAuthorities,
         before: Option<&Cluster>,
     ) -> Result<Arc<Cluster>, crate::tls::Error> {
         let tls = match config.endpoints.iter().any(|endpoint| endpoint.tls) {
-            true => Some(crate::tls::client_config(&config.tls, alpn(config.protocol))?),
+            true => {
+                let known = before.and_then(|before| before.tls.as_ref());
+                Some(Origination::new(&config.tls, alpn(config.protocol), system, known)?)
+            }
             false => None,
         };
         let endpoints = config
@@ -85,7 +94,7 @@ impl Cluster {
         let connectors = config
             .endpoints
             .iter()
-            .map(|endpoint| connector(&config, endpoint, tls.as_ref()))
+            .map(|endpoint| connector(&config, endpoint, tls.as_ref().map(|tls| &tls.config)))
             .collect::<Result<Vec<_>, _>>()?;
         let metrics = metrics.upstream(&config.name);
         let host = match &config.host {
@@ -93,7 +102,10 @@ impl Cluster {
             config::HostPolicy::Fixed(host) => HeaderValue::try_from(&**host).ok(),
             config::HostPolicy::Client | config::HostPolicy::Endpoint => None,
         };
-        Ok(Arc::new(Cluster { config, endpoints, connectors, host, metrics }))
+        let named = config.health.as_ref().and_then(|health| health.host.as_ref());
+        let named = named.or(config.tls.server_name.as_ref().filter(|_| tls.is_some()));
+        let check_host = named.and_then(|name| HeaderValue::try_from(name.as_str()).ok());
+        Ok(Arc::new(Cluster { config, endpoints, connectors, tls, host, check_host, metrics }))
     }
 
     /// Where the endpoint of the same address stands, whatever its weight.
@@ -113,15 +125,28 @@ impl Cluster {
         }
     }
 
+    /// What `Host` is in a check of an endpoint: as in traffic, as far as that is known.
+    pub(super) fn check_host_for<'a>(&'a self, endpoint: &'a EndpointState) -> &'a HeaderValue {
+        let named = self.config.health.as_ref().and_then(|health| health.host.as_ref());
+        let named = named.and(self.check_host.as_ref());
+        named
+            .or_else(|| self.host_for(endpoint))
+            .or(self.check_host.as_ref())
+            .unwrap_or(&endpoint.authority)
+    }
+
     /// The endpoints, each with how to reach it.
     pub(super) fn reachable(&self) -> impl Iterator<Item = (&Arc<EndpointState>, &Connector)> {
         self.endpoints.iter().zip(&self.connectors)
     }
 
-    /// Whether connections of `other` to the same endpoint may go on being used.
+    /// Whether connections of `other` to the same endpoint may go on being used: by what they were
+    /// made from, never by the path that it was read from.
     fn connects_like(&self, other: &Cluster) -> bool {
+        let trust = |cluster: &Cluster| cluster.tls.as_ref().map(|tls| Arc::as_ptr(&tls.config));
         self.config.protocol == other.config.protocol
-            && self.config.tls == other.config.tls
+            && trust(self) == trust(other)
+            && self.config.tls.server_name == other.config.tls.server_name
             && self.config.pool == other.config.pool
             && self.config.timeouts.connect == other.config.timeouts.connect
     }

@@ -7,7 +7,7 @@
 use std::io;
 use std::sync::{Arc, PoisonError};
 
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -104,7 +104,7 @@ async fn watch(endpoint: Wanted, clock: Clock) {
     loop {
         tokio::time::sleep(check.next_at().saturating_duration_since(clock.now())).await;
         check.begin(clock.now());
-        let probing = probe(&health, &state, &connector);
+        let probing = probe(&health, cluster.check_host_for(&state), &connector);
         let (outcome, why) = match tokio::time::timeout(check.timeout(), probing).await {
             Ok(Ok(())) => (Outcome::Success, String::new()),
             Ok(Err(why)) => (Outcome::Failure, why),
@@ -125,27 +125,32 @@ async fn watch(endpoint: Wanted, clock: Clock) {
     }
 }
 
-/// One question on a connection of its own: a pooled one would hide an endpoint that accepts no
-/// more.
+/// One question, made as the traffic is, on a connection of its own: a pooled one would hide an
+/// endpoint that accepts no more.
 async fn probe(
     health: &config::Health,
-    state: &EndpointState,
+    host: &HeaderValue,
     connector: &Connector,
 ) -> Result<(), String> {
     let mut request = Request::new(());
     *request.uri_mut() = health.path.parse().map_err(|error| format!("{error}"))?;
-    let agent = http::HeaderValue::from_static("weir-health");
+    let agent = HeaderValue::from_static("weir-health");
     request.headers_mut().insert(http::header::USER_AGENT, agent);
     let (head, ()) = request.into_parts();
-    let authority = &state.authority;
-    let outgoing = Outgoing { head: &head, host: None, authority, upgrade: None, expects: false };
+    let outgoing = Outgoing {
+        head: &head,
+        host: Some(host),
+        authority: host,
+        upgrade: None,
+        expects: false,
+    };
     let sender = connector.connect().await.map_err(|error| error.to_string())?;
     let answered = match sender {
         Sender::Http1(connection) => {
             let answered = connection.exchange(&outgoing, Body::Empty).await;
             answered.map(|answer| answer.parts.status).map_err(|fault| fault.to_string())
         }
-        Sender::Http2(mut sender) => {
+        Sender::Http2(mut sender, _) => {
             let request = outgoing.to_http2(Body::Empty, connector.endpoint.tls);
             let answered = sender.send_request(request).await;
             answered.map(|response| response.status()).map_err(|error| error.to_string())

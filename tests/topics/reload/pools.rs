@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::AsyncWriteExt;
-use weir_tests::{Origin, Proxy, RawClient, Setup, get, read_head, until};
+use weir_tests::{Certificates, Origin, Proxy, RawClient, Setup, get, read_head, until};
 
 /// An endpoint that answers requests and switches protocols, and says how many connections it has.
 fn counting() -> (Origin, Arc<AtomicUsize>) {
@@ -55,4 +55,35 @@ fn a_pool_that_changed_closes_its_idle_connections_though_a_tunnel_lives_on() {
     until("the idle one is closed", || open.load(Ordering::SeqCst) == 1);
     assert_eq!(get(proxy.address("web"), "/").status, 200);
     until("two are open", || open.load(Ordering::SeqCst) == 2);
+}
+
+/// The path is the same, and the configuration: what is in the file is what is trusted.
+#[test]
+fn a_replaced_authority_is_trusted_at_once_and_the_old_one_no_more() {
+    let (old, new) =
+        (Certificates::for_names(&["127.0.0.1"]), Certificates::for_names(&["127.0.0.1"]));
+    let say = |_: &weir_tests::Seen| http::Response::new(http_body_util::Full::default());
+    let (of_old, of_new) = (Origin::tls(&old, false, say), Origin::tls(&new, false, say));
+    let folder = tempfile::tempdir().expect("a folder");
+    let ca = folder.path().join("ca.pem");
+    std::fs::copy(old.ca(), &ca).expect("copied");
+    let url = |origin: &Origin| origin.url().replace("http:", "https:");
+    let toml = format!(
+        "[server]\nworkers = 1\n[listeners.web]\nbind = \"127.0.0.1:0\"\n\
+         [routes.old]\nmatch = {{ path = \"/old\" }}\nupstream = \"old\"\n\
+         [routes.new]\nmatch = {{ path = \"/new\" }}\nupstream = \"new\"\n\
+         [upstreams.old]\nendpoints = [{:?}]\ntls = {{ ca = {ca:?} }}\n\
+         [upstreams.new]\nendpoints = [{:?}]\ntls = {{ ca = {ca:?} }}\n",
+        url(&of_old),
+        url(&of_new),
+    );
+    let proxy = Proxy::start(&toml);
+    let status = |path| get(proxy.address("web"), path).status;
+    assert_eq!((status("/old"), status("/new")), (200, 502));
+    proxy.reload_as_it_is().expect("it reloads");
+    assert_eq!(status("/old"), 200);
+    assert_eq!(of_old.connections(), 1, "nothing changed: the idle connection serves on");
+    std::fs::copy(new.ca(), &ca).expect("copied");
+    proxy.reload_as_it_is().expect("it reloads");
+    assert_eq!((status("/old"), status("/new")), (502, 200));
 }
