@@ -6,6 +6,7 @@
 
 mod certificates;
 mod client;
+pub mod endpoint;
 pub mod frames;
 mod gate;
 mod guest;

@@ -89,14 +89,43 @@ fn a_request_whose_body_was_sent_is_not_replayed() {
     assert_eq!(lines.lock().expect("not poisoned").len(), 2);
 }
 
+/// A connection that was made for the request, and ends without a byte: the endpoint restarts, or
+/// closed what it had just accepted.
 #[test]
-fn a_fresh_connection_that_ends_without_an_answer_is_no_reason_to_replay() {
+fn on_a_fresh_connection_it_is_the_same() {
+    for reset in [false, true] {
+        for (method, body, retries, status, connections) in [
+            ("GET", "", 1, 200, 2),
+            ("DELETE", "", 1, 200, 2),
+            ("GET", "", 0, 502, 1),
+            ("POST", "", 1, 502, 1),
+            ("PUT", "body", 1, 502, 1),
+        ] {
+            let served = Arc::new(AtomicUsize::new(0));
+            let origin = Origin::raw(move |mut stream| {
+                let first = served.fetch_add(1, Ordering::Relaxed) == 0;
+                async move {
+                    read_head(&mut stream).await;
+                    if !first {
+                        let _ = stream.write_all(OK).await;
+                        read_head(&mut stream).await;
+                    } else if reset {
+                        drop(stream.set_zero_linger());
+                    }
+                }
+            });
+            let proxy = Setup::to(&origin).upstream(&format!("retries = {retries}")).start();
+            let answer = request(proxy.address("web"), method, "/", &[], body.as_bytes());
+            assert_eq!(answer.status, status, "{reset} {method} {retries}: {answer:?}");
+            assert_eq!(origin.connections(), connections, "{reset} {method} {retries}");
+        }
+    }
     let origin = Origin::replying(b"");
     let proxy = Setup::to(&origin).start();
     let answer = request(proxy.address("web"), "GET", "/", &[], b"");
     assert_eq!(answer.status, 502);
     assert_eq!(answer.header("proxy-status"), Some("weir; error=connection_terminated"));
-    assert_eq!(origin.connections(), 1);
+    assert_eq!(origin.connections(), 2, "once more, and no oftener");
 }
 
 #[test]

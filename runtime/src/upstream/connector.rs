@@ -4,7 +4,11 @@
 //! request; HTTP/2's driver is already running on this worker. Never: keeps a connection (the pool does) or
 //! chooses an endpoint (the balancer does).
 
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +19,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::http1::{Connection, Transport};
+use super::pool::STREAMS_PER_CONNECTION;
 use super::resolver;
+use super::streams::StreamLimit;
 use crate::config::{Endpoint, UpstreamProtocol};
 use crate::error::{Error, Kind, Result, Side};
-use crate::http::{Body, LocalExecutor};
-use crate::net::Stream;
+use crate::http::Body;
+use crate::net::{ENDPOINT_PATIENCE, Stream, ask_when_silent, end_after};
 
 /// How to reach one endpoint.
 #[derive(Clone)]
@@ -35,8 +41,12 @@ pub struct Connector {
 /// An open connection.
 pub enum Sender {
     Http1(Arc<Connection>),
-    Http2(http2::SendRequest<Body>),
+    Http2(http2::SendRequest<Body>, Rc<StreamLimit>),
 }
+
+/// What the endpoint may send of one response before it is read. Streams that nobody reads must not
+/// use up what the connection grants to the others, so that grants this for each of its streams.
+const STREAM_WINDOW: u32 = 256 << 10;
 
 impl Connector {
     /// Connects within the timeout. Every failure here is before anything was sent.
@@ -61,10 +71,7 @@ impl Connector {
                 }
             };
         };
-        let tls = tokio_rustls::TlsConnector::from(config.clone())
-            .connect(name.clone(), tcp)
-            .await
-            .map_err(|error| tls_error(&error))?;
+        let tls = crate::tls::connect(config.clone(), name.clone(), tcp).await?;
         let is_h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
         match (self.protocol, is_h2) {
             (UpstreamProtocol::Http2, false) => Err(Error::new(
@@ -103,6 +110,8 @@ pub async fn dial(endpoint: &Endpoint) -> Result<Stream> {
     })?;
     // Small writes must not wait for acknowledgements; a failure here only costs latency.
     let _ = stream.set_nodelay(true);
+    ask_when_silent(&stream);
+    end_after(&stream, ENDPOINT_PATIENCE);
     Ok(stream.into())
 }
 
@@ -110,37 +119,40 @@ fn http1(transport: Transport) -> Sender {
     Sender::Http1(Connection::new(transport))
 }
 
+/// HTTP/2 is ready when the endpoint's SETTINGS are there (RFC 9113, 3.4), and let a stream open.
 async fn http2<IO>(io: IO) -> Result<Sender>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (sender, connection) = http2::Builder::new(LocalExecutor)
+    let limit = Rc::<StreamLimit>::default();
+    let (sender, connection) = http2::Builder::new(limit.executor())
         .timer(TokioTimer::new())
-        .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(4 << 20)
+        .initial_max_send_streams(0)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(STREAM_WINDOW * STREAMS_PER_CONNECTION as u32)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10))
         .handshake::<_, Body>(TokioIo::new(io))
         .await
         .map_err(|error| handshake_error(&error))?;
+    let connection = Rc::new(RefCell::new(connection));
+    let (driven, asked) = (limit.clone(), connection.clone());
+    limit.follow(move || Some(asked.try_borrow().ok()?.current_max_send_streams()));
     tokio::task::spawn_local(async move {
-        if let Err(error) = connection.await {
+        let ended = poll_fn(|cx| Pin::new(&mut *connection.borrow_mut()).poll(cx)).await;
+        if let Err(error) = ended {
             tracing::debug!(%error, "upstream connection ended");
         }
+        driven.end();
     });
-    Ok(Sender::Http2(sender))
+    limit.opened().await;
+    if sender.is_closed() {
+        let why = "the endpoint closed the connection before its SETTINGS";
+        return Err(Error::new(Kind::ConnectionTerminated, Side::Upstream, why));
+    }
+    Ok(Sender::Http2(sender, limit))
 }
 
 fn handshake_error(error: &hyper::Error) -> Error {
     Error::new(Kind::HttpProtocolError, Side::Upstream, format!("handshake: {error}"))
-}
-
-fn tls_error(error: &std::io::Error) -> Error {
-    let tls = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
-    let kind = match tls {
-        Some(rustls::Error::InvalidCertificate(_)) => Kind::TlsCertificateError,
-        Some(_) => Kind::TlsProtocolError,
-        None => Kind::ConnectionTerminated,
-    };
-    Error::new(kind, Side::Upstream, format!("TLS: {error}"))
 }

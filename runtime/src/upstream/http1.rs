@@ -140,7 +140,7 @@ impl Connection {
         }
         let body = match reader.left() {
             Some(0) => Body::Empty,
-            left => Body::Received(Received::new(self.clone(), left)),
+            left => Body::Received(Received::http1(self.clone(), left)),
         };
         Poll::Ready(Ok(Answer { parts, body, found }))
     }

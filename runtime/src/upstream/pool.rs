@@ -2,34 +2,33 @@
 //!
 //! In: requests. Out: responses, each with the [`Lease`] of the connection it arrives on. Never:
 //! shared between workers, so there is no lock; never hands out a connection that is known to be
-//! closed, or one whose last exchange did not end cleanly.
+//! closed, or one whose last exchange did not end cleanly; never has more than it may, of either
+//! version.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
-use std::rc::{Rc, Weak};
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use http_body::Body as _;
-use hyper::client::conn::http2;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-
-use super::alarm::Alarm;
 use super::connector::{Connector, Sender};
-use super::http1::{Connection, Tunnel};
-use super::message::{Answer, Outgoing};
+use super::lease::{Answered, Http1, Http2, Slot};
+use super::message::Outgoing;
+use super::patience::Patience;
+use super::queue::Queue;
 use super::unanswered::Unanswered;
 use crate::config;
 use crate::error::{Error, Kind, Result, Side};
-use crate::http::hop::Found;
 use crate::http::{Body, UploadState};
-use crate::telemetry::metrics::{ConnectionState, EndpointMetrics, UpstreamConnectionGuard};
+use crate::telemetry::metrics::{ConnectionState, EndpointMetrics};
 
-/// HTTP/2 streams on a connection before another one is opened.
-const STREAMS_PER_CONNECTION: usize = 100;
+/// HTTP/2 streams on a connection before another one is opened, where the endpoint allows more.
+pub const STREAMS_PER_CONNECTION: usize = 100;
+
+/// Sweeps in which a client may send nothing of the body it owes while somebody else waits.
+const QUIET_SWEEPS: u32 = 2;
+
+/// How often the log tells of certificates that are not trusted.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// Connections to one endpoint.
 pub struct Pool {
@@ -38,89 +37,41 @@ pub struct Pool {
     /// The one used last is at the end and is taken first, so that a quiet pool shrinks.
     idle: RefCell<Vec<Idle>>,
     http2: RefCell<Vec<Http2>>,
-    /// HTTP/1.1 connections that are open or being opened.
-    open: Cell<usize>,
-    waiting: RefCell<VecDeque<oneshot::Sender<()>>>,
+    queue: Queue,
+    /// Requests whose bodies may still be on their way.
+    uploads: RefCell<Vec<Weak<UploadState>>>,
     /// No request comes here any more.
     retired: Cell<bool>,
+    /// When the log was last told of a certificate, and how many times it was not since.
+    told: Cell<Option<Instant>>,
+    untold: Cell<u32>,
     metrics: EndpointMetrics,
 }
-
-/// How long to wait for a response's head.
-pub struct Patience {
-    /// When the request was sent.
-    pub sent: Instant,
-    /// From the last byte of the request; while its body makes progress the time starts anew, so a
-    /// response may take up to twice as long after a long upload.
-    pub first_byte: Duration,
-    pub upload: Option<Arc<UploadState>>,
-}
-
-/// The connection of one exchange. [`Lease::finish`] gives it back; dropping it closes it.
-pub struct Lease {
-    held: Held,
-    /// It was open before this exchange.
-    pub reused: bool,
-    /// What connecting took, where it was opened for this exchange.
-    pub connect: Option<Duration>,
-}
-
-enum Held {
-    Http1(Option<Box<Http1>>),
-    Http2(#[expect(dead_code, reason = "held for its drop")] OpenStream),
-}
-
-/// A response's head, or why there is none.
-pub type Answered = Result<(Answer, Lease), Box<Unanswered>>;
 
 struct Idle {
     connection: Box<Http1>,
     since: Instant,
 }
 
-/// One HTTP/1.1 connection. Dropping it closes it.
-struct Http1 {
-    connection: Arc<Connection>,
-    /// What goes on sending after the response began.
-    upload: Option<Upload>,
-    slot: Slot,
-    guard: UpstreamConnectionGuard,
-    /// For the response's head.
-    alarm: Alarm,
-    served: bool,
+/// What a request that waited gets.
+enum Room {
+    Slot(Slot),
+    Http1(Box<Http1>),
+    Http2(Http2),
 }
-
-/// A task that sends what is left of a request. Dropping it ends that at once.
-struct Upload(JoinHandle<()>);
-
-/// One HTTP/2 connection and the streams on it that have not ended.
-#[derive(Clone)]
-struct Http2 {
-    sender: http2::SendRequest<Body>,
-    streams: Rc<Cell<usize>>,
-    tls: bool,
-    #[expect(dead_code, reason = "counts the connection until it is dropped")]
-    guard: Rc<UpstreamConnectionGuard>,
-}
-
-/// A place among the open connections; dropping it gives the place to the next one waiting. The
-/// pool holds its idle connections, and they their places: by a strong reference neither would ever
-/// go when a reload removes the endpoint.
-pub struct Slot(Weak<Pool>);
-
-/// A stream on an HTTP/2 connection; dropping it ends its count.
-struct OpenStream(Rc<Cell<usize>>);
 
 impl Pool {
     pub fn new(connector: Connector, limits: config::Pool, metrics: EndpointMetrics) -> Rc<Pool> {
         Rc::new(Pool {
             connector,
+            queue: Queue::new(limits.max_connections),
             limits,
             idle: RefCell::default(),
             http2: RefCell::default(),
-            open: Cell::new(0),
-            waiting: RefCell::default(),
+            uploads: RefCell::default(),
             retired: Cell::new(false),
+            told: Cell::default(),
+            untold: Cell::default(),
             metrics,
         })
     }
@@ -135,7 +86,10 @@ impl Pool {
         body: &mut Option<Body>,
         patience: Patience,
     ) -> Answered {
-        if let Some(connection) = self.checkout() {
+        if let Some(upload) = &patience.upload {
+            self.uploads.borrow_mut().push(Arc::downgrade(upload));
+        }
+        if let Some(connection) = self.checkout(self.queue.is_crowd(patience.crowd)) {
             return connection.exchange(outgoing, body, None, patience).await;
         }
         // Boxed, so that the future of the usual case stays small: it is moved for each request.
@@ -152,7 +106,7 @@ impl Pool {
         if let Some(connection) = self.checkout_http2() {
             return connection.exchange(outgoing, body, None, patience).await;
         }
-        let slot = match self.slot().await {
+        let slot = match self.slot(self.queue.is_crowd(patience.crowd)).await {
             Ok(Room::Slot(slot)) => slot,
             Ok(Room::Http1(connection)) => {
                 return connection.exchange(outgoing, body, None, patience).await;
@@ -164,36 +118,66 @@ impl Pool {
         };
         let started = Instant::now();
         match self.connector.connect().await {
-            Err(error) => Err(Unanswered::connecting(error)),
+            Err(error) => {
+                self.tell(&error);
+                Err(Unanswered::connecting(error))
+            }
             Ok(Sender::Http1(connection)) => {
                 let took = started.elapsed();
-                let guard = self.metrics.connected(took);
-                let (alarm, upload, served) = (Alarm::default(), None, false);
-                let connection = Box::new(Http1 { connection, upload, slot, guard, alarm, served });
+                let connection = Http1::new(connection, slot, self.metrics.connected(took));
                 connection.exchange(outgoing, body, Some(took), patience).await
             }
-            Ok(Sender::Http2(sender)) => {
+            Ok(Sender::Http2(sender, limit)) => {
                 let took = started.elapsed();
-                let guard = Rc::new(self.metrics.connected(took));
-                let tls = self.connector.endpoint.tls;
-                let connection = Http2 { sender, streams: Rc::default(), tls, guard };
-                self.http2.borrow_mut().push(connection.clone());
-                // It has room for those that wait, and takes none of HTTP/1.1's.
-                drop(slot);
-                connection.exchange(outgoing, body, Some(took), patience).await
+                let pool = Rc::downgrade(self);
+                limit.on_raise(move || {
+                    if let Some(pool) = pool.upgrade() {
+                        pool.queue.wake_all();
+                    }
+                });
+                let (tls, guard) = (self.connector.endpoint.tls, self.metrics.connected(took));
+                let connection = Http2::new(sender, limit, tls, slot, guard);
+                if !self.retired.get() {
+                    self.http2.borrow_mut().push(connection.clone());
+                }
+                let exchange = connection.exchange(outgoing, body, Some(took), patience);
+                // It has room for those that wait, but for this one's stream.
+                self.queue.wake_all();
+                exchange.await
             }
         }
     }
 
     /// Closes what is idle for too long or was closed by the endpoint.
     pub fn sweep(&self, now: Instant) {
+        let after = self.limits.idle_timeout;
         let (keep, expired) = self.idle.take().into_iter().partition(|entry: &Idle| {
-            entry.connection.connection.is_quiet()
-                && now.saturating_duration_since(entry.since) < self.limits.idle_timeout
+            entry.connection.is_quiet() && now.saturating_duration_since(entry.since) < after
         });
         self.idle.replace(keep);
         drop(expired);
-        self.http2.borrow_mut().retain(|connection| !connection.sender.is_closed());
+        let (keep, ended) = self.http2.take().into_iter().partition(|connection: &Http2| {
+            !connection.is_closed() && !connection.is_useless(now, after)
+        });
+        self.http2.replace(keep);
+        drop(ended);
+        self.reclaim();
+    }
+
+    /// Has clients that owe bytes and send none give way to requests that wait.
+    fn reclaim(&self) {
+        let mut wanted = self.queue.waiting();
+        self.uploads.borrow_mut().retain(|upload| {
+            let Some(upload) = upload.upgrade().filter(|upload| upload.is_pending()) else {
+                return false;
+            };
+            if upload.quiet_sweeps() > QUIET_SWEEPS && wanted > 0 {
+                wanted -= 1;
+                upload.give_way();
+                return false;
+            }
+            true
+        });
     }
 
     /// Closes what is idle, and from now on what is given back: another configuration serves, and
@@ -206,14 +190,49 @@ impl Pool {
 
     /// Idle and open connections, for metrics.
     pub fn counts(&self) -> (usize, usize) {
-        (self.idle.borrow().len(), self.open.get() + self.http2.borrow().len())
+        (self.idle.borrow().len(), self.queue.open())
     }
 
-    fn checkout(&self) -> Option<Box<Http1>> {
+    /// Whether a connection that is through with its exchange is to be kept.
+    pub(super) fn wants_back(&self) -> bool {
+        !self.retired.get() && self.idle.borrow().len() < self.limits.max_idle
+    }
+
+    /// A connection is through with its exchange.
+    pub(super) fn take_back(&self, connection: Box<Http1>, now: Instant) {
+        self.idle.borrow_mut().push(Idle { connection, since: now });
+        self.has_room();
+    }
+
+    /// A connection was closed.
+    pub(super) fn closed(&self) {
+        self.queue.leave();
+        self.has_room();
+    }
+
+    /// A request that waits may look again.
+    pub(super) fn has_room(&self) {
+        self.queue.wake_one(self.unused());
+    }
+
+    /// Whether a request waits.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.queue.is_wanted()
+    }
+
+    /// Idle connections. While the list itself is worked on there is none to hand out.
+    fn unused(&self) -> usize {
+        self.idle.try_borrow().map_or(0, |idle| idle.len())
+    }
+
+    fn checkout(&self, crowd: bool) -> Option<Box<Http1>> {
+        if crowd && self.queue.is_reserved(self.unused()) {
+            return None;
+        }
         loop {
-            let Idle { mut connection, .. } = self.idle.borrow_mut().pop()?;
-            if connection.connection.is_quiet() {
-                connection.guard.set(ConnectionState::Active);
+            let Idle { mut connection, .. } = { self.idle.borrow_mut().pop()? };
+            if connection.is_quiet() {
+                connection.set(ConnectionState::Active);
                 return Some(connection);
             }
         }
@@ -221,219 +240,55 @@ impl Pool {
 
     fn checkout_http2(&self) -> Option<Http2> {
         let mut connections = self.http2.borrow_mut();
-        if connections.is_empty() {
-            return None;
-        }
-        connections.retain(|connection| !connection.sender.is_closed());
+        connections.retain(|connection| !connection.is_closed());
         connections
             .iter()
-            .filter(|connection| connection.streams.get() < STREAMS_PER_CONNECTION)
-            .min_by_key(|connection| connection.streams.get())
+            .filter(|connection| connection.has_room(STREAMS_PER_CONNECTION))
+            .min_by_key(|connection| connection.streams())
             .cloned()
     }
 
     /// Waits for room for one more connection, or for one that was given back meanwhile.
-    async fn slot(self: &Rc<Self>) -> Result<Room> {
+    async fn slot(self: &Rc<Self>, crowd: bool) -> Result<Room> {
         let deadline = tokio::time::Instant::now() + self.connector.timeout;
-        while self.open.get() >= self.limits.max_connections {
-            let (told, wait) = oneshot::channel();
-            self.waiting.borrow_mut().push_back(told);
-            let mut turn = Turn { pool: self, wait };
-            if tokio::time::timeout_at(deadline, &mut turn.wait).await.is_err() {
+        while !self.queue.enter(crowd, self.unused()) {
+            let mut turn = self.queue.join(crowd, || self.has_room());
+            if tokio::time::timeout_at(deadline, turn.come()).await.is_err() {
                 let detail = format!(
                     "all {} connections stayed busy for {:?}",
-                    self.limits.max_connections, self.connector.timeout
+                    self.queue.most(),
+                    self.connector.timeout
                 );
                 let error = Error::new(Kind::ConnectionLimitReached, Side::Upstream, detail);
                 return Err(error.unsent());
             }
-            if let Some(connection) = self.checkout() {
+            if let Some(connection) = self.checkout(crowd) {
                 return Ok(Room::Http1(connection));
             }
             if let Some(connection) = self.checkout_http2() {
                 return Ok(Room::Http2(connection));
             }
         }
-        self.open.set(self.open.get() + 1);
-        Ok(Room::Slot(Slot(Rc::downgrade(self))))
+        Ok(Room::Slot(Slot::of(self)))
     }
 
-    fn wake_one(&self) {
-        while let Some(waiter) = { self.waiting.borrow_mut().pop_front() } {
-            if waiter.send(()).is_ok() {
-                return;
-            }
-        }
-    }
-}
-
-/// A turn that is waited for; one that came and was not taken passes to the next in line.
-struct Turn<'a> {
-    pool: &'a Pool,
-    wait: oneshot::Receiver<()>,
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        if self.wait.try_recv().is_ok() {
-            self.pool.wake_one();
-        }
-    }
-}
-
-enum Room {
-    Slot(Slot),
-    Http1(Box<Http1>),
-    Http2(Http2),
-}
-
-impl Http1 {
-    async fn exchange(
-        mut self: Box<Self>,
-        outgoing: &Outgoing<'_>,
-        body: &mut Option<Body>,
-        connect: Option<Duration>,
-        patience: Patience,
-    ) -> Answered {
-        let reused = std::mem::replace(&mut self.served, true);
-        let Some(sending) = body.take() else { return Err(Unanswered::unsent()) };
-        let Http1 { connection, alarm, upload, .. } = &mut *self;
-        connection.begin(outgoing, sending);
-        match patience.wait(alarm, |cx| connection.poll_answer(cx)).await {
-            Ok(Ok(answer)) => {
-                if !connection.is_sent() {
-                    let connection = connection.clone();
-                    let rest = async move { connection.upload().await };
-                    *upload = Some(Upload(tokio::task::spawn_local(rest)));
-                }
-                Ok((answer, Lease { held: Held::Http1(Some(self)), reused, connect }))
-            }
-            Ok(Err(fault)) => {
-                let unsent = connection.is_untouched();
-                if unsent {
-                    *body = connection.take_body();
-                }
-                let silent = !connection.has_heard();
-                Err(Unanswered::faulty(fault, unsent, reused && silent))
-            }
-            Err(waited) => Err(Unanswered::silent(waited)),
-        }
-    }
-
-    fn give_back(mut self: Box<Self>, now: Instant) {
-        let Some(pool) = self.slot.0.upgrade() else { return };
-        let wanted = !pool.retired.get() && pool.idle.borrow().len() < pool.limits.max_idle;
-        if !(wanted && self.connection.rest()) {
+    /// Says why an endpoint is not trusted: once in a while, for it happens to every request.
+    fn tell(&self, error: &Error) {
+        if !matches!(error.kind, Kind::TlsCertificateError | Kind::TlsProtocolError) {
             return;
         }
-        self.upload = None;
-        self.guard.set(ConnectionState::Idle);
-        pool.idle.borrow_mut().push(Idle { connection: self, since: now });
-        pool.wake_one();
-    }
-}
-
-impl Http2 {
-    async fn exchange(
-        mut self,
-        outgoing: &Outgoing<'_>,
-        body: &mut Option<Body>,
-        connect: Option<Duration>,
-        patience: Patience,
-    ) -> Answered {
-        let reused = connect.is_none();
-        let Some(sending) = body.take() else { return Err(Unanswered::unsent()) };
-        let request = outgoing.to_http2(sending, self.tls);
-        self.streams.set(self.streams.get() + 1);
-        let stream = OpenStream(self.streams.clone());
-        // hyper's futures have room for the request: boxed, for those around them are moved.
-        let mut sent = Box::pin(self.sender.try_send_request(request));
-        match patience.wait(&mut Alarm::default(), |cx| sent.as_mut().poll(cx)).await {
-            Ok(Ok(response)) => {
-                let (parts, body) = response.into_parts();
-                let body = match body.is_end_stream() {
-                    true => Body::Empty,
-                    false => Body::Incoming(body, Side::Upstream),
-                };
-                let found = Found::in_response(&parts.headers);
-                let answer = Answer { parts, body, found };
-                Ok((answer, Lease { held: Held::Http2(stream), reused, connect }))
-            }
-            Ok(Err(mut failed)) => {
-                *body = failed.take_message().map(|request| request.into_body());
-                Err(Unanswered::failed(failed.error(), body.is_some(), reused))
-            }
-            Err(waited) => Err(Unanswered::silent(waited)),
+        let now = Instant::now();
+        if self.told.get().is_some_and(|told| now.saturating_duration_since(told) < TELL_EVERY) {
+            self.untold.set(self.untold.get().saturating_add(1));
+            return;
         }
-    }
-}
-
-impl Patience {
-    /// The answer, or how long it was waited for in vain.
-    async fn wait<T>(
-        &self,
-        alarm: &mut Alarm,
-        mut answer: impl FnMut(&mut Context<'_>) -> Poll<T>,
-    ) -> Result<T, Duration> {
-        let mut bytes = self.upload.as_ref().map_or(0, |upload| upload.bytes());
-        alarm.set(self.sent + self.first_byte);
-        poll_fn(|cx| {
-            if let Poll::Ready(answer) = answer(cx) {
-                return Poll::Ready(Ok(answer));
-            }
-            while alarm.poll(cx).is_ready() {
-                let Some(upload) = &self.upload else {
-                    return Poll::Ready(Err(self.first_byte));
-                };
-                // A client that owes bytes is watched by the body's own idle timeout; an endpoint
-                // that takes no more of the body by this one.
-                let before = std::mem::replace(&mut bytes, upload.bytes());
-                if before == bytes && !upload.is_starved() {
-                    return Poll::Ready(Err(self.first_byte));
-                }
-                alarm.set(Instant::now() + self.first_byte);
-            }
-            Poll::Pending
-        })
-        .await
-    }
-}
-
-impl Lease {
-    /// The exchange ended cleanly: both bodies were carried to their end.
-    pub fn finish(mut self, now: Instant) {
-        if let Held::Http1(connection) = &mut self.held
-            && let Some(connection) = connection.take()
-        {
-            connection.give_back(now);
-        }
-    }
-
-    /// The connection became a tunnel (after a 101): it counts as open until the slot is dropped.
-    /// `None` where an upload is still under way, or the connection is HTTP/2's.
-    pub fn into_tunnel(mut self) -> Option<(Slot, Tunnel)> {
-        let Held::Http1(connection) = &mut self.held else { return None };
-        let Http1 { connection, slot, .. } = *connection.take()?;
-        Some((slot, connection.into_tunnel()?))
-    }
-}
-
-impl Drop for Upload {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let Some(pool) = self.0.upgrade() else { return };
-        pool.open.set(pool.open.get().saturating_sub(1));
-        pool.wake_one();
-    }
-}
-
-impl Drop for OpenStream {
-    fn drop(&mut self) {
-        self.0.set(self.0.get().saturating_sub(1));
+        self.told.set(Some(now));
+        let endpoint = &self.connector.endpoint;
+        tracing::warn!(
+            endpoint = %format_args!("{}:{}", endpoint.host, endpoint.port),
+            error = %error.detail,
+            suppressed = self.untold.replace(0),
+            "no TLS with an endpoint"
+        );
     }
 }

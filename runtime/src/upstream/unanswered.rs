@@ -13,38 +13,44 @@ use crate::error::{Error, Kind, Side};
 pub struct Unanswered {
     /// `retryable` where nothing of the request was sent.
     pub error: Error,
-    /// The connection had served before and ended without a byte of response: the endpoint's idle
-    /// timeout may have crossed the request. An idempotent request may be sent again.
-    pub stale: bool,
+    /// The connection ended without a byte of response. An idempotent request may be sent again.
+    pub silent: bool,
+    /// The connection had served before: where it ended in silence, the endpoint's idle timeout may
+    /// have crossed the request, which says nothing of the endpoint.
+    pub reused: bool,
 }
 
 impl Unanswered {
     /// No connection was to be had.
     pub(super) fn connecting(error: Error) -> Box<Self> {
-        Box::new(Unanswered { error, stale: false })
+        Unanswered::plain(error)
+    }
+
+    fn plain(error: Error) -> Box<Self> {
+        Box::new(Unanswered { error, silent: false, reused: false })
     }
 
     /// There was nothing to send.
     pub(super) fn unsent() -> Box<Self> {
         let error = Error::new(Kind::ProxyInternalError, Side::Proxy, "there is no request");
-        Box::new(Unanswered { error, stale: false })
+        Unanswered::plain(error)
     }
 
     /// An HTTP/1.1 connection ended, or broke the protocol, instead of a response. `unsent`: before
-    /// anything of the request was sent.
-    pub(super) fn faulty(fault: Fault, unsent: bool, reused_in_silence: bool) -> Box<Self> {
+    /// anything of the request was sent; `silent`: without a byte from the endpoint.
+    pub(super) fn faulty(fault: Fault, unsent: bool, reused: bool, silent: bool) -> Box<Self> {
         let kind = match &fault {
             Fault::Closed | Fault::Io(_) => Kind::ConnectionTerminated,
             Fault::TooLarge => Kind::HttpResponseHeaderSectionSize,
             Fault::Malformed(_) => Kind::HttpProtocolError,
             Fault::Body(own) => {
-                return Box::new(Unanswered { error: own.clone(), stale: false });
+                return Unanswered::plain(own.clone());
             }
         };
         let ended = kind == Kind::ConnectionTerminated;
         let mut error = Error::new(kind, Side::Upstream, fault.to_string());
         error.retryable = unsent && ended;
-        Box::new(Unanswered { error, stale: reused_in_silence && ended })
+        Box::new(Unanswered { error, silent: silent && ended, reused })
     }
 
     /// The same of a stream of HTTP/2.
@@ -57,21 +63,21 @@ impl Unanswered {
         }
         // The request's own body failed: the client went away or broke its framing, or a limit.
         if let Some(own) = body_error(error) {
-            return Box::new(Unanswered { error: own, stale: false });
+            return Unanswered::plain(own);
         }
         let mut failure = Error::new(Kind::ConnectionTerminated, Side::Upstream, detail);
         failure.retryable = unsent || is_refused(error);
         let ended = error.is_closed() || error.is_canceled();
         let io = std::error::Error::source(error)
             .is_some_and(|cause| cause.downcast_ref::<std::io::Error>().is_some());
-        Box::new(Unanswered { error: failure, stale: reused && (ended || io) })
+        Box::new(Unanswered { error: failure, silent: ended || io, reused })
     }
 
     /// The endpoint took the request and did not answer in time.
     pub(super) fn silent(waited: Duration) -> Box<Self> {
         let detail = format!("no response within {waited:?}");
         let error = Error::new(Kind::HttpResponseTimeout, Side::Upstream, detail);
-        Box::new(Unanswered { error, stale: false })
+        Unanswered::plain(error)
     }
 }
 

@@ -1,0 +1,279 @@
+//! The connection of one exchange, of either version, from the request to the response's end.
+//!
+//! In: a connection that the pool hands out, and a request. Out: the response's head with the lease
+//! of the connection. Never: gives back a connection whose last exchange did not end cleanly.
+
+use std::cell::Cell;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http_body::Body as _;
+use hyper::client::conn::http2;
+use tokio::task::JoinHandle;
+
+use super::alarm::Alarm;
+use super::http1::{Connection, Tunnel};
+use super::message::{Answer, Outgoing};
+use super::patience::Patience;
+use super::pool::Pool;
+use super::streams::StreamLimit;
+use super::unanswered::Unanswered;
+use crate::http::hop::Found;
+use crate::http::{Body, Received};
+use crate::telemetry::metrics::{ConnectionState, UpstreamConnectionGuard};
+
+/// The connection of one exchange. [`Lease::finish`] gives it back; dropping it closes it.
+pub struct Lease {
+    held: Held,
+    /// It was open before this exchange.
+    pub reused: bool,
+    /// What connecting took, where it was opened for this exchange.
+    pub connect: Option<Duration>,
+}
+
+enum Held {
+    Http1(Option<Box<Http1>>),
+    Http2(OpenStream),
+}
+
+/// A response's head, or why there is none.
+pub type Answered = Result<(Answer, Lease), Box<Unanswered>>;
+
+/// One HTTP/1.1 connection. Dropping it closes it.
+pub struct Http1 {
+    connection: Arc<Connection>,
+    /// What goes on sending after the response began.
+    upload: Option<Upload>,
+    slot: Slot,
+    guard: UpstreamConnectionGuard,
+    /// For the response's head.
+    alarm: Alarm,
+    served: bool,
+}
+
+/// A task that sends what is left of a request. Dropping it ends that at once.
+struct Upload(JoinHandle<()>);
+
+/// One HTTP/2 connection. Clones share it; the last one closes it, once its streams have ended.
+#[derive(Clone)]
+pub struct Http2 {
+    sender: http2::SendRequest<Body>,
+    shared: Rc<Shared>,
+}
+
+/// What the streams of an HTTP/2 connection share.
+struct Shared {
+    limit: Rc<StreamLimit>,
+    /// Streams that have not ended.
+    streams: Cell<usize>,
+    /// Since when there is none, as a sweep found it.
+    idle: Cell<Option<Instant>>,
+    tls: bool,
+    slot: Slot,
+    #[expect(dead_code, reason = "counts the connection until it is dropped")]
+    guard: UpstreamConnectionGuard,
+}
+
+/// A place among the open connections; dropping it gives the place to the next one waiting. The
+/// pool holds its idle connections, and they their places: by a strong reference neither would ever
+/// go when a reload removes the endpoint.
+pub struct Slot(Weak<Pool>);
+
+/// A stream on an HTTP/2 connection; dropping it makes room for another one.
+struct OpenStream(Rc<Shared>);
+
+impl Slot {
+    pub(super) fn of(pool: &Rc<Pool>) -> Slot {
+        Slot(Rc::downgrade(pool))
+    }
+}
+
+impl Http1 {
+    pub(super) fn new(
+        connection: Arc<Connection>,
+        slot: Slot,
+        guard: UpstreamConnectionGuard,
+    ) -> Box<Http1> {
+        let (alarm, upload, served) = (Alarm::default(), None, false);
+        Box::new(Http1 { connection, upload, slot, guard, alarm, served })
+    }
+
+    /// See [`Connection::is_quiet`].
+    pub(super) fn is_quiet(&self) -> bool {
+        self.connection.is_quiet()
+    }
+
+    pub(super) fn set(&mut self, state: ConnectionState) {
+        self.guard.set(state);
+    }
+
+    pub(super) async fn exchange(
+        mut self: Box<Self>,
+        outgoing: &Outgoing<'_>,
+        body: &mut Option<Body>,
+        connect: Option<Duration>,
+        patience: Patience,
+    ) -> Answered {
+        let reused = std::mem::replace(&mut self.served, true);
+        let Some(sending) = body.take() else { return Err(Unanswered::unsent()) };
+        let Http1 { connection, alarm, upload, .. } = &mut *self;
+        connection.begin(outgoing, sending);
+        match patience.wait(alarm, |cx| connection.poll_answer(cx)).await {
+            Ok(Ok(answer)) => {
+                if !connection.is_sent() {
+                    let connection = connection.clone();
+                    let rest = async move { connection.upload().await };
+                    *upload = Some(Upload(tokio::task::spawn_local(rest)));
+                }
+                Ok((answer, Lease { held: Held::Http1(Some(self)), reused, connect }))
+            }
+            Ok(Err(fault)) => {
+                let unsent = connection.is_untouched();
+                if unsent {
+                    *body = connection.take_body();
+                }
+                Err(Unanswered::faulty(fault, unsent, reused, !connection.has_heard()))
+            }
+            Err(waited) => Err(Unanswered::silent(waited)),
+        }
+    }
+
+    fn give_back(mut self: Box<Self>, now: Instant) {
+        let Some(pool) = self.slot.0.upgrade() else { return };
+        if pool.wants_back() && self.connection.rest() {
+            self.upload = None;
+            self.guard.set(ConnectionState::Idle);
+            pool.take_back(self, now);
+        }
+    }
+}
+
+impl Http2 {
+    pub(super) fn new(
+        sender: http2::SendRequest<Body>,
+        limit: Rc<StreamLimit>,
+        tls: bool,
+        slot: Slot,
+        guard: UpstreamConnectionGuard,
+    ) -> Http2 {
+        let (streams, idle) = (Cell::new(0), Cell::new(None));
+        Http2 { sender, shared: Rc::new(Shared { limit, streams, idle, tls, slot, guard }) }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Streams that have not ended.
+    pub(super) fn streams(&self) -> usize {
+        self.shared.streams.get()
+    }
+
+    /// Whether the endpoint allows one more stream. Its limit may be lower than before.
+    pub(super) fn has_room(&self, most: usize) -> bool {
+        self.streams() < most.min(self.shared.limit.now())
+    }
+
+    /// Whether it has served nobody for so long, or may never serve anybody again.
+    pub(super) fn is_useless(&self, now: Instant, after: Duration) -> bool {
+        if self.streams() > 0 {
+            self.shared.idle.set(None);
+            return false;
+        }
+        let since = self.shared.idle.get().unwrap_or(now);
+        self.shared.idle.set(Some(since));
+        self.shared.limit.now() == 0 || now.saturating_duration_since(since) >= after
+    }
+
+    pub(super) async fn exchange(
+        mut self,
+        outgoing: &Outgoing<'_>,
+        body: &mut Option<Body>,
+        connect: Option<Duration>,
+        patience: Patience,
+    ) -> Answered {
+        let reused = connect.is_none();
+        let Some(sending) = body.take() else { return Err(Unanswered::unsent()) };
+        let request = outgoing.to_http2(sending, self.shared.tls);
+        let stream = OpenStream::new(&self.shared);
+        // hyper's futures have room for the request: boxed, for those around them are moved.
+        let mut sent = Box::pin(self.sender.try_send_request(request));
+        match patience.wait(&mut Alarm::default(), |cx| sent.as_mut().poll(cx)).await {
+            Ok(Ok(response)) => {
+                let (parts, body) = response.into_parts();
+                let body = match body.is_end_stream() {
+                    true => Body::Empty,
+                    false => Body::Received(Received::http2(body)),
+                };
+                let found = Found::in_response(&parts.headers);
+                let answer = Answer { parts, body, found };
+                Ok((answer, Lease { held: Held::Http2(stream), reused, connect }))
+            }
+            Ok(Err(mut failed)) => {
+                *body = failed.take_message().map(|request| request.into_body());
+                Err(Unanswered::failed(failed.error(), body.is_some(), reused))
+            }
+            Err(waited) => Err(Unanswered::silent(waited)),
+        }
+    }
+}
+
+impl Lease {
+    /// The exchange ended cleanly: both bodies were carried to their end.
+    pub fn finish(mut self, now: Instant) {
+        if let Held::Http1(connection) = &mut self.held
+            && let Some(connection) = connection.take()
+        {
+            connection.give_back(now);
+        }
+    }
+
+    /// Whether somebody waits for a connection to the same endpoint.
+    pub fn is_wanted(&self) -> bool {
+        let slot = match &self.held {
+            Held::Http1(Some(connection)) => &connection.slot,
+            Held::Http1(None) => return false,
+            Held::Http2(stream) => &stream.0.slot,
+        };
+        slot.0.upgrade().is_some_and(|pool| pool.is_wanted())
+    }
+
+    /// The connection became a tunnel (after a 101): it counts as open until the slot is dropped.
+    /// `None` where an upload is still under way, or the connection is HTTP/2's.
+    pub fn into_tunnel(mut self) -> Option<(Slot, Tunnel)> {
+        let Held::Http1(connection) = &mut self.held else { return None };
+        let Http1 { connection, slot, .. } = *connection.take()?;
+        Some((slot, connection.into_tunnel()?))
+    }
+}
+
+impl OpenStream {
+    fn new(shared: &Rc<Shared>) -> OpenStream {
+        shared.streams.set(shared.streams.get() + 1);
+        OpenStream(shared.clone())
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(pool) = self.0.upgrade() {
+            pool.closed();
+        }
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.streams.set(self.0.streams.get().saturating_sub(1));
+        if let Some(pool) = self.0.slot.0.upgrade() {
+            pool.has_room();
+        }
+    }
+}
