@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
 
-use super::{Listener, Stream};
+use super::{Listener, Stream, end_after};
 use crate::telemetry::metrics::{ConnectionGuard, ListenerMetrics};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -25,6 +25,8 @@ pub struct Acceptor {
     metrics: ListenerMetrics,
     /// How long to wait after the next error.
     pause: Duration,
+    /// How long clients may acknowledge nothing.
+    patience: Option<Duration>,
 }
 
 /// A connection.
@@ -79,7 +81,18 @@ impl Acceptor {
             Listener::Tcp(listener) => Socket::Tcp(TcpListener::from_std(listener)?),
             Listener::Unix(listener) => Socket::Unix(UnixListener::from_std(listener)?),
         };
-        Ok(Acceptor { socket, limit, metrics, pause: FIRST_PAUSE })
+        Ok(Acceptor { socket, limit, metrics, pause: FIRST_PAUSE, patience: None })
+    }
+
+    /// From now on connections whose client takes nothing for so long are ended, also where nobody
+    /// else watches them: tunnels.
+    pub fn end_after(&mut self, patience: Duration) {
+        if let Socket::Tcp(socket) = &self.socket
+            && self.patience != Some(patience)
+        {
+            end_after(socket, patience);
+            self.patience = Some(patience);
+        }
     }
 
     /// The next connection. Those beyond the limit are closed at once. Cancel safe.

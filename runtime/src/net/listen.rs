@@ -11,6 +11,7 @@ use std::path::Path;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use super::ask_when_silent;
 use crate::config::Bind;
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
@@ -82,6 +83,7 @@ fn listen_tcp(address: SocketAddr, workers: usize) -> io::Result<Vec<Listener>> 
         let socket = tcp_socket(address)?;
         socket.set_reuse_port(true)?;
         socket.bind(&address.into())?;
+        ask_when_silent(&socket);
         socket.listen(BACKLOG)?;
         let listener = TcpListener::from(socket);
         address = listener.local_addr()?;

@@ -1,7 +1,7 @@
 //! Watching connections for peers that are slow or gone, without a timer for each request.
 //!
 //! In: reads and writes as they happen ([`super::Watched`]), exchanges as they begin and end. Out: what is
-//! overdue, found by a sweep over all connections of a worker every [`SWEEP`]. Never: asks for the
+//! overdue, found by a sweep over all connections of a worker every [`super::SWEEP`]. Never: asks for the
 //! time on a read or a write: the sweep leaves it in a cell, and a stamp is one store.
 //!
 //! The state is shared by atomics only because an upgraded connection must be `Send`; all of it
@@ -15,15 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::config::Limits;
-
-/// How often to call [`Watch::sweep`]. Nothing is closed early, and nothing later than two of
-/// these after its time.
-pub const SWEEP: Duration = Duration::from_millis(250);
-
-/// How long a client in the middle of a body may go on sending after its answer was sent; see
-/// [`super::Linger`].
-pub const LINGER_TIME: Duration = Duration::from_secs(2);
+use super::overdue::{Observed, Overdue, Phase, Timeouts, Verdict, verdict};
 
 /// All connections of a worker.
 #[derive(Debug)]
@@ -42,12 +34,21 @@ pub struct Activity {
     phase: AtomicU8,
     /// When the phase began.
     since: AtomicU64,
-    /// When the last byte came or went.
-    progress: AtomicU64,
+    /// When the last byte came.
+    read: AtomicU64,
+    /// When the last byte went.
+    written: AtomicU64,
     read_waits: AtomicBool,
     write_waits: AtomicBool,
     body_pending: AtomicBool,
     multiplexed: AtomicBool,
+    /// Nothing was written since the last request's head came.
+    unanswered: AtomicBool,
+    /// How often everything written was handed to the system; wraps.
+    flushes: AtomicU32,
+    /// Somebody waits for the next time.
+    flush_awaited: AtomicBool,
+    awaiting_flush: Mutex<Vec<Waker>>,
     /// Exchanges under way.
     exchanges: AtomicU32,
     /// Exchanges that are over; wraps.
@@ -57,101 +58,11 @@ pub struct Activity {
     waker: Mutex<Option<Waker>>,
 }
 
-/// What a connection is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Phase {
-    /// TLS.
-    Handshake,
-    /// Ready, but no byte came yet.
-    New,
-    /// A request's head is coming in.
-    Head,
-    /// Between two requests.
-    Idle,
-    /// At least one exchange is under way.
-    Exchange,
-    /// It belongs to another protocol now, which has its own idea of idle.
-    Tunnel,
-    /// The answer is sent, and FIN; what still comes is discarded.
-    Lingering,
-}
-
-/// Bounds in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    pub handshake: u64,
-    pub header: u64,
-    pub idle: u64,
-    pub body: u64,
-}
-
-/// A connection as a sweep sees it; times are milliseconds of the same clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Observed {
-    pub phase: Phase,
-    pub since: u64,
-    pub progress: u64,
-    /// The request's body is not at its end, and the last read found nothing.
-    pub awaits_body: bool,
-    /// The last write found no room.
-    pub awaits_room: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    Keep,
-    Close(Overdue),
-}
-
-/// Why a connection is closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Overdue {
-    Handshake = 1,
-    /// No request came.
-    Idle,
-    /// A head began and did not end.
-    Head,
-    /// No byte of a body came, or could be sent.
-    Body,
-    /// The client had its time to read the answer.
-    Linger,
-}
-
 /// Ready when the connection is overdue.
 #[derive(Debug)]
 pub struct Closed {
     activity: Arc<Activity>,
     registered: Option<Waker>,
-}
-
-/// Whether a connection may stay, at `now`. The stamps are as old as the sweep before them, so one
-/// [`SWEEP`] is granted on top.
-pub fn verdict(observed: &Observed, now: u64, timeouts: &Timeouts) -> Verdict {
-    let grace = SWEEP.as_millis() as u64;
-    let passed = |since: u64, bound: u64| now.saturating_sub(since) > bound.saturating_add(grace);
-    let overdue = match observed.phase {
-        Phase::Handshake => {
-            passed(observed.since, timeouts.handshake).then_some(Overdue::Handshake)
-        }
-        Phase::New => passed(observed.since, timeouts.header).then_some(Overdue::Idle),
-        Phase::Head => passed(observed.since, timeouts.header).then_some(Overdue::Head),
-        // A response's last bytes may still be waiting for room when its exchange is over.
-        Phase::Idle if observed.awaits_room => {
-            passed(observed.progress, timeouts.body).then_some(Overdue::Body)
-        }
-        Phase::Idle => passed(observed.since, timeouts.idle).then_some(Overdue::Idle),
-        Phase::Exchange if observed.awaits_body || observed.awaits_room => {
-            passed(observed.progress, timeouts.body).then_some(Overdue::Body)
-        }
-        Phase::Lingering => {
-            passed(observed.since, LINGER_TIME.as_millis() as u64).then_some(Overdue::Linger)
-        }
-        // It waits for the upstream, which has timeouts of its own.
-        Phase::Exchange | Phase::Tunnel => None,
-    };
-    overdue.map_or(Verdict::Keep, Verdict::Close)
 }
 
 impl Watch {
@@ -168,11 +79,16 @@ impl Watch {
             timeouts,
             phase: AtomicU8::new(phase as u8),
             since: AtomicU64::new(now),
-            progress: AtomicU64::new(now),
+            read: AtomicU64::new(now),
+            written: AtomicU64::new(now),
             read_waits: AtomicBool::new(false),
             write_waits: AtomicBool::new(false),
             body_pending: AtomicBool::new(false),
             multiplexed: AtomicBool::new(false),
+            unanswered: AtomicBool::new(false),
+            flushes: AtomicU32::new(0),
+            flush_awaited: AtomicBool::new(false),
+            awaiting_flush: Mutex::default(),
             exchanges: AtomicU32::new(0),
             ended: AtomicU32::new(0),
             overdue: AtomicU8::new(0),
@@ -228,7 +144,10 @@ impl Activity {
     pub fn begin_exchange(&self, body: bool) {
         self.exchanges.fetch_add(1, Relaxed);
         self.body_pending.store(body && !self.multiplexed.load(Relaxed), Relaxed);
-        self.progress.store(self.clock.load(Relaxed), Relaxed);
+        let now = self.clock.load(Relaxed);
+        self.read.store(now, Relaxed);
+        self.written.store(now, Relaxed);
+        self.unanswered.store(true, Relaxed);
         self.enter(Phase::Exchange);
     }
 
@@ -270,7 +189,61 @@ impl Activity {
 
     /// When the last byte came or went, in milliseconds of the watch's clock.
     pub fn last_progress(&self) -> u64 {
-        self.progress.load(Relaxed)
+        self.read.load(Relaxed).max(self.written.load(Relaxed))
+    }
+
+    /// Whether no byte of the last request's response, and of no other since, was written.
+    pub fn is_unanswered(&self) -> bool {
+        self.unanswered.load(Relaxed)
+    }
+
+    /// How long ago the last byte came, as of the last sweep.
+    pub fn since_read(&self) -> Duration {
+        Duration::from_millis(self.clock.load(Relaxed).saturating_sub(self.read.load(Relaxed)))
+    }
+
+    /// Whether HTTP/2 was settled.
+    pub fn is_multiplexed(&self) -> bool {
+        self.multiplexed.load(Relaxed)
+    }
+
+    /// How long a body may pause, either way.
+    pub fn body_timeout(&self) -> Duration {
+        Duration::from_millis(self.timeouts.body)
+    }
+
+    /// Exchanges under way.
+    pub fn exchanges(&self) -> u32 {
+        self.exchanges.load(Relaxed)
+    }
+
+    /// Ends the connection as one whose client takes nothing.
+    pub fn cut(&self) {
+        self.close(Overdue::Body);
+    }
+
+    /// Everything written so far was handed to the system.
+    pub fn flushed(&self) {
+        self.flushes.store(self.flushes().wrapping_add(1), Relaxed);
+        if self.flush_awaited.load(Relaxed) {
+            self.flush_awaited.store(false, Relaxed);
+            let mut waiting = self.awaiting_flush.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.drain(..).for_each(Waker::wake);
+        }
+    }
+
+    /// How often that was the case; wraps.
+    pub fn flushes(&self) -> u32 {
+        self.flushes.load(Relaxed)
+    }
+
+    /// Wakes once it is the case again.
+    pub fn await_flush(&self, waker: &Waker) {
+        let mut waiting = self.awaiting_flush.lock().unwrap_or_else(PoisonError::into_inner);
+        if !waiting.iter().any(|known| known.will_wake(waker)) {
+            waiting.push(waker.clone());
+        }
+        self.flush_awaited.store(true, Relaxed);
     }
 
     /// How many exchanges have begun so far; wraps.
@@ -332,7 +305,8 @@ impl Activity {
         Observed {
             phase: self.phase(),
             since: self.since.load(Relaxed),
-            progress: self.progress.load(Relaxed),
+            read: self.read.load(Relaxed),
+            written: self.written.load(Relaxed),
             awaits_body: self.body_pending.load(Relaxed) && self.read_waits.load(Relaxed),
             awaits_room: self.write_waits.load(Relaxed),
         }
@@ -362,7 +336,7 @@ impl Activity {
     #[inline]
     pub(super) fn was_read(&self) {
         let now = self.clock.load(Relaxed);
-        self.progress.store(now, Relaxed);
+        self.read.store(now, Relaxed);
         self.read_waits.store(false, Relaxed);
         let phase = self.phase.load(Relaxed);
         if phase == Phase::New as u8 {
@@ -377,21 +351,10 @@ impl Activity {
     #[inline]
     pub(super) fn was_written(&self, moved: bool) {
         if moved {
-            self.progress.store(self.clock.load(Relaxed), Relaxed);
+            self.unanswered.store(false, Relaxed);
+            self.written.store(self.clock.load(Relaxed), Relaxed);
         }
         self.write_waits.store(false, Relaxed);
-    }
-}
-
-impl From<&Limits> for Timeouts {
-    fn from(limits: &Limits) -> Self {
-        let millis = |bound: Duration| u64::try_from(bound.as_millis()).unwrap_or(u64::MAX);
-        Timeouts {
-            handshake: millis(limits.handshake_timeout),
-            header: millis(limits.header_timeout),
-            idle: millis(limits.idle_timeout),
-            body: millis(limits.body_timeout.of(false)),
-        }
     }
 }
 

@@ -3,12 +3,14 @@
 use std::future::poll_fn;
 use std::io;
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
 };
 
 use super::*;
+use crate::net::SWEEP;
 use crate::net::watched::Watched;
 
 const TIMEOUTS: Timeouts =
@@ -45,18 +47,30 @@ fn verdicts() {
         let observed = Observed {
             phase,
             since: now - since.min(now),
-            progress: now - progress.min(now),
+            read: now - progress.min(now),
+            written: now - progress.min(now),
             awaits_body,
             awaits_room,
         };
         let expected = expected.map_or(Verdict::Keep, Verdict::Close);
         assert_eq!(verdict(&observed, now, &TIMEOUTS), expected, "{observed:?} at {now}");
     }
+    // Each way has its own progress: bytes that come do not excuse an answer that nobody takes.
+    let stuck = Observed {
+        phase: Exchange,
+        since: 0,
+        read: 100_000,
+        written: 0,
+        awaits_body: false,
+        awaits_room: true,
+    };
+    assert_eq!(verdict(&stuck, 100_000, &TIMEOUTS), Verdict::Close(Overdue::Body));
     // A stamp from the future, or a bound without end, closes nothing.
     let observed = Observed {
         phase: Phase::Head,
         since: 9,
-        progress: 9,
+        read: 9,
+        written: 9,
         awaits_body: false,
         awaits_room: false,
     };
