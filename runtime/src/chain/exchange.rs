@@ -43,7 +43,7 @@ pub struct Exchange {
     pub upload: Option<Arc<UploadState>>,
     /// The most bytes that may be sent on as the request's body.
     pub body_limit: u64,
-    /// Why the plugin under way could not read the request's body.
+    /// Why the plugin under way could not read a body: a peer's fault.
     pub body_error: Option<Error>,
     /// The response's head, from the first response hook on.
     pub response: Option<http::response::Parts>,

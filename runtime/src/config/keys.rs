@@ -58,6 +58,7 @@ const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
 
 pub static ROOT: &[Key] = &[
     key("server", Kind::Table(SERVER), "{}", "The process itself"),
@@ -91,6 +92,9 @@ pub static LISTENER: &[Key] = &[
     key("header_timeout", up_to(HOUR), r#""30s""#, "From the first byte of a head to its end"),
     key("idle_timeout", up_to(DAY), r#""75s""#, "Between two requests of a connection"),
     key("body_timeout", up_to(HOUR), r#""60s""#, "Between two bytes of a body, either way; gRPC: only if written"),
+    key("min_body_rate", Kind::Size(0, GIB), r#""240B""#, "Of a request's body, in a second; 0B: no bound"),
+    key("min_body_rate_window", up_to(HOUR), r#""60s""#, "Of waiting for the client, over which that is a mean"),
+    key("read_ahead", Kind::Size(0, GIB), r#""4MiB""#, "Of responses that a connection's client does not take yet"),
     key("handshake_timeout", up_to(HOUR), r#""10s""#, "Of a TLS handshake"),
     key("max_header_bytes", Kind::Size(8 * KIB, 16 * MIB), r#""64KiB""#, "Request line and fields"),
     key("max_headers", Kind::Integer(1, 10_000), "100", "Field lines of a head"),
@@ -189,6 +193,7 @@ pub static ENDPOINT: &[Key] = &[
 
 pub static HEALTH: &[Key] = &[
     key("path", Kind::Text, "", "What is asked for with GET; 2xx and 3xx are healthy; required"),
+    key("host", Kind::Text, "", "What Host says; absent: what it is in traffic"),
     key("interval", up_to(DAY), r#""10s""#, "Between two checks of an endpoint"),
     key("timeout", up_to(HOUR), r#""5s""#, "Of one check"),
     key("healthy", Kind::Integer(1, 1000), "2", "Successes in a row that bring an endpoint back"),
@@ -196,7 +201,7 @@ pub static HEALTH: &[Key] = &[
 ];
 
 pub static UPSTREAM_TLS: &[Key] = &[
-    key("ca", Kind::Text, "", "PEM file of the authorities to trust; absent: the system's"),
+    key("ca", Kind::Text, "", "PEM file of the authorities to trust, or of endpoints' own certificates; absent: the system's"),
     key("server_name", Kind::Text, "", "For SNI and verification; absent: the endpoint's host"),
     key("verify", Kind::Flag, "true", "False accepts any certificate"),
 ];
@@ -210,5 +215,5 @@ pub static UPSTREAM_TIMEOUTS: &[Key] = &[
 pub static POOL: &[Key] = &[
     key("max_idle", Kind::Integer(0, 100_000), "256", "Idle connections kept"),
     key("idle_timeout", up_to(DAY), r#""60s""#, "How long one is kept idle"),
-    key("max_connections", Kind::Integer(1, 1_000_000), "1024", "Open at a time; a request beyond waits within the connect timeout"),
+    key("max_connections", Kind::Integer(1, 1_000_000), "1024", "Open at a time, of either version; a request beyond waits within the connect timeout"),
 ];

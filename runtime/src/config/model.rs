@@ -177,6 +177,14 @@ pub struct Limits {
     pub body_limit: Option<u64>,
     /// HTTP/2 streams at a time and connection; default 128.
     pub max_streams: u32,
+    /// Bytes a second that a request's body has to come with, as a mean over
+    /// `min_body_rate_window` of waiting for the client; default 240, 0: no bound.
+    pub min_body_rate: u64,
+    /// Default 60s.
+    pub min_body_rate_window: Duration,
+    /// Bytes of responses that are read ahead for a client that does not take them yet, of a
+    /// connection; default 4 MiB. It frees endpoints' connections.
+    pub read_ahead: usize,
 }
 
 /// `[plugins.NAME]`. Equal if it would run the same, wherever it stands.
@@ -368,6 +376,8 @@ pub enum Balance {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
     pub path: String,
+    /// What `Host` says; default: what it is in traffic.
+    pub host: Option<String>,
     /// Default 10s.
     pub interval: Duration,
     /// Default 5s.
@@ -389,7 +399,8 @@ pub enum UpstreamProtocol {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamTls {
-    /// PEM of the authorities to trust; default: the system's.
+    /// PEM of the authorities to trust, or of endpoints' own certificates, which are trusted as they
+    /// are; default: the system's.
     pub ca: Option<PathBuf>,
     /// Name for SNI and verification; default: the endpoint's host.
     pub server_name: Option<String>,
@@ -414,8 +425,9 @@ pub struct Pool {
     pub max_idle: usize,
     /// How long one is kept idle; default 60s.
     pub idle_timeout: Duration,
-    /// Connections of an endpoint and worker; one more request waits for a free one within the
-    /// connect timeout. Default: 1024.
+    /// Connections of an endpoint and worker, of either version; one more request waits for a free
+    /// one within the connect timeout. The last quarter is kept for clients that have at most a
+    /// sixteenth of them under way on their own connection. Default: 1024.
     pub max_connections: usize,
 }
 
@@ -474,6 +486,9 @@ impl Default for Limits {
             max_connections: None,
             body_limit: None,
             max_streams: 128,
+            min_body_rate: 240,
+            min_body_rate_window: Duration::from_secs(60),
+            read_ahead: 4 << 20,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{EXPECT, HOST};
@@ -14,18 +15,21 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
-use super::body::Upload;
 use super::completion::Completion;
 use super::refusal::Refused;
 use super::upgrade::Upgrade;
+use super::upload::Upload;
 use super::worker::{Connection, Listener, StrictPaths};
 use crate::chain::{Attributes, Chain, Exchange, HeadLimits};
 use crate::config::DropAmbiguous;
-use crate::error::{Error, Result, Side};
+use crate::error::{Error, Result};
 use crate::http::hop::{self, Found};
 use crate::http::{
     Body, Client, ambiguous, crumbs, framing, grpc, host, max_forwards, padding, path, via,
 };
+
+/// How long a listener's plugins may take over a request that no route takes.
+const UNROUTED_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Admits a request, or says why not. What serves it, and whether it asks for an upgrade, is left
 /// in `completion`.
@@ -193,21 +197,24 @@ fn begin(
 ) -> Box<Exchange> {
     let route = completion.binding.as_ref().and_then(|binding| binding.route.as_ref());
     let name = route.map_or(&completion.worker.no_route, |route| &route.name).clone();
+    let timeout = route.map_or(UNROUTED_TIMEOUT, |route| route.timeout.of(completion.grpc));
     let request_body = if body.is_end_stream() {
         Body::Empty
     } else {
-        let body = Body::Incoming(body, Side::Downstream);
+        let body = Body::Incoming(body);
         let state = completion.upload.insert(Arc::default()).clone();
         let limits = &listener.limits;
         let activity = connection.activity.clone();
         if let Some(limit) = limits.body_limit {
             state.limit(limit);
         }
-        Upload::new(body, limits.body_timeout.of(completion.grpc), state, activity).into_body()
+        let idle = limits.body_timeout.of(completion.grpc);
+        Upload::new(body, &request.headers, limits, idle, state, activity).into_body()
     };
     Box::new(Exchange {
         id: completion.id,
         started: completion.started,
+        due: completion.started + timeout,
         request,
         request_body,
         upload: completion.upload.clone(),

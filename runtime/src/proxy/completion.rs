@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 
 use super::finish::Asked;
 use super::heading::Heading;
+use super::streams::{StreamExecutor, StreamTask};
 use super::upgrade::Upgrade;
 use super::worker::{Binding, Connection, Ending, Worker};
 use crate::chain::{Attributes, Exchange, ExchangeId, Reached, Summary};
@@ -50,8 +51,10 @@ pub struct Completion {
     pub in_flight: Option<InFlightRequest>,
     /// The connection that the response comes on, where an endpoint gives it.
     pub lease: Option<Lease>,
-    /// How long the response's body may pause, where an endpoint gives it.
-    pub idle: Duration,
+    /// The task of its stream, on HTTP/2.
+    stream: Option<Rc<StreamTask>>,
+    /// The flushes of the client's connection when the response was handed over.
+    pub flushes: u32,
     /// The client asks to switch protocols.
     pub upgrade: Option<Box<Upgrade>>,
     /// Names with `_` or `.` may be among the request's fields.
@@ -111,7 +114,8 @@ impl Completion {
             ended: None,
             in_flight: None,
             lease: None,
-            idle: Duration::ZERO,
+            stream: connection.streams.as_ref().map(StreamExecutor::begin),
+            flushes: 0,
             upgrade: None,
             exchange: None,
             upstream: None,
@@ -153,6 +157,9 @@ impl Completion {
     /// An endpoint answered.
     pub fn answered_by(&mut self, status: StatusCode, lease: Lease, sent: Instant) {
         self.upstream_status = Some(status.as_u16());
+        if let Some(upload) = &self.upload {
+            upload.answer();
+        }
         self.connect = lease.connect;
         // Only the log asks.
         self.first_byte = self.worker.log.borrow().is_some().then(|| sent.elapsed());
@@ -183,6 +190,31 @@ impl Completion {
             && !self.upload.as_ref().is_some_and(|upload| upload.is_pending())
         {
             lease.finish(now);
+        }
+    }
+
+    /// The response was read to its end, though the client may not have taken all of it. The
+    /// connection goes back if the request went too.
+    pub fn release(&mut self) {
+        if self.upload.as_ref().is_some_and(|upload| upload.is_pending()) {
+            return;
+        }
+        if let Some(lease) = self.lease.take() {
+            lease.finish(self.worker.clock.now());
+            self.in_flight = None;
+        }
+    }
+
+    /// Bytes of the response that may be read although the client does not take them yet.
+    pub fn room_ahead(&self) -> usize {
+        self.connection.ahead.left().min(self.worker.stalled.ahead.left())
+    }
+
+    /// Gives the client up: its stream on HTTP/2, else its connection.
+    pub fn cut(&self) {
+        match &self.stream {
+            Some(stream) => stream.end(),
+            None => self.connection.activity.cut(),
         }
     }
 

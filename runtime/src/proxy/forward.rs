@@ -10,9 +10,9 @@ use http::header::{EXPECT, HeaderValue, UPGRADE};
 use http::{Method, StatusCode, Version};
 use http_body::Body as _;
 
-use super::body::too_long;
 use super::completion::Completion;
 use super::transform;
+use super::upload::too_long;
 use super::worker::Route;
 use crate::balancer::Tried;
 use crate::chain::{Exchange, Transforms};
@@ -80,6 +80,7 @@ pub async fn forward(
             sent,
             first_byte: config.timeouts.first_byte.of(completion.grpc).min(left),
             upload: completion.upload.clone(),
+            crowd: completion.connection.activity.exchanges(),
         };
         let unanswered = match pool.send(&outgoing, &mut body, patience).await {
             Ok((answer, lease)) => {
@@ -107,12 +108,12 @@ pub async fn forward(
         tracing::debug!(
             request = %exchange.id, endpoint = &*state.label,
             error = unanswered.error.kind.as_str(), detail = &*unanswered.error.detail,
-            stale = unanswered.stale, "no answer"
+            silent = unanswered.silent, "no answer"
         );
         let spare = || spare.as_ref().map(Body::replay);
         let again = if unanswered.error.retryable {
             body.take().or_else(spare)
-        } else if unanswered.stale && exchange.request.method.is_idempotent() {
+        } else if unanswered.silent && exchange.request.method.is_idempotent() {
             spare()
         } else {
             None
@@ -123,8 +124,8 @@ pub async fn forward(
         };
         retries -= 1;
         upstream.cluster.metrics.retried();
-        // A stale connection says nothing of its endpoint; a failed connect does.
-        if !unanswered.stale && upstream.pools().len() > 1 {
+        // A stale connection says nothing of its endpoint; what failed afresh does.
+        if !(unanswered.silent && unanswered.reused) && upstream.pools().len() > 1 {
             tried.insert(at);
         }
         last = Some(Box::new(unanswered.error));
@@ -164,7 +165,9 @@ fn accept(
     }
     exchange.response_body = body;
     let idle = upstream.cluster.config.timeouts.idle.of(completion.grpc);
-    completion.idle = idle.min(grpc_timeout(exchange, completion));
+    let idle = idle.min(grpc_timeout(exchange, completion));
+    // Whoever reads it, a hook or the client, waits for so long at most.
+    exchange.response_body.pause_at_most(idle);
     Ok(())
 }
 
@@ -189,7 +192,7 @@ fn outgoing_body(exchange: &mut Exchange, transforms: Transforms) -> Body {
                 headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from_static("0"));
             }
         }
-        Body::Incoming(..) | Body::Received(_) | Body::Stream(_) => {}
+        Body::Incoming(_) | Body::Received(_) | Body::Stream(_) => {}
     }
     body
 }

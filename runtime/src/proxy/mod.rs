@@ -8,16 +8,19 @@
 //! no endpoint answered, and [`completion`] tells log, metrics and plugins how it went.
 
 mod admission;
-mod body;
 mod completion;
+mod download;
 mod drain;
 mod finish;
 mod forward;
 mod heading;
 mod refusal;
 mod respond;
+mod stalled;
+mod streams;
 mod transform;
 mod upgrade;
+mod upload;
 mod worker;
 
 use std::convert::Infallible;
@@ -28,8 +31,10 @@ use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-pub use body::ResponseBody;
+pub use download::ResponseBody;
 pub use refusal::{Refusal, Refused, stand_in};
+pub use stalled::Allowance;
+pub use streams::StreamExecutor;
 pub use worker::{Binding, Connection, Listener, NO_ROUTE, Route, Snapshot, StrictPaths, Worker};
 
 use crate::chain::{Chain, Exchange, Outcome, Transforms};
@@ -138,7 +143,7 @@ async fn pass(begun: Begun) -> Result<Response<ResponseBody>, Infallible> {
             let (back, transforms) = chain.request_transforms(exchange).await;
             exchange = back;
             match transforms {
-                Err(failure) => respond::failed(&failure, &mut exchange, &mut completion),
+                Err(failure) => respond::rejected(&failure, &mut exchange, &mut completion),
                 Ok(transforms) => {
                     // Nothing took time yet where no hook was called.
                     let now = chain.asks_nobody().then_some(exchange.started);
@@ -165,6 +170,8 @@ async fn finish(
     let reached = completion.reached;
     let streamed = exchange.response_body.is_from_endpoint();
     exchange.limit_response_head();
+    // What a request hook could not read is no fault of the response.
+    exchange.body_error = None;
     let (back, mut failed) = chain.on_response(exchange, reached).await;
     exchange = back;
     let mut transforms = Transforms::new();
@@ -177,7 +184,7 @@ async fn finish(
         }
     }
     if let Some(failure) = failed {
-        respond::failed(&failure, &mut exchange, &mut completion);
+        respond::rejected(&failure, &mut exchange, &mut completion);
         completion.upgrade = None;
     }
     // To read a body that waits to be asked for would be to ask for it.

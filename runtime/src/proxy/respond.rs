@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
 
-use super::body::ResponseBody;
 use super::completion::Completion;
+use super::download::ResponseBody;
 use super::finish::finish;
 use crate::chain::{Exchange, Failure, Reply};
 use crate::error::{Error, Kind, Side};
@@ -81,7 +81,7 @@ pub fn failed(failure: &Failure, exchange: &mut Exchange, completion: &mut Compl
     }
 }
 
-/// A plugin's request hook failed. Where it gave up because of the client's own body, that is the
+/// A plugin's hook failed. Where it gave up because of a peer's own body, that is the
 /// client's fault.
 pub fn rejected(failure: &Failure, exchange: &mut Exchange, completion: &mut Completion) {
     match exchange.body_error.take().filter(|_| failure.reason == "error") {

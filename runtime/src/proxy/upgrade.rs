@@ -14,8 +14,8 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::body::ResponseBody;
 use super::completion::Completion;
+use super::download::ResponseBody;
 use crate::error::{Error, Kind, Side};
 use crate::http::Body;
 use crate::upstream::Lease;

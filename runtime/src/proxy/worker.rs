@@ -11,6 +11,8 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use super::refusal::Refusal;
+use super::stalled::{Allowance, StalledBodies};
+use super::streams::StreamExecutor;
 use crate::balancer::RoundRobin;
 use crate::chain::{Chain, Completions, ExchangeId};
 use crate::clock::Clock;
@@ -37,6 +39,8 @@ pub struct Worker {
     /// [`NO_ROUTE`].
     pub no_route: Arc<str>,
     pub log: RefCell<Option<WorkerLog>>,
+    /// Responses whose clients may take nothing.
+    pub(super) stalled: Rc<StalledBodies>,
     /// `Date` of responses that have none, as of the last [`Worker::tick`].
     date: RefCell<HeaderValue>,
     snapshot: RefCell<Rc<Snapshot>>,
@@ -120,6 +124,10 @@ pub struct Connection {
     pub client: Arc<Client>,
     /// What all its requests say of its client.
     pub forwarded: ForwardedFields,
+    /// Where its streams run, on HTTP/2.
+    pub streams: Option<StreamExecutor>,
+    /// What may be read ahead of responses that the client does not take yet.
+    pub ahead: Allowance,
     /// For the sweep over slow peers.
     pub activity: Arc<Activity>,
     /// A request that was refused before hyper read it.
@@ -141,6 +149,7 @@ impl Worker {
             index,
             process,
             date: RefCell::new(date(&clock)),
+            stalled: StalledBodies::new(clock.now()),
             clock,
             metrics,
             no_route: NO_ROUTE.into(),
@@ -161,9 +170,10 @@ impl Worker {
         drop(before);
     }
 
-    /// To be called more often than once in a second.
+    /// To be called with each sweep over the connections, more often than once in a second.
     pub fn tick(&self) {
         self.date.replace(date(&self.clock));
+        self.stalled.sweep(self.clock.now());
     }
 
     /// The time as `Date` says it.

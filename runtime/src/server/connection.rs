@@ -11,6 +11,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::Request;
@@ -25,12 +26,15 @@ use super::stream::Served;
 use super::worker::Terms;
 use crate::http::forwarded::ForwardedFields;
 use crate::http::framing::{FramingGuard, HeadLimits};
-use crate::http::{Client, LocalExecutor, Tls};
+use crate::http::{Client, Tls};
 use crate::net::{Accepted, Acceptor, Activity, Linger, Stream, Timeouts, Watch, Watched};
-use crate::proxy;
+use crate::proxy::{self, Allowance, StreamExecutor};
 
 /// HTTP/2's connection preface (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How long any client may acknowledge nothing of what it was sent.
+const LEAST_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Field lines that hyper has room for without being told.
 const USUAL_FIELDS: usize = 100;
@@ -44,6 +48,7 @@ pub async fn accept(
     connections: Rc<Connections>,
 ) {
     loop {
+        acceptor.end_after(terms.borrow().limits.body_timeout.of(false).max(LEAST_PATIENCE));
         let accepted = acceptor.accept().await;
         let terms = terms.borrow().clone();
         let activity = watch.register(Timeouts::from(&terms.limits), terms.tls.is_some());
@@ -83,8 +88,8 @@ impl Serving {
                 if h2 {
                     self.activity.ready(true);
                 }
-                let connection = self.connection(None, local);
-                self.http(stream, ahead, h2, connection).await;
+                let connection = self.connection(None, local, h2);
+                self.http(stream, ahead, connection).await;
             }
             Some(tls) => {
                 // In a box of its own, which goes when the handshake is over.
@@ -94,9 +99,9 @@ impl Serving {
                 match shaken {
                     Some(Ok(accepted)) => {
                         self.activity.ready(accepted.h2);
-                        let connection = self.connection(Some(accepted.facts), local);
+                        let connection = self.connection(Some(accepted.facts), local, accepted.h2);
                         let stream = Watched::new(accepted.stream, self.activity.clone());
-                        self.http(stream, Bytes::new(), accepted.h2, connection).await;
+                        self.http(stream, Bytes::new(), connection).await;
                     }
                     Some(Err(error)) => {
                         self.terms.metrics.handshake_failed();
@@ -111,33 +116,41 @@ impl Serving {
         }
     }
 
-    fn connection(&self, tls: Option<Tls>, local_port: Option<u16>) -> Rc<proxy::Connection> {
+    fn connection(
+        &self,
+        tls: Option<Tls>,
+        local_port: Option<u16>,
+        h2: bool,
+    ) -> Rc<proxy::Connection> {
         let client = Client::new(self.peer, tls);
         let forwarded = ForwardedFields::new(&client, local_port);
         Rc::new(proxy::Connection {
             listener: self.terms.number.clone(),
             client: client.into(),
             forwarded,
+            streams: h2.then(StreamExecutor::default),
+            ahead: Allowance::new(self.terms.limits.read_ahead),
             activity: self.activity.clone(),
             refusal: Arc::default(),
             open: self.control.clone(),
         })
     }
 
-    async fn http<S>(self, stream: S, ahead: Bytes, h2: bool, connection: Rc<proxy::Connection>)
+    async fn http<S>(self, stream: S, ahead: Bytes, connection: Rc<proxy::Connection>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let limits = self.terms.limits.clone();
         let (proxy, activity) = (self.proxy.clone(), self.activity.clone());
         let (metrics, refusal) = (proxy.metrics.clone(), connection.refusal.clone());
+        let streams = connection.streams.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             proxy::serve(&proxy, &connection, request)
         });
         // Boxed, so that a connection takes the room of its own protocol only.
-        let ended = if h2 {
+        let ended = if let Some(streams) = streams {
             let io = TokioIo::new(Served::new(stream, ahead, activity, metrics));
-            let serving = http2::Builder::new(LocalExecutor)
+            let serving = http2::Builder::new(streams)
                 .timer(TokioTimer::new())
                 // The worker knows the date; hyper would ask for the time at every turn.
                 .auto_date_header(false)

@@ -3,20 +3,22 @@
 //! In: a plain or TLS stream. Out: the same bytes, heads only as a whole, as long as the framing is
 //! strict. In the place of a head that is refused, or that does not come to its end in time, hyper
 //! gets a stand-in for the proxy to answer; a target that no parser behind us takes as it is, is
-//! spelled well. On HTTP/2 a target with a fragment becomes one that hyper refuses. Never: changes
+//! spelled well. A client that closes its side right behind its request gets its answer: hyper learns
+//! of the end once that is out. On HTTP/2 a target with a fragment becomes one that hyper refuses. Never: changes
 //! another byte; reads on after a refusal.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::error::{Error, Kind};
 use crate::http::framing::{self, Fragments, FramingGuard, Inspected, Then};
-use crate::net::{Activity, Overdue};
+use crate::net::{Activity, Overdue, SWEEP};
 use crate::proxy::{self, Refusal, Refused};
 use crate::telemetry::metrics::Metrics;
 
@@ -31,11 +33,17 @@ pub struct Served<S> {
     fragments: Fragments,
     activity: Arc<Activity>,
     metrics: Arc<Metrics>,
+    /// The client closed its side behind a whole request that had no answer yet.
+    half_closed: bool,
     /// hyper wrote, and has not flushed since.
     unflushed: bool,
-    /// Whoever waits to read a stand-in, until hyper has flushed.
+    /// Whoever waits to read a stand-in, or the end, until hyper has flushed.
     waiting: Option<Waker>,
 }
+
+/// How long behind its request's last byte, as the sweep counts, a client may close its side without
+/// being taken for gone.
+const HALF_CLOSE: Duration = SWEEP;
 
 /// The request side of an HTTP/1.1 connection.
 struct Guarded {
@@ -66,8 +74,17 @@ impl<S> Served<S> {
         activity: Arc<Activity>,
         metrics: Arc<Metrics>,
     ) -> Served<S> {
-        let (guarded, fragments, unflushed, waiting) = (None, Fragments::default(), false, None);
-        Served { stream, ahead, guarded, fragments, activity, metrics, unflushed, waiting }
+        Served {
+            stream,
+            ahead,
+            guarded: None,
+            fragments: Fragments::default(),
+            activity,
+            metrics,
+            half_closed: false,
+            unflushed: false,
+            waiting: None,
+        }
     }
 
     /// The same, of HTTP/1.1. `refusal`: where the proxy looks for what was refused.
@@ -186,6 +203,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Served<S> {
     }
 }
 
+impl<S> Served<S> {
+    /// Whether the stream's end is one right behind a whole request whose answer is still to come. A
+    /// client that ends later, or within its answer, has gone away: nothing tells the two apart but
+    /// the time, and nobody needs an answer that nobody waits for.
+    fn ends_behind_a_request(&self) -> bool {
+        let Some(Guarded { guard, .. }) = &self.guarded else { return false };
+        guard.is_between()
+            && self.activity.owes(guard.heads())
+            && self.activity.is_unanswered()
+            && self.activity.since_read() <= HALF_CLOSE
+    }
+
+    /// The end, once every request is answered.
+    fn answered(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let guard = self.guarded.as_ref().map(|guarded| &guarded.guard);
+        let owes = guard.is_some_and(|guard| self.activity.owes(guard.heads()));
+        // A tunnel hears of it at once: what the other side still sends is passed on there.
+        if self.activity.overdue().is_none()
+            && !self.activity.is_tunnel()
+            && (owes || self.unflushed)
+        {
+            self.waiting = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Served<S> {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -193,6 +238,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Served<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.half_closed {
+            return this.answered(cx);
+        }
         loop {
             if let Some(guarded) = &mut this.guarded {
                 if guarded.passed.has_remaining() {
@@ -219,6 +267,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Served<S> {
                 guarded.refuse(Error::request(408, "the request's head did not come to its end"));
                 continue;
             }
+            if read.is_ok() && buffer.filled().len() == before && this.ends_behind_a_request() {
+                this.half_closed = true;
+                return this.answered(cx);
+            }
+            let Some(guarded) = &mut this.guarded else { return Poll::Ready(read) };
             if read.is_err() || buffer.filled().len() == before {
                 return Poll::Ready(read);
             }
@@ -269,6 +322,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Served<S> {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.stream).poll_flush(cx))?;
         this.unflushed = false;
+        this.activity.flushed();
         if let Some(waiting) = this.waiting.take() {
             waiting.wake();
         }

@@ -90,5 +90,8 @@ fn limits(table: &TableReader<'_>) -> Limits {
         max_connections: table.integer("max_connections"),
         body_limit: table.size("body_limit"),
         max_streams: table.integer("max_streams").unwrap_or(default.max_streams),
+        min_body_rate: table.size("min_body_rate").unwrap_or(default.min_body_rate),
+        min_body_rate_window: timeout("min_body_rate_window", default.min_body_rate_window),
+        read_ahead: table.size("read_ahead").unwrap_or(default.read_ahead),
     }
 }

@@ -137,6 +137,13 @@ fn health(table: &TableReader<'_>) -> Option<Health> {
         timeout: table.duration("timeout").unwrap_or(Duration::from_secs(5)),
         healthy: table.integer("healthy").unwrap_or(2),
         unhealthy: table.integer("unhealthy").unwrap_or(3),
+        host: table.parsed("host", |text| {
+            let fault = |_| {
+                let hint = "write \"app.example.com\", with a port where it has one";
+                Fault::hint(format!("{text:?} is not a host"), hint)
+            };
+            address::authority(text).map_err(fault)
+        }),
         path: path?,
     };
     Some(health)

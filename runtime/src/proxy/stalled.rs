@@ -1,0 +1,137 @@
+//! Clients that do not take their responses.
+//!
+//! In: bodies that are not over with their first frame, and a sweep. Out: for a client that takes
+//! nothing, first its response is read ahead, which frees the endpoint's connection; if somebody
+//! else waits for that connection, or the client's time is over, the response is cut. Never: reads
+//! ahead beyond two bounds, of the client's connection and of the worker.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::time::Instant;
+
+use super::download::{Download, Progress};
+use crate::net::SWEEP;
+
+/// Most bytes that one worker reads ahead for all clients together.
+const OF_A_WORKER: usize = 64 << 20;
+/// Most bytes that are read ahead before others get their turn.
+const STEP: usize = 256 << 10;
+
+/// The bodies of one worker that may stall.
+pub struct StalledBodies {
+    open: RefCell<Vec<Weak<RefCell<Download>>>>,
+    /// As of the last sweep.
+    now: Cell<Instant>,
+    /// A task reads ahead.
+    reading: Cell<bool>,
+    pub ahead: Allowance,
+}
+
+/// Bytes that may be read ahead, and are.
+#[derive(Debug)]
+pub struct Allowance {
+    most: usize,
+    used: Cell<usize>,
+}
+
+impl StalledBodies {
+    pub fn new(now: Instant) -> Rc<StalledBodies> {
+        Rc::new(StalledBodies {
+            open: RefCell::default(),
+            now: Cell::new(now),
+            reading: Cell::new(false),
+            ahead: Allowance::new(OF_A_WORKER),
+        })
+    }
+
+    /// The time of the last sweep.
+    pub fn now(&self) -> Instant {
+        self.now.get()
+    }
+
+    /// From now on the sweep looks at it.
+    pub fn watch(&self, download: Download) -> Rc<RefCell<Download>> {
+        let download = Rc::new(RefCell::new(download));
+        let mut open = self.open.borrow_mut();
+        // Forgets ended ones only when the list would have to grow.
+        if open.len() == open.capacity() {
+            open.retain(|known| known.strong_count() > 0);
+        }
+        open.push(Rc::downgrade(&download));
+        download
+    }
+
+    /// Looks at all bodies.
+    pub fn sweep(self: &Rc<Self>, now: Instant) {
+        self.now.set(now);
+        let mut worth_reading = false;
+        for download in self.all() {
+            if let Some(download) = download.upgrade()
+                && let Ok(mut download) = download.try_borrow_mut()
+            {
+                worth_reading |= look(&mut download, now);
+            }
+        }
+        if worth_reading && !self.reading.replace(true) {
+            tokio::task::spawn_local(read_ahead(self.clone()));
+        }
+    }
+
+    /// Those that are still there.
+    fn all(&self) -> Vec<Weak<RefCell<Download>>> {
+        let mut open = self.open.borrow_mut();
+        open.retain(|known| known.strong_count() > 0);
+        open.clone()
+    }
+}
+
+/// Cuts what has stalled for too long. Whether it is worth while to read ahead.
+fn look(download: &mut Download, now: Instant) -> bool {
+    let Some(since) = download.stalled_since() else { return false };
+    let stalled = now.saturating_duration_since(since);
+    // Stamps are as old as the sweep before them.
+    if stalled > download.patience() + SWEEP {
+        let most = download.patience();
+        download.cut(format!("the client took nothing of the response within {most:?}"));
+    } else if stalled > SWEEP * 2 && download.keeps_others_waiting() {
+        let why = "the client took nothing while others waited for its endpoint's connection";
+        download.cut(why.to_owned());
+    }
+    stalled >= SWEEP && download.may_read_ahead()
+}
+
+async fn read_ahead(stalled: Rc<StalledBodies>) {
+    for download in stalled.all() {
+        while read_some(&download) == Progress::More {
+            tokio::task::yield_now().await;
+        }
+        tokio::task::yield_now().await;
+    }
+    stalled.reading.set(false);
+}
+
+/// Reads a step ahead, if the client is still there.
+fn read_some(download: &Weak<RefCell<Download>>) -> Progress {
+    let Some(download) = download.upgrade() else { return Progress::Nothing };
+    let read = download.try_borrow_mut().map(|mut download| download.read_ahead(STEP));
+    read.unwrap_or(Progress::Nothing)
+}
+
+impl Allowance {
+    pub fn new(most: usize) -> Allowance {
+        Allowance { most, used: Cell::new(0) }
+    }
+
+    /// Bytes that may still be read.
+    pub fn left(&self) -> usize {
+        self.most.saturating_sub(self.used.get())
+    }
+
+    pub fn take(&self, bytes: usize) {
+        self.used.set(self.used.get().saturating_add(bytes));
+    }
+
+    pub fn give_back(&self, bytes: usize) {
+        self.used.set(self.used.get().saturating_sub(bytes));
+    }
+}

@@ -1,0 +1,180 @@
+//! The request's body on its way from the client: limits, idle time, pace, and a count.
+//!
+//! In: the body as hyper reads it. Out: the same bytes, or why they cannot go on: too many, too few
+//! in their time, or a client that broke its framing. Never: buffers; a frame is asked for when the
+//! endpoint wants it, which is the back-pressure.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use crate::config::Limits;
+use crate::error::Error;
+use crate::http::{Body, IdleTimer, Pace, UploadState};
+use crate::net::Activity;
+
+/// The request's body on its way from the client.
+pub struct Upload {
+    body: Body,
+    idle: IdleTimer,
+    /// `None`: it may be as slow as it likes.
+    pace: Option<Pace>,
+    /// Since when the client is waited for.
+    waits: Option<Instant>,
+    state: Arc<UploadState>,
+    activity: Arc<Activity>,
+}
+
+impl Upload {
+    pub fn new(
+        body: Body,
+        headers: &HeaderMap,
+        limits: &Limits,
+        idle: Duration,
+        state: Arc<UploadState>,
+        activity: Arc<Activity>,
+    ) -> Upload {
+        state.begin();
+        let bounded = limits.min_body_rate > 0 && !may_be_slow(headers);
+        let pace = bounded.then(|| Pace::new(limits.min_body_rate, limits.min_body_rate_window));
+        let idle = IdleTimer::new(idle);
+        Upload { body, idle, pace, waits: None, state, activity }
+    }
+
+    pub fn into_body(self) -> Body {
+        Body::Stream(Box::pin(self))
+    }
+
+    fn ended(&self) {
+        self.state.end();
+        self.activity.end_body();
+    }
+
+    fn broken(&self, error: Error) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        self.state.fail(&error);
+        Poll::Ready(Some(Err(error)))
+    }
+
+    /// Bytes came, and were waited for. Whether they come fast enough.
+    fn keeps_pace(&mut self, bytes: usize) -> bool {
+        let Some(pace) = &mut self.pace else { return true };
+        let waited = self.waits.take().map_or_else(Default::default, |since| since.elapsed());
+        // Whoever answers while it still listens has a conversation, which may have pauses.
+        pace.came(waited, bytes as u64) || self.state.is_answered()
+    }
+}
+
+impl HttpBody for Upload {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = self.get_mut();
+        let frame = match Pin::new(&mut this.body).poll_frame(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                this.state.set_starved(true);
+                if this.state.has_to_give_way() {
+                    let detail = "no byte of the body came, and others waited for its connection";
+                    return this.broken(Error::request(408, detail));
+                }
+                this.state.read_by(cx.waker());
+                if this.pace.is_some() {
+                    this.waits.get_or_insert_with(Instant::now);
+                }
+                ready!(this.idle.poll(cx));
+                let detail = format!("no byte of the body within {:?}", this.idle.after());
+                return this.broken(Error::request(408, detail));
+            }
+        };
+        this.state.set_starved(false);
+        this.idle.progress();
+        let frame = match frame {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => return this.broken(error),
+            None => {
+                this.ended();
+                return Poll::Ready(None);
+            }
+        };
+        if let Some(data) = frame.data_ref() {
+            let sum = this.state.add(data.len() as u64);
+            if let Some(limit) = this.state.exceeded_by(sum) {
+                return this.broken(too_long(limit));
+            }
+            if !this.keeps_pace(data.len()) {
+                let detail = "the body comes too slowly: see the listener's min_body_rate";
+                return this.broken(Error::request(408, detail));
+            }
+        }
+        // Nothing comes after trailers, and nobody asks.
+        if frame.is_trailers() || this.body.is_end_stream() {
+            this.ended();
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// What a client is told whose body is longer than `limit` bytes.
+pub fn too_long(limit: u64) -> Error {
+    Error::request(413, format!("the body is longer than {limit} bytes"))
+}
+
+/// Whether the body is of a type that comes as things happen.
+fn may_be_slow(headers: &HeaderMap) -> bool {
+    const TYPES: [&str; 4] =
+        ["application/grpc", "text/event-stream", "application/x-ndjson", "application/json-seq"];
+    let Some(Ok(value)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else {
+        return false;
+    };
+    TYPES.iter().any(|known| {
+        let (start, rest) = value.split_at_checked(known.len()).unwrap_or_default();
+        start.eq_ignore_ascii_case(known)
+            && matches!(rest.bytes().next(), None | Some(b';' | b'+' | b'-' | b' '))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn events_may_come_slowly() {
+        for (value, slow) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("application/grpc-web-text", true),
+            ("Application/GRPC; x=y", true),
+            ("text/event-stream;charset=utf-8", true),
+            ("application/x-ndjson", true),
+            ("application/grpcfoo", false),
+            ("application/json", false),
+            ("application/octet-stream", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));
+            assert_eq!(may_be_slow(&headers), slow, "{value}");
+        }
+        assert!(!may_be_slow(&HeaderMap::new()));
+    }
+}

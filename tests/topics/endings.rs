@@ -1,0 +1,119 @@
+//! How messages end: what came of a broken one, and a client that closes its side.
+
+use std::net::Shutdown;
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
+use weir_tests::frames::{Frames, kind};
+use weir_tests::{Gate, Origin, RawClient, Setup};
+
+/// Head, chunk and end in one packet: what came arrives, and is no whole message.
+#[test]
+fn what_came_of_a_broken_response_arrives() {
+    for (name, answer, ends) in [
+        (
+            "chunked",
+            &b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\npart\r\n"[..],
+            "4\r\npart\r\n",
+        ),
+        (
+            "within a chunk",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\npart",
+            "4\r\npart\r\n",
+        ),
+        ("length", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\npart", "\r\n\r\npart"),
+    ] {
+        let origin = Origin::replying(answer);
+        let proxy = Setup::to(&origin).start();
+        let mut client = RawClient::connect(proxy.address("web"));
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let text = String::from_utf8(client.rest()).expect("text");
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{name}: {text:?}");
+        assert!(text.ends_with(ends), "{name}: {text:?}");
+        let mut client = Frames::connect(proxy.address("web"));
+        let fields = [(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/")];
+        client.head(1, true, &fields);
+        assert_eq!(client.status(1), 200, "{name}");
+        assert_eq!(client.find(kind::DATA, 1).expect("data").payload, b"part", "{name}");
+        assert_eq!(client.next_frame().map(|frame| frame.kind), Some(kind::RST_STREAM), "{name}");
+    }
+}
+
+/// A client that closes its side behind its request still listens.
+#[test]
+fn a_half_closed_client_gets_its_answers() {
+    let gate = Gate::default();
+    let at = gate.clone();
+    let origin = Origin::answering(move |seen| {
+        at.pass();
+        let body = [seen.target.as_bytes(), &seen.body].concat();
+        Response::new(Full::new(Bytes::from(body)))
+    });
+    let proxy = Setup::to(&origin).start();
+    let mut clients = Vec::new();
+    for (request, answers) in [
+        (&b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"[..], &["/a"][..]),
+        (b"POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody", &["/bbody"]),
+        (
+            b"POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
+            &["/cbody"],
+        ),
+        (
+            b"GET /d HTTP/1.1\r\nHost: a\r\n\r\nGET /e HTTP/1.1\r\nHost: a\r\n\r\n",
+            &["/d", "/e"],
+        ),
+    ] {
+        let mut client = RawClient::connect(proxy.address("web"));
+        client.send(request);
+        client.stream().shutdown(Shutdown::Write).expect("half closed");
+        clients.push((client, answers));
+    }
+    gate.wait_for(1);
+    gate.open();
+    for (mut client, answers) in clients {
+        for answer in answers {
+            assert_eq!(client.answer().text(), *answer);
+        }
+        assert!(client.is_closed(), "{answers:?}");
+    }
+}
+
+/// The system's timer of a connection between two ports, as /proc/net/tcp tells it: 2 is keep-alive.
+#[cfg(target_os = "linux")]
+fn timer(local: Option<u16>, remote: u16) -> Option<u8> {
+    let port = |address: &str| u16::from_str_radix(address.split(':').nth(1)?, 16).ok();
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("a table");
+    table.lines().skip(1).find_map(|line| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let [_, ours, theirs, state, _, timer, ..] = columns[..] else { return None };
+        let fits = local.is_none_or(|local| port(ours) == Some(local));
+        let timer = timer.split(':').next()?.parse().ok()?;
+        (fits && port(theirs) == Some(remote) && state == "01").then_some(timer)
+    })
+}
+
+/// A peer that is gone without a word is found out, on both sides, also behind a tunnel.
+#[cfg(target_os = "linux")]
+#[test]
+fn silent_peers_are_asked_whether_they_are_there() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let origin = Origin::raw(|mut stream| async move {
+        weir_tests::read_head(&mut stream).await;
+        let answer = b"HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
+        let _ = stream.write_all(answer).await;
+        let _ = stream.read(&mut [0]).await;
+    });
+    let proxy = Setup::to(&origin).start();
+    let mut client = RawClient::connect(proxy.address("web"));
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+    assert_eq!(client.answer().status, 101);
+    let listener = proxy.address("web").port();
+    let client_port = client.stream().local_addr().expect("an address").port();
+    weir_tests::until("the client's side is asked", || {
+        timer(Some(listener), client_port) == Some(2)
+    });
+    weir_tests::until("the endpoint's side is asked", || {
+        timer(None, origin.address().port()) == Some(2)
+    });
+}
