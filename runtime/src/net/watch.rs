@@ -197,11 +197,6 @@ impl Activity {
         self.unanswered.load(Relaxed)
     }
 
-    /// How long ago the last byte came, as of the last sweep.
-    pub fn since_read(&self) -> Duration {
-        Duration::from_millis(self.clock.load(Relaxed).saturating_sub(self.read.load(Relaxed)))
-    }
-
     /// Whether HTTP/2 was settled.
     pub fn is_multiplexed(&self) -> bool {
         self.multiplexed.load(Relaxed)

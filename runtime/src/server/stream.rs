@@ -3,10 +3,11 @@
 //! In: a plain or TLS stream. Out: the same bytes, heads only as a whole, as long as the framing is
 //! strict. In the place of a head that is refused, or that does not come to its end in time, hyper
 //! gets a stand-in for the proxy to answer; a target that no parser behind us takes as it is, is
-//! spelled well. A client that closes its side right behind its request gets its answer: hyper learns
-//! of the end once that is out. On HTTP/2 a target with a fragment becomes one that hyper refuses. Never: changes
+//! spelled well. A client that closes its side behind its request gets the answer that begins soon:
+//! hyper learns of the end once that is out. On HTTP/2 a target with a fragment becomes one that hyper refuses. Never: changes
 //! another byte; reads on after a refusal.
 
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,10 +16,11 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
 
 use crate::error::{Error, Kind};
 use crate::http::framing::{self, Fragments, FramingGuard, Inspected, Then};
-use crate::net::{Activity, Overdue, SWEEP};
+use crate::net::{Activity, Overdue};
 use crate::proxy::{self, Refusal, Refused};
 use crate::telemetry::metrics::Metrics;
 
@@ -33,17 +35,18 @@ pub struct Served<S> {
     fragments: Fragments,
     activity: Arc<Activity>,
     metrics: Arc<Metrics>,
-    /// The client closed its side behind a whole request that had no answer yet.
-    half_closed: bool,
+    /// The client closed its side behind a whole request that had no answer yet: until when that may
+    /// begin.
+    half_closed: Option<Pin<Box<Sleep>>>,
     /// hyper wrote, and has not flushed since.
     unflushed: bool,
     /// Whoever waits to read a stand-in, or the end, until hyper has flushed.
     waiting: Option<Waker>,
 }
 
-/// How long behind its request's last byte, as the sweep counts, a client may close its side without
-/// being taken for gone.
-const HALF_CLOSE: Duration = SWEEP;
+/// How long an answer may take to begin once its client has closed its side. Nothing tells a client
+/// that still listens from one that has gone away, and nobody needs an answer that nobody waits for.
+const HALF_CLOSE: Duration = Duration::from_secs(3);
 
 /// The request side of an HTTP/1.1 connection.
 struct Guarded {
@@ -81,7 +84,7 @@ impl<S> Served<S> {
             fragments: Fragments::default(),
             activity,
             metrics,
-            half_closed: false,
+            half_closed: None,
             unflushed: false,
             waiting: None,
         }
@@ -204,24 +207,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Served<S> {
 }
 
 impl<S> Served<S> {
-    /// Whether the stream's end is one right behind a whole request whose answer is still to come. A
-    /// client that ends later, or within its answer, has gone away: nothing tells the two apart but
-    /// the time, and nobody needs an answer that nobody waits for.
+    /// Whether the stream's end is one behind a whole request whose answer is still to come. A client
+    /// that ends within its answer has gone away.
     fn ends_behind_a_request(&self) -> bool {
         let Some(Guarded { guard, .. }) = &self.guarded else { return false };
-        guard.is_between()
-            && self.activity.owes(guard.heads())
-            && self.activity.is_unanswered()
-            && self.activity.since_read() <= HALF_CLOSE
+        guard.is_between() && self.activity.owes(guard.heads()) && self.activity.is_unanswered()
     }
 
-    /// The end, once every request is answered.
+    /// The end, once every request is answered, or none of it in time.
     fn answered(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let guard = self.guarded.as_ref().map(|guarded| &guarded.guard);
         let owes = guard.is_some_and(|guard| self.activity.owes(guard.heads()));
         // A tunnel hears of it at once: what the other side still sends is passed on there.
+        let unanswered = self.activity.is_unanswered();
+        let late = unanswered
+            && self.half_closed.as_mut().is_some_and(|until| until.as_mut().poll(cx).is_ready());
         if self.activity.overdue().is_none()
             && !self.activity.is_tunnel()
+            && !late
             && (owes || self.unflushed)
         {
             self.waiting = Some(cx.waker().clone());
@@ -238,7 +241,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Served<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.half_closed {
+        if this.half_closed.is_some() {
             return this.answered(cx);
         }
         loop {
@@ -268,7 +271,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Served<S> {
                 continue;
             }
             if read.is_ok() && buffer.filled().len() == before && this.ends_behind_a_request() {
-                this.half_closed = true;
+                this.half_closed = Some(Box::pin(tokio::time::sleep(HALF_CLOSE)));
                 return this.answered(cx);
             }
             let Some(guarded) = &mut this.guarded else { return Poll::Ready(read) };
