@@ -105,7 +105,7 @@ pub fn read(
     }
 }
 
-/// As [`read`], as of today, and without what is sound.
+/// As [`read()`], as of today, and without what is sound.
 ///
 /// # Errors
 ///

@@ -74,7 +74,7 @@ impl Places {
         (found, steps.len())
     }
 
-    /// The effective configuration without its secrets; see [`super::masked`].
+    /// The effective configuration without its secrets; see [`super::masked()`].
     pub(super) fn masked(&self, schema_of: &dyn Fn(&str) -> Option<Json>) -> Json {
         masked::masked(&self.root, schema_of)
     }

@@ -1,6 +1,6 @@
 //! What is wrong with a configuration.
 //!
-//! In: what the stages of [`super::read`] find. Out: [`Problems`], sorted by place: one line each
+//! In: what the stages of [`super::read()`] find. Out: [`Problems`], sorted by place: one line each
 //! for logs and machines, and what a person is shown of it. Never: stops at the first, or quotes a
 //! value that came from `${…}`.
 

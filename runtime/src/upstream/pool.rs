@@ -1,6 +1,6 @@
 //! The connections of one endpoint on one worker.
 //!
-//! In: requests. Out: responses, each with the [`Lease`] of the connection it arrives on. Never:
+//! In: requests. Out: responses, each with the [`Lease`](super::Lease) of the connection it arrives on. Never:
 //! shared between workers, so there is no lock; never hands out a connection that is known to be
 //! closed, or one whose last exchange did not end cleanly; never has more than it may, of either
 //! version.

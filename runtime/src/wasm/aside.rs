@@ -1,7 +1,7 @@
 //! Long work steps aside: a guest runs in slices, and a worker's other tasks between them.
 //!
 //! In: a call on a fiber, which stops by itself when its slice is over (see
-//! [`deadline`](super::deadline)). Out: the call's result. Never: two slices between two looks at
+//! [`deadline`]). Out: the call's result. Never: two slices between two looks at
 //! the worker's sockets, however many guests are busy: they take turns, first come, first served.
 //!
 //! ```text

@@ -2,7 +2,7 @@
 //!
 //! In: the tree, with overrides and `${…}` applied. Out: the parts of a `Config` that are sound,
 //! every name an index; problems go to the report. Never: stops at a problem; where the report has
-//! one, indices may mean nothing and [`super::read`] gives no `Config`.
+//! one, indices may mean nothing and [`super::read()`] gives no `Config`.
 
 mod alike;
 mod certificate;
