@@ -11,7 +11,7 @@ use weir::chain::{Attributes, Exchange, ExchangeId, HeadLimits};
 use weir::clock::Clock;
 use weir::http::{Body, Client};
 use weir::telemetry::metrics::Metrics;
-use weir::wasm::{Host, HostOptions};
+use weir::wasm::{Host, HostOptions, Loader};
 
 /// The component of `benches/guests/trivial`, which the build script compiles.
 pub fn trivial() -> Vec<u8> {
@@ -25,6 +25,7 @@ pub fn host() -> Host {
         metrics: Metrics::new(),
         clock: Clock::System,
         built_ins: &[("trivial", include_bytes!(concat!(env!("OUT_DIR"), "/trivial.wasm")))],
+        loader: Loader::Here,
     })
     .expect("this machine runs components")
 }

@@ -4,6 +4,8 @@
 //! an origin saw. Never: a mock of anything that Weir itself does; sleeps only where a peer is
 //! meant to be slow.
 
+#[path = "../../runtime/src/wasm/tests/guest.rs"]
+pub mod as_text;
 mod certificates;
 mod client;
 pub mod endpoint;

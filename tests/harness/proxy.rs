@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use weir::clock::Clock;
 use weir::config::{Environment, Source};
 use weir::server::{self, Options, Reloaded, Running, StartError};
+use weir::wasm::Loader;
 
 /// Where compiled components are kept.
 const CACHE: &str = concat!(env!("OUT_DIR"), "/cache");
@@ -53,6 +54,7 @@ impl Proxy {
             environment: environment(),
             built_ins: weir::wasm::BUILT_INS,
             clock: Clock::System,
+            loader: loader(),
         })?;
         Ok(Proxy { running, folder })
     }
@@ -96,6 +98,13 @@ impl Proxy {
     pub fn running(&self) -> &Arc<Running> {
         &self.running
     }
+}
+
+/// The daemon beside the tests, as a daemon is its own: this process is none.
+fn loader() -> Loader {
+    let test = std::env::current_exe().expect("this test is a program");
+    let built = test.ancestors().nth(2).expect("the folder of what was built");
+    Loader::Apart(built.join("weir-under-test"))
 }
 
 /// The process's, but for the folder of compiled components: the build's own, so that no test

@@ -5,6 +5,8 @@ mod admin;
 mod balancing;
 mod bodies;
 mod checking;
+mod command_line;
+mod component_bounds;
 mod conformance;
 mod containment;
 mod demo;

@@ -6,19 +6,22 @@
 pub mod demo;
 mod open_files;
 mod plugin;
+mod print;
 mod problems;
 mod proxy;
 
-use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 use crate::clock::Clock;
 use crate::config::{Environment, Problem, Source};
 use crate::server::{self, Options, StartError};
+use crate::wasm::{self, Loader, Task};
+use print::{complain, say};
 
 /// A reverse proxy whose every middleware is a sandboxed WebAssembly component.
 #[derive(Debug, Parser)]
@@ -49,6 +52,18 @@ enum Command {
     /// Look at plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// What this binary starts itself with, to do apart what a component could make expensive.
+    #[command(name = wasm::APART, hide = true)]
+    Apart {
+        #[arg(value_parser = task)]
+        task: Task,
+        /// Bytes.
+        #[arg(long)]
+        memory: u64,
+        /// Milliseconds.
+        #[arg(long)]
+        time: u64,
+    },
 }
 
 /// Runs the command line of this process.
@@ -68,14 +83,25 @@ pub fn main() -> ExitCode {
             run(options(Source::Text { name: "weir proxy".into(), text: arguments.to_toml() }))
         }
         Command::Plugin(command) => plugin::run(&command),
+        Command::Apart { task, memory, time } => {
+            match wasm::serve_task(task, memory, Duration::from_millis(time)) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(_) => ExitCode::FAILURE,
+            }
+        }
     }
+}
+
+fn task(word: &str) -> Result<Task, &'static str> {
+    Task::of_word(word).ok_or("no such task")
 }
 
 fn options(source: Source) -> Options {
     Options {
         source,
         environment: Environment::of_process(),
-        built_ins: crate::wasm::BUILT_INS,
+        built_ins: wasm::BUILT_INS,
+        loader: Loader::this_program(),
         clock: Clock::System,
     }
 }
@@ -98,14 +124,13 @@ fn check(options: &Options) -> ExitCode {
             problems::show(&[], &config.warnings);
             let count =
                 |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-            say(format_args!(
-                "fine: {}, {}, {}, {}",
+            say(&format!(
+                "fine: {}, {}, {}, {}\n",
                 count(config.listeners.len(), "listener"),
                 count(config.routes.len(), "route"),
                 count(config.plugins.len(), "plugin"),
                 count(config.upstreams.len(), "upstream"),
-            ));
-            ExitCode::SUCCESS
+            ))
         }
         // Who asks for a check is a person, or a machine that shows it to one.
         Err(StartError::Config(problems)) => {
@@ -115,17 +140,6 @@ fn check(options: &Options) -> ExitCode {
         }
         Err(error) => failed(&error),
     }
-}
-
-/// A line on standard output. Whoever closed it does not want to read it, and a full disk is no
-/// reason to end in another way.
-fn say(text: impl Display) {
-    let _ = writeln!(io::stdout(), "{text}");
-}
-
-/// The same on standard error.
-fn complain(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
 }
 
 fn failed(error: &StartError) -> ExitCode {

@@ -5,10 +5,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::print::{complain, say};
 use crate::clock::Clock;
 use crate::config::ComponentSource;
 use crate::telemetry::metrics::Metrics;
-use crate::wasm::{BUILT_INS, Host, HostOptions, Inspection};
+use crate::wasm::{BUILT_INS, Host, HostOptions, Inspection, Loader};
 
 /// `weir plugin …`
 #[derive(Debug, clap::Subcommand)]
@@ -29,23 +30,25 @@ pub fn run(command: &Command) -> ExitCode {
         metrics: Metrics::new(),
         clock: Clock::System,
         built_ins: BUILT_INS,
+        loader: Loader::this_program(),
     }) {
         Ok(host) => host,
         Err(error) => {
-            eprintln!("error: this machine cannot run plugins: {error}");
+            complain(format_args!("error: this machine cannot run plugins: {error}"));
             return ExitCode::from(1);
         }
     };
     match command {
         Command::List => {
+            let mut text = String::new();
             for (name, _) in BUILT_INS {
                 let source = ComponentSource::BuiltIn((*name).into());
                 match host.inspect(&source) {
-                    Ok(inspected) => println!("{name:<18} {}", inspected.about.summary),
+                    Ok(inspected) => text += &format!("{name:<18} {}\n", inspected.about.summary),
                     Err(problems) => return refuse(&problems),
                 }
             }
-            ExitCode::SUCCESS
+            say(&text)
         }
         Command::Inspect { component } => {
             let built_in = BUILT_INS.iter().any(|(name, _)| name == component);
@@ -54,32 +57,30 @@ pub fn run(command: &Command) -> ExitCode {
                 false => ComponentSource::File(PathBuf::from(component)),
             };
             match host.inspect(&source) {
-                Ok(inspected) => {
-                    show(&inspected);
-                    ExitCode::SUCCESS
-                }
+                Ok(inspected) => say(&show(&inspected)),
                 Err(problems) => refuse(&problems),
             }
         }
     }
 }
 
-fn show(inspection: &Inspection) {
+fn show(inspection: &Inspection) -> String {
     let Inspection { about, digest, hooks, imports } = inspection;
-    println!("{} {}\n{}\n", about.name, about.version, about.summary);
-    println!("digest   sha256:{digest}");
-    println!("hooks    {}", hooks.names().join(", "));
-    println!("imports  {}", imports.join("\n         "));
+    let mut text = format!("{} {}\n{}\n\n", about.name, about.version, about.summary);
+    text += &format!("digest   sha256:{digest}\n");
+    text += &format!("hooks    {}\n", hooks.names().join(", "));
+    text += &format!("imports  {}\n", imports.join("\n         "));
     if !about.config_schema.is_empty() {
         let schema = serde_json::from_str::<serde_json::Value>(&about.config_schema);
         let pretty = schema.and_then(|schema| serde_json::to_string_pretty(&schema));
-        println!("\nconfig\n{}", pretty.unwrap_or_else(|_| about.config_schema.clone()));
+        text += &format!("\nconfig\n{}\n", pretty.unwrap_or_else(|_| about.config_schema.clone()));
     }
+    text
 }
 
 fn refuse(problems: &[crate::wasm::PluginProblem]) -> ExitCode {
     for problem in problems {
-        eprintln!("error: {problem}");
+        complain(format_args!("error: {problem}"));
     }
     ExitCode::from(2)
 }

@@ -17,7 +17,7 @@ pub const CONFIGURATION: u64 = 16 << 20;
 pub const SECRET: u64 = 1 << 20;
 /// Of a file of certificates or keys; all authorities of a system are a quarter of a MiB.
 pub const PEM: u64 = 8 << 20;
-/// Of a component.
+/// Of a component. CPython with its library takes 18 MB, a JavaScript engine 12 MB.
 pub const COMPONENT: u64 = 64 << 20;
 
 /// All bytes of a regular file, or of what a link leads to.

@@ -4,6 +4,8 @@
 //! Never: tells a secret: what came from `${…}`, what the schema calls `writeOnly`, and what has a
 //! name that secrets go by.
 
+use serde::{Deserialize, Serialize};
+
 use super::masked::sounds_secret;
 use super::mismatch::Wanted;
 use super::place::Place;
@@ -26,7 +28,7 @@ pub struct Finding<'a> {
 }
 
 /// What is wrong with a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Flaw {
     /// It is of another type or form.
     Unwanted(Wanted),

@@ -76,8 +76,14 @@ pub static SERVER: &[Key] = &[
     key("admin", Kind::Text, "", "Address of metrics, health, API and UI; absent: off"),
     key("admin_hosts", Kind::List(&Kind::Text), "[]", "Names that the admin listener goes by, beyond loopback's and its address: \"weir.internal\", \"*.example.com\""),
     key("cache", Kind::Text, "", "Folder of compiled components; absent: $XDG_CACHE_HOME/weir, else ~/.cache/weir"),
+    key("compile", Kind::Table(COMPILE), "{}", "What compiling a component may take"),
     key("access_log", Kind::TextOr(&Kind::Table(ACCESS_LOG)), "", "\"json\", \"combined\" or a table; absent: off"),
     key("trusted_proxies", Kind::List(&Kind::Text), "[]", "Networks whose Forwarded and X-Forwarded-* are believed"),
+];
+
+pub static COMPILE: &[Key] = &[
+    key("memory", Kind::Size(256 * MIB, 64 * 1024 * MIB), r#""1GiB""#, "Of the process that compiles a component which is not built in"),
+    key("time", seconds(1, HOUR), r#""60s""#, "Its processor time; by the clock ten times as much"),
 ];
 
 pub static ACCESS_LOG: &[Key] = &[

@@ -5,12 +5,14 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::keys::{Key, Kind};
 use super::problem::Fault;
 use super::tree::{Node, Value};
 
 /// What a value should be, as messages name it; of Weir's own keys and of plugins'.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Wanted {
     Text,
     Flag,

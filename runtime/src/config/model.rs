@@ -53,6 +53,8 @@ pub struct Server {
     pub admin_hosts: Vec<HostMatch>,
     /// Where compiled components are kept; default `$XDG_CACHE_HOME/weir`, else `~/.cache/weir`.
     pub cache: Option<PathBuf>,
+    /// What compiling a component may take.
+    pub compile: CompileLimits,
     pub access_log: Option<AccessLog>,
     /// Peers whose `Forwarded` and `X-Forwarded-*` are believed; default: nobody.
     pub trusted_proxies: Vec<IpNet>,
@@ -71,6 +73,22 @@ impl Server {
         .into_iter()
         .filter_map(|(key, differs)| differs.then_some(key))
         .collect()
+    }
+}
+
+/// `[server.compile]`: bounds of the process that compiles a component which is not built in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompileLimits {
+    /// Address space, in bytes; default 1 GiB.
+    pub memory: u64,
+    /// Processor time of all its threads, in whole seconds; default 60s. By the clock it may take
+    /// ten times as long.
+    pub time: Duration,
+}
+
+impl Default for CompileLimits {
+    fn default() -> CompileLimits {
+        CompileLimits { memory: 1 << 30, time: Duration::from_secs(60) }
     }
 }
 

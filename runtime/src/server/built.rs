@@ -126,6 +126,7 @@ fn load_plugins(
     host: &Host,
     problems: &mut Vec<Problem>,
 ) -> Vec<Arc<LoadedPlugin>> {
+    host.loading().limit(config.server.compile);
     let mut plugins = Vec::new();
     for plugin in &config.plugins {
         match host.load(plugin) {

@@ -22,7 +22,7 @@ use crate::telemetry::access_log::{AccessLog, Format};
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::{Prober, resolver};
-use crate::wasm::{Host, HostOptions};
+use crate::wasm::{Host, HostOptions, Loader};
 
 /// What a server is started with.
 pub struct Options {
@@ -31,6 +31,8 @@ pub struct Options {
     /// Embedded components: name and bytes.
     pub built_ins: &'static [(&'static str, &'static [u8])],
     pub clock: Clock,
+    /// Where components that are not embedded are compiled.
+    pub loader: Loader,
 }
 
 /// A running server. Dropping it without [`Running::stop`] leaves its threads to the process's end.
@@ -206,9 +208,11 @@ impl Running {
         sources
     }
 
-    /// From now on no reload takes anything into use.
+    /// From now on no reload takes anything into use; one that waits for a component to be compiled
+    /// need not go on.
     pub(super) fn ending(&self) {
         self.ending.store(true, Ordering::Relaxed);
+        self.host.loading().interrupt();
     }
 
     /// Stops accepting, lets connections finish for up to `grace`, and ends the workers. Gives
@@ -305,6 +309,7 @@ fn host_options(options: &Options, config: &Config, metrics: &Metrics) -> HostOp
         metrics: metrics.clone(),
         clock: options.clock.clone(),
         built_ins: options.built_ins,
+        loader: options.loader.clone(),
     }
 }
 

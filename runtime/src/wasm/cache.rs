@@ -1,26 +1,26 @@
 //! Compiled components: on disk by digest and engine, and in this process while somebody uses them.
 //!
-//! In: the bytes of a component. Out: a [`Loaded`] component, compiled at most once. Never: maps a
-//! file that somebody else could have written, or that is not byte for byte what was written here:
-//! such a file is compiled anew.
+//! In: the bytes of a component. Out: a [`Loaded`] component, compiled at most once. Never: runs
+//! what somebody else could have written, or what is not byte for byte what was written here: that
+//! is compiled anew.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io::{Read as _, Seek as _};
+use std::os::fd::AsRawFd as _;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::artifacts::Artifacts;
 use super::component::{Inspected, inspect};
 use super::problem::Problem;
+use crate::clock::Clock;
 
 /// A component that is ready to be instantiated.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub struct Loaded {
     pub inspected: Inspected,
     /// Where it came from.
     pub origin: Origin,
+    /// The artifact, where there is a file of it; open, it counts as in use.
+    _artifact: Option<File>,
 }
 
 /// Whether a component had to be compiled.
@@ -44,60 +46,60 @@ pub enum Origin {
 #[derive(Debug)]
 pub struct Cache {
     engine: Engine,
-    /// `<cache>/<engine>`; none where nothing is kept.
-    dir: Option<PathBuf>,
+    clock: Clock,
+    /// None where nothing is kept.
+    artifacts: Option<Artifacts>,
     loaded: Mutex<HashMap<String, Weak<Loaded>>>,
 }
 
 impl Cache {
     /// With a directory, compiled components are kept in it; it is made where missing. A directory
     /// that cannot be used is left alone, and said so in the log.
-    pub fn new(engine: &Engine, dir: Option<&Path>) -> Cache {
+    pub fn new(engine: &Engine, dir: Option<&Path>, clock: &Clock) -> Cache {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let key = format!("{:016x}", hasher.finish());
-        let dir = dir.and_then(|dir| {
-            match private_dir(dir).and_then(|()| private_dir(&dir.join(&key))) {
-                Ok(()) => Some(dir.join(&key)),
-                Err(error) => {
+        let artifacts = dir.and_then(|dir| {
+            Artifacts::open(dir, &key, clock.wall())
+                .inspect_err(|error| {
                     tracing::warn!(
                         cache = %dir.display(),
                         "compiled components are not kept, so every start compiles them: {error}"
                     );
-                    None
-                }
-            }
+                })
+                .ok()
         });
-        Cache { engine: engine.clone(), dir, loaded: Mutex::default() }
+        Cache { engine: engine.clone(), clock: clock.clone(), artifacts, loaded: Mutex::default() }
     }
 
-    /// Loads a component.
+    /// Loads a component, whose digest is known as [`digest`] gives it. `compile` makes an artifact
+    /// of its bytes.
     ///
     /// # Errors
     /// Where the bytes are no component, or it is no plugin: every reason.
-    pub fn load(&self, bytes: &[u8]) -> Result<Arc<Loaded>, Vec<Problem>> {
-        self.load_known(&digest(bytes), bytes)
-    }
-
-    /// The same of bytes whose digest is known, as [`digest`] gives it.
-    ///
-    /// # Errors
-    /// As [`Cache::load`].
-    pub fn load_known(&self, digest: &str, bytes: &[u8]) -> Result<Arc<Loaded>, Vec<Problem>> {
+    pub fn load(
+        &self,
+        digest: &str,
+        bytes: &[u8],
+        compile: impl FnOnce() -> Result<Vec<u8>, Vec<Problem>>,
+    ) -> Result<Arc<Loaded>, Vec<Problem>> {
         if let Some(known) = self.known(digest) {
             return Ok(known);
         }
-        let (component, origin) = match self.read(digest) {
-            Some(component) => (component, Origin::Disk),
+        let (origin, (component, artifact)) = match self.read(digest) {
+            Some(read) => (Origin::Disk, read),
             None => {
-                (self.compile(bytes, digest).map_err(|problem| vec![problem])?, Origin::Compiled)
+                check_kind(bytes).map_err(|problem| vec![problem])?;
+                (Origin::Compiled, self.keep(digest, &compile()?)?)
             }
         };
         let inspected = inspect(&self.engine, &component)?;
-        let loaded = Arc::new(Loaded { component, digest: digest.to_owned(), inspected, origin });
+        let digest = digest.to_owned();
+        let loaded = Loaded { component, digest, inspected, origin, _artifact: artifact };
+        let loaded = Arc::new(loaded);
         let mut all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, loaded| loaded.strong_count() > 0);
-        all.insert(digest.to_owned(), Arc::downgrade(&loaded));
+        all.insert(loaded.digest.clone(), Arc::downgrade(&loaded));
         Ok(loaded)
     }
 
@@ -112,54 +114,67 @@ impl Cache {
         all.get(digest).and_then(Weak::upgrade)
     }
 
-    fn compile(&self, bytes: &[u8], digest: &str) -> Result<Component, Problem> {
-        check_kind(bytes)?;
-        let component = Component::from_binary(&self.engine, bytes).map_err(|error| {
-            Problem::component(format!("the component does not compile: {error:#}"))
-        })?;
-        if let Some(dir) = &self.dir
-            && let Err(error) = self.write(dir, digest, &component)
-        {
-            tracing::warn!(cache = %dir.display(), "a compiled component was not kept: {error}");
-        }
-        Ok(component)
-    }
-
     /// The artifact of an earlier run, if it is whole and ours.
-    fn read(&self, digest: &str) -> Option<Component> {
-        let dir = self.dir.as_deref()?;
-        let artifact = dir.join(format!("{digest}.cwasm"));
-        let sum = dir.join(format!("{digest}.sha256"));
-        if !is_private(&artifact, dir) || !is_private(&sum, dir) {
-            return None;
-        }
-        let mut file = File::open(&artifact).ok()?;
-        let mut hasher = Sha256::new();
-        io::copy(&mut file, &mut hasher).ok()?;
-        if fs::read_to_string(&sum).ok()? != hex(&hasher.finalize()) {
-            return None;
-        }
-        deserialize(&self.engine, &artifact)
+    fn read(&self, digest: &str) -> Option<(Component, Option<File>)> {
+        let mut file = self.artifacts.as_ref()?.read(digest, self.clock.wall())?;
+        Some((map(&self.engine, &mut file)?, Some(file)))
     }
 
-    fn write(&self, dir: &Path, digest: &str, component: &Component) -> io::Result<()> {
-        let artifact = component.serialize().map_err(io::Error::other)?;
-        let sum = hex(&Sha256::digest(&artifact));
-        replace(dir, &format!("{digest}.cwasm"), &artifact)?;
-        replace(dir, &format!("{digest}.sha256"), sum.as_bytes())
+    /// A component that was just compiled: from its file, where it can have one.
+    fn keep(
+        &self,
+        digest: &str,
+        artifact: &[u8],
+    ) -> Result<(Component, Option<File>), Vec<Problem>> {
+        if let Some(artifacts) = &self.artifacts {
+            match artifacts.write(digest, artifact) {
+                Ok(()) => {
+                    let kept = self.read(digest);
+                    artifacts.prune(self.clock.wall());
+                    if let Some(kept) = kept {
+                        return Ok(kept);
+                    }
+                }
+                Err(error) => tracing::warn!(
+                    cache = %artifacts.path().display(),
+                    "a compiled component was not kept: {error}"
+                ),
+            }
+        }
+        let component = copy(&self.engine, artifact).map_err(|error| {
+            vec![Problem::component(format!("the compiled component cannot be used: {error:#}"))]
+        })?;
+        Ok((component, None))
     }
 }
 
-/// Maps a compiled component into memory.
+/// Maps an artifact into memory.
 ///
-/// The one unsafe spot of the crate: wasmtime runs what the file says. It is sound because the
-/// caller saw that the file is a regular one of our own user that nobody else can write, in a
-/// directory of which the same is true, and that its digest is the one written beside it by
-/// [`Cache::write`]; files are only ever replaced by renaming, never changed while mapped.
+/// One of the two unsafe spots of the crate: wasmtime runs what the file says. It is sound because
+/// [`Artifacts::read`] saw through this very descriptor that the file is a regular one which only
+/// we, or root, can write, and that its digest is the one that was written beside it; the path is
+/// the descriptor's own. Files are only ever replaced by renaming, never changed while mapped.
 #[allow(unsafe_code)]
-fn deserialize(engine: &Engine, artifact: &Path) -> Option<Component> {
+fn map(engine: &Engine, file: &mut File) -> Option<Component> {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     // SAFETY: see above; wasmtime itself checks that its own version and settings wrote the file.
-    unsafe { Component::deserialize_file(engine, artifact) }.ok()
+    if let Ok(component) = unsafe { Component::deserialize_file(engine, path) } {
+        return Some(component);
+    }
+    // No `/proc`, or no artifact in it.
+    let mut artifact = Vec::new();
+    file.rewind().and_then(|()| file.read_to_end(&mut artifact)).ok()?;
+    copy(engine, &artifact).ok()
+}
+
+/// Copies an artifact into memory that can be run.
+///
+/// The other unsafe spot. It is sound because the bytes are what our own compiler has just made, in
+/// this process or in a child of it, or come from a file as in [`map`].
+#[allow(unsafe_code)]
+fn copy(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: see above.
+    unsafe { Component::deserialize(engine, artifact) }
 }
 
 /// A component, and not something that is often taken for one.
@@ -175,56 +190,12 @@ fn check_kind(bytes: &[u8]) -> Result<(), Problem> {
     }
 }
 
-/// Makes a directory that only we can read and write, or sees that it is one.
-fn private_dir(dir: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    // A file of ours tells who we are; no other portable call without unsafe code does.
-    let probe = dir.join(format!(".probe-{}-{}", process::id(), serial()));
-    let ours = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&probe)?.metadata();
-    fs::remove_file(&probe)?;
-    let (ours, dir) = (ours?, fs::symlink_metadata(dir)?);
-    if dir.uid() != ours.uid() || dir.mode() & 0o022 != 0 || !dir.is_dir() {
-        return Err(io::Error::other("others can write to the directory, or it is not ours"));
-    }
-    Ok(())
-}
-
-/// Whether a file can have been written by us alone.
-fn is_private(file: &Path, dir: &Path) -> bool {
-    let (Ok(file), Ok(dir)) = (fs::symlink_metadata(file), fs::symlink_metadata(dir)) else {
-        return false;
-    };
-    file.is_file() && file.uid() == dir.uid() && file.mode() & 0o022 == 0
-}
-
-/// Writes a file as a whole or not at all.
-fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let temporary = dir.join(format!(".{name}-{}-{}", process::id(), serial()));
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| fs::rename(&temporary, dir.join(name)));
-    if written.is_err() {
-        // It may not be there; the error above is the one to tell.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
-}
-
-fn serial() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
 /// SHA-256 in lower-case hex.
 pub fn digest(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");

@@ -11,12 +11,17 @@ use super::bindings::{PACKAGE, VERSION_TRACK};
 use super::host::wasi;
 use super::problem::Problem;
 use crate::chain::Hooks;
-use crate::config::Grants;
+use crate::config::{Flaw, Grants};
 
 /// The interfaces of `weir:plugin` that a plugin may import.
 const IMPORTS: [&str; 5] = ["http", "log", "metrics", "limiter", "store"];
 /// Functions of `http` that wait for a peer.
 const SUSPENDING: [&str; 2] = ["[method]request.read-body", "[method]response.read-body"];
+
+/// Interfaces a component may import. The contract has 5, WASI 0.2 some 25; CPython imports 30.
+const MAX_IMPORTS: usize = 100;
+/// Functions and types in them, each of which the host defines before it makes an instance.
+const MAX_IMPORTED_ITEMS: usize = 2_000;
 
 /// What inspection found.
 #[derive(Debug, Clone)]
@@ -72,13 +77,15 @@ impl Inspected {
         if !wants_store || grants.store {
             return Vec::new();
         }
-        let problem = Problem::component(
-            "the component imports `weir:plugin/store`, which it is not granted",
-        )
-        .hint(format!(
+        let problem = Problem::at(
+            "/grants",
+            Flaw::Said(
+                "the component imports `weir:plugin/store`, which it is not granted".to_owned(),
+            ),
+        );
+        vec![problem.hint(format!(
             "if it may keep state, add to [plugins.{plugin}]: grants = {{ store = true }}"
-        ));
-        vec![Problem { pointer: Some("/grants".into()), ..problem }]
+        ))]
     }
 }
 
@@ -89,7 +96,18 @@ fn imports(
 ) -> (Vec<String>, bool) {
     let mut names = Vec::new();
     let mut suspends = false;
+    let mut items = 0;
     for (name, kind) in component.component_type().imports(engine) {
+        if let ComponentItem::ComponentInstance(instance) = &kind.ty {
+            items += instance.exports(engine).len();
+        }
+        if names.len() == MAX_IMPORTS || items > MAX_IMPORTED_ITEMS {
+            problems.push(Problem::component(format!(
+                "the component imports more than a plugin can have: at most {MAX_IMPORTS} \
+                 interfaces with {MAX_IMPORTED_ITEMS} functions and types together"
+            )));
+            break;
+        }
         names.push(name.to_owned());
         if wasi::is_known(name) {
             continue;

@@ -5,11 +5,14 @@
 //!
 //! ```text
 //! Host::load ── cache: bytes → compiled component ── component: hooks, capabilities ── schema: config
+//!     │           artifacts: on disk            compiling and schemas: a task, apart in a child process
 //!     └─▶ LoadedPlugin ─ prepare ─▶ PreparedInstance ─ member ─▶ Rc<dyn Middleware>   (one a worker)
 //! member: hook call ─▶ instance: exchange moved in ─▶ guest ◀─▶ host/*: one file for each import
 //!                          └─ exchange moved out ◀─ verdict, or fault ─▶ log, metrics, backoff
 //! ```
 
+mod apart;
+mod artifacts;
 mod aside;
 mod backoff;
 mod bindings;
@@ -26,6 +29,7 @@ mod functions;
 mod host;
 mod instance;
 mod limiter;
+mod loading;
 mod member;
 mod named;
 mod plugin;
@@ -38,14 +42,18 @@ mod shared;
 mod shares;
 mod state;
 mod store;
+mod task;
 mod template;
 #[cfg(test)]
 mod tests;
 mod ticker;
 mod transform;
 
+pub use apart::{COMMAND as APART, Loader};
 pub use bindings::About;
 pub use built_ins::BUILT_INS;
 pub use compilers::start as start_compilers;
+pub use loading::Loading;
 pub use plugin::{BuiltIn, Host, HostOptions, Inspection, LoadedPlugin, PreparedInstance};
 pub use problem::PluginProblem;
+pub use task::{Task, serve as serve_task};

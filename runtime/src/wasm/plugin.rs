@@ -5,30 +5,31 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 use wasmtime::component::types::ComponentItem;
 
+use super::apart::Loader;
 use super::bindings::About;
-use super::cache::{self, Cache, Loaded, Origin};
+use super::cache::{Loaded, Origin};
 use super::capacity::Capacity;
 use super::engine::engine;
 use super::fault::Fault;
 use super::host;
 use super::instance::Instance;
+use super::loading::{Loading, check_about};
 use super::named;
 use super::problem::{PluginProblem, Problem};
-use super::schema;
 use super::shared::Registry;
 use super::state::State;
 use super::template::{SET_UP_LIMIT, Template};
 use super::ticker::Ticker;
 use crate::chain::Hooks;
 use crate::clock::Clock;
-use crate::config::{self, ComponentSource, Flaw, Isolation, OnFailure, file};
+use crate::config::{self, ComponentSource, Flaw, Isolation, OnFailure};
 use crate::telemetry::metrics::Metrics;
 
 /// A built-in plugin: its name and its component.
@@ -41,8 +42,10 @@ pub struct HostOptions {
     pub cache_dir: Option<PathBuf>,
     pub metrics: Metrics,
     pub clock: Clock,
-    /// What `component = "NAME"` means.
+    /// What `component = "NAME"` means. Trusted: compiled in this process.
     pub built_ins: &'static [BuiltIn],
+    /// Where all other components are compiled.
+    pub loader: Loader,
 }
 
 /// Runs plugins: one for each process, kept over reloads.
@@ -50,10 +53,7 @@ pub struct Host {
     engine: Engine,
     capacity: Capacity,
     ticker: Arc<Ticker>,
-    cache: Cache,
-    /// Of the built-ins, in their order, once they were asked for: a reload need not read two
-    /// megabytes again that cannot have changed.
-    digests: Box<[OnceLock<String>]>,
+    loading: Loading,
     registry: Registry,
     options: HostOptions,
     loaded: Mutex<HashMap<Arc<str>, Known>>,
@@ -108,10 +108,14 @@ impl Host {
         let (engine, instances) = engine()?;
         let capacity = Capacity::new(instances);
         let ticker = Arc::new(Ticker::start(&engine)?);
-        let cache = Cache::new(&engine, options.cache_dir.as_deref());
+        let loading = Loading::new(&engine, &options);
         let (registry, loaded) = Default::default();
-        let digests = options.built_ins.iter().map(|_| OnceLock::new()).collect();
-        Ok(Host { engine, capacity, ticker, cache, digests, registry, options, loaded })
+        Ok(Host { engine, capacity, ticker, loading, registry, options, loaded })
+    }
+
+    /// Bounds and interrupts [`Host::load`].
+    pub fn loading(&self) -> &Loading {
+        &self.loading
     }
 
     /// Loads a plugin: reads, compiles (or takes from the cache), inspects, instantiates and
@@ -121,10 +125,8 @@ impl Host {
     /// # Errors
     /// Every reason found why the plugin cannot be used.
     pub fn load(&self, plugin: &config::Plugin) -> Result<Arc<LoadedPlugin>, Vec<PluginProblem>> {
-        let of = |problems: Vec<Problem>| -> Vec<PluginProblem> {
-            problems.into_iter().map(|problem| problem.of(&plugin.name)).collect()
-        };
-        let component = self.component(&plugin.component).map_err(of)?;
+        let of = |problems| Problem::all_of(problems, &plugin.name);
+        let component = self.loading.component(&plugin.component).map_err(of)?;
         if let Some(known) = self.known(plugin, &component) {
             return Ok(known);
         }
@@ -154,16 +156,16 @@ impl Host {
             isolation: Isolation::Worker,
             place: "".into(),
         };
-        let of = |problem: Problem| vec![problem.of(&plugin.name)];
-        let all = |problems: Vec<Problem>| problems.into_iter().flat_map(of).collect::<Vec<_>>();
-        let component = self.component(source).map_err(all)?;
-        let failed = |what: String| of(Problem::component(what));
+        let of = |problems| Problem::all_of(problems, &plugin.name);
+        let component = self.loading.component(source).map_err(of)?;
+        let failed = |what: String| of(vec![Problem::component(what)]);
         let template = self.template(&plugin, &component);
         let template = template.map_err(|error| failed(format!("{error:#}")))?;
         let pulse = self.ticker.pulse(SET_UP_LIMIT);
         let described = template.instantiate(&pulse).and_then(|mut made| made.describe(&pulse));
         let about =
             described.map_err(|fault| failed(format!("{}: {}", fault.reason, fault.detail)))?;
+        check_about(&about).map_err(of)?;
         Ok(Inspection {
             about,
             digest: component.digest.clone(),
@@ -203,35 +205,7 @@ impl Host {
 
     /// Compiled components in use.
     pub fn components(&self) -> usize {
-        self.cache.len()
-    }
-
-    fn component(&self, source: &ComponentSource) -> Result<Arc<Loaded>, Vec<Problem>> {
-        match source {
-            ComponentSource::BuiltIn(name) => {
-                let mut all = self.options.built_ins.iter().zip(&self.digests);
-                match all.find(|((known, _), _)| **known == **name) {
-                    Some(((_, bytes), known)) => {
-                        self.cache.load_known(known.get_or_init(|| cache::digest(bytes)), bytes)
-                    }
-                    None => Err(vec![self.unknown_built_in(name)]),
-                }
-            }
-            ComponentSource::File(path) => {
-                let bytes = file::read(path, file::COMPONENT).map_err(|error| {
-                    vec![Problem::component(format!("cannot read {}: {error}", path.display()))]
-                })?;
-                self.cache.load(&bytes)
-            }
-        }
-    }
-
-    fn unknown_built_in(&self, name: &str) -> Problem {
-        let names: Vec<&str> = self.options.built_ins.iter().map(|(name, _)| *name).collect();
-        Problem::component(format!("there is no built-in plugin `{name}`")).hint(format!(
-            "built in are: {}; a file is written with a slash, as in \"./{name}.wasm\"",
-            names.join(", ")
-        ))
+        self.loading.components()
     }
 
     fn known(&self, plugin: &config::Plugin, component: &Arc<Loaded>) -> Option<Arc<LoadedPlugin>> {
@@ -270,7 +244,9 @@ impl Host {
         };
         let mut first = template.instantiate(&pulse).map_err(unusable("starting the component"))?;
         let about = first.describe(&pulse).map_err(unusable("`describe`"))?;
-        let secrets: Arc<[String]> = schema::check(&plugin.config, &about.config_schema)?.into();
+        check_about(&about)?;
+        let secrets = self.loading.check(&plugin.component, &about, &plugin.config)?;
+        let secrets: Arc<[String]> = secrets.into();
         // A plugin may quote what it was given.
         let with_secrets = |problems: Vec<Problem>| -> Vec<Problem> {
             let known = |problem| Problem { secrets: secrets.clone(), ..problem };

@@ -1,9 +1,28 @@
 //! What is wrong with a plugin, for the person who configures it.
+//!
+//! In: texts of the host, of the compiler, and of components themselves. Out: [`PluginProblem`]s, a
+//! few short lines each. Never: as much as a component likes to say: every text and their number
+//! are cut here, whatever they came from, and control characters are escaped.
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::config::{Finding, Flaw};
+use serde::{Deserialize, Serialize};
+
+use super::host::escape;
+use crate::config::{Finding, Flaw, Wanted};
+
+/// Bytes of a text that are told: a line or two of a terminal, and far more than any of the host's
+/// own.
+const MAX_TEXT: usize = 1 << 10;
+/// Bytes of a place in the configuration. A longer one names no key that a person wrote.
+const MAX_POINTER: usize = 1 << 10;
+/// Choices of which a value may be one; the rest is not told.
+const MAX_CHOICES: usize = 32;
+/// How a text ends that was cut.
+const MORE: &str = " bytes more)";
+/// Problems of one plugin that are told.
+pub const MAX_PROBLEMS: usize = 50;
 
 /// One reason why a plugin cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,12 +43,14 @@ pub struct PluginProblem {
     secrets: Arc<[String]>,
 }
 
-/// The same, before it is known which plugin it is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The same, before it is known which plugin it is about. Serialized from one process to another
+/// where a component is looked at apart; the places of secrets go beside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     pub pointer: Option<String>,
     pub hint: Option<String>,
     pub flaw: Flaw,
+    #[serde(skip)]
     pub secrets: Arc<[String]>,
 }
 
@@ -41,7 +62,8 @@ impl Problem {
 
     /// About a place in the plugin's table.
     pub fn at(pointer: impl Into<String>, flaw: Flaw) -> Problem {
-        Problem { pointer: Some(pointer.into()), hint: None, flaw, secrets: Arc::default() }
+        let (pointer, flaw) = (Some(pointer.into()), short(flaw));
+        Problem { pointer, hint: None, flaw, secrets: Arc::default() }
     }
 
     /// With what to do next.
@@ -50,14 +72,42 @@ impl Problem {
         self
     }
 
+    /// Those of this plugin, as many as are told, and how many are not.
+    pub fn all_of(problems: Vec<Problem>, plugin: &Arc<str>) -> Vec<PluginProblem> {
+        Problem::few(problems).into_iter().map(|problem| problem.of(plugin)).collect()
+    }
+
+    /// As many as are told, and how many are not.
+    pub fn few(problems: Vec<Problem>) -> Vec<Problem> {
+        let more = problems.len().saturating_sub(MAX_PROBLEMS);
+        let rest = (more > 0).then(|| {
+            let said = format!("at least {more} more problems of this plugin are not shown");
+            Problem { pointer: None, ..Problem::component(said) }
+        });
+        let told = problems.into_iter().take(MAX_PROBLEMS).map(Problem::bounded);
+        told.chain(rest).collect()
+    }
+
     /// Of this plugin.
     pub fn of(self, plugin: &Arc<str>) -> PluginProblem {
+        let Problem { pointer, hint, flaw, secrets } = self.bounded();
+        let message = flaw.words();
         PluginProblem {
             plugin: plugin.clone(),
-            pointer: self.pointer,
-            message: self.flaw.words(),
-            hint: self.hint,
-            flaw: Box::new(self.flaw),
+            pointer,
+            message,
+            hint,
+            flaw: Box::new(flaw),
+            secrets,
+        }
+    }
+
+    /// A place too long to tell becomes the table's.
+    fn bounded(self) -> Problem {
+        Problem {
+            pointer: self.pointer.filter(|pointer| pointer.len() <= MAX_POINTER),
+            hint: self.hint.map(cut),
+            flaw: short(self.flaw),
             secrets: self.secrets,
         }
     }
@@ -76,6 +126,42 @@ impl PluginProblem {
     }
 }
 
+fn short(flaw: Flaw) -> Flaw {
+    match flaw {
+        Flaw::Unwanted(wanted) => Flaw::Unwanted(few_choices(wanted)),
+        Flaw::Value(text) => Flaw::Value(cut(text)),
+        Flaw::MissingKey(key) => Flaw::MissingKey(cut(key)),
+        Flaw::Said(text) => Flaw::Said(cut(text)),
+        Flaw::UnknownKey => Flaw::UnknownKey,
+    }
+}
+
+fn few_choices(wanted: Wanted) -> Wanted {
+    match wanted {
+        Wanted::OneOf(all) => Wanted::OneOf(all.into_iter().take(MAX_CHOICES).map(cut).collect()),
+        Wanted::Either(all) => {
+            Wanted::Either(all.into_iter().take(MAX_CHOICES).map(few_choices).collect())
+        }
+        other => other,
+    }
+}
+
+/// The beginning of a text that may have come from anywhere.
+fn cut(text: String) -> String {
+    // Cut before, the longest there is: every character escaped, and a few words.
+    let is_short = text.len() <= MAX_TEXT || text.len() <= 8 * MAX_TEXT && text.ends_with(MORE);
+    if is_short && !text.chars().any(char::is_control) {
+        return text;
+    }
+    let end = text.floor_char_boundary(MAX_TEXT.min(text.len()));
+    let mut kept = String::with_capacity(end);
+    escape(&mut kept, &text[..end], 8 * MAX_TEXT);
+    if end < text.len() {
+        kept += &format!("… (and {}{MORE}", text.len() - end);
+    }
+    kept
+}
+
 impl fmt::Display for PluginProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "plugin `{}`: {}", self.plugin, self.message)?;
@@ -90,3 +176,6 @@ impl fmt::Display for PluginProblem {
 }
 
 impl std::error::Error for PluginProblem {}
+
+#[cfg(test)]
+mod tests;

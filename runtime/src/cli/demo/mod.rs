@@ -9,12 +9,13 @@ mod examples;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 pub use examples::{EXAMPLES, Example, Shows, To, With};
 
+use super::print::{complain, say};
 use crate::config::{Environment, Source};
 use crate::server::{self, StartError};
 
@@ -39,9 +40,9 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Err(error) => {
             let code = super::failed(&error);
             if error.to_string().contains("cannot listen on") {
-                let hint =
-                    "hint: `weir demo --bind 127.0.0.1:0 --admin 127.0.0.1:0` takes free ports";
-                super::complain(hint);
+                complain(
+                    "hint: `weir demo --bind 127.0.0.1:0 --admin 127.0.0.1:0` takes free ports",
+                );
             }
             code
         }
@@ -57,9 +58,7 @@ fn serve(arguments: &Arguments) -> Result<(), StartError> {
         ..super::options(Source::Text { name: "configs/demo.toml".into(), text: CONFIG.into() })
     };
     server::run(options, |running, admin| {
-        let text = guide(running.address("web"), admin);
-        // Whoever closed standard output does not want to read it.
-        let _ = io::stdout().write_all(text.as_bytes());
+        say(&guide(running.address("web"), admin));
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Check;
 use crate::config::field::Field;
-use crate::config::model::{AccessLog, AccessLogFormat, Bind, Server};
+use crate::config::model::{AccessLog, AccessLogFormat, Bind, CompileLimits, Server};
 use crate::config::problem::Fault;
 use crate::config::read::TableReader;
 use crate::config::{address, matcher};
@@ -34,6 +34,7 @@ impl Check<'_> {
             admin: None,
             admin_hosts: Vec::new(),
             cache: self.default_cache(),
+            compile: CompileLimits::default(),
             access_log: None,
             trusted_proxies: Vec::new(),
         };
@@ -48,6 +49,11 @@ impl Check<'_> {
         server.admin_hosts = hosts.iter().filter_map(|item| item.parsed(matcher::host)).collect();
         if let Some(field) = table.field("cache") {
             server.cache = field.text().map(|text| self.path(&field, text));
+        }
+        if let Some(table) = table.table("compile") {
+            let CompileLimits { memory, time } = &mut server.compile;
+            *memory = table.size("memory").unwrap_or(*memory);
+            *time = table.duration("time").unwrap_or(*time);
         }
         server.access_log = table.field("access_log").and_then(|field| self.access_log(&field));
         let networks = table.list("trusted_proxies").unwrap_or_default();

@@ -1,7 +1,10 @@
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
 
 use super::*;
 use crate::wasm::engine::engine;
+use crate::wasm::task;
 use crate::wasm::tests::{Folder, forwards};
 
 struct Kept {
@@ -16,8 +19,11 @@ impl Kept {
 
     /// As after a restart.
     fn load(&self) -> Origin {
-        let cache = Cache::new(&self.engine, Some(&self.folder.0.join("cache")));
-        cache.load(&forwards()).expect("a plugin").origin
+        let dir = self.folder.0.join("cache");
+        let cache = Cache::new(&self.engine, Some(&dir), &Clock::System);
+        let bytes = forwards();
+        let compile = || task::compile(&self.engine, &bytes);
+        cache.load(&digest(&bytes), &bytes, compile).expect("a plugin").origin
     }
 
     fn files(&self, ending: &str) -> Vec<PathBuf> {
@@ -102,4 +108,27 @@ fn directories_are_for_us_alone() {
     {
         assert_eq!(fs::metadata(dir).expect("it is there").permissions().mode() & 0o777, 0o700);
     }
+}
+
+#[test]
+fn a_cache_that_was_filled_before_is_used_without_a_write() {
+    let kept = Kept::new();
+    kept.load();
+    let folders =
+        [kept.folder.0.join("cache"), kept.artifact().parent().expect("a directory").to_owned()];
+    let state = || {
+        let files = kept.files("").into_iter().chain(folders.clone());
+        let changed = |file: PathBuf| {
+            let facts = fs::metadata(file).expect("it is there");
+            (facts.ino(), facts.ctime(), facts.ctime_nsec())
+        };
+        files.map(changed).collect::<Vec<_>>()
+    };
+    // Root may write to it nevertheless; that nothing changed is what is looked at.
+    for folder in &folders {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o500)).expect("it is ours");
+    }
+    let before = state();
+    assert_eq!(kept.load(), Origin::Disk);
+    assert_eq!(state(), before);
 }

@@ -1,13 +1,13 @@
 //! Guests for tests: core modules in text form, made into components of the contract.
 //!
 //! In: the functions a guest is to have. Out: a component. Never: more than one behaviour a guest.
+//! The whole-system tests use this file as well.
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-/// What every guest has: a bump allocator, and a lifecycle that takes any configuration.
+/// What every guest has: a bump allocator, and what it says of itself.
 const COMMON: &str = r#"
-    (memory (export "memory") 1)
     (global $top (mut i32) (i32.const 8192))
     (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
         (local $at i32)
@@ -21,8 +21,12 @@ const COMMON: &str = r#"
     (func (export "weir:plugin/lifecycle@0.1.0#describe") (result i32)
         (i32.store (i32.const 88) (global.get $schema)) (i32.store (i32.const 92) (global.get $schema_length))
         (i32.const 64))
-    (func (export "weir:plugin/lifecycle@0.1.0#configure") (param i32 i32) (result i32) (i32.const 128))
 "#;
+
+/// A `configure` that takes anything: at 128 there are zeros.
+const TAKES_ANYTHING: &str = "(i32.const 128)";
+/// A page of memory.
+const PAGE: usize = 64 << 10;
 
 /// A component that exports `lifecycle` and these interfaces, and imports what `world` says.
 pub fn component(world: &str, core: &str) -> Vec<u8> {
@@ -31,23 +35,22 @@ pub fn component(world: &str, core: &str) -> Vec<u8> {
 
 /// The same, with a body of its own for `configure`, which at 128 finds 16 zero bytes: "taken".
 pub fn configured(world: &str, core: &str, configure: &str) -> Vec<u8> {
-    let taken = "(param i32 i32) (result i32) (i32.const 128))";
-    let own = format!("(param i32 i32) (result i32) {configure})");
-    assemble(world, &imports_first(core, "").replace(taken, &own))
+    with_lifecycle(world, core, "", configure)
 }
 
 /// The same, with a schema for its configuration.
 pub fn with_schema(world: &str, core: &str, schema: &str) -> Vec<u8> {
-    assemble(world, &imports_first(core, schema))
+    with_lifecycle(world, core, schema, TAKES_ANYTHING)
 }
 
-fn assemble(world: &str, core: &str) -> Vec<u8> {
+/// The same, with a `configure` of its own: where its answer is.
+pub fn with_lifecycle(world: &str, core: &str, schema: &str, configure: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     resolve.push_dir("../wit").expect("the contract parses");
     let source = format!(
         "package test:guest;\nworld guest {{\n export weir:plugin/lifecycle@0.1.0;\n {world}\n}}"
     );
-    raw(resolve, &source, core)
+    raw(resolve, &source, &imports_first(core, schema, configure))
 }
 
 /// A component of any world.
@@ -69,14 +72,18 @@ fn raw(mut resolve: Resolve, source: &str, core: &str) -> Vec<u8> {
 }
 
 /// Imports must stand before everything else in a module.
-fn imports_first(core: &str, schema: &str) -> String {
+fn imports_first(core: &str, schema: &str, configure: &str) -> String {
     let (imports, rest): (Vec<&str>, Vec<&str>) =
         core.lines().partition(|line| line.trim_start().starts_with("(import"));
     let escaped: String = schema.bytes().map(|byte| format!("\\{byte:02x}")).collect();
     format!(
-        "(module\n{}\n(global $schema i32 (i32.const 4096))\n(global $schema_length i32 (i32.const {}))\n\
-         (data (i32.const 4096) \"{escaped}\")\n{COMMON}\n{}\n)",
+        "(module\n{}\n(memory (export \"memory\") {})\n\
+         (global $schema i32 (i32.const {PAGE}))\n(global $schema_length i32 (i32.const {}))\n\
+         (data (i32.const {PAGE}) \"{escaped}\")\n{COMMON}\n\
+         (func (export \"weir:plugin/lifecycle@0.1.0#configure\") (param i32 i32) (result i32) {configure})\n\
+         {}\n)",
         imports.join("\n"),
+        1 + schema.len().div_ceil(PAGE),
         schema.len(),
         rest.join("\n"),
     )

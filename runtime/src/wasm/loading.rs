@@ -1,0 +1,166 @@
+//! From a component's source to a [`Loaded`] component, and its schema held against a configuration.
+//!
+//! In: a [`ComponentSource`]. Out: bytes read, compiled where that was not done before, inspected.
+//! Never: trusts what it did not bring along: what is built in is compiled in this process,
+//! everything else where the [`Loader`] says, within bounds, until it is told to stop.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use wasmtime::Engine;
+
+use super::apart::{Apart, Loader};
+use super::bindings::About;
+use super::cache::{self, Cache, Loaded};
+use super::plugin::{BuiltIn, HostOptions};
+use super::problem::Problem;
+use super::task::{self, Done, Subject, Task};
+use crate::config::{CompileLimits, ComponentSource, file};
+
+/// Bytes of what a component says of itself for people: its name, its version, its sentence.
+const MAX_SAID: usize = 1 << 10;
+/// Bytes of a configuration's schema. The largest of the built-in plugins' takes 12 KB.
+const MAX_SCHEMA: usize = 256 << 10;
+/// What holding a configuration against a schema may take: a thousand times what a usual one does.
+const SCHEMA_LIMITS: CompileLimits =
+    CompileLimits { memory: 512 << 20, time: Duration::from_secs(2) };
+
+/// Loads components, and says whether it may.
+pub struct Loading {
+    engine: Engine,
+    cache: Cache,
+    built_ins: &'static [BuiltIn],
+    /// Of the built-ins, in their order, once they were asked for: a reload need not read two
+    /// megabytes again that cannot have changed.
+    digests: Box<[OnceLock<String>]>,
+    loader: Loader,
+    /// Of [`Loader::Apart`].
+    limits: Mutex<CompileLimits>,
+    interrupted: AtomicBool,
+}
+
+impl Loading {
+    pub(super) fn new(engine: &Engine, options: &HostOptions) -> Loading {
+        Loading {
+            engine: engine.clone(),
+            cache: Cache::new(engine, options.cache_dir.as_deref(), &options.clock),
+            built_ins: options.built_ins,
+            digests: options.built_ins.iter().map(|_| OnceLock::new()).collect(),
+            loader: options.loader.clone(),
+            limits: Mutex::default(),
+            interrupted: AtomicBool::new(false),
+        }
+    }
+
+    /// Bounds what compiling a component may take, from the next one on.
+    pub fn limit(&self, limits: CompileLimits) {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
+    /// Ends a load that waits for a component to be compiled or its schema to be looked at, within
+    /// a few hundredths of a second, and lets none begin until [`Loading::resume`]: it gives back a
+    /// problem. What is loaded already is not touched.
+    pub fn interrupt(&self) {
+        self.interrupted.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes back [`Loading::interrupt`].
+    pub fn resume(&self) {
+        self.interrupted.store(false, Ordering::Relaxed);
+    }
+
+    /// How many components are in use.
+    pub(super) fn components(&self) -> usize {
+        self.cache.len()
+    }
+
+    /// Reads a component, and compiles it unless that was done before.
+    pub(super) fn component(&self, source: &ComponentSource) -> Result<Arc<Loaded>, Vec<Problem>> {
+        match source {
+            ComponentSource::BuiltIn(name) => {
+                let mut all = self.built_ins.iter().zip(&self.digests);
+                match all.find(|((known, _), _)| **known == **name) {
+                    Some(((_, bytes), known)) => {
+                        let digest = known.get_or_init(|| cache::digest(bytes));
+                        self.cache.load(digest, bytes, || task::compile(&self.engine, bytes))
+                    }
+                    None => Err(vec![self.unknown_built_in(name)]),
+                }
+            }
+            ComponentSource::File(path) => {
+                let bytes = file::read(path, file::COMPONENT).map_err(|error| {
+                    vec![Problem::component(format!("cannot read {}: {error}", path.display()))]
+                })?;
+                self.cache.load(&cache::digest(&bytes), &bytes, || self.compile(&bytes))
+            }
+        }
+    }
+
+    fn compile(&self, component: &[u8]) -> Done {
+        match &self.loader {
+            Loader::Here => task::compile(&self.engine, component),
+            Loader::Apart(program) => {
+                let limits = *self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+                self.apart(program, limits).run(Task::Compile, component)
+            }
+        }
+    }
+
+    /// Holds a configuration against what a component of this source says of itself. Gives the
+    /// places of secrets in it.
+    pub(super) fn check(
+        &self,
+        source: &ComponentSource,
+        about: &About,
+        config: &str,
+    ) -> Result<Vec<String>, Vec<Problem>> {
+        let schema = &about.config_schema;
+        let subject = Subject { config: config.into(), schema: schema.into() };
+        let done = match (&self.loader, source) {
+            // Nothing in it can take long.
+            _ if schema.is_empty() => task::check(&subject),
+            (Loader::Here, _) | (_, ComponentSource::BuiltIn(_)) => task::check(&subject),
+            (Loader::Apart(program), ComponentSource::File(_)) => {
+                // Two texts are always JSON.
+                let subject = serde_json::to_vec(&subject).unwrap_or_default();
+                self.apart(program, SCHEMA_LIMITS).run(Task::Check, &subject)
+            }
+        };
+        done.map(|secrets| serde_json::from_slice(&secrets).unwrap_or_default())
+    }
+
+    fn apart<'a>(&'a self, program: &'a Path, limits: CompileLimits) -> Apart<'a> {
+        Apart { program, limits, stopped: &self.interrupted }
+    }
+
+    fn unknown_built_in(&self, name: &str) -> Problem {
+        let names: Vec<&str> = self.built_ins.iter().map(|(name, _)| *name).collect();
+        Problem::component(format!("there is no built-in plugin `{name}`")).hint(format!(
+            "built in are: {}; a file is written with a slash, as in \"./{name}.wasm\"",
+            names.join(", ")
+        ))
+    }
+}
+
+/// Whether what a component says of itself can be kept and shown.
+pub fn check_about(about: &About) -> Result<(), Vec<Problem>> {
+    let About { name, version, summary, config_schema } = about;
+    let all = [
+        ("name", name, MAX_SAID),
+        ("version", version, MAX_SAID),
+        ("summary", summary, MAX_SAID),
+        ("config-schema", config_schema, MAX_SCHEMA),
+    ];
+    let too_long = all.into_iter().filter(|(_, text, most)| text.len() > *most);
+    let problems: Vec<Problem> = too_long
+        .map(|(what, text, most)| {
+            let length = text.len();
+            Problem::component(format!(
+                "`describe` gives a {what} of {length} bytes; at most {most} are taken"
+            ))
+        })
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
