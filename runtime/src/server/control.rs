@@ -96,6 +96,7 @@ pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
     let read = config.sources.clone();
     let thread = |error: std::io::Error| StartError::System(format!("thread: {error}"));
     resolver::start().map_err(thread)?;
+    crate::wasm::start_compilers().map_err(thread)?;
     let prober = Prober::start(options.clock.clone()).map_err(thread)?;
     log::configure(&config.server.log);
     warn(&config);
