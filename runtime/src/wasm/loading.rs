@@ -21,7 +21,7 @@ use crate::config::{CompileLimits, ComponentSource, file};
 
 /// Bytes of what a component says of itself for people: its name, its version, its sentence.
 const MAX_SAID: usize = 1 << 10;
-/// Bytes of a configuration's schema. The largest of the built-in plugins' takes 12 KB.
+/// Bytes of a configuration's schema. The largest of the built-in plugins' takes 3.3 KB.
 const MAX_SCHEMA: usize = 256 << 10;
 /// What holding a configuration against a schema may take: a thousand times what a usual one does.
 const SCHEMA_LIMITS: CompileLimits =
