@@ -2,19 +2,23 @@
 //!
 //! In: nothing. Out: its addresses, its memory. Never: shares a thread with those who ask.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
-use weir_tests::{Origin, free_address, guest, resident_bytes, wait_for_port};
+use weir_tests::{Origin, free_address, guest, resident_bytes};
 
 /// `open sesame`, by bcrypt with cost 12.
 const HASH: &str = "$2b$12$4/eyuUiQh9rnZwSXxQtMNO7NuhQOi9vt5KjafvRpXBVr5nY6NmgF6";
 /// Bytes of the large answer.
 const LARGE: usize = 4 << 20;
+
+/// The longest that a first start may take: every plugin is compiled.
+const START: Duration = Duration::from_secs(120);
 
 /// The child; killed when dropped.
 pub struct Daemon {
@@ -46,7 +50,11 @@ impl Daemon {
             .stderr(std::fs::File::create(folder.path().join("log")).expect("a log"))
             .spawn()
             .expect("the daemon starts");
-        wait_for_port(web);
+        let begun = Instant::now();
+        while TcpStream::connect(web).is_err() {
+            assert!(begun.elapsed() < START, "the daemon does not serve; see {:?}", folder.keep());
+            std::thread::sleep(Duration::from_millis(50));
+        }
         Daemon { child, folder, web, admin, origin }
     }
 

@@ -40,7 +40,8 @@ struct Plan {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.first().is_some_and(|first| first == "run") {
+    // The daemon, and what the daemon starts to compile a component.
+    if arguments.first().is_some_and(|first| matches!(first.as_str(), "run" | "apart")) {
         return weir::cli::main();
     }
     let Some(plan) = plan(&arguments) else {
@@ -58,6 +59,11 @@ fn plan(arguments: &[String]) -> Option<Plan> {
             None => Some(default),
         }
     };
+    // Only options, and cargo's own: whoever starts this program as something else is not to get
+    // a soak, which starts a daemon, which starts this program.
+    if arguments.first().is_some_and(|first| !first.starts_with("--")) {
+        return None;
+    }
     let judges = !arguments.iter().any(|argument| argument == "--test");
     let length = Duration::from_secs(number("--minutes", 60)? * 60);
     let quiet = Duration::from_secs(number("--quiet", 60)?);
