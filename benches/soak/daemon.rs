@@ -5,12 +5,12 @@
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
-use weir_tests::{Origin, free_address, guest, resident_bytes};
+use weir_tests::{Origin, free_address, guest, resident_bytes, until_within};
 
 /// `open sesame`, by bcrypt with cost 12.
 const HASH: &str = "$2b$12$4/eyuUiQh9rnZwSXxQtMNO7NuhQOi9vt5KjafvRpXBVr5nY6NmgF6";
@@ -50,11 +50,7 @@ impl Daemon {
             .stderr(std::fs::File::create(folder.path().join("log")).expect("a log"))
             .spawn()
             .expect("the daemon starts");
-        let begun = Instant::now();
-        while TcpStream::connect(web).is_err() {
-            assert!(begun.elapsed() < START, "the daemon does not serve; see {:?}", folder.keep());
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        until_within(START, "the daemon does not serve", || TcpStream::connect(web).is_ok());
         Daemon { child, folder, web, admin, origin }
     }
 

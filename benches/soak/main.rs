@@ -40,8 +40,9 @@ struct Plan {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    // The daemon, and what the daemon starts to compile a component.
-    if arguments.first().is_some_and(|first| matches!(first.as_str(), "run" | "apart")) {
+    // A soak has options only. All else is the daemon's: also the commands with which it starts
+    // this program anew, which must never get a soak, for that starts a daemon.
+    if arguments.first().is_some_and(|first| !first.starts_with("--")) {
         return weir::cli::main();
     }
     let Some(plan) = plan(&arguments) else {
@@ -59,11 +60,6 @@ fn plan(arguments: &[String]) -> Option<Plan> {
             None => Some(default),
         }
     };
-    // Only options, and cargo's own: whoever starts this program as something else is not to get
-    // a soak, which starts a daemon, which starts this program.
-    if arguments.first().is_some_and(|first| !first.starts_with("--")) {
-        return None;
-    }
     let judges = !arguments.iter().any(|argument| argument == "--test");
     let length = Duration::from_secs(number("--minutes", 60)? * 60);
     let quiet = Duration::from_secs(number("--quiet", 60)?);

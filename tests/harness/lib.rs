@@ -32,4 +32,4 @@ pub use proxy::{Daemon, Proxy};
 pub use secure::{tls_get, tls_version};
 pub use setup::Setup;
 pub use system::{free_address, resident_bytes};
-pub use wait::until;
+pub use wait::{until, until_within};

@@ -2,9 +2,14 @@
 
 use weir_tests::{Answer, Origin, Proxy, RawClient, get, guest, request, until};
 
-/// One worker, so that everybody meets: a route whose plugin goes wrong where it is asked to, with
-/// more `keys` in its table, and one with another plugin.
+/// A route whose plugin goes wrong where it is asked to, with more `keys` in its table.
 fn config(origin: &Origin, component: &str, keys: &str) -> String {
+    one_worker(origin, "faulty", &format!("component = \"{}\"\n{keys}", guest(component).display()))
+}
+
+/// One worker, so that everybody meets: a route of this `name` whose plugin has this table, and one
+/// with another plugin.
+fn one_worker(origin: &Origin, name: &str, table: &str) -> String {
     format!(
         r#"
         [server]
@@ -12,15 +17,14 @@ fn config(origin: &Origin, component: &str, keys: &str) -> String {
         trusted_proxies = ["127.0.0.1"]
         [listeners.web]
         bind = "127.0.0.1:0"
-        [plugins.faulty]
-        component = "{}"
-        {keys}
+        [plugins.{name}]
+        {table}
         [plugins.mark]
         component = "headers"
         config = {{ response = {{ set = {{ x-other = "fine" }} }} }}
-        [routes.faulty]
-        match = {{ path = "/faulty" }}
-        plugins = ["faulty"]
+        [routes.{name}]
+        match = {{ path = "/{name}" }}
+        plugins = ["{name}"]
         upstream = "origin"
         [routes.other]
         match = {{ path = "/*" }}
@@ -29,7 +33,6 @@ fn config(origin: &Origin, component: &str, keys: &str) -> String {
         [upstreams.origin]
         endpoints = ["{}"]
         "#,
-        guest(component).display(),
         origin.url(),
     )
 }
@@ -225,33 +228,8 @@ const HASHES: [(&str, &str); 3] = [
 fn passwords_are_verified_aside_by_default_and_then_remembered() {
     let origin = Origin::echo();
     let users: String = HASHES.iter().map(|(name, hash)| format!("{name} = '{hash}'\n")).collect();
-    let toml = format!(
-        r#"
-        [server]
-        workers = 1
-        [listeners.web]
-        bind = "127.0.0.1:0"
-        [plugins.staff]
-        component = "basic-auth"
-        [plugins.staff.config.users]
-        {users}
-        [plugins.mark]
-        component = "headers"
-        config = {{ response = {{ set = {{ x-other = "fine" }} }} }}
-        [routes.staff]
-        match = {{ path = "/staff" }}
-        plugins = ["staff"]
-        upstream = "origin"
-        [routes.other]
-        match = {{ path = "/*" }}
-        plugins = ["mark"]
-        upstream = "origin"
-        [upstreams.origin]
-        endpoints = ["{}"]
-        "#,
-        origin.url()
-    );
-    let proxy = Proxy::start(&toml);
+    let table = format!("component = \"basic-auth\"\n[plugins.staff.config.users]\n{users}");
+    let proxy = Proxy::start(&one_worker(&origin, "staff", &table));
     // Each name with `open sesame`.
     let credentials =
         ["YmNyeXB0Om9wZW4gc2VzYW1l", "YXJnb246b3BlbiBzZXNhbWU=", "bGFyZ2U6b3BlbiBzZXNhbWU="];

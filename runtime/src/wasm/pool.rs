@@ -4,7 +4,7 @@
 //! back, or a clear refusal. Never: makes one more than `limits.instances`, lets a call wait longer
 //! than `limits.wait`, or keeps instances of a plugin that no new exchange will call.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::aside::Terms;
@@ -14,6 +14,7 @@ use super::instance::Instance;
 use super::plugin::LoadedPlugin;
 use super::shares::{ClientKey, ClientKeys, Share, Shares};
 use super::ticker::Pulse;
+use crate::chain::InFlight;
 use crate::config::Isolation;
 
 /// Calls after which an instance is replaced, so that what a guest leaks stays bounded.
@@ -21,7 +22,7 @@ const MAX_CALLS: u32 = 100_000;
 /// Idle instances that are kept; what a busy moment made more is given up.
 const MAX_IDLE: usize = 16;
 /// Calls that may wait, for each instance there may be. A waiting call holds its request's head.
-const WAITING_PER_INSTANCE: usize = 16;
+const WAITING_PER_INSTANCE: u32 = 16;
 
 /// The plugin's instances on one worker.
 pub struct Pool {
@@ -32,7 +33,8 @@ pub struct Pool {
     /// One for each call under way.
     places: Arc<Shares>,
     keys: ClientKeys,
-    waiting: AtomicUsize,
+    /// Calls in the queue for a place.
+    waiting: Arc<AtomicU32>,
     // Boxed, for an instance is handed from place to place and has a kilobyte.
     #[allow(clippy::vec_box)]
     idle: Mutex<Vec<Box<Instance>>>,
@@ -50,9 +52,6 @@ pub struct Lent {
     _place: Share,
 }
 
-/// A call in the queue.
-struct Waiting<'a>(&'a AtomicUsize);
-
 impl Pool {
     pub fn new(plugin: Arc<LoadedPlugin>) -> Arc<Pool> {
         let most = plugin.instances;
@@ -61,7 +60,7 @@ impl Pool {
             long_calls: Shares::new(most.saturating_sub(most / 4)),
             places: Shares::new(most),
             keys: ClientKeys::default(),
-            waiting: AtomicUsize::new(0),
+            waiting: Arc::default(),
             idle: Mutex::default(),
             backoff: Mutex::default(),
             failing: AtomicBool::new(false),
@@ -121,8 +120,9 @@ impl Pool {
         }
         let plugin = &self.plugin;
         let (instances, wait) = (plugin.instances, plugin.wait);
-        let most = instances.saturating_mul(WAITING_PER_INSTANCE);
-        let Some(_waiting) = Waiting::begin(&self.waiting, most) else {
+        let most =
+            u32::try_from(instances).unwrap_or(u32::MAX).saturating_mul(WAITING_PER_INSTANCE);
+        let Some(_waiting) = InFlight::enter(&self.waiting, most) else {
             return Err(Fault::busy(format!(
                 "of {instances} calls at a time on this worker (limits.instances) none is left for \
                  this client, and {most} calls wait"
@@ -187,18 +187,5 @@ impl Drop for Lent {
         if let Some(instance) = self.instance.take() {
             self.pool.give_back(instance);
         }
-    }
-}
-
-impl<'a> Waiting<'a> {
-    fn begin(count: &'a AtomicUsize, most: usize) -> Option<Waiting<'a>> {
-        let more = |waiting: usize| (waiting < most).then_some(waiting + 1);
-        count.fetch_update(Relaxed, Relaxed, more).ok().map(|_| Waiting(count))
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
     }
 }
