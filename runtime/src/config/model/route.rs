@@ -1,0 +1,126 @@
+//! A route as configured: what it matches, and where that goes.
+//!
+//! In: a checked `[routes.NAME]`. Out: what routers and bindings are built from. Never: shows what a
+//! field is matched with.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use regex::Regex;
+
+use super::PathPolicy;
+
+/// `[routes.NAME]`
+#[derive(Debug, Clone)]
+pub struct Route {
+    pub name: Arc<str>,
+    /// Only requests of these, as indices into [`Config::listeners`]; `None`: of every listener.
+    pub listeners: Option<Vec<usize>>,
+    pub matches: Match,
+    /// The stricter of this and the listener's counts.
+    pub path: PathPolicy,
+    /// Higher wins before specificity is looked at; default 0.
+    pub priority: i32,
+    /// Indices into [`Config::plugins`], in order.
+    pub plugins: Vec<usize>,
+    /// Indices into [`Config::upstreams`] with weights; empty: a plugin must reply.
+    pub upstreams: Vec<WeightedUpstream>,
+    /// From the request's head to the response's head; default 60s. Upgrades and bodies are not cut.
+    pub timeout: Bound,
+}
+
+/// How long something may take. A gRPC call may take as long as its client lets it
+/// (`grpc-timeout`): for it only a bound holds that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound {
+    after: Duration,
+    written: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WeightedUpstream {
+    pub upstream: usize,
+    /// 0 sends nothing; default 1.
+    pub weight: u32,
+}
+
+/// `match = { … }`; what is empty matches anything.
+#[derive(Debug, Clone, Default)]
+pub struct Match {
+    pub host: Option<HostMatch>,
+    pub path: Option<PathMatch>,
+    pub methods: Vec<http::Method>,
+    pub headers: Vec<(http::HeaderName, ValueMatch)>,
+    pub query: Vec<(String, ValueMatch)>,
+}
+
+/// Lower-case, without port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostMatch {
+    Exact(String),
+    /// `*.example.com` is kept as `.example.com`; one or more labels before it.
+    Suffix(String),
+}
+
+impl HostMatch {
+    /// Whether a host (lower case, no port, no final dot) is meant.
+    pub fn matches(&self, host: &str) -> bool {
+        match self {
+            HostMatch::Exact(exact) => exact == host,
+            HostMatch::Suffix(suffix) => {
+                host.len() > suffix.len() && host.ends_with(suffix.as_str())
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub enum PathMatch {
+    Exact(String),
+    /// As in `"/api/*"`: kept as `/api/`; matches what starts with it.
+    Below(String),
+    /// `{ prefix = "/api" }`: whole segments; matches `/api` and `/api/…`. Kept without a final `/`.
+    Prefix(String),
+    /// Anchored at both ends.
+    Regex(Regex),
+}
+
+#[derive(Clone)]
+pub enum ValueMatch {
+    Exact(String),
+    /// Anchored at both ends.
+    Regex(Regex),
+    /// `{ present = true }`
+    Present,
+}
+
+impl fmt::Debug for ValueMatch {
+    /// Without what is matched: a header may be matched with a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ValueMatch::Exact(_) => "Exact(..)",
+            ValueMatch::Regex(_) => "Regex(..)",
+            ValueMatch::Present => "Present",
+        })
+    }
+}
+
+impl Bound {
+    /// Longer than anybody waits.
+    pub const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
+    /// Where nothing was written.
+    pub const fn by_default(after: Duration) -> Bound {
+        Bound { after, written: false }
+    }
+
+    pub const fn written(after: Duration) -> Bound {
+        Bound { after, written: true }
+    }
+
+    /// What holds for an exchange.
+    pub fn of(self, grpc: bool) -> Duration {
+        if grpc && !self.written { Bound::NEVER } else { self.after }
+    }
+}

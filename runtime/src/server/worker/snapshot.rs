@@ -1,0 +1,100 @@
+//! One worker's view of a configuration: its routes, chains and upstreams bound to each other.
+//!
+//! In: what was built for every worker, and this one's own plugins and upstreams. Out: the
+//! [`proxy::Snapshot`] that new exchanges are served from. Never: builds anything slow, or keeps it.
+
+use std::rc::Rc;
+
+use super::super::built::Built;
+use crate::chain::{Chain, Middleware};
+use crate::config::{self, PathPolicy};
+use crate::http::forwarded::TrustedProxies;
+use crate::proxy::{self, Binding};
+use crate::telemetry::metrics::{Metrics, RouteMetrics};
+use crate::upstream::Upstream;
+
+/// One worker's view of a configuration.
+pub fn snapshot(
+    built: &Built,
+    plugins: &[Rc<dyn Middleware>],
+    upstreams: &[Rc<Upstream>],
+    metrics: &Metrics,
+    start: usize,
+) -> proxy::Snapshot {
+    let config = &built.config;
+    let members = |indices: &[usize]| -> Vec<Rc<dyn Middleware>> {
+        indices.iter().filter_map(|at| plugins.get(*at).cloned()).collect()
+    };
+    let routes: Vec<Rc<proxy::Route>> = config
+        .routes
+        .iter()
+        .map(|route| {
+            let targets: Vec<Rc<Upstream>> = route
+                .upstreams
+                .iter()
+                .filter_map(|target| upstreams.get(target.upstream).cloned())
+                .collect();
+            let weights: Vec<u32> = route.upstreams.iter().map(|target| target.weight).collect();
+            let (name, strict) = (route.name.clone(), route.path == PathPolicy::Strict);
+            Rc::new(proxy::Route::new(name, targets, &weights, start, strict, route.timeout))
+        })
+        .collect();
+    let counts: Vec<RouteMetrics> =
+        config.routes.iter().map(|route| metrics.route(&route.name)).collect();
+    let unrouted = metrics.route(proxy::NO_ROUTE);
+    let trusted = Rc::new(TrustedProxies::new(built.generation, &config.server.trusted_proxies));
+    let highest = built.numbers.iter().max().map_or(0, |highest| highest + 1);
+    let mut listeners: Vec<Option<proxy::Listener>> = Vec::new();
+    listeners.resize_with(highest, || None);
+    let routed = config.listeners.iter().zip(&built.numbers).zip(&built.routers);
+    for ((listener, number), (router, reach)) in routed {
+        let own = members(&listener.plugins);
+        let name = &listener.name;
+        let bindings = config
+            .routes
+            .iter()
+            .zip(routes.iter().zip(&counts))
+            .map(|(written, (route, metrics))| {
+                let mut chain = own.clone();
+                chain.extend(members(&written.plugins));
+                let names = written.matches.headers.iter().map(|(name, _)| name.as_str().into());
+                let (route, chain) =
+                    (Some(route.clone()), Chain::new(chain).chosen_by(names.collect()));
+                Binding::new(name.clone(), route, chain, metrics.clone())
+            })
+            .collect();
+        if let Some(place) = listeners.get_mut(*number) {
+            *place = Some(proxy::Listener {
+                strict_paths: strict_paths(listener, reach, &config.routes),
+                limits: listener.limits.clone(),
+                trusted: trusted.clone(),
+                via: listener.via,
+                drop_ambiguous: listener.drop_ambiguous,
+                router: router.clone(),
+                reach: reach.clone(),
+                bindings,
+                unrouted: Binding::new(name.clone(), None, Chain::new(own), unrouted.clone()),
+            });
+        }
+    }
+    proxy::Snapshot {
+        generation: built.generation,
+        listeners,
+        nowhere: Binding::new("".into(), None, Chain::default(), unrouted),
+    }
+}
+
+fn strict_paths(
+    listener: &config::Listener,
+    reach: &[usize],
+    routes: &[config::Route],
+) -> proxy::StrictPaths {
+    let mut reached = reach.iter().filter_map(|route| routes.get(*route));
+    match listener.path {
+        PathPolicy::Strict => proxy::StrictPaths::Everywhere,
+        PathPolicy::Normal if reached.any(|route| route.path == PathPolicy::Strict) => {
+            proxy::StrictPaths::OfRoutes
+        }
+        PathPolicy::Normal => proxy::StrictPaths::Nowhere,
+    }
+}
