@@ -159,7 +159,7 @@ pub static MATCH: &[Key] = &[
     key("host", Kind::Text, "", "Exact, or \"*.example.com\""),
     key("path", Kind::TextOr(&Kind::Table(PATH)), "", "Exact, or all below if it ends in \"/*\", or a table"),
     key("methods", Kind::List(&Kind::Text), "", "Any of these"),
-    key("headers", Kind::Map(&Kind::TextOr(&Kind::Table(VALUE))), "{}", "All of these, by field name"),
+    key("headers", Kind::Map(&Kind::TextOr(&Kind::Table(VALUE))), "{}", "All of these, by field name; the lines of a field are one value, joined by commas"),
     key("query", Kind::Map(&Kind::TextOr(&Kind::Table(VALUE))), "{}", "All of these, by parameter name"),
 ];
 

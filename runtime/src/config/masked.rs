@@ -11,10 +11,7 @@ use serde_json::{Map, Value as Json};
 use super::keys::{self, Key, Kind};
 use super::place::Place;
 use super::tree::{self, Node, Table, Value};
-
-mod schema;
-
-use schema::Schema;
+use super::write_only::{Steps, WriteOnly};
 
 const MASK: &str = "***";
 
@@ -67,7 +64,7 @@ impl Masking<'_> {
             (Value::Array(items), Kind::List(kind)) => {
                 items.iter().map(|item| self.value(item, kind)).collect()
             }
-            (Value::Table(_) | Value::Array(_), _) => foreign(node, &Schema::none(), false),
+            (Value::Table(_) | Value::Array(_), _) => foreign(node, &WriteOnly::nothing(), false),
             _ => leaf(node, false),
         }
     }
@@ -77,11 +74,11 @@ impl Masking<'_> {
         let mut shown = self.value(&entry.node, &Kind::Table(keys::PLUGIN));
         let config = entry.node.as_table().and_then(|table| table.get("config"));
         if let (Some(config), Some(shown)) = (config, shown.get_mut("config")) {
-            let document = (self.schema_of)(name);
+            let (document, steps) = ((self.schema_of)(name), Steps::default());
             *shown = match &document {
-                Some(document) => foreign(&config.node, &Schema::of(document), false),
+                Some(document) => foreign(&config.node, &WriteOnly::of(document, &steps), false),
                 // Nobody says which of it is secret.
-                None => foreign(&config.node, &Schema::none(), true),
+                None => foreign(&config.node, &WriteOnly::nothing(), true),
             };
         }
         shown
@@ -100,7 +97,7 @@ fn matched(node: &Node) -> Json {
 }
 
 /// A value in a table that is not Weir's own.
-fn foreign(node: &Node, schema: &Schema<'_>, secret: bool) -> Json {
+fn foreign(node: &Node, schema: &WriteOnly<'_>, secret: bool) -> Json {
     let secret = secret || schema.is_write_only();
     match &node.value {
         Value::Table(table) => table

@@ -36,6 +36,7 @@ mod scalar;
 mod source;
 mod stamp;
 mod tree;
+mod write_only;
 
 #[cfg(test)]
 pub(crate) mod cases;
@@ -53,6 +54,7 @@ pub use places::Places;
 pub use problem::{Problem, Problems};
 pub use source::Source;
 pub use stamp::{Sources, Stamp};
+pub use write_only::secrets_of;
 
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -3,7 +3,6 @@
 //! In: `config` as JSON text, `describe().config-schema`. Out: every violation, with its place; and
 //! where secrets are. Never: tells a value: it may be a secret.
 
-mod secrets;
 #[cfg(test)]
 mod tests;
 mod violation;
@@ -11,7 +10,7 @@ mod violation;
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
-use crate::config::Flaw;
+use crate::config::{Flaw, secrets_of};
 
 /// Problems of one plugin's table; nobody reads more at once.
 const MAX_PROBLEMS: usize = 100;
@@ -42,7 +41,7 @@ pub fn check(config: &str, schema: &str) -> Result<Vec<String>, Vec<Problem>> {
         violation::add(&error, &schema, &mut problems);
     }
     problems.truncate(MAX_PROBLEMS);
-    let secrets = secrets::find(&config, &schema);
+    let secrets = secrets_of(&config, &schema);
     if problems.is_empty() {
         return Ok(secrets);
     }

@@ -326,7 +326,7 @@ fn description(schema: &Value) -> Option<String> {
 }
 
 /// What a local reference leads to.
-pub(super) fn resolved<'s>(schema: &'s Value, root: &'s Value) -> &'s Value {
+fn resolved<'s>(schema: &'s Value, root: &'s Value) -> &'s Value {
     let mut schema = schema;
     for _ in 0..MAX_DEPTH {
         let reference = schema.get("$ref").and_then(Value::as_str);
@@ -337,26 +337,4 @@ pub(super) fn resolved<'s>(schema: &'s Value, root: &'s Value) -> &'s Value {
         }
     }
     schema
-}
-
-/// The alternatives and parts of a schema.
-pub(super) fn branches(schema: &Value) -> impl Iterator<Item = &Value> {
-    ["anyOf", "oneOf", "allOf"]
-        .into_iter()
-        .filter_map(|keyword| schema.get(keyword)?.as_array())
-        .flatten()
-        .chain(["then", "else"].into_iter().filter_map(|keyword| schema.get(keyword)))
-}
-
-/// What a schema says of a key of a table: its own, or that of all others.
-pub(super) fn below<'s>(schema: &'s Value, key: &str) -> Vec<&'s Value> {
-    let own = schema.get("properties").and_then(|all| all.get(key));
-    // Which patterns fit is not asked: too much is hidden rather than too little.
-    let by_pattern = schema.get("patternProperties").and_then(Value::as_object);
-    let mut all: Vec<&Value> =
-        own.into_iter().chain(by_pattern.into_iter().flat_map(|all| all.values())).collect();
-    if all.is_empty() {
-        all.extend(schema.get("additionalProperties"));
-    }
-    all
 }
