@@ -267,3 +267,26 @@ fn passwords_are_verified_aside_by_default_and_then_remembered() {
     let with = |status: u16| statuses.iter().filter(|known| **known == status).count();
     assert!(with(401) >= 9 && with(401) + with(503) == 12, "{statuses:?}");
 }
+
+/// A guest never gives memory back: each of these once kept its 20 MiB until the next reload.
+#[test]
+fn memory_that_a_busy_moment_took_is_given_up() {
+    let origin = Origin::echo();
+    let (name, hash) = HASHES[1];
+    let table = format!("component = \"basic-auth\"\nconfig.users.{name} = '{hash}'");
+    let proxy = Proxy::start(&one_worker(&origin, "staff", &table));
+    let instances = || proxy.metric(r#"weir_plugin_instances{plugin="staff"}"#);
+    let mut guessing: Vec<RawClient> = (0..6)
+        .map(|_| {
+            let mut client = RawClient::connect(proxy.address("web"));
+            client.send(
+                b"GET /staff HTTP/1.1\r\nhost: localhost\r\n\
+                  authorization: Basic YXJnb246b3BlbiBzZXNhbWY=\r\n\r\n",
+            );
+            client
+        })
+        .collect();
+    until("they are verified beside each other", || instances() >= 6.0);
+    guessing.iter_mut().for_each(|client| assert_eq!(client.answer().status, 401));
+    until("two would have more than 32 MiB", || instances() <= 2.0);
+}

@@ -52,6 +52,11 @@ impl Instance {
         }
     }
 
+    /// Bytes of its linear memories, which only grow.
+    pub fn memory_used(&self) -> usize {
+        self.store.data().caps.used
+    }
+
     /// What the plugin says of itself. Blocks.
     pub fn describe(&mut self, pulse: &Pulse) -> Result<About, Fault> {
         let function = self.functions.describe;

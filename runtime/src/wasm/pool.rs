@@ -21,6 +21,9 @@ use crate::config::Isolation;
 const MAX_CALLS: u32 = 100_000;
 /// Idle instances that are kept; what a busy moment made more is given up.
 const MAX_IDLE: usize = 16;
+/// Bytes of memory that idle instances keep together, but for one, which may have grown to its
+/// limit: a guest never gives memory back, and a password's hash may have taken 64 MiB of it.
+const MAX_IDLE_MEMORY: usize = 32 << 20;
 /// Calls that may wait, for each instance there may be. A waiting call holds its request's head.
 const WAITING_PER_INSTANCE: u32 = 16;
 
@@ -95,7 +98,9 @@ impl Pool {
             return;
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < MAX_IDLE {
+        let memory: usize = idle.iter().map(|idle| idle.memory_used()).sum();
+        let small = memory.saturating_add(instance.memory_used()) <= MAX_IDLE_MEMORY;
+        if idle.is_empty() || small && idle.len() < MAX_IDLE {
             idle.push(instance);
         }
     }

@@ -63,7 +63,8 @@ pub enum Phase {
 pub struct Caps {
     /// Bytes, all memories of the instance together.
     pub memory: usize,
-    used: usize,
+    /// Bytes that it has; they never become fewer.
+    pub used: usize,
     /// The guest asked for more than its cap: what follows is most likely its allocator giving up.
     pub refused: bool,
 }
