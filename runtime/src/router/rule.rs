@@ -1,9 +1,11 @@
 //! What a route wants besides host and path: methods, headers, query parameters.
 //!
 //! In: a route's match; then a request. Out: whether it holds. Never: allocates, but for a query
-//! value that is percent-encoded.
+//! value that is percent-encoded, and a field of several lines.
 
-use http::{HeaderName, Method};
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::config::{Match, ValueMatch};
 
@@ -22,7 +24,8 @@ pub(super) struct Rule {
 struct Conditions {
     /// One of them; empty: any.
     methods: Vec<Method>,
-    /// All of them; of a field with several lines one must match.
+    /// All of them. The lines of a field are one value (RFC 9110, 5.3), for an endpoint reads them
+    /// so: nobody gets past a match, or into it, by a line more.
     headers: Vec<(HeaderName, ValueMatch)>,
     /// All of them, decoded; of a repeated parameter the first counts (as the Gateway API says).
     query: Vec<(String, ValueMatch)>,
@@ -55,13 +58,26 @@ impl Conditions {
         let Request { query, parts, .. } = *request;
         (self.methods.is_empty() || self.methods.contains(&parts.method))
             && self.headers.iter().all(|(name, value)| {
-                parts.headers.get_all(name).iter().any(|line| matches(value, line.as_bytes()))
+                combined(&parts.headers, name).is_some_and(|field| matches(value, &field))
             })
             && self.query.iter().all(|(name, value)| {
                 query::first(query.unwrap_or_default(), name)
                     .is_some_and(|first| matches(value, &first))
             })
     }
+}
+
+/// A field's value, its lines joined by commas.
+fn combined<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, [u8]>> {
+    let mut lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    let first = lines.next()?;
+    let mut value = Cow::Borrowed(first);
+    for line in lines {
+        let value = value.to_mut();
+        value.extend_from_slice(b", ");
+        value.extend_from_slice(line);
+    }
+    Some(value)
 }
 
 fn matches(wanted: &ValueMatch, value: &[u8]) -> bool {

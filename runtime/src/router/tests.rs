@@ -181,6 +181,7 @@ fn conditions_decide_between_equal_paths() {
         with("header-any", &|m| {
             m.headers = vec![header(ValueMatch::Present), header(regex("[23]+"))];
         }),
+        with("header-list", &|m| m.headers = vec![header(exact("2, 3"))]),
         with("query", &|m| m.query = vec![("v".into(), exact("x y"))]),
         with("query-two", &|m| {
             m.query = vec![("v".into(), exact("x y")), ("w".into(), ValueMatch::Present)];
@@ -193,7 +194,8 @@ fn conditions_decide_between_equal_paths() {
         ("PUT", &[], None, "method"),
         ("PUT", &[("x-beta", "1")], Some("v=x+y"), "method"),
         ("GET", &[("x-beta", "1")], Some("v=x+y&w"), "header"),
-        ("GET", &[("x-beta", "0"), ("x-beta", "1")], None, "header"),
+        ("GET", &[("x-beta", "0"), ("x-beta", "1")], None, "a-bare"),
+        ("GET", &[("x-beta", "2"), ("x-beta", "3")], None, "header-list"),
         ("GET", &[("x-beta", "23")], None, "header-any"),
         ("GET", &[("x-beta", "24")], None, "a-bare"),
         ("GET", &[], Some("v=x%20y"), "query"),
