@@ -5,7 +5,6 @@ mod certificates;
 mod listeners;
 mod load;
 mod memory;
-mod pins;
 mod pools;
 
 use weir_tests::{Origin, Proxy, get, guest};

@@ -1,4 +1,13 @@
-//! The threat model in `.github/SECURITY.md` names a test for each of its lines: they are there.
+//! What those that Weir stands between may do to it, a module for each section of the threat model in
+//! `.github/SECURITY.md`; and that each line of that page has a test that is there.
+
+mod client;
+mod endpoint;
+mod guest;
+mod neighbour;
+mod operator;
+mod plugin_author;
+mod system;
 
 use std::fs;
 use std::path::{Path, PathBuf};

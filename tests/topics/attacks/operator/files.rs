@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use weir_tests::{Certificates, Daemon, Origin, Setup, free_address, get, until};
 
-use super::{BINARY, System};
+use super::super::system::{BINARY, System, WITHIN};
 
 /// A guarded path, and below it all others: cut between the two the file is a sound configuration,
 /// and an open door.
@@ -162,7 +162,7 @@ fn what_is_no_file_is_refused_and_nothing_waits_for_it() {
     let answer = weir_tests::request(system.admin, "POST", "/reload", &[], b"");
     assert_eq!(answer.status, 200, "{}", answer.text());
     system.daemon.signal("INT");
-    assert_eq!(system.daemon.wait(super::WITHIN).expect("it ends").code(), Some(0));
+    assert_eq!(system.daemon.wait(WITHIN).expect("it ends").code(), Some(0));
 }
 
 #[test]

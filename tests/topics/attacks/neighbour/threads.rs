@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use weir_tests::{Daemon, Origin, Setup, get, until};
 
-use super::{BINARY, System, WITHIN};
+use super::super::system::{BINARY, System, WITHIN};
 
 /// Somebody whom no other test is, for the system counts by user; root has no such limit.
 const NOBODY: u32 = 61_234;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use weir_tests::{Daemon, Origin, RawClient, Setup, free_address, get, until, wait_for_port};
 
-use super::{BINARY, System, WITHIN};
+use super::super::system::{BINARY, System, WITHIN};
 
 /// Every plugin whose component takes its time to compile, each under some names.
 fn slow_to_build(web: std::net::SocketAddr) -> String {

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use weir_tests::frames::{ACK, Frames, kind};
 use weir_tests::{Origin, Setup, get, request, until};
 
-use super::System;
+use super::super::system::System;
 
 /// `/dev/full` takes nothing, as a full disk.
 #[test]

@@ -1,0 +1,7 @@
+//! Clients that send what is no request, that wait, or that want more than their part.
+
+mod containment;
+mod desync;
+mod framing;
+mod limits;
+mod stalled;

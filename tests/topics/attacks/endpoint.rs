@@ -1,0 +1,4 @@
+//! Endpoints that end, stall or smuggle.
+
+mod endings;
+mod endpoint_streams;

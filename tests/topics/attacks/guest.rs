@@ -1,0 +1,4 @@
+//! Guests that fail, that want more than they may, or that have the host work for them.
+
+mod plugin_failures;
+mod quotas;

@@ -1,0 +1,5 @@
+//! Others on the machine: full disks, threads and descriptors that are gone, folders that are theirs.
+
+mod logs;
+mod startup;
+mod threads;
