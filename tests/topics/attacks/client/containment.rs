@@ -271,6 +271,7 @@ fn passwords_are_verified_aside_by_default_and_then_remembered() {
 /// A guest never gives memory back: each of these once kept its 20 MiB until the next reload.
 #[test]
 fn memory_that_a_busy_moment_took_is_given_up() {
+    const GUESSES: usize = 8;
     let origin = Origin::echo();
     let (name, hash) = HASHES[1];
     let table = format!("component = \"basic-auth\"\nconfig.users.{name} = '{hash}'");
@@ -279,14 +280,16 @@ fn memory_that_a_busy_moment_took_is_given_up() {
     let mut guessing: Vec<RawClient> = (0..6)
         .map(|_| {
             let mut client = RawClient::connect(proxy.address("web"));
-            client.send(
-                b"GET /staff HTTP/1.1\r\nhost: localhost\r\n\
-                  authorization: Basic YXJnb246b3BlbiBzZXNhbWY=\r\n\r\n",
-            );
+            let guess = "GET /staff HTTP/1.1\r\nhost: localhost\r\n\
+                         authorization: Basic YXJnb246b3BlbiBzZXNhbWY=\r\n\r\n";
+            // Many, so that they last until they have been seen.
+            client.send(guess.repeat(GUESSES).as_bytes());
             client
         })
         .collect();
     until("they are verified beside each other", || instances() >= 6.0);
-    guessing.iter_mut().for_each(|client| assert_eq!(client.answer().status, 401));
+    for client in &mut guessing {
+        (0..GUESSES).for_each(|_| assert_eq!(client.answer().status, 401));
+    }
     until("two would have more than 32 MiB", || instances() <= 2.0);
 }
