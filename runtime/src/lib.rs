@@ -15,30 +15,32 @@
 //! test over the source keeps it so.
 
 // Floor 0
+pub mod client;
 pub mod clock;
 pub mod error;
-pub mod quota;
 // Floor 1
 pub mod http;
-pub mod telemetry;
+pub mod quota;
 // Floor 2
-pub mod config;
+pub mod telemetry;
 // Floor 3
+pub mod config;
+// Floor 4
 pub mod balancer;
 pub mod chain;
 pub mod health;
 pub mod router;
-// Floor 4
-pub mod net;
 // Floor 5
-pub mod tls;
+pub mod net;
 // Floor 6
+pub mod tls;
+// Floor 7
 pub mod upstream;
 pub mod wasm;
-// Floor 7
-pub mod proxy;
 // Floor 8
-pub mod server;
+pub mod proxy;
 // Floor 9
+pub mod server;
+// Floor 10
 #[cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))] // they panic: cli::print
 pub mod cli;

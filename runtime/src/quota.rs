@@ -7,9 +7,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::client::ClientKey;
 
 /// What bytes are kept for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,7 +36,7 @@ pub struct Account {
     held: [AtomicUsize; Holding::ALL.len()],
     refused: [AtomicU64; Holding::ALL.len()],
     /// Of what exchanges hold, each client's part.
-    clients: Mutex<HashMap<IpAddr, usize>>,
+    clients: Mutex<HashMap<ClientKey, usize>>,
 }
 
 /// An account, and how much may be on it by the configuration at hand.
@@ -64,7 +65,7 @@ pub struct Held {
     holding: Holding,
     bytes: usize,
     /// Whose exchange it is for; none where that is not known, or no matter.
-    client: Option<IpAddr>,
+    client: Option<ClientKey>,
 }
 
 /// Nothing more may be kept.
@@ -112,7 +113,7 @@ impl Account {
         self.refused.get(holding as usize).map_or(0, |cell| cell.load(Relaxed))
     }
 
-    fn clients(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn clients(&self) -> MutexGuard<'_, HashMap<ClientKey, usize>> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -165,15 +166,9 @@ impl Quota {
     }
 }
 
-/// Who shares what one client may hold: the whole of an IPv6 /64, which is what one client has.
-fn whose(client: &str) -> Option<IpAddr> {
-    match client.parse().ok()? {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Some(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into())
-        }
-        address => Some(address),
-    }
+/// Who shares what one client may hold.
+fn whose(client: &str) -> Option<ClientKey> {
+    Some(ClientKey::of(client)).filter(|key| *key != ClientKey::Unnamed)
 }
 
 impl Payer for Quota {

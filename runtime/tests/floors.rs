@@ -8,23 +8,24 @@ use std::path::{Path, PathBuf};
 
 /// Module and floor, lowest first.
 const FLOORS: &[(&str, u32)] = &[
+    ("client", 0),
     ("clock", 0),
     ("error", 0),
-    ("quota", 0),
     ("http", 1),
-    ("telemetry", 1),
-    ("config", 2),
-    ("router", 3),
-    ("balancer", 3),
-    ("health", 3),
-    ("chain", 3),
-    ("net", 4),
-    ("tls", 5),
-    ("upstream", 6),
-    ("wasm", 6),
-    ("proxy", 7),
-    ("server", 8),
-    ("cli", 9),
+    ("quota", 1),
+    ("telemetry", 2),
+    ("config", 3),
+    ("router", 4),
+    ("balancer", 4),
+    ("health", 4),
+    ("chain", 4),
+    ("net", 5),
+    ("tls", 6),
+    ("upstream", 7),
+    ("wasm", 7),
+    ("proxy", 8),
+    ("server", 9),
+    ("cli", 10),
 ];
 
 #[test]

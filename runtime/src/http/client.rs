@@ -6,11 +6,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::client::ClientKey;
+
 /// The peer of an exchange, after PROXY protocol and trusted `Forwarded` processing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Client {
     /// IPv4 or IPv6 address, canonical text, no brackets; empty for a Unix socket.
     pub address: String,
+    /// By whom what one client may have is counted.
+    pub key: ClientKey,
     /// 0 for a Unix socket.
     pub port: u16,
     /// The client spoke TLS (to us, or to a trusted proxy that says so).
@@ -36,6 +40,7 @@ impl Client {
     pub fn new(peer: Option<SocketAddr>, tls: Option<Tls>) -> Self {
         Client {
             address: peer.map(|peer| peer.ip().to_canonical().to_string()).unwrap_or_default(),
+            key: peer.map(|peer| ClientKey::from(peer.ip())).unwrap_or_default(),
             port: peer.map_or(0, |peer| peer.port()),
             https: tls.is_some(),
             tls,

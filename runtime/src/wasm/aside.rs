@@ -17,8 +17,9 @@ use std::task::{Context, Poll, ready};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::deadline;
-use super::shares::{ClientKey, Share, Shares};
+use super::shares::{Share, Shares};
 use super::ticker::Pulse;
+use crate::client::ClientKey;
 
 thread_local! {
     /// Who may run a slice that is not its first.

@@ -159,8 +159,7 @@ async fn lend_and_call<C: Call>(
     exchange: Box<Exchange>,
     call: C,
 ) -> (Box<Exchange>, Result<C::Output, Fault>, Option<Lent>) {
-    let client = pool.client(&exchange.client.address);
-    let mut lent = match pool.lend(client).await {
+    let mut lent = match pool.lend(exchange.client.key).await {
         Ok(lent) => lent,
         Err(fault) => return (exchange, Err(fault), None),
     };

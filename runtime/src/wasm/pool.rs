@@ -12,9 +12,10 @@ use super::backoff::Backoff;
 use super::fault::Fault;
 use super::instance::Instance;
 use super::plugin::LoadedPlugin;
-use super::shares::{ClientKey, ClientKeys, Share, Shares};
+use super::shares::{Share, Shares};
 use super::ticker::Pulse;
 use crate::chain::InFlight;
+use crate::client::ClientKey;
 use crate::config::Isolation;
 
 /// Calls after which an instance is replaced, so that what a guest leaks stays bounded.
@@ -35,7 +36,6 @@ pub struct Pool {
     long_calls: Arc<Shares>,
     /// One for each call under way.
     places: Arc<Shares>,
-    keys: ClientKeys,
     /// Calls in the queue for a place.
     waiting: Arc<AtomicU32>,
     // Boxed, for an instance is handed from place to place and has a kilobyte.
@@ -62,7 +62,6 @@ impl Pool {
             pulse: plugin.ticker.pulse(plugin.template.limit),
             long_calls: Shares::new(most.saturating_sub(most / 4)),
             places: Shares::new(most),
-            keys: ClientKeys::default(),
             waiting: Arc::default(),
             idle: Mutex::default(),
             backoff: Mutex::default(),
@@ -75,11 +74,6 @@ impl Pool {
     /// An idle instance, without a place: for a call that returns before anybody else can ask.
     pub fn take_idle(&self) -> Option<Box<Instance>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
-    }
-
-    /// What the pool knows a client by.
-    pub fn client(&self, address: &str) -> ClientKey {
-        self.keys.of(address)
     }
 
     /// An instance, as soon as there is one for this client.

@@ -3,11 +3,11 @@
 //! In: clients that want a place. Out: one, or none, or one in a while. Never: lets a single client
 //! have all: a quarter of the places is kept for those that hold less than their share.
 
-use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use foldhash::fast::RandomState;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::client::ClientKey;
 
 /// The places.
 #[derive(Debug)]
@@ -21,26 +21,12 @@ pub struct Shares {
     held: Mutex<Vec<(ClientKey, u32)>>,
 }
 
-/// A client's address, hashed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClientKey(u64);
-
-/// Makes keys that nobody can foretell.
-#[derive(Debug, Default)]
-pub struct ClientKeys(RandomState);
-
 /// One place; dropping it gives it back.
 #[derive(Debug)]
 pub struct Share {
     shares: Arc<Shares>,
     client: ClientKey,
     _permit: OwnedSemaphorePermit,
-}
-
-impl ClientKeys {
-    pub fn of(&self, address: &str) -> ClientKey {
-        ClientKey(self.0.hash_one(address))
-    }
 }
 
 impl Shares {
@@ -118,33 +104,42 @@ impl Drop for Share {
 mod tests {
     use std::sync::Arc;
 
-    use super::{ClientKeys, Share, Shares};
+    use super::{ClientKey, Share, Shares};
 
-    fn as_many(shares: &Arc<Shares>, keys: &ClientKeys, client: &str) -> Vec<Share> {
-        std::iter::from_fn(|| shares.try_take(keys.of(client))).collect()
+    fn as_many(shares: &Arc<Shares>, client: &str) -> Vec<Share> {
+        std::iter::from_fn(|| shares.try_take(ClientKey::of(client))).collect()
     }
 
     #[test]
     fn one_client_leaves_a_quarter_to_others() {
         for (places, greedy, other) in [(1, 1, 0), (3, 3, 0), (4, 3, 1), (16, 12, 4), (64, 48, 16)]
         {
-            let (shares, keys) = (Shares::new(places), ClientKeys::default());
-            let first = as_many(&shares, &keys, "192.0.2.1");
+            let shares = Shares::new(places);
+            let first = as_many(&shares, "192.0.2.1");
             assert_eq!(first.len(), greedy, "of {places}");
-            let second = as_many(&shares, &keys, "192.0.2.2");
+            let second = as_many(&shares, "192.0.2.2");
             assert_eq!(second.len(), other, "of {places}");
             drop((first, second));
             assert!(shares.held().is_empty());
-            assert_eq!(as_many(&shares, &keys, "192.0.2.3").len(), greedy, "all came back");
+            assert_eq!(as_many(&shares, "192.0.2.3").len(), greedy, "all came back");
         }
+    }
+
+    #[test]
+    fn many_addresses_of_one_network_are_one_client() {
+        let shares = Shares::new(4);
+        let of = |last: u16| ClientKey::of(&format!("2001:db8::{last:x}"));
+        let first: Vec<_> = (1..100).filter_map(|last| shares.try_take(of(last))).collect();
+        assert_eq!(first.len(), 3);
+        assert!(shares.try_take(ClientKey::of("2001:db8:0:1::1")).is_some());
     }
 
     #[tokio::test]
     async fn who_holds_little_waits_for_any_place_and_who_holds_much_for_an_open_one() {
-        let (shares, keys) = (Shares::new(4), ClientKeys::default());
-        let mut greedy = as_many(&shares, &keys, "192.0.2.1");
-        let kept = shares.try_take(keys.of("192.0.2.2")).expect("a place is kept");
-        let (waits_open, waits_any) = (keys.of("192.0.2.1"), keys.of("192.0.2.3"));
+        let shares = Shares::new(4);
+        let mut greedy = as_many(&shares, "192.0.2.1");
+        let kept = shares.try_take(ClientKey::of("192.0.2.2")).expect("a place is kept");
+        let (waits_open, waits_any) = (ClientKey::of("192.0.2.1"), ClientKey::of("192.0.2.3"));
         let mut more = std::pin::pin!(shares.take(waits_open));
         let mut any = std::pin::pin!(shares.take(waits_any));
         assert!(futures_pending(more.as_mut()).await && futures_pending(any.as_mut()).await);

@@ -47,16 +47,19 @@ impl ForwardedFields {
         }
         headers.insert(FORWARDED, forwarded);
         let client = match claims.nodes.first() {
-            Some((address, port)) => Some((address.to_string(), *port)),
-            None if https != self.https => Some((connection.address.clone(), connection.port)),
+            Some((address, port)) => Some((address.to_string(), (*address).into(), *port)),
+            None if https != self.https => {
+                Some((connection.address.clone(), connection.key, connection.port))
+            }
             None => None,
         };
         if claims.list != List::Neither {
-            let address = client.as_ref().map_or(&*connection.address, |(address, _)| address);
+            let address = client.as_ref().map_or(&*connection.address, |(address, ..)| address);
             drop_other_address(headers, address);
         }
         self.complete(headers, host, https, claims.https.is_some());
-        client.map(|(address, port)| Client { address, port, https, tls: connection.tls.clone() })
+        let tls = || connection.tls.clone();
+        client.map(|(address, key, port)| Client { address, key, port, https, tls: tls() })
     }
 
     /// Scheme, host and port for the next hop. `said`: the peer says which scheme.
