@@ -123,6 +123,11 @@ impl FramingGuard {
         }
     }
 
+    /// From now on these limits hold.
+    pub fn bound(&mut self, limits: HeadLimits) {
+        self.limits = limits;
+    }
+
     /// Looks at the next bytes of the connection. The result does not depend on where the stream is
     /// cut into inputs.
     pub fn inspect(&mut self, input: &[u8]) -> Inspected {

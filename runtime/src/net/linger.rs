@@ -141,7 +141,7 @@ mod tests {
 
     use super::*;
     use crate::config::Limits;
-    use crate::net::{Timeouts, Watch};
+    use crate::net::{Bounds, Watch};
 
     async fn pair() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -151,8 +151,8 @@ mod tests {
     }
 
     fn activity() -> Arc<Activity> {
-        let timeouts = Timeouts::from(&Limits::default());
-        Watch::new(Instant::now()).register(timeouts, false)
+        let bounds = Bounds::new(&Limits::default());
+        Watch::new(Instant::now()).register(bounds, false)
     }
 
     const ANSWER: &[u8] = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n";
@@ -206,7 +206,7 @@ mod tests {
     async fn lingering_is_bounded_in_time() {
         let start = Instant::now();
         let watch = Watch::new(start);
-        let activity = watch.register(Timeouts::from(&Limits::default()), false);
+        let activity = watch.register(Bounds::new(&Limits::default()), false);
         activity.begin_exchange(true);
         let (near, _far) = tokio::io::duplex(64);
         let mut linger = Linger::new(near, activity.clone());

@@ -16,7 +16,9 @@ pub use accept::{Accepted, Acceptor, ConnectionLimit, ConnectionPlace};
 pub use gone::{ENDPOINT_PATIENCE, ask_when_silent, end_after};
 pub use linger::{LINGER_BYTES, Linger};
 pub use listen::{Listener, SocketFile, listen, socket_file};
-pub use overdue::{LINGER_TIME, Observed, Overdue, Phase, SWEEP, Timeouts, Verdict, verdict};
+pub use overdue::{
+    Bounds, LINGER_TIME, Observed, Overdue, Phase, SWEEP, Timeouts, Verdict, verdict,
+};
 pub use stream::Stream;
 pub use watch::{Activity, Closed, Watch};
 pub use watched::Watched;

@@ -1,11 +1,14 @@
-//! When a connection is overdue.
+//! When a connection is overdue, and what a listener allows it.
 //!
 //! In: what a connection is in, and when its last bytes came and went. Out: whether it may stay.
 //! Never: asks for the time, or closes anything.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::config::Limits;
+use crate::http::framing::HeadLimits;
 
 /// How often to call [`super::Watch::sweep`]. Nothing is closed early, and nothing later than two of
 /// these after its time.
@@ -42,6 +45,18 @@ pub struct Timeouts {
     pub header: u64,
     pub idle: u64,
     pub body: u64,
+}
+
+/// What a listener allows each of its connections, those that are open included: a reload sets it.
+#[derive(Debug)]
+pub struct Bounds {
+    handshake: AtomicU64,
+    header: AtomicU64,
+    idle: AtomicU64,
+    body: AtomicU64,
+    head_bytes: AtomicUsize,
+    head_fields: AtomicUsize,
+    read_ahead: AtomicUsize,
 }
 
 /// A connection as a sweep sees it; times are milliseconds of the same clock.
@@ -110,6 +125,53 @@ pub fn verdict(observed: &Observed, now: u64, timeouts: &Timeouts) -> Verdict {
         Phase::Exchange | Phase::Tunnel => None,
     };
     overdue.map_or(Verdict::Keep, Verdict::Close)
+}
+
+impl Bounds {
+    pub fn new(limits: &Limits) -> Arc<Bounds> {
+        let bounds = Bounds {
+            handshake: AtomicU64::default(),
+            header: AtomicU64::default(),
+            idle: AtomicU64::default(),
+            body: AtomicU64::default(),
+            head_bytes: AtomicUsize::default(),
+            head_fields: AtomicUsize::default(),
+            read_ahead: AtomicUsize::default(),
+        };
+        bounds.set(limits);
+        Arc::new(bounds)
+    }
+
+    /// From now on these hold.
+    pub fn set(&self, limits: &Limits) {
+        let Timeouts { handshake, header, idle, body } = Timeouts::from(limits);
+        self.handshake.store(handshake, Relaxed);
+        self.header.store(header, Relaxed);
+        self.idle.store(idle, Relaxed);
+        self.body.store(body, Relaxed);
+        self.head_bytes.store(limits.max_header_bytes, Relaxed);
+        self.head_fields.store(limits.max_headers, Relaxed);
+        self.read_ahead.store(limits.read_ahead, Relaxed);
+    }
+
+    pub fn timeouts(&self) -> Timeouts {
+        Timeouts {
+            handshake: self.handshake.load(Relaxed),
+            header: self.header.load(Relaxed),
+            idle: self.idle.load(Relaxed),
+            body: self.body.load(Relaxed),
+        }
+    }
+
+    /// Of a request's head (HTTP/1.1).
+    pub fn head(&self) -> HeadLimits {
+        HeadLimits { bytes: self.head_bytes.load(Relaxed), fields: self.head_fields.load(Relaxed) }
+    }
+
+    /// Bytes of responses that may be read ahead for one connection.
+    pub fn read_ahead(&self) -> usize {
+        self.read_ahead.load(Relaxed)
+    }
 }
 
 impl From<&Limits> for Timeouts {

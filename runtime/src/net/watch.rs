@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::overdue::{Observed, Overdue, Phase, Timeouts, Verdict, verdict};
+use super::overdue::{Bounds, Observed, Overdue, Phase, Verdict, verdict};
 
 /// All connections of a worker.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub struct Watch {
 #[derive(Debug)]
 pub struct Activity {
     clock: Arc<AtomicU64>,
-    timeouts: Timeouts,
+    bounds: Arc<Bounds>,
     phase: AtomicU8,
     /// When the phase began.
     since: AtomicU64,
@@ -71,12 +71,12 @@ impl Watch {
     }
 
     /// A connection was accepted. `handshake`: TLS comes first.
-    pub fn register(&self, timeouts: Timeouts, handshake: bool) -> Arc<Activity> {
+    pub fn register(&self, bounds: Arc<Bounds>, handshake: bool) -> Arc<Activity> {
         let now = self.clock.load(Relaxed);
         let phase = if handshake { Phase::Handshake } else { Phase::New };
         let activity = Arc::new(Activity {
             clock: self.clock.clone(),
-            timeouts,
+            bounds,
             phase: AtomicU8::new(phase as u8),
             since: AtomicU64::new(now),
             read: AtomicU64::new(now),
@@ -110,7 +110,8 @@ impl Watch {
             if Arc::strong_count(activity) == 1 {
                 return false;
             }
-            if let Verdict::Close(why) = verdict(&activity.observed(), now, &activity.timeouts)
+            if let Verdict::Close(why) =
+                verdict(&activity.observed(), now, &activity.bounds.timeouts())
                 && activity.overdue().is_none()
             {
                 overdue += 1;
@@ -202,9 +203,14 @@ impl Activity {
         self.multiplexed.load(Relaxed)
     }
 
+    /// What its listener allows it, as of now.
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+
     /// How long a body may pause, either way.
     pub fn body_timeout(&self) -> Duration {
-        Duration::from_millis(self.timeouts.body)
+        Duration::from_millis(self.bounds.timeouts().body)
     }
 
     /// Exchanges under way.

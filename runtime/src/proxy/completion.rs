@@ -207,7 +207,8 @@ impl Completion {
 
     /// Bytes of the response that may be read although the client does not take them yet.
     pub fn room_ahead(&self) -> usize {
-        self.connection.ahead.left().min(self.worker.stalled.ahead.left())
+        let most = self.connection.activity.bounds().read_ahead();
+        self.connection.ahead.left(most).min(self.worker.stalled.room_ahead())
     }
 
     /// Gives the client up: its stream on HTTP/2, else its connection.

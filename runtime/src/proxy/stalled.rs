@@ -27,10 +27,9 @@ pub struct StalledBodies {
     pub ahead: Allowance,
 }
 
-/// Bytes that may be read ahead, and are.
-#[derive(Debug)]
+/// Bytes that are read ahead.
+#[derive(Debug, Default)]
 pub struct Allowance {
-    most: usize,
     used: Cell<usize>,
 }
 
@@ -40,8 +39,13 @@ impl StalledBodies {
             open: RefCell::default(),
             now: Cell::new(now),
             reading: Cell::new(false),
-            ahead: Allowance::new(OF_A_WORKER),
+            ahead: Allowance::default(),
         })
+    }
+
+    /// Bytes that the worker may still read ahead.
+    pub fn room_ahead(&self) -> usize {
+        self.ahead.left(OF_A_WORKER)
     }
 
     /// The time of the last sweep.
@@ -118,13 +122,9 @@ fn read_some(download: &Weak<RefCell<Download>>) -> Progress {
 }
 
 impl Allowance {
-    pub fn new(most: usize) -> Allowance {
-        Allowance { most, used: Cell::new(0) }
-    }
-
-    /// Bytes that may still be read.
-    pub fn left(&self) -> usize {
-        self.most.saturating_sub(self.used.get())
+    /// Bytes that may still be read, of so many.
+    pub fn left(&self, most: usize) -> usize {
+        most.saturating_sub(self.used.get())
     }
 
     pub fn take(&self, bytes: usize) {

@@ -24,10 +24,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use super::connections::{Connections, Control};
 use super::stream::Served;
 use super::worker::Terms;
+use crate::config::Limits;
 use crate::http::forwarded::ForwardedFields;
-use crate::http::framing::{FramingGuard, HeadLimits};
+use crate::http::framing::FramingGuard;
 use crate::http::{Client, Tls};
-use crate::net::{Accepted, Acceptor, Activity, Linger, Stream, Timeouts, Watch, Watched};
+use crate::net::{Accepted, Acceptor, Activity, Linger, Stream, Watch, Watched};
 use crate::proxy::{self, Allowance, StreamExecutor};
 
 /// HTTP/2's connection preface (RFC 9113, 3.4).
@@ -38,6 +39,14 @@ const LEAST_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Field lines that hyper has room for without being told.
 const USUAL_FIELDS: usize = 100;
+
+/// Whether a connection that was made under `before` can be held to `now`: what its codec was made
+/// with cannot be changed any more.
+pub fn can_follow(before: &Limits, now: &Limits) -> bool {
+    now.max_header_bytes <= before.max_header_bytes
+        && now.max_headers <= before.max_headers.max(USUAL_FIELDS)
+        && now.max_streams == before.max_streams
+}
 
 /// Accepts until the task is aborted.
 pub async fn accept(
@@ -51,7 +60,7 @@ pub async fn accept(
         acceptor.end_after(terms.borrow().limits.body_timeout.of(false).max(LEAST_PATIENCE));
         let accepted = acceptor.accept().await;
         let terms = terms.borrow().clone();
-        let activity = watch.register(Timeouts::from(&terms.limits), terms.tls.is_some());
+        let activity = watch.register(terms.bounds.clone(), terms.tls.is_some());
         let control = connections.open(terms.number.clone());
         let proxy = proxy.clone();
         tokio::task::spawn_local(async move {
@@ -129,7 +138,7 @@ impl Serving {
             client: client.into(),
             forwarded,
             streams: h2.then(StreamExecutor::default),
-            ahead: Allowance::new(self.terms.limits.read_ahead),
+            ahead: Allowance::default(),
             activity: self.activity.clone(),
             refusal: Arc::default(),
             open: self.control.clone(),
@@ -167,10 +176,7 @@ impl Serving {
                 .serve_connection(io, service);
             Box::pin(self.until_end(serving, |serving| serving.graceful_shutdown())).await
         } else {
-            let guard = FramingGuard::new(HeadLimits {
-                bytes: limits.max_header_bytes,
-                fields: limits.max_headers,
-            });
+            let guard = FramingGuard::new(activity.bounds().head());
             let served = Served::new(stream, ahead, activity, metrics);
             let io = TokioIo::new(served.guarded(guard, refusal));
             // hyper's own bounds lie beyond the guard's, which answers first.

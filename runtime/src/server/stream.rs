@@ -281,6 +281,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Served<S> {
             if this.activity.is_tunnel() {
                 guarded.guard.release();
             }
+            guarded.guard.bound(this.activity.bounds().head());
             guarded.inspect(buffer, before);
             if let Some(End::Body { .. }) = guarded.end {
                 // Whatever the client goes on sending must not destroy its answer.

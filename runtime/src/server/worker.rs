@@ -21,8 +21,8 @@ use super::connection;
 use super::connections::Connections;
 use crate::chain::Middleware;
 use crate::clock::Clock;
-use crate::config::Bind;
-use crate::net::{Acceptor, ConnectionLimit, Listener as Socket, SWEEP, Watch};
+use crate::config::{Bind, Limits};
+use crate::net::{Acceptor, Bounds, ConnectionLimit, Listener as Socket, SWEEP, Watch};
 use crate::proxy;
 use crate::telemetry::access_log::WorkerLog;
 use crate::telemetry::metrics::{ListenerMetrics, Metrics};
@@ -77,7 +77,9 @@ pub struct Terms {
     /// The listener's number. Its connections share it, for they outlast a reload that gives
     /// their address to a listener of another name.
     pub number: Rc<Cell<usize>>,
-    pub limits: crate::config::Limits,
+    pub limits: Limits,
+    /// What of the limits holds for connections that are open too; theirs, as the number is.
+    pub bounds: Arc<Bounds>,
     pub tls: Option<Arc<rustls::ServerConfig>>,
     pub metrics: ListenerMetrics,
 }
@@ -238,13 +240,14 @@ impl Running {
         let mut accepting = HashMap::new();
         for (at, (listener, limit)) in built.config.listeners.iter().zip(limits).enumerate() {
             let kept = self.accepting.remove(&listener.bind);
-            let number = match &kept {
-                Some(kept) => kept.terms.borrow().number.clone(),
-                None => Rc::default(),
+            let (number, bounds) = match &kept {
+                Some(kept) => self.hold_to(&kept.terms.borrow(), &listener.limits),
+                None => (Rc::default(), Bounds::new(&listener.limits)),
             };
             number.set(built.numbers.get(at).copied().unwrap_or(usize::MAX));
             let terms = Rc::new(Terms {
                 number,
+                bounds,
                 limits: listener.limits.clone(),
                 tls: built.tls.get(at).and_then(|tls| tls.as_ref()).map(|tls| tls.config.clone()),
                 metrics: self.setup.metrics.listener(&listener.name),
@@ -294,6 +297,16 @@ impl Running {
             self.connections.finish(|connection| Rc::ptr_eq(connection, &number));
         }
         (closing, listening)
+    }
+
+    /// From now on connections of an address are held to these limits, or end with what they do.
+    fn hold_to(&self, terms: &Terms, limits: &Limits) -> (Rc<Cell<usize>>, Arc<Bounds>) {
+        let Terms { number, bounds, limits: before, .. } = terms;
+        bounds.set(limits);
+        if !connection::can_follow(before, limits) {
+            self.connections.finish(|connection| Rc::ptr_eq(connection, number));
+        }
+        (number.clone(), bounds.clone())
     }
 
     fn sweep(&self) {

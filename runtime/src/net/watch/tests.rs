@@ -10,8 +10,9 @@ use tokio::io::{
 };
 
 use super::*;
-use crate::net::SWEEP;
+use crate::config::Limits;
 use crate::net::watched::Watched;
+use crate::net::{SWEEP, Timeouts};
 
 const TIMEOUTS: Timeouts =
     Timeouts { handshake: 10_000, header: 30_000, idle: 75_000, body: 60_000 };
@@ -93,7 +94,7 @@ impl Scene {
     fn new(room: usize) -> Self {
         let start = Instant::now();
         let watch = Watch::new(start);
-        let activity = watch.register(TIMEOUTS, false);
+        let activity = watch.register(Bounds::new(&Limits::default()), false);
         let (near, client) = duplex(room);
         let server = Watched::new(near, activity.clone());
         Scene { watch, start, passed: 0, activity, server, client }

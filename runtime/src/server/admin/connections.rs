@@ -23,7 +23,7 @@ use hyper_util::rt::TokioIo;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::config::{Bound, Limits};
-use crate::net::{Accepted, Acceptor, Activity, Linger, SWEEP, Timeouts, Watch, Watched};
+use crate::net::{Accepted, Acceptor, Activity, Bounds, Linger, SWEEP, Watch, Watched};
 
 /// Connections at a time; one more takes the place of another.
 pub(super) const CONNECTIONS: usize = 64;
@@ -44,11 +44,11 @@ where
     A: Fn(Request<Incoming>, Option<SocketAddr>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
-    let limits = Limits {
+    let bounds = Bounds::new(&Limits {
         header_timeout: PATIENCE,
         body_timeout: Bound::written(PATIENCE),
         ..Limits::default()
-    };
+    });
     let watch = Watch::new(Instant::now());
     let mut open = Open { tasks: JoinSet::new(), each: Vec::new() };
     let mut sweep = tokio::time::interval(SWEEP);
@@ -57,7 +57,7 @@ where
         tokio::select! {
             accepted = acceptor.accept() => {
                 open.make_room();
-                let activity = watch.register(Timeouts::from(&limits), false);
+                let activity = watch.register(bounds.clone(), false);
                 let task = connection(accepted, activity.clone(), answer.clone());
                 open.each.push((activity, open.tasks.spawn(task)));
             }
