@@ -62,15 +62,27 @@ fn a_closed_standard_error_changes_nothing() {
 
 #[test]
 fn output_that_cannot_be_kept_is_a_failure() {
-    let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has one");
-    let output = Command::new(env!("CARGO_BIN_EXE_weir-under-test"))
-        .args(["plugin", "inspect", "cors"])
-        .stdout(full)
-        .output()
-        .expect("it runs");
-    assert_eq!(output.status.code(), Some(1));
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(errors.contains("standard output: No space left"), "{errors}");
+    for arguments in [
+        &["plugin", "inspect", "cors"][..],
+        &["plugin", "list"],
+        &["plugin", "--help"],
+        &["--help"],
+        &["--version"],
+        &["check"],
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("weir.toml"), FINE).expect("written");
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has one");
+        let output = Command::new(env!("CARGO_BIN_EXE_weir-under-test"))
+            .args(arguments)
+            .current_dir(folder.path())
+            .stdout(full)
+            .output()
+            .expect("it runs");
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(errors.contains("standard output: No space left"), "{arguments:?}: {errors}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! wrong. Never: prints a backtrace; errors go to stderr, one each line of thought.
 
 pub mod demo;
+mod file_size;
 mod open_files;
 mod plugin;
 mod print;
@@ -68,12 +69,15 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    file_size::survive();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
+        // Nobody may be there to read what is wrong.
+        Err(error) if error.use_stderr() => {
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+            return ExitCode::from(2);
         }
+        Err(asked) => return print::said(asked.print()),
     };
     match arguments.command {
         Command::Run { config } => run(options(Source::Path(config))),
@@ -112,6 +116,7 @@ fn run(options: Options) -> ExitCode {
         Err(error) => return failed(&StartError::System(error.to_string())),
     };
     open_files::raise();
+    file_size::tell();
     match server::run(options, |_, _| {}) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),

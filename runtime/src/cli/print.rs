@@ -10,8 +10,12 @@ use std::process::ExitCode;
 /// Prints to standard output as a whole. The exit code is that of a command which did its work,
 /// unless what it made cannot be written, to a full disk for example.
 pub fn say(text: &str) -> ExitCode {
-    let mut output = io::stdout().lock();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+    said(io::stdout().lock().write_all(text.as_bytes()))
+}
+
+/// As [`say`], of what was written to standard output already.
+pub fn said(written: io::Result<()>) -> ExitCode {
+    match written.and_then(|()| io::stdout().lock().flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             complain(format_args!("error: standard output: {error}"));
             ExitCode::from(1)

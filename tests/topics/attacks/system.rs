@@ -21,9 +21,18 @@ impl System {
     }
 
     pub fn start_as(setup: &Setup, change: impl FnOnce(&mut std::process::Command)) -> System {
+        System::start_with(setup, |toml| toml, change)
+    }
+
+    /// With a configuration that is not quite the setup's.
+    pub fn start_with(
+        setup: &Setup,
+        written: impl FnOnce(String) -> String,
+        change: impl FnOnce(&mut std::process::Command),
+    ) -> System {
         let (web, admin) = (free_address(), free_address());
         let toml = setup.toml().replace("127.0.0.1:0", &web.to_string());
-        let toml = toml.replace("[server]", &format!("[server]\nadmin = \"{admin}\""));
+        let toml = written(toml.replace("[server]", &format!("[server]\nadmin = \"{admin}\"")));
         let files = [("weir.toml", toml.as_str())];
         let daemon = Daemon::start_as(BINARY, &["run"], &files, change);
         wait_for_port(admin);

@@ -1,12 +1,12 @@
 //! Logs on full disks, logs that nobody reads, logs that a peer would fill, and what they tell.
 
 use std::fs::OpenOptions;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use weir_tests::frames::{ACK, Frames, kind};
 use weir_tests::{Origin, Setup, get, request, until};
 
-use super::super::system::System;
+use super::super::system::{BINARY, System, WITHIN};
 
 /// `/dev/full` takes nothing, as a full disk.
 #[test]
@@ -26,6 +26,47 @@ fn full_disks_under_both_logs_end_neither() {
                 && lost("weir_log_dropped_total") > before.1
         });
     }
+}
+
+/// SIGXFSZ ends a process that does nothing about it.
+#[test]
+fn a_limit_on_the_size_of_files_ends_nothing() {
+    let origin = Origin::saying("one");
+    let log = "access_log = { format = \"json\", file = \"access.log\" }\nlog = \"debug\"\n\
+               cache = \"cache\"";
+    let setup = Setup::to(&origin).server(log).plugin("hello", "{ greeting = \"moin\" }");
+    let hello = weir_tests::guest("hello");
+    let component = format!("component = {:?}", hello.display().to_string());
+    let mut system = System::start_with(
+        &setup,
+        |toml| toml.replace("component = \"hello\"", &component),
+        |command| {
+            let folder = command.get_current_dir().expect("a folder").to_owned();
+            let errors = std::fs::File::create(folder.join("errors.log")).expect("a file");
+            *command = Command::new("prlimit");
+            // What may be written again later is the test's to say.
+            command.args(["--fsize=65536:unlimited", BINARY, "run"]).current_dir(&folder);
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::from(errors));
+        },
+    );
+    until("both logs have lost lines", || {
+        assert_eq!(get(system.web, "/").header("x-hello"), Some("moin"));
+        system.metric("weir_access_log_dropped_total") > 0.0
+            && system.metric("weir_log_dropped_total") > 0.0
+    });
+    let errors = std::fs::read_to_string(system.daemon.path("errors.log")).expect("a log");
+    assert!(errors.contains("a compiled component was not kept"), "{errors}");
+    let raised = Command::new("prlimit")
+        .args(["--fsize=unlimited", &format!("--pid={}", system.daemon.id())])
+        .status();
+    assert!(raised.expect("prlimit runs").success());
+    assert_eq!(get(system.web, "/last").status, 200);
+    until("lines are written again", || {
+        let text = std::fs::read_to_string(system.daemon.path("access.log")).expect("a log");
+        text.contains("/last")
+    });
+    system.daemon.signal("TERM");
+    assert_eq!(system.daemon.wait(WITHIN).expect("it ends").code(), Some(0));
 }
 
 #[test]
