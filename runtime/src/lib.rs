@@ -18,6 +18,7 @@
 pub mod client;
 pub mod clock;
 pub mod error;
+mod threads;
 // Floor 1
 pub mod http;
 pub mod quota;

@@ -11,6 +11,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("client", 0),
     ("clock", 0),
     ("error", 0),
+    ("threads", 0),
     ("http", 1),
     ("quota", 1),
     ("telemetry", 2),

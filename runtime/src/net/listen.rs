@@ -40,6 +40,17 @@ pub fn socket_file(bind: &Bind) -> Option<SocketFile> {
     Some(SocketFile { device: facts.dev(), inode: facts.ino() })
 }
 
+/// Removes the file of a Unix socket, if it still is this one. To be called while the socket listens:
+/// until then no other file can have its number.
+pub fn remove_socket_file(bind: &Bind, file: SocketFile) {
+    let Bind::Unix(path) = bind else { return };
+    if socket_file(bind) == Some(file)
+        && let Err(error) = std::fs::remove_file(path)
+    {
+        tracing::warn!(socket = %path.display(), "the socket's file cannot be removed: {error}");
+    }
+}
+
 /// Binds `bind` for `workers` workers (at least one). TCP sockets share the port by SO_REUSEPORT,
 /// and where the port is 0 they all get the one that the system chose. A Unix socket is one queue
 /// that all workers accept from; a file that a dead process left is replaced.

@@ -15,7 +15,7 @@ mod watched;
 pub use accept::{Accepted, Acceptor, ConnectionLimit, ConnectionPlace};
 pub use gone::{ENDPOINT_PATIENCE, ask_when_silent, end_after};
 pub use linger::{LINGER_BYTES, Linger};
-pub use listen::{Listener, SocketFile, listen, socket_file};
+pub use listen::{Listener, SocketFile, listen, remove_socket_file, socket_file};
 pub use overdue::{
     Bounds, LINGER_TIME, Observed, Overdue, Phase, SWEEP, Timeouts, Verdict, verdict,
 };

@@ -3,11 +3,12 @@
 //! In: a source of configuration, and calls to reload or to stop. Out: what serves is always a
 //! complete snapshot. Never: on a request's way; everything slow happens here.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -18,6 +19,7 @@ use super::deploy::State;
 use super::worker::{self, Command, Setup, WorkerHandle};
 use crate::clock::Clock;
 use crate::config::{self, Bind, Config, Environment, Problems, Refused, Source, Sources};
+use crate::net::{self, SocketFile};
 use crate::telemetry::access_log::{AccessLog, Format};
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
@@ -50,6 +52,8 @@ pub struct Running {
     pub(super) ending: AtomicBool,
     /// What the last reading read, or would have read were it there.
     read: Mutex<Sources>,
+    /// Of every Unix socket that is listened on, the file that was made for it.
+    socket_files: Mutex<HashMap<Bind, SocketFile>>,
     /// One reload at a time, and what only reloads touch.
     state: Mutex<State>,
 }
@@ -94,15 +98,15 @@ pub fn build(options: &Options) -> Result<Config, StartError> {
 pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
     let config = load(&options).map_err(|refused| refusal(&options, *refused))?;
     let read = config.sources.clone();
-    let thread = |error: std::io::Error| StartError::System(format!("thread: {error}"));
+    // Whatever thread is needed later exists from here on; a host has its own.
+    let thread = |error: std::io::Error| StartError::System(error.to_string());
     resolver::start().map_err(thread)?;
-    crate::wasm::start_compilers().map_err(thread)?;
     let prober = Prober::start(options.clock.clone()).map_err(thread)?;
     log::configure(&config.server.log);
     warn(&config);
     let metrics = Arc::new(Metrics::new());
     let host = Host::new(host_options(&options, &config, &metrics))
-        .map_err(|error| StartError::System(error.to_string()))?;
+        .map_err(|error| StartError::System(format!("plugins cannot run here: {error}")))?;
     let access_log = match &config.server.access_log {
         Some(settings) => {
             let format = match settings.format {
@@ -142,6 +146,7 @@ pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
         prober,
         ending: AtomicBool::new(false),
         read: Mutex::new(read),
+        socket_files: Mutex::default(),
         state: Mutex::default(),
     });
     running.deploy(config, &mut running.state.lock().unwrap_or_else(PoisonError::into_inner))?;
@@ -234,12 +239,40 @@ impl Running {
 
     fn tell_to_drain(&self, grace: Duration) -> Vec<oneshot::Receiver<usize>> {
         self.ending();
+        // Who connects by name finds nobody from here on, or another process.
+        if let Some(built) = self.built() {
+            let listeners = built.config.listeners.iter();
+            listeners.for_each(|listener| self.disown_socket_file(&listener.bind));
+        }
         let tell = |worker: &WorkerHandle| {
             let (done, answer) = oneshot::channel();
             let _ = worker.commands.send(Command::Drain(grace, done));
             answer
         };
         self.workers.iter().map(tell).collect()
+    }
+
+    /// The file was made for a socket of this process, and is removed with it.
+    pub(super) fn own_socket_file(&self, bind: &Bind, file: Option<SocketFile>) {
+        if let Some(file) = file {
+            self.socket_files().insert(bind.clone(), file);
+        }
+    }
+
+    /// Removes the file of a socket that is about to close. Others' files stay.
+    pub(super) fn disown_socket_file(&self, bind: &Bind) {
+        if let Some(file) = self.socket_files().remove(bind) {
+            net::remove_socket_file(bind, file);
+        }
+    }
+
+    /// As [`Running::disown_socket_file`], of every socket.
+    pub(super) fn remove_socket_files(&self) {
+        self.socket_files().drain().for_each(|(bind, file)| net::remove_socket_file(&bind, file));
+    }
+
+    fn socket_files(&self) -> MutexGuard<'_, HashMap<Bind, SocketFile>> {
+        self.socket_files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits, at most so long, until every line of the access log so far is written. Blocks.

@@ -82,6 +82,9 @@ impl Running {
             return Err(StartError::System("the process is ending".into()));
         }
         // From here on only the system can fail, and this configuration serves.
+        for bind in state.bound.keys().filter(|bind| !bound.contains_key(*bind)) {
+            self.disown_socket_file(bind);
+        }
         self.host.reserve(built.plugins.len(), self.workers.len());
         for listener in &built.config.listeners {
             if let Some(limit) = limits.get(&listener.bind) {
@@ -140,6 +143,7 @@ impl Running {
                 None => listener.bind.clone(),
             };
             let file = net::socket_file(&listener.bind);
+            self.own_socket_file(&listener.bind, file);
             bound.insert(listener.bind.clone(), Bound { at: actual, file });
             for (worker, socket) in sockets.iter_mut().zip(made) {
                 worker.push((listener.bind.clone(), socket));

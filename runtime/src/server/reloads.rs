@@ -16,6 +16,7 @@ use super::control::{self, Options, Running, StartError};
 use super::files::Files;
 use crate::config::Bind;
 use crate::net::{self, Listener as Socket, SocketFile};
+use crate::threads;
 
 /// Orders that may wait; whoever comes then is answered by the reload that they are waiting for.
 const WAITING: usize = 128;
@@ -50,27 +51,37 @@ struct Due {
 /// Where the system gives no thread.
 pub fn begin(
     options: Options,
-) -> std::io::Result<(Reloads, oneshot::Receiver<Result<Started, StartError>>)> {
+) -> Result<(Reloads, oneshot::Receiver<Result<Started, StartError>>), StartError> {
     let (orders, asked) = mpsc::channel(WAITING);
     let (told, started) = oneshot::channel();
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name("control".into()).spawn(move || {
-        let (admin_sockets, admin) = mpsc::unbounded_channel();
-        let begun = control::start(options).and_then(|running| {
-            let admin = Admin::bind(&running, admin_sockets)?;
-            Ok((running, admin))
-        });
-        match begun {
-            Err(error) => drop(told.send(Err(error))),
-            Ok((running, bound)) => {
-                let started = Started { running: running.clone(), admin };
-                if told.send(Ok(started)).is_ok() {
-                    serve(&runtime, &running, bound, asked);
-                }
+    let live = move || match begun(options) {
+        Err(error) => drop(told.send(Err(error))),
+        Ok(Begun { runtime, admin, started }) => {
+            let running = started.running.clone();
+            if told.send(Ok(started)).is_ok() {
+                serve(&runtime, &running, admin, asked);
             }
         }
-    })?;
+    };
+    threads::spawn("control", "starts and reloads", live)
+        .map_err(|error| StartError::System(error.to_string()))?;
     Ok((Reloads(orders), started))
+}
+
+/// What the thread has once everything serves.
+struct Begun {
+    runtime: Runtime,
+    admin: Admin,
+    started: Started,
+}
+
+fn begun(options: Options) -> Result<Begun, StartError> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| StartError::System(format!("control: {error}")))?;
+    let (sockets, asked) = mpsc::unbounded_channel();
+    let running = control::start(options)?;
+    let admin = Admin::bind(&running, sockets).inspect_err(|_| running.remove_socket_files())?;
+    Ok(Begun { runtime, admin, started: Started { running, admin: asked } })
 }
 
 impl Reloads {
@@ -163,17 +174,18 @@ fn reload(running: &Running) -> Result<(), StartError> {
 
 /// The admin listener's address, which is bound at the start only.
 struct Admin {
+    running: Arc<Running>,
     bound: Option<(Bind, Option<SocketFile>)>,
     sockets: mpsc::UnboundedSender<Socket>,
 }
 
 impl Admin {
     fn bind(
-        running: &Running,
+        running: &Arc<Running>,
         sockets: mpsc::UnboundedSender<Socket>,
     ) -> Result<Admin, StartError> {
         let bind = running.built().and_then(|built| built.config.server.admin.clone());
-        let mut admin = Admin { bound: None, sockets };
+        let mut admin = Admin { running: running.clone(), bound: None, sockets };
         if let Some(bind) = bind {
             admin.listen(bind).map_err(|error| StartError::System(format!("admin: {error}")))?;
         }
@@ -184,6 +196,7 @@ impl Admin {
         let socket = net::listen(&bind, 1)?.pop();
         socket.into_iter().for_each(|socket| drop(self.sockets.send(socket)));
         let file = net::socket_file(&bind);
+        self.running.own_socket_file(&bind, file);
         self.bound = Some((bind, file));
         Ok(())
     }

@@ -60,7 +60,7 @@ async fn live(
     let system = |error: std::io::Error| StartError::System(error.to_string());
     // Before anything that takes time: until then a SIGHUP ends the process.
     let mut signals = Signals::listen().map_err(system)?;
-    let (reloads, started) = reloads::begin(options).map_err(system)?;
+    let (reloads, started) = reloads::begin(options)?;
     let Started { running, admin: mut sockets } = tokio::select! {
         started = started => started.map_err(|_| {
             StartError::System("the start was given up; the lines above say why".into())
@@ -81,6 +81,7 @@ async fn live(
     let interrupted = serve(&running, &reloads, &mut signals, &mut sockets, &mut admin).await;
     view.drain();
     end(&running, interrupted, &mut signals).await;
+    running.remove_socket_files();
     running.flush_log(LAST_LINES);
     Ok(())
 }

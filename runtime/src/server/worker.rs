@@ -26,6 +26,7 @@ use crate::net::{Acceptor, Bounds, ConnectionLimit, Listener as Socket, SWEEP, W
 use crate::proxy;
 use crate::telemetry::access_log::WorkerLog;
 use crate::telemetry::metrics::{ListenerMetrics, Metrics};
+use crate::threads;
 use crate::upstream::Upstream;
 use crate::wasm::{LoadedPlugin, PreparedInstance};
 
@@ -110,7 +111,7 @@ struct Shared {
 pub fn start(setup: Setup) -> std::io::Result<WorkerHandle> {
     let (commands, inbox) = mpsc::unbounded_channel();
     let name = format!("worker-{}", setup.index);
-    std::thread::Builder::new().name(name).spawn(move || {
+    threads::spawn(&name, "serves", move || {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .event_interval(61)

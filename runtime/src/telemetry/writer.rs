@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
+use crate::threads;
+
 /// Buffers that may wait; with the access log's 32 KiB each that is 4 MiB.
 const WAITING: usize = 128;
 /// Lost lines are told at most this often.
@@ -109,9 +111,9 @@ impl Writer {
             Sink::Stream(_) => Vec::new(),
         };
         let out = Out { sink, owed };
-        std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || write(&receiver, out, told, &reopen, &dropped, chores))?;
+        threads::spawn(name, "writes lines", move || {
+            write(&receiver, out, told, &reopen, &dropped, chores);
+        })?;
         Ok(writer)
     }
 

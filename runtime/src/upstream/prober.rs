@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::health::{Check, Outcome, Transition};
 use crate::http::Body;
+use crate::threads;
 
 /// The probes of the snapshot that serves; dropping it ends them.
 pub struct Prober {
@@ -41,7 +42,7 @@ impl Prober {
     pub fn start(clock: Clock) -> io::Result<Prober> {
         let (orders, mut ordered) = mpsc::unbounded_channel::<Vec<Wanted>>();
         let (told, begun) = std::sync::mpsc::sync_channel(1);
-        std::thread::Builder::new().name("prober".into()).spawn(move || {
+        threads::spawn("prober", "asks endpoints for their health", move || {
             let runtime =
                 Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             let runtime = match runtime {

@@ -8,10 +8,11 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+
+use crate::threads;
 
 /// Threads that live as long as the process.
 const KEPT: usize = 2;
@@ -97,8 +98,7 @@ impl Resolver {
     }
 
     fn add_thread(&'static self, state: &mut State, kept: bool) -> io::Result<()> {
-        let builder = thread::Builder::new().name("resolver".into());
-        builder.spawn(move || while self.answer_one(kept) {})?;
+        threads::spawn("resolver", "looks names up", move || while self.answer_one(kept) {})?;
         state.threads += 1;
         Ok(())
     }

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use super::problem::Problem;
 use super::task::{self, Done, Task};
 use crate::config::{CompileLimits, Flaw};
+use crate::threads;
 
 /// Where components are compiled and their schemas are looked at.
 #[derive(Debug, Clone, Default)]
@@ -45,8 +46,6 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Time by the clock that a child has for each second of its processor time: the machine may be
 /// busy with other things.
 const PATIENCE: u32 = 10;
-/// Threads of a child. Each takes memory, and more of them leave nothing for who serves.
-const THREADS: usize = 4;
 
 /// Why there is nothing.
 enum Ended {
@@ -100,7 +99,6 @@ impl Apart<'_> {
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_read_timeout(Some(LOOK))?;
         ours.set_write_timeout(Some(LOOK))?;
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
         let mut command = Command::new(self.program);
         command
             .arg0("weir")
@@ -110,7 +108,6 @@ impl Apart<'_> {
             // What the daemon knows from its environment is none of a component's business.
             .env_clear()
             .envs(std::env::var_os("LD_LIBRARY_PATH").map(|path| ("LD_LIBRARY_PATH", path)))
-            .env("RAYON_NUM_THREADS", threads.to_string())
             // The allocator takes address space as it needs it, since that is what is bounded.
             .env("MIMALLOC_ARENA_RESERVE", "64MiB")
             .stdin(Stdio::from(OwnedFd::from(theirs.try_clone()?)))
@@ -192,15 +189,20 @@ impl Apart<'_> {
                     "{} MiB of memory, or nests deeper than the stack allows",
                     memory >> 20
                 )),
-                _ => at(format!("{says} failed: its process ended with {status}")),
+                _ => at(format!("{says} failed: its process ended with {status}"))
+                    .hint("see whether limits of the system leave it processes and memory"),
             },
             Ended::Nonsense => at(format!("{says} failed: its process gave no answer")),
             Ended::System(error) => {
+                let hint = match error.kind() {
+                    io::ErrorKind::WouldBlock => threads::HINT,
+                    _ => {
+                        "Weir starts its own binary, as /proc/self/exe; where it may not, use a \
+                         cache that was filled elsewhere"
+                    }
+                };
                 at(format!("{says} takes a process of its own, which cannot be started: {error}"))
-                    .hint(
-                        "Weir starts its own binary, as /proc/self/exe; where it may not, \
-                 use a cache that was filled elsewhere",
-                    )
+                    .hint(hint)
             }
         }
     }

@@ -52,7 +52,6 @@ mod transform;
 pub use apart::{COMMAND as APART, Loader};
 pub use bindings::About;
 pub use built_ins::BUILT_INS;
-pub use compilers::start as start_compilers;
 pub use loading::Loading;
 pub use plugin::{BuiltIn, Host, HostOptions, Inspection, LoadedPlugin, PreparedInstance};
 pub use problem::PluginProblem;

@@ -16,6 +16,7 @@ use super::apart::Loader;
 use super::bindings::About;
 use super::cache::{Loaded, Origin};
 use super::capacity::Capacity;
+use super::compilers;
 use super::engine::engine;
 use super::fault::Fault;
 use super::host;
@@ -100,13 +101,14 @@ pub struct Inspection {
 pub struct PreparedInstance(pub(super) Box<Instance>);
 
 impl Host {
-    /// Makes the engine and starts its ticker.
+    /// Makes the engine, and starts its ticker and the threads that compile.
     ///
     /// # Errors
     /// Where the machine cannot run compiled WebAssembly, or gives no thread.
     pub fn new(options: HostOptions) -> wasmtime::Result<Host> {
         let (engine, instances) = engine()?;
         let capacity = Capacity::new(instances);
+        compilers::start()?;
         let ticker = Arc::new(Ticker::start(&engine)?);
         let loading = Loading::new(&engine, &options);
         let (registry, loaded) = Default::default();

@@ -14,6 +14,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use wasmtime::Engine;
 
+use super::compilers;
 use super::engine;
 use super::problem::Problem;
 use super::schema;
@@ -36,6 +37,10 @@ pub struct Subject<'a> {
 
 /// What a task makes.
 pub type Done = Result<Vec<u8>, Vec<Problem>>;
+
+/// Threads of a child, where so many are to be had. Each takes memory, and more of them leave nothing
+/// for who serves.
+const MOST_THREADS: usize = 4;
 
 /// Before an answer that is made, or a list of problems.
 const MADE: u8 = b'+';
@@ -90,7 +95,9 @@ pub fn serve(task: Task, memory: u64, time: Duration) -> io::Result<()> {
     let done = match task {
         Task::Compile => {
             let engine = engine::compiler().map_err(io::Error::other)?;
-            compile(&engine, &input)
+            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+            compilers::on_what_there_is(threads.min(MOST_THREADS), || compile(&engine, &input))
+                .unwrap_or_else(|error| Err(vec![Problem::component(error.to_string())]))
         }
         Task::Check => check(&serde_json::from_slice(&input)?),
     };

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use wasmtime::{Engine, EngineWeak};
 
+use crate::threads;
+
 /// Length of a tick while a guest was seen to run: how often the CPU time of a call that lasts is
 /// looked at.
 const TICK: Duration = Duration::from_millis(1);
@@ -73,9 +75,10 @@ impl Ticker {
     pub fn start(engine: &Engine) -> std::io::Result<Ticker> {
         let shared = Arc::new(Shared::default());
         let (engine, of_thread) = (engine.weak(), shared.clone());
-        let handle = std::thread::Builder::new()
-            .name("weir-ticker".into())
-            .spawn(move || run(&engine, &of_thread))?;
+        let handle =
+            threads::spawn("weir-ticker", "ends what plugins do for too long", move || {
+                run(&engine, &of_thread);
+            })?;
         Ok(Ticker { shared, thread: handle.thread().clone() })
     }
 

@@ -18,6 +18,8 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
+use crate::threads;
+
 /// Bytes of a body that are shown.
 const MOST: usize = 1 << 20;
 const ENDPOINT: HeaderName = HeaderName::from_static("x-endpoint");
@@ -62,7 +64,7 @@ pub fn start() -> io::Result<Vec<(&'static str, String)>> {
             })
             .collect::<io::Result<Vec<_>>>()?
     };
-    std::thread::Builder::new().name("weir-demo".into()).spawn(move || {
+    threads::spawn("weir-demo", "is the demo's endpoints", move || {
         for (endpoint, listener) in listeners {
             runtime.spawn(accept(endpoint, listener));
         }

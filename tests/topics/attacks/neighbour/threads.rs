@@ -121,3 +121,63 @@ fn it_is_ready_with_every_worker_or_not_at_all() {
     }
     assert!(ready > 0 && ended > 0, "{ready} were ready, {ended} ended");
 }
+
+/// A start that somebody else makes, whose threads are counted apart from every other test's.
+fn start_within(threads: u32, component: &str) -> (Daemon, std::net::SocketAddr) {
+    let web = weir_tests::free_address();
+    let text = format!(
+        "[server]\nworkers = 2\ncache = \"cache\"\n[listeners.web]\nbind = \"{web}\"\n\
+         [plugins.page]\ncomponent = \"mock\"\n[plugins.hello]\ncomponent = \"./hello.wasm\"\n\
+         config = {{ greeting = \"moin\" }}\n[routes.all]\nplugins = [\"hello\", \"page\"]\n"
+    );
+    let daemon = Daemon::start_as("sh", &[], &[("weir.toml", &text)], |command| {
+        let folder = command.get_current_dir().expect("a folder").to_owned();
+        std::fs::copy(component, folder.join("hello.wasm")).expect("copied");
+        std::fs::create_dir(folder.join("cache")).expect("a folder");
+        let who = NOBODY + 1 + threads;
+        let own = Command::new("chown").arg(format!("{who}")).arg(folder.join("cache")).status();
+        assert!(own.expect("chown runs").success());
+        let open = std::os::unix::fs::PermissionsExt::from_mode;
+        std::fs::set_permissions(&folder, open(0o755)).expect("changed");
+        std::fs::set_permissions(folder.join("hello.wasm"), open(0o644)).expect("changed");
+        let run = format!(
+            "exec 3<{BINARY}; exec prlimit --nproc={threads} setpriv --reuid={who} --clear-groups \
+             /proc/self/fd/3 run"
+        );
+        command.args(["-c", &run]);
+    });
+    (daemon, web)
+}
+
+#[test]
+fn a_start_at_a_limit_of_threads_says_what_it_lacks_and_what_to_do() {
+    if !is_root() {
+        return;
+    }
+    let component = weir_tests::guest("hello").display().to_string();
+    let mut served = 0;
+    for threads in 1..64 {
+        let (mut daemon, web) = start_within(threads, &component);
+        let mut said = String::new();
+        while daemon.errors().read_line(&mut said).is_ok_and(|length| length > 0) {
+            if said.contains("\"message\":\"ready\"") {
+                break;
+            }
+        }
+        assert!(!said.contains("a bug of Weir's"), "{threads} threads:\n{said}");
+        if said.contains("\"message\":\"ready\"") {
+            assert_eq!(get(web, "/").header("x-hello"), Some("moin"), "{threads} threads");
+            served += 1;
+            // One more may do what the others did.
+            if served > 2 {
+                return;
+            }
+            continue;
+        }
+        let status = daemon.wait(WITHIN).expect("it ends");
+        let code = if said.contains("takes a process of its own") { 2 } else { 1 };
+        assert_eq!(status.code(), Some(code), "{threads} threads:\n{said}");
+        assert!(said.contains("ulimit -u"), "{threads} threads:\n{said}");
+    }
+    panic!("it never served");
+}

@@ -194,3 +194,38 @@ fn a_unix_socket_whose_file_was_deleted_comes_back_by_reload() {
         }
     }
 }
+
+#[test]
+fn files_of_sockets_go_with_them_and_others_stay() {
+    let origin = Origin::echo();
+    let setup = Setup::to(&origin).server("workers = 2\nadmin = \"unix:admin.sock\"");
+    let text = setup.toml().replace("127.0.0.1:0", "unix:web.sock");
+    let more = "[listeners.more]\nbind = \"unix:more.sock\"\n";
+    let text = text.replace("[listeners.web]", &format!("{more}[listeners.web]"));
+    let mut daemon = Daemon::start(BINARY, &["run"], &[("weir.toml", &text)]);
+    let is_there = |daemon: &Daemon, socket: &str| daemon.path(socket).exists();
+    until("it serves", || UnixStream::connect(daemon.path("admin.sock")).is_ok());
+    // A listener that is taken away.
+    daemon.replace("weir.toml", text.replace(more, ""));
+    until("its file is gone", || !is_there(&daemon, "more.sock"));
+    assert!(is_there(&daemon, "web.sock"));
+    // What stands at the other's name is not its file any more.
+    std::fs::remove_file(daemon.path("web.sock")).expect("removed");
+    std::fs::write(daemon.path("web.sock"), "precious").expect("written");
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(WITHIN).expect("it ends").code(), Some(0));
+    assert_eq!(std::fs::read(daemon.path("web.sock")).expect("there"), b"precious");
+    assert!(!is_there(&daemon, "admin.sock"));
+    // And as usual, also where nobody waits for the end of a delay.
+    for signals in [1, 2] {
+        let mut daemon = Daemon::start(BINARY, &["run"], &[("weir.toml", &text)]);
+        until("it serves", || UnixStream::connect(daemon.path("admin.sock")).is_ok());
+        for _ in 0..signals {
+            daemon.signal("TERM");
+        }
+        assert_eq!(daemon.wait(WITHIN).expect("it ends").code(), Some(0));
+        for socket in ["web.sock", "more.sock", "admin.sock"] {
+            assert!(!is_there(&daemon, socket), "{socket}");
+        }
+    }
+}
