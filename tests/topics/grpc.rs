@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::Request;
 use tokio::io::AsyncReadExt;
+use weir_tests::frames::{END_STREAM, Frames, kind};
 use weir_tests::{Answer, Origin, Setup, h2, read_head};
 
 /// Takes a call, and says nothing.
@@ -18,6 +19,7 @@ fn silent() -> Origin {
 fn call(proxy: &weir_tests::Proxy, timeout: Option<&str>) -> Answer {
     let mut ask =
         Request::post("http://a/service/Method").header("content-type", "application/grpc");
+    ask = ask.header("te", "trailers");
     if let Some(timeout) = timeout {
         ask = ask.header("grpc-timeout", timeout);
     }
@@ -44,6 +46,37 @@ fn a_bound_that_is_written_holds_for_calls_too() {
         let answer = call(&setup.start(), Some("1H"));
         assert_eq!(answer.header("grpc-status"), Some("4"), "{answer:?}");
     }
+}
+
+/// A stream of messages may have pauses; what is no call by all that gRPC wants has to keep up.
+#[test]
+fn a_call_may_come_slowly() {
+    let origin = Origin::echo();
+    let lines = "min_body_rate = \"1KB\"\nmin_body_rate_window = \"200ms\"";
+    let proxy = Setup::to(&origin).listener(lines).start();
+    let drip = |te: &str| {
+        let mut client = Frames::connect(proxy.address("web"));
+        client.head(
+            1,
+            false,
+            &[
+                (":method", "POST"),
+                (":scheme", "http"),
+                (":authority", "a"),
+                (":path", "/service/Method"),
+                ("content-type", "application/grpc"),
+                ("te", te),
+            ],
+        );
+        for last in (0..20).rev() {
+            std::thread::sleep(Duration::from_millis(30));
+            client.send(kind::DATA, if last == 0 { END_STREAM } else { 0 }, 1, b"x");
+        }
+        client.status(1);
+        origin.seen().len()
+    };
+    assert_eq!(drip(""), 0, "a media type alone is no call");
+    assert_eq!(drip("trailers"), 1);
 }
 
 #[test]

@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, TE};
+use http::request::Parts;
+use http::{HeaderMap, Method, Version};
 
 const MEDIA_TYPE: &[u8] = b"application/grpc";
 const TIMEOUT: &str = "grpc-timeout";
@@ -19,6 +20,16 @@ pub fn is_spoken(headers: &HeaderMap) -> bool {
         return false;
     };
     kind.eq_ignore_ascii_case(MEDIA_TYPE) && matches!(rest.first(), None | Some(b'+' | b';' | b' '))
+}
+
+/// Whether the request is a gRPC call, which may take its client's time: as the protocol has it, and
+/// not merely a media type, which anybody may write to be waited for. `TE` is as
+/// [`strip_request`](super::hop::strip_request) leaves it.
+pub fn is_call(request: &Parts) -> bool {
+    request.version >= Version::HTTP_2
+        && request.method == Method::POST
+        && request.headers.get(TE).is_some_and(|te| te == "trailers")
+        && is_spoken(&request.headers)
 }
 
 /// How long the client waits for all of the call: one to eight digits and a unit. What cannot be
@@ -63,6 +74,26 @@ mod tests {
         ] {
             assert_eq!(is_spoken(&with("content-type", kind)), is, "{kind}");
         }
+    }
+
+    #[test]
+    fn a_call_is_one_by_all_that_the_protocol_wants() {
+        let call = |method: Method, version: Version, te: Option<&'static str>, kind| {
+            let mut request = http::Request::new(());
+            *request.method_mut() = method;
+            *request.version_mut() = version;
+            *request.headers_mut() = with("content-type", kind);
+            if let Some(te) = te {
+                request.headers_mut().insert(TE, HeaderValue::from_static(te));
+            }
+            is_call(&request.into_parts().0)
+        };
+        let (te, kind) = (Some("trailers"), "application/grpc");
+        assert!(call(Method::POST, Version::HTTP_2, te, kind));
+        assert!(!call(Method::POST, Version::HTTP_11, te, kind));
+        assert!(!call(Method::GET, Version::HTTP_2, te, kind));
+        assert!(!call(Method::POST, Version::HTTP_2, None, kind));
+        assert!(!call(Method::POST, Version::HTTP_2, te, "text/event-stream"));
     }
 
     #[test]

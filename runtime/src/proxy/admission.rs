@@ -128,7 +128,7 @@ fn prepare(
         completion.ambiguous = true;
         drop_ambiguous(&mut parts.headers, listener, completion);
     }
-    completion.grpc = found.has_content_type() && grpc::is_spoken(&parts.headers);
+    completion.grpc = found.has_content_type() && grpc::is_call(parts);
     // Of the snapshot that serves the request, whatever held when its connection was accepted.
     let client = forwarded.apply(&mut parts.headers, &host, &connection.client, &listener.trusted);
     let client = client.map_or_else(|| connection.client.clone(), Arc::new);
@@ -209,7 +209,7 @@ fn begin(
             state.limit(limit);
         }
         let idle = limits.body_timeout.of(completion.grpc);
-        Upload::new(body, &request.headers, limits, idle, state, activity).into_body()
+        Upload::new(body, completion.grpc, limits, idle, state, activity).into_body()
     };
     Box::new(Exchange {
         id: completion.id,

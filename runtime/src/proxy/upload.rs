@@ -10,8 +10,6 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::HeaderMap;
-use http::header::CONTENT_TYPE;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::config::Limits;
@@ -34,14 +32,14 @@ pub struct Upload {
 impl Upload {
     pub fn new(
         body: Body,
-        headers: &HeaderMap,
+        grpc: bool,
         limits: &Limits,
         idle: Duration,
         state: Arc<UploadState>,
         activity: Arc<Activity>,
     ) -> Upload {
         state.begin();
-        let bounded = limits.min_body_rate > 0 && !may_be_slow(headers);
+        let bounded = limits.min_body_rate > 0 && !grpc;
         let pace = bounded.then(|| Pace::new(limits.min_body_rate, limits.min_body_rate_window));
         let idle = IdleTimer::new(idle);
         Upload { body, idle, pace, waits: None, state, activity }
@@ -135,46 +133,4 @@ impl HttpBody for Upload {
 /// What a client is told whose body is longer than `limit` bytes.
 pub fn too_long(limit: u64) -> Error {
     Error::request(413, format!("the body is longer than {limit} bytes"))
-}
-
-/// Whether the body is of a type that comes as things happen.
-fn may_be_slow(headers: &HeaderMap) -> bool {
-    const TYPES: [&str; 4] =
-        ["application/grpc", "text/event-stream", "application/x-ndjson", "application/json-seq"];
-    let Some(Ok(value)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else {
-        return false;
-    };
-    TYPES.iter().any(|known| {
-        let (start, rest) = value.split_at_checked(known.len()).unwrap_or_default();
-        start.eq_ignore_ascii_case(known)
-            && matches!(rest.bytes().next(), None | Some(b';' | b'+' | b'-' | b' '))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use http::HeaderValue;
-
-    use super::*;
-
-    #[test]
-    fn events_may_come_slowly() {
-        for (value, slow) in [
-            ("application/grpc", true),
-            ("application/grpc+proto", true),
-            ("application/grpc-web-text", true),
-            ("Application/GRPC; x=y", true),
-            ("text/event-stream;charset=utf-8", true),
-            ("application/x-ndjson", true),
-            ("application/grpcfoo", false),
-            ("application/json", false),
-            ("application/octet-stream", false),
-            ("", false),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));
-            assert_eq!(may_be_slow(&headers), slow, "{value}");
-        }
-        assert!(!may_be_slow(&HeaderMap::new()));
-    }
 }
