@@ -82,7 +82,7 @@ pub fn target(parts: &Parts) -> Result<Target<'_>, BadHost> {
         None => match field {
             // Non-ASCII bytes are no host name either way.
             Some(host) => {
-                let authority = std::str::from_utf8(host.as_bytes()).map_err(|_| BadHost::Name)?;
+                let authority = host.to_str().map_err(|_| BadHost::Name)?;
                 return Ok(Target { field, ..Target::parse(authority)? });
             }
             None if parts.version <= Version::HTTP_10 => {
@@ -154,31 +154,56 @@ fn host_field(headers: &HeaderMap) -> Result<Option<&HeaderValue>, BadHost> {
 
 /// Where a host name ends, and whether it is in lower case.
 fn name(bytes: &[u8]) -> Result<(usize, bool), BadHost> {
-    let mut lower = true;
-    let mut before = b'.';
+    // All kinds that were met, and where the label under way began.
+    let (mut kinds, mut label) = (0, 0);
     let mut end = bytes.len();
     for (at, &byte) in bytes.iter().enumerate() {
-        match byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => {}
-            b'A'..=b'Z' => lower = false,
-            // No empty label, also not before a final dot.
-            b'.' if before != b'.' => {}
-            b':' => {
+        let kind = KIND[usize::from(byte)];
+        kinds |= kind;
+        if kind & (DOT | COLON | OTHER) == 0 {
+            continue;
+        }
+        match kind {
+            COLON => {
                 end = at;
                 break;
             }
+            // No empty label, also not before a final dot.
+            DOT if at > label => label = at + 1,
             _ if bytes.contains(&b'@') => return Err(BadHost::Userinfo),
             _ => return Err(BadHost::Name),
         }
-        before = byte;
     }
     // `user:password@host` ends at the colon too.
     match end {
         0 => Err(BadHost::Empty),
         _ if bytes[end..].contains(&b'@') => Err(BadHost::Userinfo),
-        _ => Ok((end, lower)),
+        _ => Ok((end, kinds & UPPER == 0)),
     }
 }
+
+const LOWER: u8 = 0;
+const UPPER: u8 = 1;
+const DOT: u8 = 2;
+const COLON: u8 = 4;
+const OTHER: u8 = 8;
+
+/// What a byte is in a host name: most need no second look.
+const KIND: [u8; 256] = {
+    let mut kind = [OTHER; 256];
+    let mut byte: u8 = 0;
+    while byte < 128 {
+        kind[byte as usize] = match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => LOWER,
+            b'A'..=b'Z' => UPPER,
+            b'.' => DOT,
+            b':' => COLON,
+            _ => OTHER,
+        };
+        byte += 1;
+    }
+    kind
+};
 
 /// Where an IPv6 address in brackets ends, and whether it is in lower case.
 fn ipv6(authority: &str) -> Result<(usize, bool), BadHost> {

@@ -17,6 +17,7 @@
 
 mod chunked;
 mod head;
+mod names;
 mod reader;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use httparse::{ParserConfig, Status};
 
 use super::Fault;
+use super::names::Names;
 use crate::http::framing::{self, BodyLength};
 use crate::http::hop::{self, Found};
 use crate::upstream::message::Outgoing;
@@ -101,8 +102,8 @@ pub fn encode_field(into: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) 
 }
 
 /// Takes a response's head off `bytes`; `None` while it is not complete. Heads of interim responses
-/// come as any other.
-pub fn parse(bytes: &mut Bytes, to_head: bool) -> Result<Option<Head>, Fault> {
+/// come as any other. `names` are those of the connection's last head.
+pub fn parse(bytes: &mut Bytes, to_head: bool, names: &mut Names) -> Result<Option<Head>, Fault> {
     let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut response = httparse::Response::new(&mut []);
     let mut parser = ParserConfig::default();
@@ -118,8 +119,11 @@ pub fn parse(bytes: &mut Bytes, to_head: bool) -> Result<Option<Head>, Fault> {
     };
     let mut headers = HeaderMap::with_capacity(response.headers.len() + ADDED);
     let mut usual = None;
-    for field in response.headers.iter() {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(malformed)?;
+    for (place, field) in response.headers.iter().enumerate() {
+        let name = match names.at(place, field.name.as_bytes()) {
+            Ok(name) => name,
+            Err(error) => return Err(malformed(error)),
+        };
         // It would only be taken out again. Anything else that it says is for others to judge.
         if name == CONNECTION && usual.is_none() {
             usual = Usual::of(field.value);
@@ -127,8 +131,10 @@ pub fn parse(bytes: &mut Bytes, to_head: bool) -> Result<Option<Head>, Fault> {
                 continue;
             }
         }
-        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(field.value));
-        headers.append(name, value.map_err(malformed)?);
+        match HeaderValue::from_maybe_shared(bytes.slice_ref(field.value)) {
+            Ok(value) => headers.append(name, value),
+            Err(error) => return Err(malformed(error)),
+        };
     }
     let mut head = Response::new(());
     *head.status_mut() =
@@ -150,6 +156,7 @@ pub fn parse(bytes: &mut Bytes, to_head: bool) -> Result<Option<Head>, Fault> {
     Ok(Some(Head { parts, found, length, persistent }))
 }
 
+#[cold]
 fn malformed(error: impl std::fmt::Display) -> Fault {
     Fault::Malformed(error.to_string())
 }

@@ -18,6 +18,7 @@ use tokio::io::AsyncReadExt;
 use super::Fault;
 use super::chunked::{Chunked, Decoded};
 use super::head::{self, Head};
+use super::names::Names;
 use super::transport::Transport;
 use crate::http::framing::BodyLength;
 use crate::http::hop::Found;
@@ -35,6 +36,7 @@ pub struct Reader {
     buffer: BytesMut,
     /// What the next read gets room for.
     room: usize,
+    names: Names,
     /// How much of a head was looked at in vain.
     looked_at: usize,
     /// Interim responses so far.
@@ -65,6 +67,7 @@ impl Default for Reader {
             ahead: Bytes::new(),
             buffer: BytesMut::new(),
             room: FIRST,
+            names: Names::default(),
             looked_at: 0,
             interim: 0,
             continued: false,
@@ -129,7 +132,7 @@ impl Reader {
         loop {
             self.take_read();
             if !self.ahead.is_empty() && self.may_be_complete() {
-                match head::parse(&mut self.ahead, self.to_head) {
+                match head::parse(&mut self.ahead, self.to_head, &mut self.names) {
                     Err(fault) => return Poll::Ready(Err(fault)),
                     Ok(Some(head)) if is_interim(&head) => {
                         self.looked_at = 0;
