@@ -95,7 +95,8 @@ fn prepare(
     {
         return Err(error);
     }
-    let uri = normal_form(parts)?;
+    let normal = normal_form(parts)?;
+    let uri = normal.as_ref().unwrap_or(&parts.uri);
     let binding = listener.find(&target.host, uri.path(), uri.query(), parts);
     completion.bind(binding);
     if let Some(error) = ambiguous {
@@ -107,7 +108,9 @@ fn prepare(
         }
     }
     let (host, is_in_field) = (target.value(), target.field.is_some());
-    parts.uri = uri;
+    if let Some(normal) = normal {
+        parts.uri = normal;
+    }
     if found.has_upgrade()
         && let Some(protocol) = hop::wants_upgrade(&parts.headers, parts.version)
     {
@@ -235,10 +238,11 @@ fn begin(
 }
 
 /// One normalisation before anything looks at the target: what is matched is what is forwarded.
-/// Gives path and query alone, whatever form the target had.
-fn normal_form(parts: &http::request::Parts) -> Result<Uri> {
+/// Gives path and query alone, whatever form the target had; `None`: they are all there is, and as
+/// they should be.
+fn normal_form(parts: &http::request::Parts) -> Result<Option<Uri>> {
     let Some(target) = parts.uri.path_and_query() else {
-        return Ok(Uri::from_static("/"));
+        return Ok(Some(Uri::from_static("/")));
     };
     if target.path() == "*" && parts.method != Method::OPTIONS {
         return Err(Error::request(400, "only OPTIONS may ask for *"));
@@ -246,7 +250,8 @@ fn normal_form(parts: &http::request::Parts) -> Result<Uri> {
     let path = path::normalize(target.path())?;
     let query = target.query().map(framing::encode_query);
     if matches!((&path, &query), (Cow::Borrowed(_), None | Some(Cow::Borrowed(_)))) {
-        return Ok(Uri::from(target.clone()));
+        let whole = parts.uri.scheme().is_some() || parts.uri.authority().is_some();
+        return Ok(whole.then(|| Uri::from(target.clone())));
     }
     let mut spelled = path.into_owned();
     if let Some(query) = query {
@@ -254,6 +259,6 @@ fn normal_form(parts: &http::request::Parts) -> Result<Uri> {
         spelled.push_str(&query);
     }
     PathAndQuery::from_maybe_shared(Bytes::from(spelled))
-        .map(Uri::from)
+        .map(|spelled| Some(Uri::from(spelled)))
         .map_err(|bad| Error::request(400, format!("path: {bad}")))
 }

@@ -41,7 +41,8 @@ impl Asked {
 
 /// Makes a response ready to be written. Gives the body that goes with it.
 pub fn finish(parts: &mut Parts, body: Body, completion: &Completion) -> Body {
-    if !parts.headers.contains_key(DATE) {
+    // It stands in front, mostly: a look costs less than a hash.
+    if !parts.headers.keys().any(|name| *name == DATE) {
         // A response has a date where whoever made it has a clock (RFC 9110, 6.6.1).
         parts.headers.insert(DATE, completion.worker.date());
     }

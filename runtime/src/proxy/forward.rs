@@ -188,7 +188,8 @@ fn outgoing_body(exchange: &mut Exchange, transforms: Transforms) -> Body {
             // is none (RFC 9110, 8.6); others keep silent unless the client did not.
             let method = &exchange.request.method;
             let defined = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
-            if defined || headers.contains_key(http::header::CONTENT_LENGTH) {
+            let emptied = exchange.upload.is_some();
+            if defined || emptied && headers.contains_key(http::header::CONTENT_LENGTH) {
                 headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from_static("0"));
             }
         }

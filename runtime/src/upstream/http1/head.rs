@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use bytes::{Buf, Bytes};
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, UPGRADE};
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
+use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
 use httparse::{ParserConfig, Status};
 
 use super::Fault;
@@ -92,9 +92,9 @@ pub fn encode(into: &mut Vec<u8>, outgoing: &Outgoing<'_>) -> Option<u64> {
 }
 
 /// Appends a field line.
+#[inline]
 pub fn encode_field(into: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
     let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
-    into.reserve(name.len() + value.len() + 4);
     into.extend_from_slice(name);
     into.extend_from_slice(b": ");
     into.extend_from_slice(value);
@@ -117,10 +117,12 @@ pub fn parse(bytes: &mut Bytes, to_head: bool, names: &mut Names) -> Result<Opti
         Ok(Status::Partial) | Err(httparse::Error::TooManyHeaders) => return Err(Fault::TooLarge),
         Err(error) => return Err(Fault::Malformed(error.to_string())),
     };
-    let mut headers = HeaderMap::with_capacity(response.headers.len() + ADDED);
-    let mut usual = None;
-    for (place, field) in response.headers.iter().enumerate() {
-        let name = match names.at(place, field.name.as_bytes()) {
+    let (mut parts, ()) = Response::new(()).into_parts();
+    let headers = &mut parts.headers;
+    headers.reserve(response.headers.len() + ADDED);
+    let (mut usual, mut names) = (None, names.read());
+    for field in response.headers.iter() {
+        let name = match names.next(field.name.as_bytes()) {
             Ok(name) => name,
             Err(error) => return Err(malformed(error)),
         };
@@ -136,15 +138,11 @@ pub fn parse(bytes: &mut Bytes, to_head: bool, names: &mut Names) -> Result<Opti
             Err(error) => return Err(malformed(error)),
         };
     }
-    let mut head = Response::new(());
-    *head.status_mut() =
-        StatusCode::from_u16(response.code.unwrap_or_default()).map_err(malformed)?;
-    *head.version_mut() = match response.version {
+    parts.status = StatusCode::from_u16(response.code.unwrap_or_default()).map_err(malformed)?;
+    parts.version = match response.version {
         Some(0) => Version::HTTP_10,
         _ => Version::HTTP_11,
     };
-    *head.headers_mut() = headers;
-    let (parts, ()) = head.into_parts();
     bytes.advance(length);
     let found = Found::in_response(&parts.headers);
     let length = framing::response_length(&parts, found, to_head).map_err(malformed)?;

@@ -22,40 +22,49 @@ pub struct Names {
     known: Vec<(usize, HeaderName)>,
 }
 
+/// A head that is being read.
+pub struct Reading<'a> {
+    names: &'a mut Names,
+    /// Of the next name among those that are known, and where it begins; `None`: it is another head
+    /// than the last one, and more of it than is remembered.
+    at: Option<(usize, usize)>,
+}
+
 impl Names {
-    /// The name at this place of a head.
+    /// At the begin of a head.
+    pub fn read(&mut self) -> Reading<'_> {
+        Reading { names: self, at: Some((0, 0)) }
+    }
+}
+
+impl Reading<'_> {
+    /// The head's next name.
     ///
     /// # Errors
     /// Where it is none.
     #[inline]
-    pub fn at(&mut self, place: usize, spelled: &[u8]) -> Result<HeaderName, InvalidHeaderName> {
-        let start = match place.checked_sub(1) {
-            None => Some(0),
-            Some(before) => self.known.get(before).map(|(end, _)| *end),
-        };
-        if let (Some(start), Some((end, name))) = (start, self.known.get(place))
-            && self.spelled.get(start..*end) == Some(spelled)
+    pub fn next(&mut self, spelled: &[u8]) -> Result<HeaderName, InvalidHeaderName> {
+        if let Some((place, start)) = self.at
+            && let Some((end, name)) = self.names.known.get(place)
+            && self.names.spelled.get(start..*end) == Some(spelled)
         {
+            self.at = Some((place + 1, *end));
             return Ok(name.clone());
         }
-        self.learn(place, start, spelled)
+        self.learn(spelled)
     }
 
     /// From here on it is another head.
-    fn learn(
-        &mut self,
-        place: usize,
-        start: Option<usize>,
-        spelled: &[u8],
-    ) -> Result<HeaderName, InvalidHeaderName> {
+    fn learn(&mut self, spelled: &[u8]) -> Result<HeaderName, InvalidHeaderName> {
         let name = HeaderName::from_bytes(spelled)?;
-        if let Some(start) = start {
-            self.known.truncate(place);
-            self.spelled.truncate(start);
-            if place < MAX_NAMES && spelled.len() <= MAX_LENGTH {
-                self.spelled.extend_from_slice(spelled);
-                self.known.push((self.spelled.len(), name.clone()));
-            }
+        let Some((place, start)) = self.at.take() else { return Ok(name) };
+        let Names { spelled: text, known } = &mut *self.names;
+        known.truncate(place);
+        text.truncate(start);
+        if place < MAX_NAMES && spelled.len() <= MAX_LENGTH {
+            text.extend_from_slice(spelled);
+            known.push((text.len(), name.clone()));
+            self.at = Some((place + 1, text.len()));
         }
         Ok(name)
     }
@@ -66,8 +75,9 @@ mod tests {
     use super::*;
 
     fn read(names: &mut Names, head: &[&str]) {
-        for (place, spelled) in head.iter().enumerate() {
-            let name = names.at(place, spelled.as_bytes()).unwrap();
+        let mut reading = names.read();
+        for spelled in head {
+            let name = reading.next(spelled.as_bytes()).unwrap();
             assert_eq!(name.as_str(), spelled.to_ascii_lowercase(), "{head:?}");
         }
     }
@@ -101,7 +111,8 @@ mod tests {
     fn what_is_no_name_is_refused_and_not_remembered() {
         let mut names = Names::default();
         read(&mut names, &["Server", "Date"]);
-        assert!(names.at(1, b"Da te").is_err());
+        let mut reading = names.read();
+        assert!(reading.next(b"Server").is_ok() && reading.next(b"Da te").is_err());
         read(&mut names, &["Server", "Date"]);
     }
 }
