@@ -1,7 +1,7 @@
 //! Clients: one that sends the very bytes a test wants, and one that speaks HTTP/2.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,6 +37,13 @@ impl Answer {
 /// `GET path` with `Host: localhost`.
 pub fn get(address: SocketAddr, path: &str) -> Answer {
     request(address, "GET", path, &[], b"")
+}
+
+/// The same, of a client at this address.
+pub fn get_from(source: [u8; 4], address: SocketAddr, path: &str) -> Answer {
+    let mut client = RawClient::connect_from(source, address);
+    client.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes());
+    client.answer()
 }
 
 /// One request on a connection of its own.
@@ -87,9 +94,18 @@ impl RawClient {
         RawClient::try_connect(address).expect("a connection")
     }
 
+    /// As [`RawClient::connect`], of a client at this address.
+    pub fn connect_from(source: [u8; 4], address: SocketAddr) -> RawClient {
+        let stream = crate::connect_from(IpAddr::from(source), address).expect("a connection");
+        RawClient::over(stream).expect("a connection")
+    }
+
     /// As [`RawClient::connect`], where the proxy may refuse.
     pub fn try_connect(address: SocketAddr) -> std::io::Result<RawClient> {
-        let stream = TcpStream::connect(address)?;
+        RawClient::over(TcpStream::connect(address)?)
+    }
+
+    fn over(stream: TcpStream) -> std::io::Result<RawClient> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
         Ok(RawClient { stream, ahead: Vec::new() })

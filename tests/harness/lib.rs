@@ -22,7 +22,7 @@ mod system;
 mod wait;
 
 pub use certificates::Certificates;
-pub use client::{Answer, RawClient, get, h2, request};
+pub use client::{Answer, RawClient, get, get_from, h2, request};
 pub use gate::Gate;
 pub use guest::guest;
 pub use log::{Line, lines, wait_for_line};
@@ -31,5 +31,5 @@ pub use ports::{free_port, wait_for_port};
 pub use proxy::{Daemon, Proxy};
 pub use secure::{tls_get, tls_version};
 pub use setup::Setup;
-pub use system::{free_address, resident_bytes};
+pub use system::{connect_from, free_address, resident_bytes};
 pub use wait::{until, until_within};

@@ -220,6 +220,21 @@ fn going_away(_: [u8; 4]) -> Vec<u8> {
     [&[0, 0, 8, 7, 0][..], &[0; 4], &[0; 4], &[0; 4]].concat()
 }
 
+/// GOAWAY with ENHANCE_YOUR_CALM: what is above its last stream was not looked at either.
+fn calming(_: [u8; 4]) -> Vec<u8> {
+    [&[0, 0, 8, 7, 0][..], &[0; 4], &[0; 4], &[0, 0, 0, 0xb]].concat()
+}
+
+/// RST_STREAM with INTERNAL_ERROR.
+fn reset(id: [u8; 4]) -> Vec<u8> {
+    [&[0, 0, 4, 3, 0][..], &id, &[0, 0, 0, 2]].concat()
+}
+
+/// RST_STREAM with ENHANCE_YOUR_CALM.
+fn calming_reset(id: [u8; 4]) -> Vec<u8> {
+    [&[0, 0, 4, 3, 0][..], &id, &[0, 0, 0, 0xb]].concat()
+}
+
 /// An HTTP/2 endpoint, frame by frame: meets the first stream of its life with `refusal` and
 /// answers the others.
 fn refusing_the_first_stream(refusal: fn([u8; 4]) -> Vec<u8>) -> (Origin, Arc<AtomicUsize>) {
@@ -268,7 +283,7 @@ fn refusing_the_first_stream(refusal: fn([u8; 4]) -> Vec<u8>) -> (Origin, Arc<At
 
 #[test]
 fn a_refused_stream_is_sent_again_whatever_its_method() {
-    for refusal in [refusal, going_away] {
+    for refusal in [refusal, going_away, calming] {
         for (method, body, status, times) in
             [("GET", "", 200, 2), ("POST", "", 200, 2), ("POST", "x=1", 502, 1)]
         {
@@ -284,4 +299,73 @@ fn a_refused_stream_is_sent_again_whatever_its_method() {
             assert_eq!(streams.load(Ordering::Relaxed), times, "{method} {body}");
         }
     }
+}
+
+/// Without a byte of a response, a stream that is reset is as a connection that is closed.
+#[test]
+fn a_stream_that_is_reset_without_a_byte_is_sent_again_where_that_does_nothing_twice() {
+    for refusal in [reset, calming_reset] {
+        for (method, retries, status, times) in
+            [("GET", 1, 200, 2), ("DELETE", 1, 200, 2), ("POST", 1, 502, 1), ("GET", 0, 502, 1)]
+        {
+            let (origin, streams) = refusing_the_first_stream(refusal);
+            let lines = format!("protocol = \"http2\"\nretries = {retries}");
+            let proxy = Setup::to(&origin).upstream(&lines).start();
+            let answer = request(proxy.address("web"), method, "/", &[], b"");
+            assert_eq!(answer.status, status, "{method} {retries}");
+            assert_eq!(streams.load(Ordering::Relaxed), times, "{method} {retries}");
+        }
+    }
+}
+
+/// That a connection was stale is no try of its endpoint, and the next try is on a fresh one.
+#[test]
+fn a_stale_connection_uses_up_no_retry() {
+    let served = Arc::new(AtomicUsize::new(0));
+    let closing = Origin::raw(move |mut stream| {
+        // Serves one request of its first three connections, and from then on none.
+        let serves = served.fetch_add(1, Ordering::Relaxed) < 3;
+        async move {
+            read_head(&mut stream).await;
+            if serves {
+                let _ = stream.write_all(OK).await;
+                read_head(&mut stream).await;
+            }
+        }
+    });
+    let good = Origin::saying("good");
+    let proxy = Setup::to(&closing).start();
+    // Three idle connections.
+    let mut clients: Vec<_> = (0..3).map(|_| RawClient::connect(proxy.address("web"))).collect();
+    for client in &mut clients {
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    for client in &mut clients {
+        assert_eq!(client.answer().status, 200);
+    }
+    let both = Setup::to(&closing).and(good.url()).upstream("retries = 1").toml();
+    proxy.reload(&both).expect("a good configuration");
+    for number in 0..4 {
+        let answer = request(proxy.address("web"), "GET", "/", &[], b"");
+        assert_eq!(answer.text(), "good", "{number}: {answer:?}");
+    }
+}
+
+/// A place that was waited for in vain is not waited for again.
+#[test]
+fn nobody_waits_twice_for_a_place() {
+    let origin = Origin::raw(|mut stream| async move {
+        read_head(&mut stream).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    });
+    let lines = "pool = { max_connections = 1 }\ntimeouts = { connect = \"300ms\" }\nretries = 3";
+    let proxy = Setup::to(&origin).upstream(lines).start();
+    let mut first = RawClient::connect(proxy.address("web"));
+    first.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    weir_tests::until("the place is taken", || origin.connections() == 1);
+    let answer = request(proxy.address("web"), "GET", "/", &[], b"");
+    assert_eq!(answer.status, 503);
+    let why = answer.header("proxy-status");
+    assert_eq!(why, Some("weir; error=connection_limit_reached"));
+    assert_eq!(proxy.metric("weir_upstream_retries_total{upstream=\"origin\"}"), 0.0);
 }

@@ -150,6 +150,33 @@ fn an_endpoint_that_does_not_answer_is_a_504() {
     }
 }
 
+/// A `timeout` that is written is from head to head, whatever the client sends meanwhile.
+#[test]
+fn a_written_timeout_is_not_prolonged_by_a_body() {
+    let origin = Origin::echo();
+    let proxy = Setup::to(&origin).route("timeout = \"400ms\"").start();
+    let mut client = RawClient::connect(proxy.address("web"));
+    let started = Instant::now();
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let mut writer = client.stream().try_clone().expect("a clone");
+    std::thread::spawn(move || {
+        while writer.write_all(b"1\r\nx\r\n").is_ok() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    assert_eq!(client.answer().status, 408);
+    within("a body that drips", Duration::from_millis(400), started);
+    // By default a long upload is none of the endpoint's faults: it has its time from the last byte.
+    let proxy = Setup::to(&origin).upstream("timeouts = { first_byte = \"400ms\" }").start();
+    let mut client = RawClient::connect(proxy.address("web"));
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60\r\n\r\n");
+    for _ in 0..60 {
+        std::thread::sleep(Duration::from_millis(20));
+        client.send(b"x");
+    }
+    assert_eq!(client.answer().status, 200);
+}
+
 /// It neither takes the body nor answers: nobody else would end the exchange.
 #[test]
 fn an_endpoint_that_does_not_read_is_a_504() {

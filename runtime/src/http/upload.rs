@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::task::Waker;
+use std::time::{Duration, Instant};
 
 use crate::error::Error;
 
@@ -14,6 +15,9 @@ use crate::error::Error;
 #[derive(Debug)]
 pub struct UploadState {
     bytes: AtomicU64,
+    started: Instant,
+    /// When the last of them came, in microseconds since then.
+    last: AtomicU64,
     /// The most bytes it may have.
     limit: AtomicU64,
     pending: AtomicBool,
@@ -33,6 +37,8 @@ impl Default for UploadState {
     fn default() -> Self {
         UploadState {
             bytes: AtomicU64::new(0),
+            started: Instant::now(),
+            last: AtomicU64::new(0),
             limit: AtomicU64::new(u64::MAX),
             pending: AtomicBool::new(false),
             starved: AtomicBool::new(false),
@@ -65,7 +71,14 @@ impl UploadState {
 
     /// More of it was read. Gives the sum.
     pub fn add(&self, bytes: u64) -> u64 {
+        let passed = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.last.store(passed, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes
+    }
+
+    /// When the last byte came, or it began.
+    pub fn last(&self) -> Instant {
+        self.started + Duration::from_micros(self.last.load(Ordering::Relaxed))
     }
 
     /// Its end was reached.

@@ -135,6 +135,9 @@ fn prepare(
     // Of the snapshot that serves the request, whatever held when its connection was accepted.
     let client = forwarded.apply(&mut parts.headers, &host, &connection.client, &listener.trusted);
     let client = client.map_or_else(|| connection.client.clone(), Arc::new);
+    if client.key != connection.client.key {
+        completion.counted = completion.worker.clients.usage(client.key).begin();
+    }
     if listener.via {
         via::append(&mut parts.headers, parts.version);
     }

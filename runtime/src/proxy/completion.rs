@@ -22,7 +22,7 @@ use crate::http::UploadState;
 use crate::http::max_forwards::Final;
 use crate::telemetry::access_log::Record;
 use crate::telemetry::metrics::RequestGuard;
-use crate::upstream::{EndpointState, InFlightRequest, Lease};
+use crate::upstream::{Counted, EndpointState, InFlightRequest, Lease};
 
 /// The end of an exchange: dropping it tells everybody.
 pub struct Completion {
@@ -77,8 +77,10 @@ pub struct Completion {
     first_byte: Option<Duration>,
     attempts: u32,
     error: Option<(Kind, String)>,
+    /// Its part of what its client has under way.
+    pub counted: Counted,
     #[expect(dead_code, reason = "counts the request in flight until it is dropped")]
-    counted: RequestGuard,
+    guard: RequestGuard,
 }
 
 impl Completion {
@@ -90,7 +92,8 @@ impl Completion {
     ) -> Box<Completion> {
         connection.activity.begin_exchange(!request.body().is_end_stream());
         Box::new(Completion {
-            counted: worker.metrics.request(),
+            guard: worker.metrics.request(),
+            counted: connection.usage.begin(),
             id: worker.next_id(),
             started: worker.clock.now(),
             worker,

@@ -267,10 +267,11 @@ impl Download {
         completion.map_or_else(Default::default, |known| known.connection.activity.body_timeout())
     }
 
-    /// Whether somebody waits for the connection that it keeps.
+    /// Whether somebody waits for the connection that it keeps, to whom it must give way.
     pub fn keeps_others_waiting(&self) -> bool {
-        let lease = self.completion.as_ref().and_then(|completion| completion.lease.as_ref());
-        lease.is_some_and(|lease| lease.is_wanted())
+        let Some(completion) = &self.completion else { return false };
+        let lease = completion.lease.as_ref();
+        lease.is_some_and(|lease| lease.is_wanted_from(completion.counted.usage()))
     }
 
     /// Gives up a client that takes nothing: its stream on HTTP/2, else its connection.

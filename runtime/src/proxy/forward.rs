@@ -51,10 +51,13 @@ pub async fn forward(
     let config = &upstream.cluster.config;
     let own = grpc_timeout(exchange, completion);
     let deadline = exchange.started + route.timeout.of(completion.grpc).min(own);
+    // By default a body may be on its way for longer; who says how long it may take means it.
+    let due = (route.timeout.is_written() || own < Bound::NEVER).then_some(deadline);
     let spare = body.is_replayable().then(|| body.replay());
     let mut body = Some(body);
     let mut tried = Tried::default();
     let mut retries = if completion.upgrade.is_some() { 0 } else { config.retries };
+    let mut stale = false;
     let mut last = None;
     loop {
         let Some((at, in_flight, pool)) = upstream.pick(&tried) else {
@@ -63,6 +66,9 @@ pub async fn forward(
                 Box::new(Error::new(Kind::DestinationUnavailable, Side::Upstream, detail))
             }));
         };
+        if last.is_some() {
+            upstream.cluster.metrics.retried();
+        }
         let state = in_flight.state().clone();
         completion.attempt(&state);
         let attempt = Attempt(Some(&state.metrics));
@@ -80,7 +86,10 @@ pub async fn forward(
             sent,
             first_byte: config.timeouts.first_byte.of(completion.grpc).min(left),
             upload: completion.upload.clone(),
-            crowd: completion.connection.activity.exchanges(),
+            due,
+            client: completion.counted.usage().clone(),
+            on_connection: completion.connection.activity.exchanges(),
+            fresh: stale,
         };
         let unanswered = match pool.send(&outgoing, &mut body, patience).await {
             Ok((answer, lease)) => {
@@ -122,10 +131,16 @@ pub async fn forward(
         let Some(again) = again.filter(|_| retries > 0 && !out_of_time) else {
             return Err(Box::new(unanswered.error));
         };
-        retries -= 1;
-        upstream.cluster.metrics.retried();
-        // A stale connection says nothing of its endpoint; what failed afresh does.
-        if !(unanswered.silent && unanswered.reused) && upstream.pools().len() > 1 {
+        // A stale connection says nothing of its endpoint; what failed afresh does. Nor is it a try,
+        // but once: from then on they are fresh ones.
+        let was_stale = unanswered.silent && unanswered.reused;
+        if !was_stale || stale {
+            retries -= 1;
+        }
+        stale |= was_stale;
+        // Where others wait for a place already nobody need wait for it again.
+        let full = unanswered.error.kind == Kind::ConnectionLimitReached;
+        if full || !was_stale && upstream.pools().len() > 1 {
             tried.insert(at);
         }
         last = Some(Box::new(unanswered.error));

@@ -19,6 +19,7 @@ mod respond;
 mod stalled;
 mod streams;
 mod transform;
+mod tunnel;
 mod upgrade;
 mod upload;
 mod worker;

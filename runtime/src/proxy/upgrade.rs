@@ -1,7 +1,7 @@
 //! Switching protocols: after a 101 both streams are joined.
 //!
 //! In: the response's head, the client's stream, which hyper will hand over, and the endpoint's. Out: the 101, and a
-//! tunnel that lives until either side ends it. Never: reads a byte of the new protocol before the
+//! [`tunnel`] that lives until both sides ended it. Never: reads a byte of the new protocol before the
 //! 101; survives reloads, since it needs nothing of the snapshot but its completion.
 
 use std::io;
@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::completion::Completion;
 use super::download::ResponseBody;
+use super::tunnel;
 use crate::error::{Error, Kind, Side};
 use crate::http::Body;
 use crate::upstream::Lease;
@@ -43,10 +44,10 @@ pub fn switch(
     mut completion: Box<Completion>,
 ) -> Response<ResponseBody> {
     completion.connection.activity.tunnel();
-    let tunnel = completion.lease.take().and_then(Lease::into_tunnel);
+    let taken = completion.lease.take().and_then(Lease::into_tunnel);
     tokio::task::spawn_local(async move {
         let failed = |detail| Error::new(Kind::HttpUpgradeFailed, Side::Upstream, detail);
-        let Some((_slot, mut upstream)) = tunnel else {
+        let Some((place, mut upstream)) = taken else {
             let detail = "the request's body was still on its way".to_owned();
             return completion.failed(&failed(detail));
         };
@@ -55,9 +56,14 @@ pub fn switch(
             Err(error) => return completion.failed(&failed(error.to_string())),
         };
         let mut client = Counted { stream, completion };
-        let joined = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
-        match joined {
-            Ok(_) => client.completion.complete = true,
+        let patience = client.completion.connection.activity.body_timeout();
+        let usage = client.completion.counted.usage().clone();
+        let closing = |state: &_| place.may_give_way(state, &usage);
+        match tunnel::join(&mut client, &mut upstream, patience, closing).await {
+            Ok(end) => {
+                tracing::debug!(request = %client.completion.id, ?end, "the tunnel is over");
+                client.completion.complete = true;
+            }
             Err(error) => client.completion.failed(&failed(error.to_string())),
         }
     });

@@ -135,6 +135,7 @@ impl Serving {
         let forwarded = ForwardedFields::new(&client, local_port);
         Rc::new(proxy::Connection {
             listener: self.terms.number.clone(),
+            usage: self.proxy.clients.usage(client.key),
             client: client.into(),
             forwarded,
             streams: h2.then(StreamExecutor::default),

@@ -19,8 +19,9 @@ use super::patience::Patience;
 use super::pool::Pool;
 use super::streams::StreamLimit;
 use super::unanswered::Unanswered;
+use super::usage::Usage;
 use crate::http::hop::Found;
-use crate::http::{Body, Received};
+use crate::http::{Body, Received, UploadState};
 use crate::telemetry::metrics::{ConnectionState, UpstreamConnectionGuard};
 
 /// The connection of one exchange. [`Lease::finish`] gives it back; dropping it closes it.
@@ -80,12 +81,27 @@ struct Shared {
 /// go when a reload removes the endpoint.
 pub struct Slot(Weak<Pool>);
 
+/// The place of a connection that became a tunnel.
+pub struct TunnelPlace {
+    slot: Slot,
+    _guard: UpstreamConnectionGuard,
+}
+
 /// A stream on an HTTP/2 connection; dropping it makes room for another one.
 struct OpenStream(Rc<Shared>);
 
 impl Slot {
     pub(super) fn of(pool: &Rc<Pool>) -> Slot {
         Slot(Rc::downgrade(pool))
+    }
+}
+
+impl TunnelPlace {
+    /// One side has closed: it gives way to others while nothing comes.
+    pub fn may_give_way(&self, pending: &Arc<UploadState>, client: &Rc<Usage>) {
+        if let Some(pool) = self.slot.0.upgrade() {
+            pool.may_give_way(pending, client);
+        }
     }
 }
 
@@ -229,22 +245,23 @@ impl Lease {
         }
     }
 
-    /// Whether somebody waits for a connection to the same endpoint.
-    pub fn is_wanted(&self) -> bool {
+    /// Whether somebody waits for a connection to the same endpoint to whom what this client has must
+    /// give way.
+    pub fn is_wanted_from(&self, client: &Usage) -> bool {
         let slot = match &self.held {
             Held::Http1(Some(connection)) => &connection.slot,
             Held::Http1(None) => return false,
             Held::Http2(stream) => &stream.0.slot,
         };
-        slot.0.upgrade().is_some_and(|pool| pool.is_wanted())
+        slot.0.upgrade().is_some_and(|pool| pool.is_wanted_from(client))
     }
 
-    /// The connection became a tunnel (after a 101): it counts as open until the slot is dropped.
-    /// `None` where an upload is still under way, or the connection is HTTP/2's.
-    pub fn into_tunnel(mut self) -> Option<(Slot, Tunnel)> {
+    /// The connection became a tunnel (after a 101): it counts as open and active until its place is
+    /// dropped. `None` where an upload is still under way, or the connection is HTTP/2's.
+    pub fn into_tunnel(mut self) -> Option<(TunnelPlace, Tunnel)> {
         let Held::Http1(connection) = &mut self.held else { return None };
-        let Http1 { connection, slot, .. } = *connection.take()?;
-        Some((slot, connection.into_tunnel()?))
+        let Http1 { connection, slot, guard, .. } = *connection.take()?;
+        Some((TunnelPlace { slot, _guard: guard }, connection.into_tunnel()?))
     }
 }
 

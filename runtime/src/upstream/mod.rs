@@ -17,12 +17,14 @@ mod queue;
 pub mod resolver;
 mod streams;
 mod unanswered;
+mod usage;
 
 pub use cluster::{Cluster, EndpointState, InFlightRequest, Upstream};
 pub use http1::Tunnel;
-pub use lease::{Lease, Slot};
+pub use lease::Lease;
 pub use message::{Answer, Outgoing};
 pub use patience::Patience;
 pub use pool::Pool;
 pub use prober::Prober;
 pub use unanswered::Unanswered;
+pub use usage::{Clients, Counted, Usage};

@@ -4,23 +4,30 @@
 //! waited for in vain. Never: blames an endpoint that still waits for the client.
 
 use std::future::poll_fn;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::alarm::Alarm;
+use super::usage::Usage;
+use crate::error::Error;
 use crate::http::UploadState;
 
 /// What an exchange grants an endpoint, and what its client is granted by a pool.
 pub struct Patience {
     /// When the request was sent.
     pub sent: Instant,
-    /// From the last byte of the request; while its body makes progress the time starts anew, so a
-    /// response may take up to twice as long after a long upload.
+    /// From the last byte of the request: a body on its way prolongs it.
     pub first_byte: Duration,
+    /// When it is over, whatever is on its way.
+    pub due: Option<Instant>,
     pub upload: Option<Arc<UploadState>>,
+    pub client: Rc<Usage>,
     /// Exchanges that the client has under way on its connection, this one included.
-    pub crowd: u32,
+    pub on_connection: u32,
+    /// Not on a connection that was open before: one of them was found closed.
+    pub fresh: bool,
 }
 
 impl Patience {
@@ -30,26 +37,95 @@ impl Patience {
         alarm: &mut Alarm,
         mut answer: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Result<T, Duration> {
-        let mut bytes = self.upload.as_ref().map_or(0, |upload| upload.bytes());
-        alarm.set(self.sent + self.first_byte);
+        alarm.set(self.no_later(self.sent + self.first_byte));
         poll_fn(|cx| {
             if let Poll::Ready(answer) = answer(cx) {
                 return Poll::Ready(Ok(answer));
             }
             while alarm.poll(cx).is_ready() {
-                let Some(upload) = &self.upload else {
-                    return Poll::Ready(Err(self.first_byte));
-                };
-                // A client that owes bytes is watched by the body's own idle timeout; an endpoint
-                // that takes no more of the body by this one.
-                let before = std::mem::replace(&mut bytes, upload.bytes());
-                if before == bytes && !upload.is_starved() {
-                    return Poll::Ready(Err(self.first_byte));
+                match self.more_time(Instant::now()) {
+                    Some(due) => alarm.set(due),
+                    None => return Poll::Ready(Err(self.waited())),
                 }
-                alarm.set(Instant::now() + self.first_byte);
             }
             Poll::Pending
         })
         .await
+    }
+
+    /// Until when it is waited on, because of a body on its way.
+    fn more_time(&self, now: Instant) -> Option<Instant> {
+        let upload = self.upload.as_ref()?;
+        let starved = upload.is_starved();
+        if self.due.is_some_and(|due| due <= now) {
+            if starved {
+                let detail = "the request's body was not here within the route's timeout";
+                upload.fail(&Error::request(408, detail));
+            }
+            return None;
+        }
+        // A client that owes bytes is watched by the body's own idle timeout; an endpoint that takes
+        // no more of the body by this one.
+        let since = if starved { now } else { upload.last().max(self.sent) };
+        Some(self.no_later(since + self.first_byte)).filter(|due| *due > now)
+    }
+
+    fn no_later(&self, than: Instant) -> Instant {
+        self.due.map_or(than, |due| than.min(due))
+    }
+
+    /// What a client is told of.
+    fn waited(&self) -> Duration {
+        let left = self.due.map(|due| due.saturating_duration_since(self.sent));
+        left.map_or(self.first_byte, |left| left.min(self.first_byte))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::usage::Clients;
+    use super::*;
+    use crate::client::ClientKey;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn patience(sent: Instant, due: Option<Instant>, upload: &Arc<UploadState>) -> Patience {
+        let client = Rc::<Clients>::default().usage(ClientKey::Unnamed);
+        let upload = Some(upload.clone());
+        let first_byte = 2 * SECOND;
+        Patience { sent, first_byte, due, upload, client, on_connection: 1, fresh: false }
+    }
+
+    #[test]
+    fn a_body_on_its_way_prolongs_what_the_endpoint_has_from_its_last_byte() {
+        let upload = Arc::<UploadState>::default();
+        let sent = Instant::now();
+        let patience = patience(sent, None, &upload);
+        // A body that was there with its head buys nothing.
+        assert_eq!(patience.more_time(sent + 3 * SECOND), None);
+        upload.add(3);
+        let due = upload.last() + 2 * SECOND;
+        assert_eq!(patience.more_time(sent + SECOND), Some(due));
+        assert_eq!(patience.more_time(due), None);
+        // The client is waited for.
+        upload.begin();
+        upload.set_starved(true);
+        let now = sent + 60 * SECOND;
+        assert_eq!(patience.more_time(now), Some(now + 2 * SECOND));
+    }
+
+    #[test]
+    fn a_written_timeout_is_prolonged_by_nothing() {
+        let upload = Arc::<UploadState>::default();
+        let sent = Instant::now();
+        let patience = patience(sent, Some(sent + SECOND), &upload);
+        upload.begin();
+        upload.set_starved(true);
+        assert_eq!(patience.waited(), SECOND);
+        assert_eq!(patience.more_time(sent), Some(sent + SECOND));
+        assert!(upload.failure().is_none());
+        assert_eq!(patience.more_time(sent + SECOND), None);
+        let why = upload.failure().expect("it is the client who is late");
+        assert_eq!(why.status, Some(408));
     }
 }

@@ -14,8 +14,9 @@ use super::connector::{Connector, Sender};
 use super::lease::{Answered, Http1, Http2, Slot};
 use super::message::Outgoing;
 use super::patience::Patience;
-use super::queue::Queue;
+use super::queue::{Queue, Standing};
 use super::unanswered::Unanswered;
+use super::usage::Usage;
 use crate::config;
 use crate::error::{Error, Kind, Result, Side};
 use crate::http::{Body, UploadState};
@@ -38,8 +39,9 @@ pub struct Pool {
     idle: RefCell<Vec<Idle>>,
     http2: RefCell<Vec<Http2>>,
     queue: Queue,
-    /// Requests whose bodies may still be on their way.
-    uploads: RefCell<Vec<Weak<UploadState>>>,
+    /// What may keep a connection without using it, and whose it is: bodies of requests on their
+    /// way, tunnels with one side closed.
+    pending: RefCell<Vec<(Weak<UploadState>, Rc<Usage>)>>,
     /// No request comes here any more.
     retired: Cell<bool>,
     /// When the log was last told of a certificate, and how many times it was not since.
@@ -68,7 +70,7 @@ impl Pool {
             limits,
             idle: RefCell::default(),
             http2: RefCell::default(),
-            uploads: RefCell::default(),
+            pending: RefCell::default(),
             retired: Cell::new(false),
             told: Cell::default(),
             untold: Cell::default(),
@@ -87,13 +89,16 @@ impl Pool {
         patience: Patience,
     ) -> Answered {
         if let Some(upload) = &patience.upload {
-            self.uploads.borrow_mut().push(Arc::downgrade(upload));
+            self.may_give_way(upload, &patience.client);
         }
-        if let Some(connection) = self.checkout(self.queue.is_crowd(patience.crowd)) {
+        let standing = self.queue.standing(&patience.client, patience.on_connection);
+        if patience.fresh {
+            self.make_room();
+        } else if let Some(connection) = self.checkout(standing) {
             return connection.exchange(outgoing, body, None, patience).await;
         }
         // Boxed, so that the future of the usual case stays small: it is moved for each request.
-        Box::pin(self.send_elsewhere(outgoing, body, patience)).await
+        Box::pin(self.send_elsewhere(outgoing, body, patience, standing)).await
     }
 
     /// On an HTTP/2 connection, or a new one of either kind.
@@ -102,11 +107,14 @@ impl Pool {
         outgoing: &Outgoing<'_>,
         body: &mut Option<Body>,
         patience: Patience,
+        standing: Standing,
     ) -> Answered {
-        if let Some(connection) = self.checkout_http2() {
+        if !patience.fresh
+            && let Some(connection) = self.checkout_http2()
+        {
             return connection.exchange(outgoing, body, None, patience).await;
         }
-        let slot = match self.slot(self.queue.is_crowd(patience.crowd)).await {
+        let slot = match self.slot(standing, &patience.client).await {
             Ok(Room::Slot(slot)) => slot,
             Ok(Room::Http1(connection)) => {
                 return connection.exchange(outgoing, body, None, patience).await;
@@ -164,20 +172,31 @@ impl Pool {
         self.reclaim();
     }
 
-    /// Has clients that owe bytes and send none give way to requests that wait.
+    /// From now on it has to give way while nothing comes, where its client has more than his share.
+    pub(super) fn may_give_way(&self, pending: &Arc<UploadState>, client: &Rc<Usage>) {
+        self.pending.borrow_mut().push((Arc::downgrade(pending), client.clone()));
+    }
+
+    /// Has clients with more than their share that owe bytes, and send none, give way to requests
+    /// that wait: first whoever has most.
     fn reclaim(&self) {
-        let mut wanted = self.queue.waiting();
-        self.uploads.borrow_mut().retain(|upload| {
-            let Some(upload) = upload.upgrade().filter(|upload| upload.is_pending()) else {
+        let mut quiet = Vec::new();
+        self.pending.borrow_mut().retain(|(pending, client)| {
+            let Some(pending) = pending.upgrade().filter(|pending| pending.is_pending()) else {
                 return false;
             };
-            if upload.quiet_sweeps() > QUIET_SWEEPS && wanted > 0 {
-                wanted -= 1;
-                upload.give_way();
-                return false;
+            if pending.quiet_sweeps() > QUIET_SWEEPS {
+                quiet.push((pending, client.clone()));
             }
             true
         });
+        let Some(mut wanted) = self.queue.wanted() else { return };
+        quiet.sort_by_key(|(_, client)| std::cmp::Reverse(client.exchanges()));
+        for (pending, client) in quiet {
+            if wanted.take(&client) {
+                pending.give_way();
+            }
+        }
     }
 
     /// Closes what is idle, and from now on what is given back: another configuration serves, and
@@ -215,9 +234,9 @@ impl Pool {
         self.queue.wake_one(self.unused());
     }
 
-    /// Whether a request waits.
-    pub(super) fn is_wanted(&self) -> bool {
-        self.queue.is_wanted()
+    /// Whether a request waits to which what this client has must give way.
+    pub(super) fn is_wanted_from(&self, client: &Usage) -> bool {
+        self.queue.is_wanted_from(client)
     }
 
     /// Idle connections. While the list itself is worked on there is none to hand out.
@@ -225,8 +244,16 @@ impl Pool {
         self.idle.try_borrow().map_or(0, |idle| idle.len())
     }
 
-    fn checkout(&self, crowd: bool) -> Option<Box<Http1>> {
-        if crowd && self.queue.is_reserved(self.unused()) {
+    /// Closes an idle connection where a new one is wanted and there may be no more.
+    fn make_room(&self) {
+        if self.queue.open() >= self.queue.most() {
+            let closed = self.idle.borrow_mut().pop();
+            drop(closed);
+        }
+    }
+
+    fn checkout(&self, standing: Standing) -> Option<Box<Http1>> {
+        if self.queue.is_reserved(standing, self.unused()) {
             return None;
         }
         loop {
@@ -249,10 +276,10 @@ impl Pool {
     }
 
     /// Waits for room for one more connection, or for one that was given back meanwhile.
-    async fn slot(self: &Rc<Self>, crowd: bool) -> Result<Room> {
+    async fn slot(self: &Rc<Self>, standing: Standing, client: &Usage) -> Result<Room> {
         let deadline = tokio::time::Instant::now() + self.connector.timeout;
-        while !self.queue.enter(crowd, self.unused()) {
-            let mut turn = self.queue.join(crowd, || self.has_room());
+        while !self.queue.enter(standing, self.unused()) {
+            let mut turn = self.queue.join(standing, client.key(), || self.has_room());
             if tokio::time::timeout_at(deadline, turn.come()).await.is_err() {
                 let detail = format!(
                     "all {} connections stayed busy for {:?}",
@@ -262,7 +289,7 @@ impl Pool {
                 let error = Error::new(Kind::ConnectionLimitReached, Side::Upstream, detail);
                 return Err(error.unsent());
             }
-            if let Some(connection) = self.checkout(crowd) {
+            if let Some(connection) = self.checkout(standing) {
                 return Ok(Room::Http1(connection));
             }
             if let Some(connection) = self.checkout_http2() {

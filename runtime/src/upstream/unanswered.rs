@@ -13,7 +13,8 @@ use crate::error::{Error, Kind, Side};
 pub struct Unanswered {
     /// `retryable` where nothing of the request was sent.
     pub error: Error,
-    /// The connection ended without a byte of response. An idempotent request may be sent again.
+    /// The connection, or the stream, ended without a byte of response. An idempotent request may be
+    /// sent again.
     pub silent: bool,
     /// The connection had served before: where it ended in silence, the endpoint's idle timeout may
     /// have crossed the request, which says nothing of the endpoint.
@@ -70,7 +71,10 @@ impl Unanswered {
         let ended = error.is_closed() || error.is_canceled();
         let io = std::error::Error::source(error)
             .is_some_and(|cause| cause.downcast_ref::<std::io::Error>().is_some());
-        Box::new(Unanswered { error: failure, silent: ended || io, reused })
+        let reset = of_protocol(error).is_some_and(|error| error.is_remote() && error.is_reset());
+        // A stream that is reset tells nothing of its connection.
+        let reused = reused && !reset;
+        Box::new(Unanswered { error: failure, silent: ended || io || reset, reused })
     }
 
     /// The endpoint took the request and did not answer in time.
@@ -82,15 +86,18 @@ impl Unanswered {
 }
 
 /// The endpoint did nothing with the stream, and says so (RFC 9113, 8.7): by a RST_STREAM, or by a
-/// GOAWAY without an error whose last stream is an earlier one. Of other streams the parser lets
-/// nobody know of the GOAWAY.
+/// GOAWAY, for whatever reason, whose last stream is an earlier one (6.8). Of other streams the
+/// parser lets nobody know of the GOAWAY.
 fn is_refused(error: &hyper::Error) -> bool {
-    let cause = std::error::Error::source(error);
-    cause.and_then(|cause| cause.downcast_ref::<h2::Error>()).is_some_and(|error| {
+    of_protocol(error).is_some_and(|error| {
         let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
-        let left = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
-        error.is_remote() && (refused || left)
+        error.is_remote() && (refused || error.is_go_away())
     })
+}
+
+/// What the protocol's parser says.
+fn of_protocol(error: &hyper::Error) -> Option<&h2::Error> {
+    std::error::Error::source(error).and_then(|cause| cause.downcast_ref())
 }
 
 /// The proxy's own error, where hyper only carries it.

@@ -4,4 +4,5 @@ mod containment;
 mod desync;
 mod framing;
 mod limits;
+mod shares;
 mod stalled;

@@ -26,7 +26,8 @@ pub struct Route {
     pub plugins: Vec<usize>,
     /// Indices into [`Config::upstreams`] with weights; empty: a plugin must reply.
     pub upstreams: Vec<WeightedUpstream>,
-    /// From the request's head to the response's head; default 60s. Upgrades and bodies are not cut.
+    /// From the request's head to the response's head; default 60s. Where that is not written, a body
+    /// on its way prolongs it. Upgrades and responses' bodies are not cut.
     pub timeout: Bound,
 }
 
@@ -117,6 +118,11 @@ impl Bound {
 
     pub const fn written(after: Duration) -> Bound {
         Bound { after, written: true }
+    }
+
+    /// Whether an operator said so.
+    pub const fn is_written(self) -> bool {
+        self.written
     }
 
     /// What holds for an exchange.

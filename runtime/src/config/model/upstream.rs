@@ -102,8 +102,9 @@ pub struct Pool {
     /// How long one is kept idle; default 60s.
     pub idle_timeout: Duration,
     /// Connections of an endpoint and worker, of either version; one more request waits for a free
-    /// one within the connect timeout. The last quarter is kept for clients that have at most a
-    /// sixteenth of them under way on their own connection. Default: 1024.
+    /// one within the connect timeout. A client, over all his connections, has a sixteenth of them as
+    /// his share: the last eighth is kept for those within theirs, the one before also for
+    /// connections with no more under way. Default: 1024.
     pub max_connections: usize,
 }
 
