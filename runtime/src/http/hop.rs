@@ -35,6 +35,7 @@ const ALWAYS: [HeaderName; 8] = [
 pub struct Found(u16);
 
 impl Found {
+    pub const NOTHING: Found = Found(0);
     const CONNECTION: u16 = 1;
     const KEEP_ALIVE: u16 = 1 << 1;
     const PROXY_AUTHENTICATE: u16 = 1 << 2;
@@ -64,9 +65,16 @@ impl Found {
 
     /// Looks at the names of a response.
     pub fn in_response(headers: &HeaderMap) -> Self {
-        headers
-            .keys()
-            .fold(Found(0), |found, name| Found(found.0 | classify(name.as_str().as_bytes())))
+        headers.keys().fold(Found::NOTHING, |found, name| found.and(Found::of(name)))
+    }
+
+    /// What one name of a response is.
+    pub fn of(name: &HeaderName) -> Self {
+        Found(classify(name.as_str().as_bytes()))
+    }
+
+    pub fn and(self, other: Found) -> Self {
+        Found(self.0 | other.0)
     }
 
     pub fn has_upgrade(self) -> bool {

@@ -120,9 +120,9 @@ pub fn parse(bytes: &mut Bytes, to_head: bool, names: &mut Names) -> Result<Opti
     let (mut parts, ()) = Response::new(()).into_parts();
     let headers = &mut parts.headers;
     headers.reserve(response.headers.len() + ADDED);
-    let (mut usual, mut names) = (None, names.read());
+    let (mut usual, mut found, mut names) = (None, Found::NOTHING, names.read());
     for field in response.headers.iter() {
-        let name = match names.next(field.name.as_bytes()) {
+        let (name, is) = match names.next(field.name.as_bytes()) {
             Ok(name) => name,
             Err(error) => return Err(malformed(error)),
         };
@@ -133,6 +133,7 @@ pub fn parse(bytes: &mut Bytes, to_head: bool, names: &mut Names) -> Result<Opti
                 continue;
             }
         }
+        found = found.and(is);
         match HeaderValue::from_maybe_shared(bytes.slice_ref(field.value)) {
             Ok(value) => headers.append(name, value),
             Err(error) => return Err(malformed(error)),
@@ -144,7 +145,6 @@ pub fn parse(bytes: &mut Bytes, to_head: bool, names: &mut Names) -> Result<Opti
         _ => Version::HTTP_11,
     };
     bytes.advance(length);
-    let found = Found::in_response(&parts.headers);
     let length = framing::response_length(&parts, found, to_head).map_err(malformed)?;
     let persistent = match usual {
         Some(Usual::Close) => false,

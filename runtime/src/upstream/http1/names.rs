@@ -1,12 +1,14 @@
 //! The names of a connection's last response: the next one nearly always has the same ones, in the
 //! same order and spelling.
 //!
-//! In: names as an endpoint spells them, one after the other. Out: the same as names. Never: keeps
-//! what it was not told by the last head, more than [`MAX_NAMES`] of them, or the memory that they
-//! were read into: an idle connection stays small.
+//! In: names as an endpoint spells them, one after the other. Out: the same as names, and what they
+//! are. Never: keeps what it was not told by the last head, more than [`MAX_NAMES`] of them, or the
+//! memory that they were read into: an idle connection stays small.
 
 use http::HeaderName;
 use http::header::InvalidHeaderName;
+
+use crate::http::hop::Found;
 
 /// Names that are remembered.
 const MAX_NAMES: usize = 32;
@@ -18,8 +20,15 @@ const MAX_LENGTH: usize = 64;
 pub struct Names {
     /// As they were spelled, without anything between them.
     spelled: Vec<u8>,
-    /// Where each of them ends there, and what it is.
-    known: Vec<(usize, HeaderName)>,
+    known: Vec<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    /// Where it ends in what was spelled.
+    end: usize,
+    name: HeaderName,
+    found: Found,
 }
 
 /// A head that is being read.
@@ -38,35 +47,36 @@ impl Names {
 }
 
 impl Reading<'_> {
-    /// The head's next name.
+    /// The head's next name, and what it is.
     ///
     /// # Errors
     /// Where it is none.
     #[inline]
-    pub fn next(&mut self, spelled: &[u8]) -> Result<HeaderName, InvalidHeaderName> {
+    pub fn next(&mut self, spelled: &[u8]) -> Result<(HeaderName, Found), InvalidHeaderName> {
         if let Some((place, start)) = self.at
-            && let Some((end, name)) = self.names.known.get(place)
-            && self.names.spelled.get(start..*end) == Some(spelled)
+            && let Some(known) = self.names.known.get(place)
+            && self.names.spelled.get(start..known.end) == Some(spelled)
         {
-            self.at = Some((place + 1, *end));
-            return Ok(name.clone());
+            self.at = Some((place + 1, known.end));
+            return Ok((known.name.clone(), known.found));
         }
         self.learn(spelled)
     }
 
     /// From here on it is another head.
-    fn learn(&mut self, spelled: &[u8]) -> Result<HeaderName, InvalidHeaderName> {
+    fn learn(&mut self, spelled: &[u8]) -> Result<(HeaderName, Found), InvalidHeaderName> {
         let name = HeaderName::from_bytes(spelled)?;
-        let Some((place, start)) = self.at.take() else { return Ok(name) };
+        let found = Found::of(&name);
+        let Some((place, start)) = self.at.take() else { return Ok((name, found)) };
         let Names { spelled: text, known } = &mut *self.names;
         known.truncate(place);
         text.truncate(start);
         if place < MAX_NAMES && spelled.len() <= MAX_LENGTH {
             text.extend_from_slice(spelled);
-            known.push((text.len(), name.clone()));
+            known.push(Known { end: text.len(), name: name.clone(), found });
             self.at = Some((place + 1, text.len()));
         }
-        Ok(name)
+        Ok((name, found))
     }
 }
 
@@ -77,7 +87,7 @@ mod tests {
     fn read(names: &mut Names, head: &[&str]) {
         let mut reading = names.read();
         for spelled in head {
-            let name = reading.next(spelled.as_bytes()).unwrap();
+            let (name, _) = reading.next(spelled.as_bytes()).unwrap();
             assert_eq!(name.as_str(), spelled.to_ascii_lowercase(), "{head:?}");
         }
     }
