@@ -10,6 +10,7 @@ mod guarded;
 mod listener;
 mod plugin;
 mod route;
+mod sample;
 mod server;
 mod upstream;
 

@@ -29,10 +29,18 @@ fn every_file_in_configs_is_valid() {
     for entry in std::fs::read_dir(configs()).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "toml") {
+            let is_reference = path.ends_with("reference.toml");
             let source = Source::Path(path);
             let config = load(&source, &Environment::default(), &built_ins)
                 .unwrap_or_else(|problems| panic!("{problems}"));
             assert!(!config.listeners.is_empty());
+            let warnings: Vec<String> =
+                config.warnings.iter().map(|w| w.as_warning().to_string()).collect();
+            // The reference shows keys that change nothing beside others.
+            assert!(
+                warnings.is_empty() || is_reference,
+                "an example warns of itself: {warnings:?}"
+            );
             count += 1;
         }
     }
@@ -256,6 +264,7 @@ fn a_way_around_a_guard_is_a_warning() {
              [routes.admin]\nplugins = [\"guard\", \"other\"]\nupstream = \"app\"\n{guarded}\n\
              [routes.wide]\n{wide}\n\
              [upstreams.app]\nendpoints = [\"http://a\"]\n\
+             [upstreams.same]\nendpoints = [\"http://c\", \"http://A:80\"]\n\
              [upstreams.else]\nendpoints = [\"http://b\"]\n\
              [routes.else]\nmatch.host = \"else\"\nupstream = \"else\"\n"
         )
@@ -282,6 +291,42 @@ fn a_way_around_a_guard_is_a_warning() {
         ("", below, "match.path = { regex = '//.*' }\nupstream = \"app\"", Some("//admin/y")),
         ("", below, "upstream = [{ to = \"else\" }, { to = \"app\" }]", Some("/admin;x/y")),
         ("", below, "plugins = [\"other\"]\nupstream = \"app\"", Some("/admin;x/y")),
+        ("", "match.path = { regex = \"/admin(/.*)?\" }", open, Some("/admin;x/y")),
+        ("", "match.path = { regex = \"/(admin|secret)/.+\" }", open, Some("/admin;x/x")),
+        ("", "match.path = { regex = \"/admin/[0-9]+\" }", open, Some("/admin/1;x/y")),
+        ("", "match.path = { regex = \"/admin(;.*|/.*|)\" }", open, Some("//admin;/y")),
+        ("", below, "upstream = \"same\"", Some("/admin;x/y")),
+        (
+            "",
+            "match = { path = \"/admin/*\", methods = [\"POST\", \"PUT\"] }",
+            "match.methods = [\"GET\", \"PUT\"]\nupstream = \"app\"",
+            Some("/admin;x/y"),
+        ),
+        (
+            "",
+            "match = { path = \"/admin/*\", headers = { x-beta = \"1\" } }",
+            "match.headers = { x-beta = { regex = \"[0-9]\" } }\nupstream = \"app\"",
+            Some("/admin;x/y"),
+        ),
+        // No request can take either.
+        (
+            "",
+            "match = { path = \"/admin/*\", methods = [\"POST\"] }",
+            "match.methods = [\"GET\"]\nupstream = \"app\"",
+            None,
+        ),
+        (
+            "",
+            "match = { path = \"/admin/*\", headers = { x-beta = \"1\" } }",
+            "match.headers = { x-beta = \"2\" }\nupstream = \"app\"",
+            None,
+        ),
+        (
+            "",
+            "match = { path = \"/admin/*\", query = { v = { regex = \"1.*\" } } }",
+            "match.query = { v = \"2\" }\nupstream = \"app\"",
+            None,
+        ),
         // Guarded as well, somewhere else, strict, or said to be meant.
         ("", below, "plugins = [\"guard\"]\nupstream = \"app\"", None),
         ("plugins = [\"guard\"]", "plugins = []", open, None),
@@ -319,4 +364,24 @@ fn a_way_around_a_guard_is_a_warning() {
             }
         }
     }
+}
+
+/// Every guard that one open route leads around is told of at once.
+#[test]
+fn each_guard_that_can_be_passed_is_a_warning() {
+    let toml = "[listeners.web]\nbind = \"127.0.0.1:80\"\n\
+                [plugins.guard]\ncomponent = \"key-auth\"\n\
+                [routes.admin]\nmatch.path = \"/admin/*\"\nplugins = [\"guard\"]\nupstream = \"app\"\n\
+                [routes.secret]\nmatch.path = \"/secret\"\nplugins = [\"guard\"]\nupstream = \"app\"\n\
+                [routes.wide]\nupstream = \"app\"\n\
+                [upstreams.app]\nendpoints = [\"http://a\"]\n";
+    let config = load(&text(toml), &Environment::default(), &["key-auth"]).unwrap();
+    let shown: Vec<String> = config.warnings.iter().map(|w| w.as_warning().to_string()).collect();
+    for guarded in [
+        "\"/admin;x/y\" to the upstream that [routes.admin]",
+        "\"/secret;x/y\" to the upstream that [routes.secret]",
+    ] {
+        assert!(shown.iter().any(|warning| warning.contains(guarded)), "{shown:?}");
+    }
+    assert_eq!(shown.len(), 2, "{shown:?}");
 }
