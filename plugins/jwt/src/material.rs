@@ -5,6 +5,7 @@
 
 use hmac::{Hmac, Mac};
 use p256::ecdsa::signature::Verifier;
+use rsa::traits::PublicKeyParts;
 use rsa::{Pkcs1v15Sign, Pss, RsaPublicKey};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
@@ -44,6 +45,23 @@ impl Material {
             Self::P521(_) => vec![ES512],
             Self::Ed25519(_) => vec![EdDSA],
         }
+    }
+
+    /// What a verification costs, in microseconds of a slow machine, hashing `length` bytes included.
+    pub fn cost(&self, length: usize) -> u64 {
+        let key = match self {
+            Self::Secret { .. } => 3,
+            Self::Ed25519(_) => 100,
+            // Squared with the length; this for 2,048 bits.
+            Self::Rsa(key) => {
+                let bits = u64::try_from(key.n().bits()).unwrap_or(u64::MAX).min(1 << 20);
+                450 * bits * bits / (2048 * 2048)
+            }
+            Self::P256(_) => 600,
+            Self::P384(_) => 2_600,
+            Self::P521(_) => 3_300,
+        };
+        key + length as u64 / 128
     }
 
     /// Whether the signature is good.

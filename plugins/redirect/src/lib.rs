@@ -150,10 +150,11 @@ impl Redirect {
         if !path.starts_with('/') {
             return Ok(None);
         }
-        let Some(mut new) = rule.apply(path)? else { return Ok(None) };
+        let mut spent = 0;
+        let Some(mut new) = rule.apply(path, &mut spent)? else { return Ok(None) };
         if here {
             let mut steps = 0;
-            while let Some(next) = rule.apply(location::path_of(&new))? {
+            while let Some(next) = rule.apply(location::path_of(&new), &mut spent)? {
                 if next == new {
                     break;
                 }
@@ -180,11 +181,11 @@ impl Redirect {
 // === impl Rule ===
 
 impl Rule {
-    fn apply(&self, path: &str) -> Result<Option<String>, TooLong> {
+    fn apply(&self, path: &str, spent: &mut usize) -> Result<Option<String>, TooLong> {
         match self {
             Self::Path(path) => Ok(Some(path.clone())),
             Self::Prefix(prefix) => Ok(prefix.swap(path)),
-            Self::Regex(regex) => Ok(regex.apply(path)?.map(location::rooted)),
+            Self::Regex(regex) => Ok(regex.apply_again(path, spent)?.map(location::rooted)),
         }
     }
 }

@@ -77,16 +77,16 @@ impl Place {
         places.iter().filter(|place| *place != self).try_for_each(|place| place.strip(request))
     }
 
-    /// Everything that was sent here, in order.
+    /// Everything that was sent here, in order; in a query also what stands behind a `;`, which some
+    /// upstreams take for a separator.
     pub fn read(&self, request: &Request) -> Vec<FieldValue> {
         match self {
             Self::Header(name) => request.header_values(name),
-            Self::Query(name) => request
-                .target()
-                .parameters()
-                .filter(|(key, _)| key == name)
-                .map(|(_, value)| value.into_owned().into())
-                .collect(),
+            Self::Query(name) => {
+                let target = request.target();
+                let values = target.values_however_separated(name).into_iter();
+                values.map(|value| value.into_owned().into()).collect()
+            }
             Self::Cookie(name) => request.cookies(name),
         }
     }

@@ -64,29 +64,47 @@ impl Target {
         })
     }
 
-    /// The whole without the query parameters of this name; `None` where there is none to take
-    /// out. What stays is not decoded and encoded again.
+    /// The values of a parameter as any upstream may find them, decoded: some take `;` for a
+    /// separator, as HTML 4 told them to (B.2.2), and would believe what stands behind one.
+    ///
+    /// ```
+    /// let target = weir_sdk::Target::new("/?k=1;k=2&a=;k=3&b;c");
+    /// assert_eq!(target.values_however_separated("k"), ["1;k=2", "2", "3"]);
+    /// ```
+    pub fn values_however_separated(&self, name: &str) -> Vec<Cow<'_, str>> {
+        let pairs = self.query().unwrap_or_default().split('&');
+        let values = pairs.flat_map(|pair| {
+            // The first of them is the pair itself.
+            std::iter::once(pair).chain(pair.split(';').skip(1))
+        });
+        values.filter(|pair| is_named(pair, name)).map(|pair| decode(value(pair), true)).collect()
+    }
+
+    /// The whole without the query parameters of this name, be they separated by `&` or by `;`;
+    /// `None` where there is none to take out. What stays is not decoded and encoded again.
     ///
     /// ```
     /// let target = weir_sdk::Target::new("/a?k=1&b=%20&k=2");
     /// assert_eq!(target.without("k").as_deref(), Some("/a?b=%20"));
     /// assert_eq!(target.without("c"), None);
+    /// let target = weir_sdk::Target::new("/a?k=1;b=2&c=3;k=4;d=5");
+    /// assert_eq!(target.without("k").as_deref(), Some("/a?c=3;d=5"));
     /// ```
     pub fn without(&self, name: &str) -> Option<String> {
-        let named = |pair: &&str| {
-            let key = pair.split_once('=').map_or(*pair, |(key, _)| key);
-            decode(key, true) == name
-        };
-        let pairs = || self.query().unwrap_or_default().split('&');
-        if !pairs().any(|pair| named(&pair)) {
+        let named = |pair: &&str| is_named(pair, name);
+        let query = self.query().unwrap_or_default();
+        if !query.split(['&', ';']).any(|pair| named(&pair)) {
             return None;
         }
         let mut out = String::with_capacity(self.text.len());
         out.push_str(self.path());
         let mut mark = '?';
-        for pair in pairs().filter(|pair| !named(pair)) {
-            out.push(mark);
-            out.push_str(pair);
+        for pair in query.split('&').filter(|pair| !named(pair)) {
+            for piece in pair.split(';').filter(|piece| !named(piece)) {
+                out.push(mark);
+                out.push_str(piece);
+                mark = ';';
+            }
             mark = '&';
         }
         Some(out)
@@ -96,6 +114,14 @@ impl Target {
     pub fn into_string(self) -> String {
         self.text
     }
+}
+
+fn is_named(pair: &str, name: &str) -> bool {
+    decode(pair.split_once('=').map_or(pair, |(key, _)| key), true) == name
+}
+
+fn value(pair: &str) -> &str {
+    pair.split_once('=').map_or("", |(_, value)| value)
 }
 
 /// Resolves `%XX`, and `+` where `plus_is_space`. A `%` without two hex digits stays as it is.

@@ -92,3 +92,24 @@ fn signatures_of_rfc_7515_a_4_and_rfc_8037_a_4_are_good() {
         assert!(verify(signed, &signature).is_err());
     }
 }
+
+/// A token chooses neither how many keys are tried nor how long that takes.
+#[test]
+fn the_keys_that_are_tried_for_one_token_are_few() {
+    // The curve's base point is a key as well, if nobody's.
+    const OTHER: &str = r#""kty":"EC","crv":"P-521","x":"AMaFjga3BATpzZ4-y2YjlbRCnGSBOQU_tSH4KK9ga009uqFLXnfv51ko_h3BJ6L_qN4zSLPBhWpCm_l-fjHC5b1m","y":"ARg5KWp4mjvABFyKX7QsfRvZmPVESVebRGgXr70XJz5mLJfucple9CZAxVC5AT-tB2E1PHCGonLCQIi-lHaf0WZQ""#;
+    let good = EC521.replace(r#"{"keys":[{"#, "").replace("}]}", "");
+    let signed = "eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA";
+    let signature = "AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_7XdtAG8GaSwFKdCAPZgoXD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn";
+    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    for (others, without_id) in [(0, true), (5, true), (6, false), (23, false)] {
+        let mut set: Vec<String> =
+            (0..others).map(|at| format!(r#"{{"kid":"{at}",{OTHER}}}"#)).collect();
+        set.push(format!(r#"{{"kid":"good",{good}}}"#));
+        let jwks: Jwks = from_value(json!(format!(r#"{{"keys":[{}]}}"#, set.join(",")))).unwrap();
+        let keys = Keys::new(vec![], None, None, Some(jwks)).unwrap();
+        let verify = |id| keys.verify(Algorithm::ES512, id, signed.as_bytes(), &signature);
+        assert_eq!(verify(Some("good")), Ok(()), "{others}");
+        assert_eq!(verify(None).is_ok(), without_id, "{others}");
+    }
+}

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Deref;
 
-use regex_lite::Regex;
+use regex_lite::{Regex, RegexBuilder};
 use serde::{Deserialize, Deserializer};
 
 use crate::{Error, Schema};
@@ -28,11 +28,15 @@ pub struct Pattern(Regex);
 /// # Ok::<(), weir_sdk::Error>(())
 /// ```
 ///
-/// What a client sent can be long, and a search costs its length for each match it finds. So there
-/// are bounds, [`MAX_SUBJECT`] and [`MAX_MATCHES`], within which a hook stays far from its deadline.
+/// What a client sent can be long, and a search costs its length, times the size of the pattern's
+/// program, for each match it finds. So there are bounds, [`MAX_SUBJECT`], [`MAX_MATCHES`] and one on
+/// all of it together, within which a hook stays far from its deadline; a pattern for which one search
+/// would exceed that is an error of the configuration.
 #[derive(Debug, Clone)]
 pub struct Substitution {
     pattern: Pattern,
+    /// What a search costs for a byte.
+    cost: usize,
     parts: Vec<Part>,
 }
 
@@ -41,7 +45,15 @@ pub const MAX_SUBJECT: usize = 2048;
 /// The most matches that are replaced in one text.
 pub const MAX_MATCHES: usize = 128;
 
-/// A text exceeds [`MAX_SUBJECT`], or has more than [`MAX_MATCHES`]: it was not searched to its end.
+/// What the searches of one text may cost together: bytes searched, times bytes of the program, times
+/// a fifth of four and its groups. That many are some 20 ms of the 50 that a hook has by default.
+const MAX_COST: usize = 96 << 20;
+/// The largest program, in bytes of a guest's memory; elsewhere pointers are larger.
+const MAX_PROGRAM: usize = MAX_COST / MAX_SUBJECT;
+const POINTERS: usize = size_of::<usize>() / 4;
+
+/// A text exceeds [`MAX_SUBJECT`], has more than [`MAX_MATCHES`], or would take too long: it was not
+/// searched to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLong;
 
@@ -94,7 +106,18 @@ impl Substitution {
     /// # Errors
     /// [`TooLong`]: answer 414 (RFC 9110, 15.5.15) where the text is a path.
     pub fn apply(&self, text: &str) -> Result<Option<String>, TooLong> {
-        if text.len() > MAX_SUBJECT {
+        self.apply_again(text, &mut 0)
+    }
+
+    /// The same, where it may be applied to its own result: what all of it costs has one bound.
+    /// `spent` begins with 0.
+    ///
+    /// # Errors
+    /// [`TooLong`], as [`Substitution::apply`].
+    pub fn apply_again(&self, text: &str, spent: &mut usize) -> Result<Option<String>, TooLong> {
+        // A search may go to the end of the text, whatever it finds.
+        *spent = spent.saturating_add(self.cost.saturating_mul(text.len()));
+        if text.len() > MAX_SUBJECT || *spent > MAX_COST {
             return Err(TooLong);
         }
         let mut out = String::new();
@@ -108,6 +131,10 @@ impl Substitution {
             let Some(whole) = groups.get(0) else { continue };
             out.push_str(&text[copied..whole.start()]);
             copied = whole.end();
+            *spent += self.cost * (text.len() - copied);
+            if *spent > MAX_COST {
+                return Err(TooLong);
+            }
             for part in &self.parts {
                 match part {
                     Part::Text(text) => out.push_str(text),
@@ -137,7 +164,8 @@ impl<'de> Deserialize<'de> for Substitution {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let Written { pattern, replace } = Written::deserialize(from)?;
         let parts = parts(&replace, &pattern).map_err(serde::de::Error::custom)?;
-        Ok(Self { pattern, parts })
+        let cost = cost(&pattern).map_err(serde::de::Error::custom)?;
+        Ok(Self { pattern, cost, parts })
     }
 }
 
@@ -153,12 +181,41 @@ impl std::fmt::Display for TooLong {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "the text is longer than {MAX_SUBJECT} bytes, or has more than {MAX_MATCHES} matches"
+            "the text is longer than {MAX_SUBJECT} bytes, has more than {MAX_MATCHES} matches, or \
+             takes too long to search"
         )
     }
 }
 
 impl std::error::Error for TooLong {}
+
+/// What a search costs for a byte: the size of the program, which only its builder knows, and of what
+/// is noted of each group.
+fn cost(pattern: &Regex) -> Result<usize, Error> {
+    let fits = |size: usize| {
+        RegexBuilder::new(pattern.as_str()).size_limit(size * POINTERS).build().is_ok()
+    };
+    let too_large = || {
+        Error::new(format!(
+            "the pattern `{}` is too large: a path of {MAX_SUBJECT} bytes would take too long; \
+             repeat less in it",
+            pattern.as_str()
+        ))
+    };
+    let (mut below, mut size) = (0, 64);
+    while !fits(size) {
+        if size > MAX_PROGRAM {
+            return Err(too_large());
+        }
+        (below, size) = (size, size * 2);
+    }
+    for _ in 0..4 {
+        let middle = below.midpoint(size);
+        if fits(middle) { size = middle } else { below = middle }
+    }
+    let cost = size * (4 + pattern.captures_len()) / 5;
+    if cost > MAX_PROGRAM { Err(too_large()) } else { Ok(cost) }
+}
 
 /// Takes a replacement apart. Digits after a `$` are a number, as in nginx: `$1a` is group 1.
 fn parts(replace: &str, pattern: &Regex) -> Result<Vec<Part>, Error> {

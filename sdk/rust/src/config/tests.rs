@@ -351,3 +351,38 @@ fn a_substitution_puts_groups_in_place_of_matches() {
         assert!(error.contains(why), "{error}");
     }
 }
+
+/// However long the path and many the matches, what is searched is bounded.
+#[cfg(feature = "regex")]
+#[test]
+fn what_a_substitution_costs_is_bounded() {
+    use crate::{MAX_SUBJECT, Substitution, TooLong};
+    let read = |pattern: &str| {
+        serde_json::from_value::<Substitution>(
+            serde_json::json!({ "pattern": pattern, "replace": "" }),
+        )
+    };
+    for pattern in [
+        "(?:[a-z]{0,60}[0-9]{0,60}){1,20}x",
+        "(?:a{1,100}){1,100}",
+        "(?:.?){5000}",
+        "(?:(a)|(b)|(c)|(d)|(e)|(f)|(g)|(h)|(i)|(j)|(k)|(l)|(m)|(n)|(o)){1,40}",
+    ] {
+        let error = read(pattern).unwrap_err().to_string();
+        assert!(error.contains("too large: a path of 2048 bytes"), "{pattern}: {error}");
+    }
+    for pattern in
+        ["^/user/([0-9]+)$", "^/(?<a>[a-z0-9-]{1,64})/(?<b>.*)$", "(?i)/(en|de|fr)/", "//+"]
+    {
+        read(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
+    }
+    // One search of this is allowed; many of them are not.
+    let large = read("a|(?:[b-z]{0,50}[0-9]{0,50}){1,4}!").unwrap();
+    assert_eq!(large.apply(&"b".repeat(MAX_SUBJECT)), Ok(None));
+    assert_eq!(large.apply("/a/b/a"), Ok(Some("//b/".into())));
+    assert_eq!(large.apply(&"ab".repeat(100)), Err(TooLong));
+    // Nor is it, applied to its own result again and again.
+    let mut spent = 0;
+    let again = |_| large.apply_again(&"b".repeat(MAX_SUBJECT), &mut spent).is_ok();
+    assert!((0..9).map(again).filter(|fits| *fits).count() < 9);
+}
