@@ -5,6 +5,7 @@ use weir_tests::{Origin, Setup, free_port, request};
 const PROBLEM: &str = "application/problem+json";
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
+const XHTML: &str = "application/xhtml+xml; charset=utf-8";
 
 #[test]
 fn the_form_follows_accept() {
@@ -16,7 +17,10 @@ fn the_form_follows_accept() {
         ("application/json", PROBLEM),
         ("application/problem+json", PROBLEM),
         ("text/html,application/xhtml+xml,*/*;q=0.8", HTML),
-        ("application/xhtml+xml", HTML),
+        ("application/xhtml+xml", XHTML),
+        ("TEXT/HTML", HTML),
+        ("text/html;q=0", PROBLEM),
+        ("text/html;q=0.1, application/json", PROBLEM),
         ("text/plain", TEXT),
         ("image/png, text/*;q=0.1", TEXT),
         ("nonsense", PROBLEM),
@@ -24,6 +28,7 @@ fn the_form_follows_accept() {
         let answer = request(proxy.address("web"), "GET", "/", &[("accept", accept)], b"");
         assert_eq!(answer.status, 404, "{accept}");
         assert_eq!(answer.header("content-type"), Some(form), "{accept}");
+        assert_eq!(answer.header("vary"), Some("accept"), "{accept}");
         match form {
             PROBLEM => {
                 let problem: serde_json::Value =
@@ -31,7 +36,7 @@ fn the_form_follows_accept() {
                 assert_eq!(problem["status"], 404, "{accept}");
                 assert_eq!(problem["title"], "Not Found", "{accept}");
             }
-            HTML => {
+            HTML | XHTML => {
                 let page = answer.text();
                 assert!(page.starts_with("<!doctype html>\n"), "{page}");
                 assert!(page.contains("<h1>404 Not Found</h1>\n<p>no route</p>"), "{page}");

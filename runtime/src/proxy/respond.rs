@@ -4,9 +4,10 @@
 //! operator should know. This is the one place that turns errors into responses.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY};
 use http::{HeaderMap, Response, StatusCode};
 
+use super::accept;
 use super::completion::Completion;
 use super::download::ResponseBody;
 use super::finish::finish;
@@ -26,6 +27,8 @@ pub enum Form {
     Text,
     /// A page for people: what a browser asks for.
     Html,
+    /// The same page, for who takes only that.
+    Xhtml,
     Grpc,
 }
 
@@ -84,7 +87,7 @@ pub fn failed(failure: &Failure, exchange: &mut Exchange, completion: &mut Compl
 /// A plugin's hook failed. Where it gave up because of a peer's own body, that is the
 /// client's fault.
 pub fn rejected(failure: &Failure, exchange: &mut Exchange, completion: &mut Completion) {
-    match exchange.body_error.take().filter(|_| failure.reason == "error") {
+    match exchange.peer_error.take().filter(|_| failure.reason == "error") {
         Some(error) => answer(error, exchange, completion),
         None => failed(failure, exchange, completion),
     }
@@ -95,19 +98,7 @@ pub fn form(headers: &HeaderMap) -> Form {
     if grpc::is_spoken(headers) {
         return Form::Grpc;
     }
-    let accept = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
-    let ranges = accept.flat_map(|line| line.split(','));
-    for range in ranges.map(|range| range.split(';').next().unwrap_or("").trim()) {
-        match range {
-            "application/problem+json" | "application/json" | "application/*" => {
-                return Form::Problem;
-            }
-            "text/html" | "application/xhtml+xml" => return Form::Html,
-            "text/plain" | "text/*" => return Form::Text,
-            _ => {}
-        }
-    }
-    Form::Problem
+    accept::preferred(headers)
 }
 
 fn local(error: &Error, form: Form) -> (http::response::Parts, Body) {
@@ -125,6 +116,10 @@ fn local(error: &Error, form: Form) -> (http::response::Parts, Body) {
         Side::Downstream => error.detail.as_str(),
         Side::Upstream | Side::Proxy | Side::Plugin => error.kind.as_str(),
     };
+    if form != Form::Grpc {
+        // Another client may want to read it in another form (RFC 9110, 12.5.5).
+        parts.headers.insert(VARY, HeaderValue::from_static("accept"));
+    }
     let body = match form {
         Form::Problem => {
             let problem = serde_json::json!({
@@ -141,15 +136,19 @@ fn local(error: &Error, form: Form) -> (http::response::Parts, Body) {
                 .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
             Bytes::from(format!("{} {title}: {detail}\n", status.as_u16()))
         }
-        Form::Html => {
-            parts
-                .headers
-                .insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        Form::Html | Form::Xhtml => {
+            let kind = match form {
+                Form::Xhtml => "application/xhtml+xml; charset=utf-8",
+                _ => "text/html; charset=utf-8",
+            };
+            parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
             let heading = format!("{} {title}", status.as_u16());
             let detail = escape(detail);
+            // Well-formed, so that it is both.
             Bytes::from(format!(
-                "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-                 <title>{heading}</title>\n<h1>{heading}</h1>\n<p>{detail}</p>\n</html>\n"
+                "<!doctype html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n\
+                 <head><meta charset=\"utf-8\"/><title>{heading}</title></head>\n\
+                 <body>\n<h1>{heading}</h1>\n<p>{detail}</p>\n</body>\n</html>\n"
             ))
         }
         Form::Grpc => {

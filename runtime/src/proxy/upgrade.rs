@@ -35,6 +35,8 @@ pub struct Upgrade {
 struct Counted<S> {
     stream: S,
     completion: Box<Completion>,
+    /// It is this side that failed, where one did.
+    broke: bool,
 }
 
 /// Sends the 101 and joins the streams.
@@ -55,7 +57,7 @@ pub fn switch(
             Ok(stream) => TokioIo::new(stream),
             Err(error) => return completion.failed(&failed(error.to_string())),
         };
-        let mut client = Counted { stream, completion };
+        let mut client = Counted { stream, completion, broke: false };
         let patience = client.completion.connection.activity.body_timeout();
         let usage = client.completion.counted.usage().clone();
         let closing = |state: &_| place.may_give_way(state, &usage);
@@ -64,7 +66,16 @@ pub fn switch(
                 tracing::debug!(request = %client.completion.id, ?end, "the tunnel is over");
                 client.completion.complete = true;
             }
-            Err(error) => client.completion.failed(&failed(error.to_string())),
+            Err(error) => {
+                // It was switched: what ended is the connection (RFC 9209, 2.3.9).
+                let (side, name) = match client.broke {
+                    true => (Side::Downstream, "client"),
+                    false => (Side::Upstream, "endpoint"),
+                };
+                let detail = format!("the {name} ended the tunnel: {error}");
+                let ended = Error::new(Kind::ConnectionTerminated, side, detail);
+                client.completion.failed(&ended);
+            }
         }
     });
     Response::from_parts(parts, ResponseBody::bare(Body::Empty))
@@ -86,6 +97,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
         this.received(buffer.filled().len().saturating_sub(before));
+        this.broke |= matches!(read, Poll::Ready(Err(_)));
         read
     }
 }
@@ -98,17 +110,25 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
-        if let Poll::Ready(Ok(count)) = written {
-            this.completion.response_bytes += count as u64;
+        match written {
+            Poll::Ready(Ok(count)) => this.completion.response_bytes += count as u64,
+            Poll::Ready(Err(_)) => this.broke = true,
+            Poll::Pending => {}
         }
         written
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.stream).poll_flush(cx);
+        this.broke |= matches!(flushed, Poll::Ready(Err(_)));
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        let this = self.get_mut();
+        let shut = Pin::new(&mut this.stream).poll_shutdown(cx);
+        this.broke |= matches!(shut, Poll::Ready(Err(_)));
+        shut
     }
 }

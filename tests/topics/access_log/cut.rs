@@ -95,32 +95,48 @@ fn a_client_that_goes_while_a_plugin_reads_its_body() {
     assert_told(&line, &[("method", "POST"), ("host", "a"), ("path", "/x"), ("route", "all")]);
 }
 
+/// It was switched: what fails then is no upgrade. Who ended it is told.
 #[test]
 fn a_tunnel_that_is_reset() {
-    let origin = Origin::raw(|mut stream| async move {
-        read_head(&mut stream).await;
-        let _ = stream
-            .write_all(
-                b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n\
-                  upgrade: websocket\r\n\r\n12345",
-            )
-            .await;
-        let mut space = [0; 3];
-        let _ = stream.read_exact(&mut space).await;
-        // Dropped with bytes unread: a reset.
-        stream.set_zero_linger().expect("set");
-    });
-    let (proxy, folder) = logging(Setup::to(&origin), "json");
-    let mut client = RawClient::connect(proxy.address("web"));
-    client.send(
-        b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
-    );
-    assert_eq!(client.answer().status, 101);
-    assert_eq!(client.exactly(5).as_deref(), Some(b"12345".as_slice()));
-    client.stream().write_all(b"abc").expect("sent");
-    let line = line(folder.path());
-    assert_told(&line, &[("method", "GET"), ("path", "/chat"), ("error", "http_upgrade_failed")]);
-    assert_eq!((&line["request_bytes"], &line["response_bytes"]), (&3.into(), &5.into()), "{line}");
+    for side in ["endpoint", "client"] {
+        let origin = Origin::raw(move |mut stream| async move {
+            read_head(&mut stream).await;
+            let _ = stream
+                .write_all(
+                    b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n\
+                      upgrade: websocket\r\n\r\n12345",
+                )
+                .await;
+            let mut space = [0; 3];
+            let _ = stream.read_exact(&mut space).await;
+            if side == "endpoint" {
+                // Dropped so, it is a reset.
+                stream.set_zero_linger().expect("set");
+            } else {
+                // What the client never reads makes its end a reset.
+                let _ = stream.write_all(b"more").await;
+                let _ = stream.read_to_end(&mut Vec::new()).await;
+            }
+        });
+        let (proxy, folder) = logging(Setup::to(&origin), "json");
+        let mut client = RawClient::connect(proxy.address("web"));
+        client.send(
+            b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        );
+        assert_eq!(client.answer().status, 101);
+        assert_eq!(client.exactly(5).as_deref(), Some(b"12345".as_slice()));
+        client.stream().write_all(b"abc").expect("sent");
+        if side == "client" {
+            client.stream().peek(&mut [0; 4]).expect("more");
+            drop(client);
+        }
+        let line = line(folder.path());
+        assert_told(&line, &[("method", "GET"), ("path", "/chat")]);
+        assert_told(&line, &[("error", "connection_terminated")]);
+        let detail = line["error_detail"].as_str().expect("a detail");
+        assert!(detail.starts_with(&format!("the {side} ended the tunnel")), "{side}: {line}");
+        assert_eq!(line["request_bytes"], 3, "{side}: {line}");
+    }
 }
 
 /// Bytes that are no request, the status, and what is told of them.
