@@ -112,6 +112,27 @@ fn what_a_plugin_has_asked_for_is_not_asked_for_again() {
     assert_eq!((seen.headers.contains_key("expect"), &*seen.body), (false, b"body".as_slice()));
 }
 
+/// A list is one, with empty members and with the same twice (RFC 9110, 5.6.1).
+#[test]
+fn an_expectation_in_a_list_is_one() {
+    let heads = Arc::default();
+    let origin = origin(CONTINUE, &heads);
+    let proxy = Setup::to(&origin).start();
+    for said in ["100-continue,", ", 100-continue", "100-continue, 100-Continue", "100-CONTINUE"] {
+        let mut client = RawClient::connect(proxy.address("web"));
+        client.send(
+            format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: {said}\r\n\r\n")
+                .as_bytes(),
+        );
+        assert_eq!(client.exactly(CONTINUE.len()).as_deref(), Some(CONTINUE), "{said}");
+        client.send(b"body");
+        assert_eq!(client.answer().status, 200, "{said}");
+    }
+    let seen = seen(&heads);
+    let one = |head: &String| head.to_ascii_lowercase().contains("\r\nexpect: 100-continue\r\n");
+    assert!(seen.iter().all(one), "{seen:?}");
+}
+
 #[test]
 fn an_expectation_without_a_body_goes_no_further() {
     let echo = Origin::echo();

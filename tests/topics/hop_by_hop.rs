@@ -209,6 +209,39 @@ fn max_forwards_counts_hops_for_options_and_trace_only() {
     assert_eq!(origin.seen().len(), before, "nothing was forwarded");
 }
 
+/// Whichever counts here, another may count behind.
+#[test]
+fn max_forwards_on_two_lines_is_refused() {
+    let origin = Origin::echo();
+    let proxy = Setup::to(&origin).start();
+    for method in ["OPTIONS", "TRACE"] {
+        let fields = [("max-forwards", "5"), ("max-forwards", "0")];
+        assert_eq!(request(proxy.address("web"), method, "/", &fields, b"").status, 400);
+    }
+    assert!(origin.seen().is_empty());
+}
+
+/// Also those that only another route's match looks at.
+#[test]
+fn a_name_that_could_be_one_of_another_routes_match_is_dropped() {
+    let origin = Origin::echo();
+    let toml = Setup::to(&origin).toml();
+    let other = format!(
+        "[routes.beta]\nmatch.headers = {{ x-beta-z = \"1\" }}\nupstream = \"origin\"\n\
+         [listeners.inner]\nbind = \"{}\"\n\
+         [routes.inner]\nlisteners = [\"inner\"]\nmatch.headers = {{ x-inner-z = \"1\" }}\n\
+         upstream = \"origin\"\n",
+        weir_tests::free_address()
+    );
+    let proxy = weir_tests::Proxy::start(&format!("{toml}\n{other}"));
+    let fields = [("X_Beta_Z", "1"), ("x.beta-z", "1"), ("x_inner_z", "1")];
+    assert_eq!(request(proxy.address("web"), "GET", "/", &fields, b"").status, 200);
+    let seen = origin.last().headers;
+    let left: Vec<&str> =
+        fields.iter().map(|(name, _)| *name).filter(|name| seen.contains_key(*name)).collect();
+    assert_eq!(left, ["x_inner_z"], "{seen:?}");
+}
+
 /// Those of what the chain sets or checks, and no other; counted.
 #[test]
 fn a_name_that_could_be_one_of_the_chains_is_dropped() {

@@ -27,4 +27,5 @@ mod slice;
 mod timeouts;
 mod tls;
 mod tour;
+mod trailers;
 mod websocket;

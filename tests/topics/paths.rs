@@ -187,6 +187,22 @@ const AMBIGUOUS: &[&str] = &[
     "/x/%c0%ae%c0%ae/admin/y",
     "/x/..%c0%afadmin",
     "http://a//admin/y",
+    // What comes before a guarded path may be climbed out of.
+    "/a%2Fb/../admin%2Fy",
+    "/a%2Fb/../admin;x/y",
+    "/a%2Fb/..//admin/y",
+    "/a%5Cb/../admin;/y",
+    "/a%252Fb/../admin;/y",
+    "/x%3F/../admin%2Fy",
+    "/x%23/../admin;/y",
+    // Who decodes once does not climb out of it.
+    "/admin%2F%252e%252e%2Fy",
+    "/admin%2F..%252fy",
+    "/admin;/.%252e/y",
+    "/admin;/%c0%ae%c0%ae/y",
+    // Twice encoded only in the form that is forwarded.
+    "/%25%36%31dmin/y",
+    "//a/admin/y",
 ];
 
 const PLAIN: &[&str] = &[
@@ -271,4 +287,32 @@ fn options_asterisk_passes() {
         assert_eq!(client.answer().status, 200, "{target}");
         assert_eq!(origin.last().target, arrives, "{target}");
     }
+    // HTTP/1.0 need not name the host a second time.
+    let mut client = RawClient::connect(proxy.address("web"));
+    client.send(b"OPTIONS http://a HTTP/1.0\r\n\r\n");
+    assert_eq!(client.answer().status, 200);
+    let seen = origin.last();
+    assert_eq!((&*seen.target, &seen.headers["host"]), ("*", &"a".parse().expect("a host")));
+}
+
+/// A later minor version is read as the last one that is known (RFC 9110, 2.5); another major one is
+/// not spoken.
+#[test]
+fn other_versions() {
+    let origin = Origin::echo();
+    let proxy = Setup::to(&origin).start();
+    for (version, status) in [
+        ("HTTP/1.2", 200),
+        ("HTTP/1.9", 200),
+        ("HTTP/2.0", 505),
+        ("HTTP/3.0", 505),
+        ("HTTP/0.9", 400),
+        ("HTTP/1.10", 400),
+        ("http/1.1", 400),
+    ] {
+        let mut client = RawClient::connect(proxy.address("web"));
+        client.send(format!("GET /v {version}\r\nHost: a\r\n\r\n").as_bytes());
+        assert_eq!(client.answer().status, status, "{version}");
+    }
+    assert_eq!(origin.seen().len(), 2);
 }

@@ -43,8 +43,8 @@ pub struct Exchange {
     pub upload: Option<Arc<UploadState>>,
     /// The most bytes that may be sent on as the request's body.
     pub body_limit: u64,
-    /// Why the plugin under way could not read a body: a peer's fault.
-    pub body_error: Option<Error>,
+    /// Why the plugin under way could not read a body, or change the request's head: a peer's fault.
+    pub peer_error: Option<Error>,
     /// The response's head, from the first response hook on.
     pub response: Option<http::response::Parts>,
     pub response_body: Body,

@@ -24,7 +24,8 @@ pub struct Chain {
     response: Vec<usize>,
     request_body: Vec<usize>,
     response_body: Vec<usize>,
-    guarded: Guarded,
+    /// `None`: nothing.
+    guarded: Option<Arc<Guarded>>,
 }
 
 /// The members of a chain that are told how an exchange went, with their places: all of the chain
@@ -62,21 +63,21 @@ impl Chain {
             response: with(|hooks| hooks.response),
             request_body: with(|hooks| hooks.request_body),
             response_body: with(|hooks| hooks.response_body),
-            guarded: Guarded::new(members.iter().flat_map(|member| member.fields())),
+            guarded: guarded(members.iter().flat_map(|member| member.fields())),
             members,
         }
     }
 
-    /// The same for requests that were chosen by these fields.
-    pub fn chosen_by(mut self, names: Vec<Box<str>>) -> Self {
+    /// The same for requests that were chosen, here or for another chain, by these fields.
+    pub fn chosen_by(mut self, names: &[Box<str>]) -> Self {
         let own = self.members.iter().flat_map(|member| member.fields());
-        self.guarded = Guarded::new(own.chain(&names));
+        self.guarded = guarded(own.chain(names));
         self
     }
 
-    /// The request fields that its plugins, and the choice of it, are about.
-    pub fn guarded(&self) -> &Guarded {
-        &self.guarded
+    /// The fields that its plugins, and the choice of it, are about.
+    pub fn guarded(&self) -> Option<&Arc<Guarded>> {
+        self.guarded.as_ref()
     }
 
     /// Whether nobody is in it.
@@ -101,7 +102,7 @@ impl Chain {
     ) -> (Box<Exchange>, Outcome, Reached) {
         for &at in &self.request {
             let member = &self.members[at];
-            exchange.body_error = None;
+            exchange.peer_error = None;
             let (back, result) = member.on_request(exchange).resolve().await;
             exchange = back;
             tracing::debug!(
@@ -215,4 +216,9 @@ impl Completions {
         }
         exchange
     }
+}
+
+fn guarded<'a>(names: impl Iterator<Item = &'a Box<str>>) -> Option<Arc<Guarded>> {
+    let guarded = Guarded::new(names);
+    (!guarded.is_empty()).then(|| guarded.into())
 }

@@ -41,17 +41,21 @@ const OWN_PREFIXES: [&str; 2] = ["x-forwarded-", "proxy-"];
 pub struct Guarded(Vec<Box<str>>);
 
 impl Guarded {
-    /// Of names as they are written. What has nothing to be mistaken in is left out.
+    /// Of names as they are written.
     pub fn new(names: impl IntoIterator<Item = impl AsRef<str>>) -> Guarded {
         let names = names.into_iter().filter_map(|name| canonical(name.as_ref()));
-        let mut names: Vec<Box<str>> =
-            names.filter(|name| name.contains('-')).map(String::into_boxed_str).collect();
+        let mut names: Vec<Box<str>> = names.map(String::into_boxed_str).collect();
         names.sort_unstable();
         names.dedup();
         Guarded(names)
     }
 
-    fn holds(&self, canonical: &str) -> bool {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a name, with `-` for each `_` and `.`, is one of these.
+    pub fn holds(&self, canonical: &str) -> bool {
         self.0.binary_search_by(|name| (**name).cmp(canonical)).is_ok()
     }
 }
@@ -87,18 +91,13 @@ pub fn strip_twins(headers: &mut HeaderMap) -> Vec<HeaderName> {
     names
 }
 
-/// Whether an ambiguous name could be taken for one of the proxy's own.
-pub fn is_mistaken(name: &str) -> bool {
-    is_ambiguous(name.as_bytes()) && canonical(name).is_none_or(|name| is_own(&name))
-}
-
 /// As those read a name that cannot tell: `None` for one that is too long to matter.
-fn canonical(name: &str) -> Option<String> {
+pub fn canonical(name: &str) -> Option<String> {
     let name = Some(name).filter(|name| name.len() <= MAX_LENGTH)?;
     Some(name.to_ascii_lowercase().replace(['_', '.'], "-"))
 }
 
-fn is_own(canonical: &str) -> bool {
+pub fn is_own(canonical: &str) -> bool {
     OWN.contains(&canonical) || OWN_PREFIXES.iter().any(|prefix| canonical.starts_with(prefix))
 }
 

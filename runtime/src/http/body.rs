@@ -12,7 +12,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::received::Received;
-use super::trailer;
+use super::trailer::Withheld;
 use crate::error::{Error, Kind, Side};
 
 /// A request's or a response's body.
@@ -65,6 +65,13 @@ impl Body {
     pub fn pause_at_most(&mut self, pause: Duration) {
         if let Body::Received(body) = self {
             body.pause_at_most(pause);
+        }
+    }
+
+    /// What does not come behind what an endpoint sends; other bodies see to it themselves.
+    pub fn withhold(&mut self, trailers: Withheld) {
+        if let Body::Received(body) = self {
+            body.withhold(trailers);
         }
     }
 
@@ -133,7 +140,7 @@ impl HttpBody for Body {
             }
             Body::Incoming(body) => {
                 let frame = Pin::new(body).poll_frame(cx);
-                frame.map_ok(trailer::filter).map_err(|error| incomplete(&error))
+                frame.map_err(|error| incomplete(&error))
             }
             Body::Received(body) => body.poll_frame(cx),
             Body::Stream(body) => body.as_mut().poll_frame(cx),

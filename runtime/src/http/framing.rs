@@ -21,7 +21,7 @@ use memchr::memchr3;
 pub use self::fragment::Fragments;
 pub use self::glimpse::glimpse;
 use self::head::Head;
-pub use self::response::{BodyLength, response_length};
+pub use self::response::{BodyLength, MAX_RESPONSE_BYTES, MAX_RESPONSE_FIELDS, response_length};
 pub use self::target::{encode_query, respell};
 pub use self::violation::Violation;
 

@@ -51,8 +51,15 @@ impl Found {
     const VIA: u16 = 1 << 10;
     const EXPECT: u16 = 1 << 11;
     const CONTENT_TYPE: u16 = 1 << 12;
+    const CONTENT_LENGTH: u16 = 1 << 13;
+    const TRAILER: u16 = 1 << 14;
     /// What [`strip`] and its callers have nothing to do for.
-    const STAYS: u16 = Found::VIA | Found::EXPECT | Found::CONTENT_TYPE | Found::AMBIGUOUS;
+    const STAYS: u16 = Found::VIA
+        | Found::EXPECT
+        | Found::CONTENT_TYPE
+        | Found::CONTENT_LENGTH
+        | Found::TRAILER
+        | Found::AMBIGUOUS;
 
     /// Looks at the names of a request.
     pub fn in_request(headers: &HeaderMap) -> Self {
@@ -98,6 +105,14 @@ impl Found {
         self.has(Found::CONTENT_TYPE)
     }
 
+    pub fn has_content_length(self) -> bool {
+        self.has(Found::CONTENT_LENGTH)
+    }
+
+    pub fn has_trailer(self) -> bool {
+        self.has(Found::TRAILER)
+    }
+
     pub fn has_connection(self) -> bool {
         self.has(Found::CONNECTION)
     }
@@ -111,33 +126,34 @@ impl Found {
     }
 }
 
-/// Removes from a request what was meant for this hop, and `Proxy`.
+/// Removes from a request what was meant for this hop, and `Proxy`. Gives the names that `Connection`
+/// had, for its trailers: none of them goes further there either.
 ///
 /// `TE` stays, as `trailers`, if it had that member in any case: the next hop may send trailers,
 /// because we pass them on. Ask [`wants_upgrade`] before: `Upgrade` is gone afterwards. `found` is
 /// what [`Found::in_request`] met in the same fields.
-pub fn strip_request(headers: &mut HeaderMap, found: Found) {
+pub fn strip_request(headers: &mut HeaderMap, found: Found) -> Vec<HeaderName> {
     if found.0 & !Found::STAYS == 0 {
-        return;
+        return Vec::new();
     }
     let trailers = found.has(Found::TE) && takes_trailers(headers);
-    strip(headers, found);
+    let nominated = strip(headers, found);
     if trailers {
         headers.insert(TE, TRAILERS);
     }
     if found.has(Found::PROXY) {
         headers.remove(PROXY);
     }
+    nominated
 }
 
-/// Removes from a response what was meant for the hop between us and the endpoint.
+/// Removes from a response what was meant for the hop between us and the endpoint. Gives the names
+/// that `Connection` had.
 ///
 /// `Upgrade` goes too: who passes on a 101 takes it out before and puts it back. `found` is what
 /// [`Found::in_response`] met in the same fields.
-pub fn strip_response(headers: &mut HeaderMap, found: Found) {
-    if found.0 & !Found::STAYS != 0 {
-        strip(headers, found);
-    }
+pub fn strip_response(headers: &mut HeaderMap, found: Found) -> Vec<HeaderName> {
+    if found.0 & !Found::STAYS == 0 { Vec::new() } else { strip(headers, found) }
 }
 
 /// The protocols a client offers to switch to (RFC 9110, 7.8), if it really asks for it: HTTP/1.1,
@@ -158,6 +174,14 @@ pub fn wants_upgrade(headers: &HeaderMap, version: Version) -> Option<&HeaderVal
         return None;
     }
     Some(offer)
+}
+
+/// Whether a 101 switches to what was offered, and to that alone (RFC 9110, 7.8): names are compared
+/// without their case.
+pub fn is_offered(answer: &HeaderMap, offer: &HeaderValue) -> bool {
+    let mut chosen = answer.get_all(UPGRADE).iter().flat_map(members).peekable();
+    chosen.peek().is_some()
+        && chosen.all(|one| members(offer).any(|offered| offered.eq_ignore_ascii_case(one)))
 }
 
 /// Whether the sender goes on with the connection after this message (RFC 9112, 9.3). `found` is
@@ -184,7 +208,7 @@ fn takes_trailers(headers: &HeaderMap) -> bool {
 }
 
 /// The members of a list field (RFC 9110, 5.6.1) without empty ones. Values need not be UTF-8.
-fn members(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+pub fn members(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     value
         .as_bytes()
         .split(|byte| *byte == b',')
@@ -193,21 +217,23 @@ fn members(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Removes what was found, and what `Connection` names.
-fn strip(headers: &mut HeaderMap, found: Found) {
+fn strip(headers: &mut HeaderMap, found: Found) -> Vec<HeaderName> {
+    let mut nominated = Vec::new();
     for (bit, name) in ALWAYS.iter().enumerate() {
         if found.0 & (1 << bit) == 0 {
             continue;
         }
         if bit == 0 {
-            strip_connection(headers);
+            nominated = strip_connection(headers);
         } else {
             headers.remove(name);
         }
     }
+    nominated
 }
 
 /// Removes `Connection` and the fields that it names, but for those a peer has no say over.
-fn strip_connection(headers: &mut HeaderMap) {
+fn strip_connection(headers: &mut HeaderMap) -> Vec<HeaderName> {
     let mut lines = headers.get_all(CONNECTION).iter();
     let named: Vec<HeaderName> = match (lines.next(), lines.next()) {
         // The usual tokens need no removal of their own.
@@ -218,13 +244,13 @@ fn strip_connection(headers: &mut HeaderMap) {
             .flat_map(members)
             .filter(|token| !is_usual(token))
             .filter_map(|token| HeaderName::from_bytes(token).ok())
-            .filter(|name| !is_protected(name.as_str()))
             .collect(),
     };
     headers.remove(CONNECTION);
-    for name in named {
+    for name in named.iter().filter(|name| !is_protected(name.as_str())) {
         headers.remove(name);
     }
+    named
 }
 
 /// Tokens that are no field names, or whose field goes anyway.
@@ -265,10 +291,12 @@ fn classify(name: &[u8]) -> u16 {
         (3, Some(b'v')) => (b"via", Found::VIA),
         (5, Some(b'p')) => (b"proxy", Found::PROXY),
         (6, Some(b'e')) => (b"expect", Found::EXPECT),
+        (7, Some(b't')) => (b"trailer", Found::TRAILER),
         (7, Some(b'u')) => (b"upgrade", Found::UPGRADE),
         (10, Some(b'c')) => (b"connection", Found::CONNECTION),
         (10, Some(b'k')) => (b"keep-alive", Found::KEEP_ALIVE),
         (12, Some(b'c')) => (b"content-type", Found::CONTENT_TYPE),
+        (14, Some(b'c')) => (b"content-length", Found::CONTENT_LENGTH),
         (16, Some(b'p')) => (b"proxy-connection", Found::PROXY_CONNECTION),
         (17, Some(b't')) => (b"transfer-encoding", Found::TRANSFER_ENCODING),
         (18, Some(b'p')) => (b"proxy-authenticate", Found::PROXY_AUTHENTICATE),

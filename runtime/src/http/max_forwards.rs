@@ -8,6 +8,8 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, MAX_FORWARDS, PROX
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 
+use crate::error::{Error, Result};
+
 /// What the final recipient of a request answers with 200.
 pub struct Final {
     pub headers: HeaderMap,
@@ -16,21 +18,29 @@ pub struct Final {
 
 /// Counts this hop. `Some`: there are none left, so the request must not be forwarded. A value that
 /// is no number is passed on as it is.
-pub fn count(parts: &mut Parts) -> Option<Final> {
+///
+/// # Errors
+/// 400 for a field of several lines: whichever counts here, another one may count behind us.
+pub fn count(parts: &mut Parts) -> Result<Option<Final>> {
     if !matches!(parts.method, Method::OPTIONS | Method::TRACE) {
-        return None;
+        return Ok(None);
     }
-    let field = parts.headers.get(MAX_FORWARDS)?.to_str().ok()?;
-    if !field.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
+    let mut lines = parts.headers.get_all(MAX_FORWARDS).iter();
+    let Some(field) = lines.next() else { return Ok(None) };
+    if lines.next().is_some() {
+        return Err(Error::request(400, "there is more than one Max-Forwards"));
     }
-    match field.parse::<u64>() {
-        Ok(0) => Some(answer(parts)),
+    let digits = std::str::from_utf8(field.as_bytes()).unwrap_or_default();
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(None);
+    }
+    match digits.parse::<u64>() {
+        Ok(0) => Ok(Some(answer(parts))),
         // More than we can count to is more than there are hops.
-        Err(_) => None,
+        Err(_) => Ok(None),
         Ok(left) => {
             parts.headers.insert(MAX_FORWARDS, HeaderValue::from(left - 1));
-            None
+            Ok(None)
         }
     }
 }
@@ -68,7 +78,7 @@ mod tests {
     fn counted(method: Method, field: &str) -> (bool, Option<String>) {
         let request = Request::builder().method(method).header(MAX_FORWARDS, field);
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
-        let ends = count(&mut parts).is_some();
+        let ends = count(&mut parts).expect("one line").is_some();
         (ends, parts.headers.get(MAX_FORWARDS).map(|left| left.to_str().unwrap().to_owned()))
     }
 
@@ -85,6 +95,18 @@ mod tests {
         ] {
             let got = counted(method.clone(), field);
             assert_eq!(got, (ends, Some(left.to_owned())), "{method} {field}");
+        }
+    }
+
+    #[test]
+    fn several_lines_count_for_nothing_but_a_refusal() {
+        for (method, refused) in
+            [(Method::OPTIONS, true), (Method::TRACE, true), (Method::GET, false)]
+        {
+            let request = Request::builder().method(method.clone());
+            let request = request.header(MAX_FORWARDS, "5").header(MAX_FORWARDS, "0");
+            let (mut parts, ()) = request.body(()).unwrap().into_parts();
+            assert_eq!(count(&mut parts).is_err(), refused, "{method}");
         }
     }
 }

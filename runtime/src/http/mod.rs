@@ -13,6 +13,7 @@ pub mod grpc;
 pub mod hop;
 pub mod host;
 mod idle;
+pub mod length;
 pub mod max_forwards;
 mod pace;
 pub mod padding;

@@ -14,7 +14,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::IdleTimer;
-use super::trailer;
+use super::trailer::Withheld;
 use crate::error::{Error, Kind, Side};
 
 /// Where a [`Received`] body of HTTP/1.1 comes from. Shared with whoever holds the connection.
@@ -32,6 +32,8 @@ pub struct Received {
     from: From,
     /// How long the endpoint may pause; zero: as long as it likes.
     pause: Duration,
+    /// What does not come behind it.
+    withheld: Withheld,
     /// Made when it keeps us waiting.
     idle: Option<Box<IdleTimer>>,
 }
@@ -58,7 +60,12 @@ impl Received {
     }
 
     fn from(from: From) -> Received {
-        Received { from, pause: Duration::ZERO, idle: None }
+        Received { from, pause: Duration::ZERO, withheld: Withheld::default(), idle: None }
+    }
+
+    /// Holds trailers back beyond those that never pass.
+    pub fn withhold(&mut self, trailers: Withheld) {
+        self.withheld = trailers;
     }
 
     /// Bounds the time between two frames.
@@ -92,6 +99,9 @@ impl Received {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let frame = match self.poll_source(cx) {
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => {
+                Some(self.withheld.filter(frame).map_err(|why| malformed(&why)))
+            }
             Poll::Ready(frame) => frame,
             Poll::Pending => Some(Err(ready!(self.waits(cx)))),
         };
@@ -117,7 +127,7 @@ impl Received {
             }
             From::Http2(stream) => {
                 Poll::Ready(match ready!(Pin::new(&mut *stream).poll_frame(cx)) {
-                    Some(Ok(frame)) => Some(Ok(trailer::filter(frame))),
+                    Some(Ok(frame)) => Some(Ok(frame)),
                     Some(Err(error)) => Some(Err(ended_early(&error))),
                     // A reset without an error looks like an end (RFC 9113, 8.1), and is none.
                     None if !stream.is_end_stream() => {
@@ -140,6 +150,11 @@ impl Received {
         let detail = format!("no byte of the response within {pause:?}");
         Poll::Ready(Error::new(Kind::ConnectionReadTimeout, Side::Upstream, detail))
     }
+}
+
+/// The endpoint's message came to its end, and has one that is none.
+fn malformed(why: &dyn std::fmt::Display) -> Error {
+    Error::new(Kind::HttpProtocolError, Side::Upstream, format!("malformed response: {why}"))
 }
 
 /// The endpoint stopped, or broke the framing, before the end of its message.

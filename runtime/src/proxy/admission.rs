@@ -23,10 +23,12 @@ use super::worker::{Connection, Listener, StrictPaths};
 use crate::chain::{Attributes, Chain, Exchange, HeadLimits};
 use crate::config::DropAmbiguous;
 use crate::error::{Error, Result};
+use crate::http::ambiguous::{self, Guarded};
+use crate::http::framing::Violation;
 use crate::http::hop::{self, Found};
-use crate::http::{
-    Body, Client, ambiguous, crumbs, framing, grpc, host, max_forwards, padding, path, via,
-};
+use crate::http::length::{self, BadLength};
+use crate::http::trailer::Withheld;
+use crate::http::{Body, Client, crumbs, framing, grpc, host, max_forwards, padding, path, via};
 
 /// How long a listener's plugins may take over a request that no route takes.
 const UNROUTED_TIMEOUT: Duration = Duration::from_secs(30);
@@ -41,20 +43,20 @@ pub fn admit(
 ) -> std::result::Result<Box<Exchange>, Box<Refused>> {
     let (mut parts, body) = request.into_parts();
     match prepare(listener, connection, &mut parts, &body, completion) {
-        Ok(client) => Ok(begin(listener, connection, parts, body, client, completion)),
+        Ok(ready) => Ok(begin(listener, connection, parts, body, ready, completion)),
         Err(error) => Err(Box::new(Refused { error, head: parts })),
     }
 }
 
 /// Brings the head into the form that is matched, shown to plugins and forwarded. Gives the client
-/// that it speaks for.
+/// that it speaks for, and what may not come behind its body.
 fn prepare(
     listener: &Listener,
     connection: &Connection,
     parts: &mut http::request::Parts,
     body: &Incoming,
     completion: &mut Completion,
-) -> Result<Arc<Client>> {
+) -> Result<(Arc<Client>, Withheld)> {
     if parts.method == Method::CONNECT {
         return Err(Error::request(501, "CONNECT is not offered here"));
     }
@@ -77,17 +79,25 @@ fn prepare(
             return Err(Error::request(400, detail));
         }
     }
-    completion.last = max_forwards::count(parts);
+    completion.last = max_forwards::count(parts)?;
     let found = Found::in_request(&parts.headers);
+    if found.has_content_length() {
+        length::settle(&mut parts.headers).map_err(|bad| match bad {
+            BadLength::Several => Violation::SeveralContentLengths,
+            BadLength::NoNumber => Violation::ContentLength,
+        })?;
+    }
     if found.has_via() {
         via::check(&parts.headers)?;
     }
     let target = host::target(parts).map_err(|bad| Error::request(400, bad.as_str()))?;
+    let normal = normal_form(parts)?;
+    let uri = normal.as_ref().unwrap_or(&parts.uri);
     let ambiguous = match listener.strict_paths {
         StrictPaths::Nowhere => None,
-        // The path as it was received: its normal form has no encoded dots any more.
         StrictPaths::OfRoutes | StrictPaths::Everywhere => {
-            path::strict::check(parts.uri.path()).err().map(|bad| Error::request(400, bad.as_str()))
+            let judged = path::strict::check(parts.uri.path(), uri.path());
+            judged.err().map(|bad| Error::request(400, bad.as_str()))
         }
     };
     if listener.strict_paths == StrictPaths::Everywhere
@@ -95,15 +105,14 @@ fn prepare(
     {
         return Err(error);
     }
-    let normal = normal_form(parts)?;
-    let uri = normal.as_ref().unwrap_or(&parts.uri);
     let binding = listener.find(&target.host, uri.path(), uri.query(), parts);
     completion.bind(binding);
     if let Some(error) = ambiguous {
         // Some endpoint may take it for another route's.
-        let read = path::strict::reading(parts.uri.path());
-        let read = listener.find(&target.host, &read, uri.query(), parts);
-        if binding.is_strict() || read.is_strict() {
+        let read = path::strict::readings(parts.uri.path(), uri.path());
+        let is_strict =
+            |read: &String| listener.find(&target.host, read, uri.query(), parts).is_strict();
+        if binding.is_strict() || read.is_none_or(|read| read.iter().any(is_strict)) {
             return Err(error);
         }
     }
@@ -126,7 +135,12 @@ fn prepare(
     if found.has_expect() {
         completion.expects = expectation(parts, body);
     }
-    hop::strip_request(&mut parts.headers, found);
+    let nominated = hop::strip_request(&mut parts.headers, found);
+    let guarded = if body.is_end_stream() { None } else { binding.chain.guarded().cloned() };
+    let withheld = Withheld { nominated, guarded };
+    if found.has_trailer() {
+        withheld.announce(&mut parts.headers);
+    }
     if found.has_ambiguous() {
         completion.ambiguous = true;
         drop_ambiguous(&mut parts.headers, listener, completion);
@@ -145,15 +159,18 @@ fn prepare(
     if !is_in_field {
         parts.headers.insert(HOST, host);
     }
-    Ok(client)
+    Ok((client, withheld))
 }
 
 /// Drops fields that an endpoint could take for others, and says so.
 #[cold]
 fn drop_ambiguous(headers: &mut HeaderMap, listener: &Listener, completion: &Completion) {
     let chain = completion.binding.as_ref().map(|binding| &binding.chain);
+    let nothing = Guarded::default();
     let guarded = match listener.drop_ambiguous {
-        DropAmbiguous::Known => chain.map(Chain::guarded),
+        DropAmbiguous::Known => {
+            Some(chain.and_then(Chain::guarded).map_or(&nothing, |guarded| guarded))
+        }
         DropAmbiguous::All => None,
     };
     tell_dropped(&ambiguous::strip(headers, guarded), completion);
@@ -183,8 +200,12 @@ fn tell_dropped(dropped: &[HeaderName], completion: &Completion) {
 /// Whether the client wants to be asked for its body. An expectation without one, or of HTTP/1.0, is
 /// none and goes no further (RFC 9110, 10.1.1).
 fn expectation(parts: &mut http::request::Parts, body: &Incoming) -> bool {
-    let mut fields = parts.headers.get_all(EXPECT).iter();
-    let asks = fields.any(|field| field.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    let is_known = |member: &[u8]| member.eq_ignore_ascii_case(b"100-continue");
+    let asks = {
+        let lines = parts.headers.get_all(EXPECT).iter();
+        let mut members = lines.flat_map(hop::members).peekable();
+        members.peek().is_some() && members.all(is_known)
+    };
     if asks && (body.is_end_stream() || parts.version == Version::HTTP_10) {
         parts.headers.remove(EXPECT);
         return false;
@@ -198,7 +219,7 @@ fn begin(
     connection: &Connection,
     request: http::request::Parts,
     body: Incoming,
-    client: Arc<Client>,
+    (client, withheld): (Arc<Client>, Withheld),
     completion: &mut Completion,
 ) -> Box<Exchange> {
     let route = completion.binding.as_ref().and_then(|binding| binding.route.as_ref());
@@ -215,7 +236,7 @@ fn begin(
             state.limit(limit);
         }
         let idle = limits.body_timeout.of(completion.grpc);
-        Upload::new(body, completion.grpc, limits, idle, state, activity).into_body()
+        Upload::new(body, completion.grpc, limits, idle, withheld, state, activity).into_body()
     };
     Box::new(Exchange {
         id: completion.id,
@@ -226,7 +247,7 @@ fn begin(
         upload: completion.upload.clone(),
         // The chain sees what is refused for its length, and the refusal.
         body_limit: listener.limits.body_limit.unwrap_or(u64::MAX),
-        body_error: None,
+        peer_error: None,
         response: None,
         response_body: Body::Empty,
         client,

@@ -4,10 +4,11 @@
 //! with the lease of their connection, or the error that no retry could mend. Never: sends a
 //! request twice unless nothing of it was sent, or it is idempotent and here as a whole.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::{EXPECT, HeaderValue, UPGRADE};
-use http::{Method, StatusCode, Version};
+use http::{Method, StatusCode};
 use http_body::Body as _;
 
 use super::completion::Completion;
@@ -15,10 +16,12 @@ use super::transform;
 use super::upload::too_long;
 use super::worker::Route;
 use crate::balancer::Tried;
-use crate::chain::{Exchange, Transforms};
+use crate::chain::{Chain, Exchange, Transforms};
 use crate::config::Bound;
 use crate::error::{Error, Kind, Side};
-use crate::http::{Body, grpc, hop, padding};
+use crate::http::ambiguous::Guarded;
+use crate::http::trailer::Withheld;
+use crate::http::{Body, grpc, hop};
 use crate::telemetry::metrics::{EndpointMetrics, Outcome};
 use crate::upstream::{Answer, Outgoing, Patience, Upstream};
 
@@ -30,6 +33,7 @@ struct Attempt<'a>(Option<&'a EndpointMetrics>);
 pub async fn forward(
     exchange: &mut Exchange,
     route: &Route,
+    chain: &Chain,
     transforms: Transforms,
     mut sent: Option<Instant>,
     completion: &mut Completion,
@@ -100,7 +104,8 @@ pub async fn forward(
                 );
                 completion.in_flight = Some(in_flight);
                 completion.answered_by(status, lease, sent);
-                let answered = accept(exchange, upstream, answer, completion);
+                let guarded = chain.guarded().cloned();
+                let answered = accept(exchange, upstream, answer, guarded, completion);
                 attempt.over(match answered {
                     Ok(()) => Outcome::of_status(status.as_u16()),
                     Err(_) => Outcome::Failed,
@@ -153,13 +158,10 @@ fn accept(
     exchange: &mut Exchange,
     upstream: &Upstream,
     answer: Answer,
+    guarded: Option<Arc<Guarded>>,
     completion: &mut Completion,
 ) -> Result<(), Box<Error>> {
     let Answer { parts, body, found } = answer;
-    if parts.version >= Version::HTTP_2 && padding::has_padded_values(&parts.headers) {
-        let why = "malformed response: a field's value begins or ends with white space";
-        return Err(Box::new(Error::new(Kind::HttpProtocolError, Side::Upstream, why)));
-    }
     let parts = exchange.response.insert(parts);
     let mut protocol = None;
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -167,6 +169,10 @@ fn accept(
             let why = "101 to a request that asked for no upgrade";
             return Err(Box::new(Error::new(Kind::HttpUpgradeFailed, Side::Upstream, why)));
         };
+        if !hop::is_offered(&parts.headers, &upgrade.protocol) {
+            let why = "101 to a protocol that the client did not offer";
+            return Err(Box::new(Error::new(Kind::HttpUpgradeFailed, Side::Upstream, why)));
+        }
         upgrade.accepted = true;
         protocol = parts.headers.remove(UPGRADE);
     } else if parts.status == StatusCode::UPGRADE_REQUIRED {
@@ -174,11 +180,16 @@ fn accept(
         protocol = parts.headers.remove(UPGRADE);
     }
     parts.extensions.clear();
-    hop::strip_response(&mut parts.headers, found);
+    let nominated = hop::strip_response(&mut parts.headers, found);
+    let withheld = Withheld { nominated, guarded };
+    if found.has_trailer() {
+        withheld.announce(&mut parts.headers);
+    }
     if let Some(protocol) = protocol {
         parts.headers.insert(UPGRADE, protocol);
     }
     exchange.response_body = body;
+    exchange.response_body.withhold(withheld);
     let idle = upstream.cluster.config.timeouts.idle.of(completion.grpc);
     let idle = idle.min(grpc_timeout(exchange, completion));
     // Whoever reads it, a hook or the client, waits for so long at most.

@@ -7,6 +7,7 @@
 //! to route and forward, the chain decides, [`forward`] finds an endpoint, [`respond`] answers what
 //! no endpoint answered, and [`completion`] tells log, metrics and plugins how it went.
 
+mod accept;
 mod admission;
 mod completion;
 mod download;
@@ -150,7 +151,7 @@ async fn pass(begun: Begun) -> Result<Response<ResponseBody>, Infallible> {
                     let now = chain.asks_nobody().then_some(exchange.started);
                     let underway = Underway::new(&mut exchange, &mut completion);
                     let (of, told) = (&mut *underway.exchange, &mut *underway.completion);
-                    let forwarded = forward::forward(of, route, transforms, now, told).await;
+                    let forwarded = forward::forward(of, route, chain, transforms, now, told).await;
                     underway.over();
                     if let Err(error) = forwarded {
                         respond::answer(*error, &mut exchange, &mut completion);
@@ -172,7 +173,7 @@ async fn finish(
     let streamed = exchange.response_body.is_from_endpoint();
     exchange.limit_response_head();
     // What a request hook could not read is no fault of the response.
-    exchange.body_error = None;
+    exchange.peer_error = None;
     let (back, mut failed) = chain.on_response(exchange, reached).await;
     exchange = back;
     let mut transforms = Transforms::new();

@@ -14,6 +14,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::config::Limits;
 use crate::error::Error;
+use crate::http::trailer::Withheld;
 use crate::http::{Body, IdleTimer, Pace, UploadState};
 use crate::net::Activity;
 
@@ -25,6 +26,8 @@ pub struct Upload {
     pace: Option<Pace>,
     /// Since when the client is waited for.
     waits: Option<Instant>,
+    /// What does not come behind it.
+    withheld: Withheld,
     state: Arc<UploadState>,
     activity: Arc<Activity>,
 }
@@ -35,6 +38,7 @@ impl Upload {
         grpc: bool,
         limits: &Limits,
         idle: Duration,
+        withheld: Withheld,
         state: Arc<UploadState>,
         activity: Arc<Activity>,
     ) -> Upload {
@@ -42,7 +46,7 @@ impl Upload {
         let bounded = limits.min_body_rate > 0 && !grpc;
         let pace = bounded.then(|| Pace::new(limits.min_body_rate, limits.min_body_rate_window));
         let idle = IdleTimer::new(idle);
-        Upload { body, idle, pace, waits: None, state, activity }
+        Upload { body, idle, pace, waits: None, withheld, state, activity }
     }
 
     pub fn into_body(self) -> Body {
@@ -118,7 +122,13 @@ impl HttpBody for Upload {
         if frame.is_trailers() || this.body.is_end_stream() {
             this.ended();
         }
-        Poll::Ready(Some(Ok(frame)))
+        if !frame.is_trailers() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        match this.withheld.filter(frame) {
+            Ok(frame) => Poll::Ready(Some(Ok(frame))),
+            Err(why) => this.broken(Error::request(400, why)),
+        }
     }
 
     fn is_end_stream(&self) -> bool {

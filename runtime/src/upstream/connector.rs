@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::http1::{Connection, Transport};
+use super::http2::MAX_HEADER_LIST;
 use super::pool::STREAMS_PER_CONNECTION;
 use super::resolver;
 use super::streams::StreamLimit;
@@ -128,6 +129,7 @@ where
     let (sender, connection) = http2::Builder::new(limit.executor())
         .timer(TokioTimer::new())
         .initial_max_send_streams(0)
+        .max_header_list_size(MAX_HEADER_LIST)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(STREAM_WINDOW * STREAMS_PER_CONNECTION as u32)
         .keep_alive_interval(Duration::from_secs(30))

@@ -9,18 +9,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http_body::Body as _;
-use hyper::client::conn::http2;
+use hyper::client::conn::http2::SendRequest;
 use tokio::task::JoinHandle;
 
 use super::alarm::Alarm;
 use super::http1::{Connection, Tunnel};
+use super::http2;
 use super::message::{Answer, Outgoing};
 use super::patience::Patience;
 use super::pool::Pool;
 use super::streams::StreamLimit;
 use super::unanswered::Unanswered;
 use super::usage::Usage;
-use crate::http::hop::Found;
 use crate::http::{Body, Received, UploadState};
 use crate::telemetry::metrics::{ConnectionState, UpstreamConnectionGuard};
 
@@ -59,7 +59,7 @@ struct Upload(JoinHandle<()>);
 /// One HTTP/2 connection. Clones share it; the last one closes it, once its streams have ended.
 #[derive(Clone)]
 pub struct Http2 {
-    sender: http2::SendRequest<Body>,
+    sender: SendRequest<Body>,
     shared: Rc<Shared>,
 }
 
@@ -167,7 +167,7 @@ impl Http1 {
 
 impl Http2 {
     pub(super) fn new(
-        sender: http2::SendRequest<Body>,
+        sender: SendRequest<Body>,
         limit: Rc<StreamLimit>,
         tls: bool,
         slot: Slot,
@@ -217,12 +217,16 @@ impl Http2 {
         let mut sent = Box::pin(self.sender.try_send_request(request));
         match patience.wait(&mut Alarm::default(), |cx| sent.as_mut().poll(cx)).await {
             Ok(Ok(response)) => {
-                let (parts, body) = response.into_parts();
+                let (mut parts, body) = response.into_parts();
+                let to_head = outgoing.head.method == http::Method::HEAD;
+                let found = match http2::accept(&mut parts, to_head) {
+                    Ok(found) => found,
+                    Err(fault) => return Err(Unanswered::faulty(fault, false, reused, false)),
+                };
                 let body = match body.is_end_stream() {
                     true => Body::Empty,
                     false => Body::Received(Received::http2(body)),
                 };
-                let found = Found::in_response(&parts.headers);
                 let answer = Answer { parts, body, found };
                 Ok((answer, Lease { held: Held::Http2(stream), reused, connect }))
             }

@@ -8,6 +8,7 @@ mod alarm;
 mod cluster;
 mod connector;
 mod http1;
+mod http2;
 mod lease;
 mod message;
 mod patience;

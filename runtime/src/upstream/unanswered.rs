@@ -66,7 +66,11 @@ impl Unanswered {
         if let Some(own) = body_error(error) {
             return Unanswered::plain(own);
         }
-        let mut failure = Error::new(Kind::ConnectionTerminated, Side::Upstream, detail);
+        let kind = match is_malformed(error) {
+            true => Kind::HttpProtocolError,
+            false => Kind::ConnectionTerminated,
+        };
+        let mut failure = Error::new(kind, Side::Upstream, detail);
         failure.retryable = unsent || is_refused(error);
         let ended = error.is_closed() || error.is_canceled();
         let io = std::error::Error::source(error)
@@ -92,6 +96,22 @@ fn is_refused(error: &hyper::Error) -> bool {
     of_protocol(error).is_some_and(|error| {
         let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
         error.is_remote() && (refused || error.is_go_away())
+    })
+}
+
+/// The endpoint broke the protocol: our codec ended the stream, or the connection, over it.
+fn is_malformed(error: &hyper::Error) -> bool {
+    use h2::Reason;
+    of_protocol(error).filter(|error| error.is_library()).is_some_and(|error| {
+        matches!(
+            error.reason().unwrap_or(Reason::NO_ERROR),
+            Reason::PROTOCOL_ERROR
+                | Reason::FLOW_CONTROL_ERROR
+                | Reason::STREAM_CLOSED
+                | Reason::FRAME_SIZE_ERROR
+                | Reason::COMPRESSION_ERROR
+                | Reason::ENHANCE_YOUR_CALM
+        )
     })
 }
 

@@ -2,3 +2,4 @@
 
 mod endings;
 mod endpoint_streams;
+mod heads;

@@ -50,6 +50,11 @@ fn key_auth() {
     assert_eq!(setup.get("/?key=k-own&key=k-own", &[]).status, 401);
     assert_eq!(setup.get("/?key=wrong", &[("x-api-key", "k-own")]).status, 401);
     assert_eq!(setup.get("/", &[("cookie", "key=k-own; key=wrong")]).status, 401);
+    // Some upstreams split a query at ";" too, and would believe what nobody verified.
+    for query in ["x=1;key=wrong&key=k-own", "key=k-own&x=1;key=wrong", "key=k-own;key=wrong"] {
+        assert_eq!(setup.get(&format!("/?{query}"), &[]).status, 401, "{query}");
+    }
+    assert_eq!(setup.get("/?x=1;key=wrong", &[("x-api-key", "k-own")]).status, 401);
     let two = [("cookie", "key=k-own"), ("x-api-key", "wrong")];
     assert_eq!(setup.get("/", &two).status, 401);
     assert!(setup.origin.seen().is_empty(), "the upstream was asked");
@@ -58,6 +63,10 @@ fn key_auth() {
     assert!(!setup.origin.last().headers.contains_key("x-api-key"), "it is hidden");
     assert_eq!(setup.get("/a?b=c&key=k-own&d", &[]).status, 200);
     assert_eq!(setup.origin.last().target, "/a?b=c&d");
+    assert_eq!(setup.get("/a?b=c;d&e;f", &[("x-api-key", "k-own")]).status, 200);
+    assert_eq!(setup.origin.last().target, "/a?b=c;d&e;f");
+    assert_eq!(setup.get("/a?b=c;key=k-own;d&e", &[]).status, 200);
+    assert_eq!(setup.origin.last().target, "/a?b=c;d&e");
     assert_eq!(setup.get("/", &[("cookie", "a=b; key=k-own; c=d")]).status, 200);
     assert_eq!(setup.origin.last().headers["cookie"], "a=b; c=d");
 }

@@ -75,6 +75,44 @@ fn rewrite() {
     assert_eq!(setup.origin.last().target, "/users?id=7&a=b");
 }
 
+/// What a pattern may cost is settled with the configuration, so that no path costs it.
+#[test]
+fn a_pattern_that_a_path_could_keep_busy_is_refused() {
+    for component in ["rewrite", "redirect"] {
+        let toml = format!(
+            "[listeners.web]\nbind = \"127.0.0.1:0\"\n\
+             [plugins.p]\ncomponent = \"{component}\"\n\
+             config = {{ regex = {{ pattern = '(?:[a-z]{{0,60}}[0-9]{{0,60}}){{1,20}}x', replace = '/' }} }}\n\
+             [routes.all]\nplugins = [\"p\"]\n"
+        );
+        let refused = weir_tests::Proxy::try_start(&toml).err().expect("refused").to_string();
+        assert!(refused.contains("is too large"), "{refused}");
+    }
+    // The largest that is allowed, against the paths that it takes longest for.
+    let pattern = "a|(?:[b-z]{0,50}[0-9]{0,50}){1,4}!";
+    let config = format!("config = {{ regex = {{ pattern = '{pattern}', replace = '/' }} }}");
+    let setup = Setup::new("rewrite", &config);
+    for (path, status) in [
+        (format!("/{}", "b".repeat(2000)), 200),
+        (format!("/{}", "b1".repeat(1000)), 200),
+        (format!("/{}", "ab".repeat(100)), 414),
+    ] {
+        assert_eq!(setup.get(&path, &[]).status, status, "{}", path.len());
+    }
+}
+
+/// The head grows by what the client sent: that is too large, and no fault of the plugin's.
+#[test]
+fn a_head_that_grows_beyond_its_limit_is_431() {
+    let config = r#"config = { request = { set = { x-a = "{request.header.x-big}{request.header.x-big}" } } }"#;
+    let setup = Setup::new("headers", config);
+    let big = "x".repeat(60_000);
+    assert_eq!(setup.get("/", &[("x-big", &big)]).status, 431);
+    assert!(setup.origin.seen().is_empty(), "the upstream was asked");
+    assert_eq!(setup.get("/", &[("x-big", "small")]).status, 200);
+    assert_eq!(setup.origin.last().headers["x-a"], "smallsmall");
+}
+
 #[test]
 fn request_id() {
     let setup = Setup::new("request-id", "");

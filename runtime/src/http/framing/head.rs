@@ -12,7 +12,7 @@ pub(super) struct Head {
     http10: bool,
     length: Option<u64>,
     chunked: bool,
-    /// The target is one, but must be spelled otherwise.
+    /// All is right, but the target, the version or an expectation must be spelled otherwise.
     pub(super) respell: bool,
 }
 
@@ -57,16 +57,26 @@ impl Head {
     /// `method SP request-target SP HTTP-version`
     pub(super) fn request_line(line: &[u8]) -> Result<Head, Violation> {
         // The version first: without one this is HTTP/0.9, whatever the rest looks like.
-        let (before, http10) = match line.split_last_chunk::<9>() {
-            Some((before, b" HTTP/1.1")) => (before, false),
-            Some((before, b" HTTP/1.0")) => (before, true),
+        let (before, http10, later) = match line.split_last_chunk::<9>() {
+            Some((before, b" HTTP/1.1")) => (before, false, false),
+            Some((before, b" HTTP/1.0")) => (before, true, false),
+            // It is read as the last minor version that we know (RFC 9110, 2.5).
+            Some((before, [start @ .., b'2'..=b'9'])) if start == b" HTTP/1." => {
+                (before, false, true)
+            }
+            Some((_, [b' ', b'H', b'T', b'T', b'P', b'/', b'2'..=b'9', b'.', minor]))
+                if minor.is_ascii_digit() =>
+            {
+                return Err(Violation::MajorVersion);
+            }
             _ => return Err(Violation::Version),
         };
         match before.split_at(token(before)) {
             (method @ [_, ..], [b' ', target @ ..]) => {
-                let respell = !target::is_plain(target)
-                    && (*target::spell(target)? != *target
-                        || method == b"OPTIONS" && target::is_pathless(target));
+                let respell = later
+                    || !target::is_plain(target)
+                        && (*target::spell(target)? != *target
+                            || method == b"OPTIONS" && target::is_pathless(target));
                 Ok(Head { http10, respell, ..Head::default() })
             }
             _ => Err(Violation::RequestLine),
@@ -87,6 +97,9 @@ impl Head {
     #[inline]
     fn frame(&mut self, name: &[u8], value: &[u8]) -> Result<(), Violation> {
         match name.len() {
+            6 if name.eq_ignore_ascii_case(b"expect") => {
+                self.respell |= target::is_expectation_in_other_words(trim(value));
+            }
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 if self.length.is_some() {
                     return Err(Violation::SeveralContentLengths);

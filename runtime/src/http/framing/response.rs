@@ -3,11 +3,17 @@
 //! In: a response's head. Out: its body's length, or why two parsers could read two bodies. Never:
 //! guesses; a response that says two things, or one that nobody understands, is no response.
 
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::TRANSFER_ENCODING;
 use http::response::Parts;
 use http::{StatusCode, Version};
 
 use crate::http::hop::Found;
+use crate::http::length::{self, BadLength};
+
+/// Most field lines of a response.
+pub const MAX_RESPONSE_FIELDS: usize = 100;
+/// Most bytes of a response's head.
+pub const MAX_RESPONSE_BYTES: usize = 64 << 10;
 
 /// How the end of a response's body is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +33,7 @@ pub enum BodyLength {
 /// Why the response must not be passed on, whatever its status: with both fields it would keep a
 /// length that is not its body's, and with codings that merely end in `chunked` lose one.
 pub fn response_length(
-    parts: &Parts,
+    parts: &mut Parts,
     found: Found,
     to_head: bool,
 ) -> Result<BodyLength, &'static str> {
@@ -44,16 +50,16 @@ pub fn response_length(
 }
 
 /// What the fields say.
-fn declared_length(parts: &Parts, found: Found) -> Result<BodyLength, &'static str> {
-    let mut lengths = parts.headers.get_all(CONTENT_LENGTH).iter();
+fn declared_length(parts: &mut Parts, found: Found) -> Result<BodyLength, &'static str> {
     if found.has_transfer_encoding() {
+        let has_length = found.has_content_length();
         let mut codings = parts.headers.get_all(TRANSFER_ENCODING).iter();
         let chunked = codings
             .next()
             .is_some_and(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
-        return match (codings.next(), lengths.next()) {
-            (Some(_), _) => Err("the response has more than one Transfer-Encoding"),
-            (_, Some(_)) => Err("the response has both Content-Length and Transfer-Encoding"),
+        return match codings.next() {
+            Some(_) => Err("the response has more than one Transfer-Encoding"),
+            None if has_length => Err("the response has both Content-Length and Transfer-Encoding"),
             _ if parts.version < Version::HTTP_11 => {
                 Err("the response has Transfer-Encoding in HTTP/1.0")
             }
@@ -61,17 +67,15 @@ fn declared_length(parts: &Parts, found: Found) -> Result<BodyLength, &'static s
             _ => Err("the response's Transfer-Encoding is not \"chunked\""),
         };
     }
-    let Some(length) = lengths.next() else { return Ok(BodyLength::UntilClose) };
-    if lengths.next().is_some() {
-        return Err("the response has more than one Content-Length");
+    if !found.has_content_length() {
+        return Ok(BodyLength::UntilClose);
     }
-    // Digits only: the parser of numbers would take a sign.
-    let digits = length.as_bytes().trim_ascii();
-    let digits = std::str::from_utf8(digits).unwrap_or_default();
-    match digits.parse() {
-        Ok(length) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Ok(BodyLength::Known(length))
+    match length::settle(&mut parts.headers) {
+        Ok(None) => Ok(BodyLength::UntilClose),
+        Ok(Some(length)) => Ok(BodyLength::Known(length)),
+        Err(BadLength::Several) => Err("the response has more than one Content-Length"),
+        Err(BadLength::NoNumber) => {
+            Err("the response's Content-Length is not a decimal number of at most 64 bits")
         }
-        _ => Err("the response's Content-Length is not a decimal number of at most 64 bits"),
     }
 }

@@ -103,32 +103,64 @@ fn authority(target: &[u8]) -> Option<&[u8]> {
     target.get(at + 3..)
 }
 
-/// A head with its target spelled well. `None`: it begins with no request line that can be.
+/// The one expectation there is (RFC 9110, 10.1.1).
+const CONTINUE: &[u8] = b"100-continue";
+
+/// Whether an `Expect` has that one in a list, which the parser behind does not take for one.
+#[cold]
+pub(super) fn is_expectation_in_other_words(value: &[u8]) -> bool {
+    let mut members = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    let is_known = |member: &[u8]| member.is_empty() || member.eq_ignore_ascii_case(CONTINUE);
+    value.contains(&b',') && members.all(is_known) && value.iter().any(u8::is_ascii_alphabetic)
+}
+
+/// A head with its target, its version and an expectation spelled well. `None`: it begins with no
+/// request line that can be.
 pub fn respell(head: &[u8]) -> Option<Vec<u8>> {
     let start = memchr::memchr(b' ', head)? + 1;
     let end = memchr::memmem::find(head, b" HTTP/1.")?;
-    let (method, target) = (head.get(..start)?.trim_ascii(), head.get(start..end)?);
-    let (before, behind) = (head.get(..start)?, head.get(end..)?);
-    if method == b"OPTIONS"
-        && is_pathless(target)
-        && let Some(behind) = with_host(behind, authority(target)?)
-    {
-        return Some([before, b"*", &behind].concat());
+    let (before, target) = (head.get(..start)?, head.get(start..end)?);
+    let (version, lines) = head.get(end..)?.split_at_checked(b" HTTP/1.1".len())?;
+    let http10 = version.ends_with(b"0");
+    let version: &[u8] = if http10 { version } else { b" HTTP/1.1" };
+    let mut lines: Vec<&[u8]> = lines.split_inclusive(|byte| *byte == b'\n').collect();
+    for line in &mut lines {
+        if value_of(b"expect:", line).is_some_and(is_expectation_in_other_words) {
+            *line = b"expect: 100-continue\r\n";
+        }
     }
-    Some([before, &spell(target).ok()?, behind].concat())
+    if before.trim_ascii() == b"OPTIONS"
+        && is_pathless(target)
+        && let Some(lines) = with_host(&lines, authority(target)?, http10)
+    {
+        return Some([before, b"*", version, &lines].concat());
+    }
+    Some([before, &spell(target).ok()?, version, &lines.concat()].concat())
 }
 
-/// Field lines whose one `Host` names this authority, as the target does: it wins. `None`: there is
-/// not one.
-fn with_host(lines: &[u8], authority: &[u8]) -> Option<Vec<u8>> {
-    let is_host = |line: &&[u8]| line.get(..5).is_some_and(|n| n.eq_ignore_ascii_case(b"host:"));
-    let lines: Vec<&[u8]> = lines.split_inclusive(|byte| *byte == b'\n').collect();
-    if lines.iter().filter(|line| is_host(line)).count() != 1 {
-        return None;
-    }
+/// The value of a field line that begins so, in any case.
+fn value_of<'a>(name: &[u8], line: &'a [u8]) -> Option<&'a [u8]> {
+    let (start, value) = line.split_at_checked(name.len())?;
+    start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
+}
+
+/// Field lines whose one `Host` names this authority, as the target does: it wins. HTTP/1.0 needs
+/// none. `None`: there is not one.
+fn with_host(lines: &[&[u8]], authority: &[u8], http10: bool) -> Option<Vec<u8>> {
+    let is_host = |line: &&&[u8]| value_of(b"host:", line).is_some();
     let host = [b"host: ", authority, b"\r\n"].concat();
-    let lines = lines.into_iter().map(|line| if is_host(&line) { &host } else { line });
-    Some(lines.flatten().copied().collect())
+    match lines.iter().filter(is_host).count() {
+        1 => {
+            let lines = lines.iter().map(|line| if is_host(&line) { &host } else { *line });
+            Some(lines.flatten().copied().collect())
+        }
+        // Behind the end of the request line.
+        0 if http10 => {
+            let (first, rest) = lines.split_first()?;
+            Some([first, &host[..], &rest.concat()].concat())
+        }
+        _ => None,
+    }
 }
 
 /// What may stand both in a path and in a query, and that no parser cuts at.
@@ -208,10 +240,40 @@ mod tests {
         let head = b"OPTIONS http://a HTTP/1.1\r\nx: y\r\nHOST: b\r\n\r\n";
         let spelled = b"OPTIONS * HTTP/1.1\r\nx: y\r\nhost: a\r\n\r\n";
         assert_eq!(respell(head).as_deref(), Some(spelled.as_slice()));
+        // HTTP/1.0 has none.
+        let head = b"OPTIONS http://a HTTP/1.0\r\nx: y\r\n\r\n";
+        let spelled = b"OPTIONS * HTTP/1.0\r\nhost: a\r\nx: y\r\n\r\n";
+        assert_eq!(respell(head).as_deref(), Some(spelled.as_slice()));
         // Whether it has one is for others to say.
         for hosts in ["", "Host: a\r\nHost: a\r\n"] {
             let head = format!("OPTIONS http://a HTTP/1.1\r\n{hosts}\r\n");
             assert_eq!(respell(head.as_bytes()).as_deref(), Some(head.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn a_later_minor_version_and_a_listed_expectation_are_what_is_known() {
+        let head = b"GET /a HTTP/1.2\r\nHost: a\r\n\r\n";
+        assert_eq!(
+            respell(head).as_deref(),
+            Some(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n".as_slice())
+        );
+        for (expect, in_other_words) in [
+            ("100-continue", false),
+            ("100-continue,", true),
+            (", 100-Continue", true),
+            ("100-continue , 100-continue", true),
+            ("100-continue, other", false),
+            ("other", false),
+            (",", false),
+            ("", false),
+        ] {
+            let known = is_expectation_in_other_words(expect.as_bytes());
+            assert_eq!(known, in_other_words, "{expect}");
+            let head = format!("PUT / HTTP/1.1\r\nHost: a\r\nExpect: {expect}\r\nx: y\r\n\r\n");
+            let line = if known { "expect: 100-continue" } else { &format!("Expect: {expect}") };
+            let spelled = format!("PUT / HTTP/1.1\r\nHost: a\r\n{line}\r\nx: y\r\n\r\n");
+            assert_eq!(respell(head.as_bytes()).as_deref(), Some(spelled.as_bytes()));
         }
     }
 }

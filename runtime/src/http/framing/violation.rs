@@ -24,6 +24,8 @@ pub enum Violation {
     TargetTooLong,
     /// Neither `HTTP/1.1` nor `HTTP/1.0`; also a request line without one (HTTP/0.9).
     Version,
+    /// HTTP/2.0 to HTTP/9.9, in the form of HTTP/1.
+    MajorVersion,
     /// A field line that begins with white space, as the first or as a fold of the one before.
     LeadingSpace,
     SpaceBeforeColon,
@@ -54,12 +56,14 @@ pub enum Violation {
 }
 
 impl Violation {
-    /// 431 or 414 for what is too large, 501 for a transfer coding we do not know, otherwise 400.
+    /// 431 or 414 for what is too large, 501 for a transfer coding we do not know, 505 for a major
+    /// version that we do not speak here, otherwise 400.
     pub fn status(self) -> u16 {
         match self {
             Violation::TooLarge | Violation::TooManyFields => 431,
             Violation::TargetTooLong => 414,
             Violation::TransferEncoding => 501,
+            Violation::MajorVersion => 505,
             _ => 400,
         }
     }
@@ -78,6 +82,7 @@ impl Violation {
             }
             Violation::Target => "the request target is neither a path nor a URL",
             Violation::TargetTooLong => "the request target is too long",
+            Violation::MajorVersion => "the request line's version is none that is spoken here",
             Violation::Version => "the request line's version is neither HTTP/1.1 nor HTTP/1.0",
             Violation::LeadingSpace => "a field line begins with white space",
             Violation::SpaceBeforeColon => "a field name is followed by white space",

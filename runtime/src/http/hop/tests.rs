@@ -188,7 +188,6 @@ fn constants_are_what_they_say() {
         assert_eq!(classify(name.as_str().as_bytes()), 1 << bit, "{name}");
     }
     assert_eq!(classify(b"proxy"), Found::PROXY);
-    for name in [HOST, TRAILER] {
-        assert_eq!(classify(name.as_str().as_bytes()), 0);
-    }
+    assert_eq!(classify(TRAILER.as_str().as_bytes()), Found::TRAILER);
+    assert_eq!(classify(HOST.as_str().as_bytes()), 0);
 }

@@ -50,6 +50,7 @@ pub fn snapshot(
     for ((listener, number), (router, reach)) in routed {
         let own = members(&listener.plugins);
         let name = &listener.name;
+        let chosen_by = fields_of_matches(reach, &config.routes);
         let bindings = config
             .routes
             .iter()
@@ -57,9 +58,7 @@ pub fn snapshot(
             .map(|(written, (route, metrics))| {
                 let mut chain = own.clone();
                 chain.extend(members(&written.plugins));
-                let names = written.matches.headers.iter().map(|(name, _)| name.as_str().into());
-                let (route, chain) =
-                    (Some(route.clone()), Chain::new(chain).chosen_by(names.collect()));
+                let (route, chain) = (Some(route.clone()), Chain::new(chain).chosen_by(&chosen_by));
                 Binding::new(name.clone(), route, chain, metrics.clone())
             })
             .collect();
@@ -73,7 +72,12 @@ pub fn snapshot(
                 router: router.clone(),
                 reach: reach.clone(),
                 bindings,
-                unrouted: Binding::new(name.clone(), None, Chain::new(own), unrouted.clone()),
+                unrouted: Binding::new(
+                    name.clone(),
+                    None,
+                    Chain::new(own).chosen_by(&chosen_by),
+                    unrouted.clone(),
+                ),
             });
         }
     }
@@ -82,6 +86,14 @@ pub fn snapshot(
         listeners,
         nowhere: Binding::new("".into(), None, Chain::default(), unrouted),
     }
+}
+
+/// The fields that the choice among a listener's routes looks at: whatever route a request takes, an
+/// endpoint must not find in it what would have led it elsewhere.
+fn fields_of_matches(reach: &[usize], routes: &[config::Route]) -> Vec<Box<str>> {
+    let reached = reach.iter().filter_map(|route| routes.get(*route));
+    let headers = reached.flat_map(|route| &route.matches.headers);
+    headers.map(|(name, _)| name.as_str().into()).collect()
 }
 
 fn strict_paths(

@@ -17,10 +17,9 @@ use crate::http::framing::{self, BodyLength};
 use crate::http::hop::{self, Found};
 use crate::upstream::message::Outgoing;
 
-/// Most field lines of a response.
-pub const MAX_FIELDS: usize = 100;
-/// Most bytes of a response's head.
-pub const MAX_BYTES: usize = 64 << 10;
+pub use crate::http::framing::MAX_RESPONSE_BYTES as MAX_BYTES;
+pub use crate::http::framing::MAX_RESPONSE_FIELDS as MAX_FIELDS;
+
 /// Room for the fields that are added to a response on its way.
 const ADDED: usize = 8;
 
@@ -145,7 +144,7 @@ pub fn parse(bytes: &mut Bytes, to_head: bool, names: &mut Names) -> Result<Opti
         _ => Version::HTTP_11,
     };
     bytes.advance(length);
-    let length = framing::response_length(&parts, found, to_head).map_err(malformed)?;
+    let length = framing::response_length(&mut parts, found, to_head).map_err(malformed)?;
     let persistent = match usual {
         Some(Usual::Close) => false,
         Some(Usual::KeepAlive) if !found.has_connection() => true,

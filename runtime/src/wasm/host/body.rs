@@ -87,7 +87,7 @@ pub(super) async fn read_request(
     let read = read(&mut body, limit, due, late, &shared, &client.address).await;
     resume(&mut store, Part::Request, body, &read);
     if let (Err(Unread::Told(why)), Some(exchange)) = (&read, store.data_mut().exchange_mut()) {
-        exchange.body_error = Some(client_error(*why, limit, exchange));
+        exchange.peer_error = Some(client_error(*why, limit, exchange));
     }
     told(read)
 }
@@ -160,7 +160,7 @@ fn resume(
         if let (Part::Request, Some(upload)) = (part, &exchange.upload) {
             upload.fail(error);
         }
-        exchange.body_error = Some(Error::clone(error));
+        exchange.peer_error = Some(Error::clone(error));
     }
 }
 

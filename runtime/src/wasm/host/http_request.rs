@@ -10,7 +10,8 @@ use wasmtime::Result;
 use wasmtime::component::{Resource, ResourceType, WasmList, WasmStr};
 
 use super::{Context, Interface, body, bounds, fields};
-use crate::chain::{Exchange, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES};
+use crate::chain::{Exchange, HeadLimits, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES};
+use crate::error::Error;
 use crate::http::Body;
 use crate::wasm::bindings::{Client, HeaderError, RequestHandle, Tls};
 use crate::wasm::state::{Part, Phase};
@@ -231,7 +232,16 @@ fn change(
     }
     state.before_change(Part::Request);
     let mut bytes = state.request_bytes;
-    let changed = change(state.request_mut(this)?, &mut bytes);
+    let exchange = state.request_mut(this)?;
+    let changed = change(exchange, &mut bytes);
+    if let Err(HeaderError::SizeExceeded) = changed {
+        // What a plugin adds fits beside any head that came within the limits, unless it is made of
+        // what the client sent.
+        let HeadLimits { fields, bytes } = exchange.head_limits;
+        let why =
+            format!("the request's head would have more than {fields} fields or {bytes} bytes");
+        exchange.peer_error = Some(Error::request(431, why));
+    }
     state.request_bytes = bytes;
     Ok((changed,))
 }

@@ -106,7 +106,7 @@ pub(super) fn exchange(fields: &[(&'static str, &'static str)]) -> Box<Exchange>
         request_body: Body::Empty,
         upload: None,
         body_limit: u64::MAX,
-        body_error: None,
+        peer_error: None,
         response: None,
         response_body: Body::Empty,
         client: Arc::new(Client::default()),

@@ -1,0 +1,74 @@
+//! `Content-Length` in its one form (RFC 9110, section 8.6).
+//!
+//! In: the fields of a message of either side and version. Out: the one length they say, spelled as
+//! everybody spells it; or why two readers could read two. Never: compares it with a body.
+
+use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, HeaderValue};
+
+/// Why a length is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadLength {
+    /// More than one field line, be it the same.
+    Several,
+    /// Not a decimal number of at most 64 bits.
+    NoNumber,
+}
+
+/// The length that is said, if there is one. Zeros before it go: some take what they begin for octal.
+///
+/// # Errors
+/// See [`BadLength`].
+pub fn settle(headers: &mut HeaderMap) -> Result<Option<u64>, BadLength> {
+    let mut lines = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(line) = lines.next() else { return Ok(None) };
+    if lines.next().is_some() {
+        return Err(BadLength::Several);
+    }
+    let said = line.as_bytes();
+    // Digits only: the parser of numbers would take a sign.
+    let digits = std::str::from_utf8(said.trim_ascii()).unwrap_or_default();
+    let length = match digits.parse::<u64>() {
+        Ok(length) if digits.bytes().all(|byte| byte.is_ascii_digit()) => length,
+        _ => return Err(BadLength::NoNumber),
+    };
+    if digits.len() != said.len() || said.len() > 1 && said.first() == Some(&b'0') {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Ok(Some(length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_is_one_decimal_number() {
+        for (lines, settled) in [
+            (&[][..], Ok(None)),
+            (&["0"], Ok(Some("0"))),
+            (&["12"], Ok(Some("12"))),
+            (&["02"], Ok(Some("2"))),
+            (&["000"], Ok(Some("0"))),
+            (&["18446744073709551615"], Ok(Some("18446744073709551615"))),
+            (&["18446744073709551616"], Err(BadLength::NoNumber)),
+            (&[""], Err(BadLength::NoNumber)),
+            (&["+2"], Err(BadLength::NoNumber)),
+            (&["-2"], Err(BadLength::NoNumber)),
+            (&["2, 2"], Err(BadLength::NoNumber)),
+            (&["0x2"], Err(BadLength::NoNumber)),
+            (&["2", "2"], Err(BadLength::Several)),
+            (&["2", "3"], Err(BadLength::Several)),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(CONTENT_LENGTH, HeaderValue::from_static(line));
+            }
+            let got = settle(&mut headers).map(|length| length.map(|length| length.to_string()));
+            assert_eq!(got, settled.map(|length| length.map(str::to_owned)), "{lines:?}");
+            if let Ok(Some(length)) = settled {
+                assert_eq!(headers[CONTENT_LENGTH], length);
+            }
+        }
+    }
+}
