@@ -31,7 +31,7 @@ pub struct Key {
 
 /// What the keys that are tried for one token may cost together, in microseconds: well below the 50 ms
 /// that a hook has by default. One is tried in any case.
-const MAX_COST: u64 = 20_000;
+const MAX_COST: u64 = 12_000;
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");

@@ -47,7 +47,8 @@ impl Material {
         }
     }
 
-    /// What a verification costs, in microseconds of a slow machine, hashing `length` bytes included.
+    /// What a verification costs, in microseconds as the README measured them, hashing `length` bytes
+    /// included.
     pub fn cost(&self, length: usize) -> u64 {
         let key = match self {
             Self::Secret { .. } => 3,

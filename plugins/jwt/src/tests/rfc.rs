@@ -102,7 +102,7 @@ fn the_keys_that_are_tried_for_one_token_are_few() {
     let signed = "eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA";
     let signature = "AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_7XdtAG8GaSwFKdCAPZgoXD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn";
     let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
-    for (others, without_id) in [(0, true), (5, true), (6, false), (23, false)] {
+    for (others, without_id) in [(0, true), (2, true), (3, false), (23, false)] {
         let mut set: Vec<String> =
             (0..others).map(|at| format!(r#"{{"kid":"{at}",{OTHER}}}"#)).collect();
         set.push(format!(r#"{{"kid":"good",{good}}}"#));

@@ -46,8 +46,8 @@ pub const MAX_SUBJECT: usize = 2048;
 pub const MAX_MATCHES: usize = 128;
 
 /// What the searches of one text may cost together: bytes searched, times bytes of the program, times
-/// a fifth of four and its groups. That many are some 20 ms of the 50 that a hook has by default.
-const MAX_COST: usize = 96 << 20;
+/// a fifth of four and its groups. That many are less than 20 ms of the 50 that a hook has by default.
+const MAX_COST: usize = 64 << 20;
 /// The largest program, in bytes of a guest's memory; elsewhere pointers are larger.
 const MAX_PROGRAM: usize = MAX_COST / MAX_SUBJECT;
 const POINTERS: usize = size_of::<usize>() / 4;
