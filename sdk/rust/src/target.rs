@@ -70,12 +70,17 @@ impl Target {
     /// ```
     /// let target = weir_sdk::Target::new("/?k=1;k=2&a=;k=3&b;c");
     /// assert_eq!(target.values_however_separated("k"), ["1;k=2", "2", "3"]);
+    /// assert_eq!(weir_sdk::Target::new("/?k;a=1").values_however_separated("k"), [""]);
     /// ```
     pub fn values_however_separated(&self, name: &str) -> Vec<Cow<'_, str>> {
         let pairs = self.query().unwrap_or_default().split('&');
         let values = pairs.flat_map(|pair| {
-            // The first of them is the pair itself.
-            std::iter::once(pair).chain(pair.split(';').skip(1))
+            // The first piece is the pair itself, unless that has its `=` in a later one.
+            let pieces = pair.split(';').enumerate();
+            let others = pieces.filter(move |(at, piece)| {
+                *at > 0 || piece.len() < pair.len() && !piece.contains('=')
+            });
+            std::iter::once(pair).chain(others.map(|(_, piece)| piece))
         });
         values.filter(|pair| is_named(pair, name)).map(|pair| decode(value(pair), true)).collect()
     }
@@ -89,6 +94,8 @@ impl Target {
     /// assert_eq!(target.without("c"), None);
     /// let target = weir_sdk::Target::new("/a?k=1;b=2&c=3;k=4;d=5");
     /// assert_eq!(target.without("k").as_deref(), Some("/a?c=3;d=5"));
+    /// let target = weir_sdk::Target::new("/a?k;k=1&b=2&k;c=3");
+    /// assert_eq!(target.without("k").as_deref(), Some("/a?b=2&c=3"));
     /// ```
     pub fn without(&self, name: &str) -> Option<String> {
         let named = |pair: &&str| is_named(pair, name);
@@ -98,14 +105,14 @@ impl Target {
         }
         let mut out = String::with_capacity(self.text.len());
         out.push_str(self.path());
-        let mut mark = '?';
+        let mut first = true;
         for pair in query.split('&').filter(|pair| !named(pair)) {
+            let mut mark = '&';
             for piece in pair.split(';').filter(|piece| !named(piece)) {
-                out.push(mark);
+                out.push(if std::mem::take(&mut first) { '?' } else { mark });
                 out.push_str(piece);
                 mark = ';';
             }
-            mark = '&';
         }
         Some(out)
     }

@@ -61,7 +61,7 @@ impl Head {
             Some((before, b" HTTP/1.1")) => (before, false, false),
             Some((before, b" HTTP/1.0")) => (before, true, false),
             // It is read as the last minor version that we know (RFC 9110, 2.5).
-            Some((before, [start @ .., b'2'..=b'9'])) if start == b" HTTP/1." => {
+            Some((before, [b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'])) => {
                 (before, false, true)
             }
             Some((_, [b' ', b'H', b'T', b'T', b'P', b'/', b'2'..=b'9', b'.', minor]))

@@ -56,8 +56,11 @@ pub fn readings(received: &str, forwarded: &str) -> Option<Vec<String>> {
     Some(found.iter().map(Reading::spelled).collect())
 }
 
-/// What endpoints do to a path, besides decoding it.
-const HABITS: [fn(&[u8]) -> Vec<u8>; 8] = [
+/// What endpoints do to a path.
+type Habit = fn(&[u8]) -> Vec<u8>;
+
+/// All of it, besides decoding.
+const HABITS: [Habit; 8] = [
     without_parameters,
     without_empty_segments,
     without_dot_segments,
@@ -69,7 +72,7 @@ const HABITS: [fn(&[u8]) -> Vec<u8>; 8] = [
 ];
 
 /// Everything at once, or all but separators: these stay data for some.
-const DECODERS: [fn(&[u8]) -> Vec<u8>; 2] = [decode, decode_names];
+const DECODERS: [Habit; 2] = [decode, decode_names];
 
 impl Reading {
     /// As a route's path is spelled.
