@@ -186,8 +186,8 @@ fn assert_logged(behaviour: &Behaviour) {
         assert_eq!(found.field("route"), "conformance");
         assert!(!found.field("request").is_empty(), "{found:?}");
         let fields: Vec<String> =
-            expected.fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        assert_eq!(found.field("fields"), fields.join(" "));
+            expected.fields.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+        assert_eq!(found.field("fields"), format!("{{{}}}", fields.join(" ")));
     }
     // In this order, though others may stand between.
     let all = lines("conformance");

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use super::print::{complain, say};
 use crate::clock::Clock;
 use crate::config::ComponentSource;
+use crate::telemetry::acting::Shown;
 use crate::telemetry::metrics::Metrics;
 use crate::wasm::{BUILT_INS, Host, HostOptions, Inspection, Loader};
 
@@ -44,7 +45,9 @@ pub fn run(command: &Command) -> ExitCode {
             for (name, _) in BUILT_INS {
                 let source = ComponentSource::BuiltIn((*name).into());
                 match host.inspect(&source) {
-                    Ok(inspected) => text += &format!("{name:<18} {}\n", inspected.about.summary),
+                    Ok(inspected) => {
+                        text += &format!("{name:<18} {}\n", Shown(&inspected.about.summary));
+                    }
                     Err(problems) => return refuse(&problems),
                 }
             }
@@ -66,14 +69,19 @@ pub fn run(command: &Command) -> ExitCode {
 
 fn show(inspection: &Inspection) -> String {
     let Inspection { about, digest, hooks, imports } = inspection;
-    let mut text = format!("{} {}\n{}\n\n", about.name, about.version, about.summary);
+    // What a component says of itself is a stranger's.
+    let (name, version) = (Shown(&about.name), Shown(&about.version));
+    let mut text = format!("{name} {version}\n{}\n\n", Shown(&about.summary));
     text += &format!("digest   sha256:{digest}\n");
     text += &format!("hooks    {}\n", hooks.names().join(", "));
+    let imports: Vec<String> = imports.iter().map(|import| Shown(import).to_string()).collect();
     text += &format!("imports  {}\n", imports.join("\n         "));
     if !about.config_schema.is_empty() {
         let schema = serde_json::from_str::<serde_json::Value>(&about.config_schema);
         let pretty = schema.and_then(|schema| serde_json::to_string_pretty(&schema));
-        text += &format!("\nconfig\n{}\n", pretty.unwrap_or_else(|_| about.config_schema.clone()));
+        let schema = pretty.unwrap_or_else(|_| about.config_schema.clone());
+        let lines: Vec<String> = schema.lines().map(|line| Shown(line).to_string()).collect();
+        text += &format!("\nconfig\n{}\n", lines.join("\n"));
     }
     text
 }
@@ -83,4 +91,26 @@ fn refuse(problems: &[crate::wasm::PluginProblem]) -> ExitCode {
         complain(format_args!("error: {problem}"));
     }
     ExitCode::from(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wasm::About;
+
+    #[test]
+    fn what_a_component_says_moves_no_cursor() {
+        let hostile = |text: &str| format!("{text}\u{1b}[2J\r\u{9b}1A\u{202e}");
+        let about = About {
+            name: hostile("name\nname"),
+            version: hostile("1"),
+            summary: hostile("summary"),
+            config_schema: hostile("{\"title\": 1,\n"),
+        };
+        let (digest, imports) = ("00".to_owned(), vec![hostile("import")]);
+        let shown = show(&Inspection { about, digest, hooks: Default::default(), imports });
+        assert!(shown.starts_with("name\\nname\\u{1b}[2J\\r\\u{9b}1A\\u{202e} 1"), "{shown}");
+        let acts = |character: &char| crate::telemetry::acting::acts(*character);
+        assert!(shown.chars().filter(acts).all(|character| character == '\n'), "{shown:?}");
+    }
 }

@@ -5,6 +5,7 @@
 //! way, and never blocks a worker on a disk or a terminal.
 
 pub mod access_log;
+pub mod acting;
 pub mod log;
 pub mod metrics;
 mod writer;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::host::escape;
 use crate::config::{Finding, Flaw, Wanted};
+use crate::telemetry::acting::acts;
 
 /// Bytes of a text that are told: a line or two of a terminal, and far more than any of the host's
 /// own.
@@ -150,7 +151,7 @@ fn few_choices(wanted: Wanted) -> Wanted {
 fn cut(text: String) -> String {
     // Cut before, the longest there is: every character escaped, and a few words.
     let is_short = text.len() <= MAX_TEXT || text.len() <= 8 * MAX_TEXT && text.ends_with(MORE);
-    if is_short && !text.chars().any(char::is_control) {
+    if is_short && !text.chars().any(acts) {
         return text;
     }
     let end = text.floor_char_boundary(MAX_TEXT.min(text.len()));

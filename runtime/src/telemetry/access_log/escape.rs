@@ -2,9 +2,11 @@
 //!
 //! In: any bytes. Out: the inside of a JSON string (RFC 8259, 7), always UTF-8, or of a quoted
 //! field of the combined format, always printable ASCII. Never: lets a control character through,
-//! C1 included: terminals act on them.
+//! C1 included, nor another one that [acts].
 
 use std::fmt;
+
+use crate::telemetry::acting::acts;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -24,10 +26,12 @@ pub fn json(out: &mut Vec<u8>, bytes: &[u8]) {
                 '\n' => out.extend_from_slice(b"\\n"),
                 '\r' => out.extend_from_slice(b"\\r"),
                 '\t' => out.extend_from_slice(b"\\t"),
-                // Controls are below U+00A0, so two digits will do.
-                control if control.is_control() => {
-                    out.extend_from_slice(b"\\u00");
-                    hex(out, control as u8);
+                // All of them are below U+10000, so four digits will do.
+                acting if acts(acting) => {
+                    let [.., high, low] = u32::from(acting).to_be_bytes();
+                    out.extend_from_slice(b"\\u");
+                    hex(out, high);
+                    hex(out, low);
                 }
                 char => out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
             }

@@ -1,7 +1,7 @@
 //! An event of the daemon's log as a line of JSON.
 //!
 //! In: `tracing` events. Out: one object: `timestamp`, `level`, the event's fields, `target`. Never: a
-//! line break within a line, or a name twice.
+//! line break within a line or another character that [acts], or a name twice.
 
 use std::fmt;
 
@@ -14,6 +14,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::fields::Fields;
+use crate::telemetry::acting::acts;
 
 /// Formats events.
 pub struct Json;
@@ -39,7 +40,7 @@ where
         object.0.insert("level".into(), meta.level().as_str().into());
         event.record(&mut object);
         object.0.insert("target".into(), meta.target().into());
-        writeln!(writer, "{}", Value::Object(object.0))
+        write_line(&mut writer, &Value::Object(object.0).to_string())
     }
 }
 
@@ -74,16 +75,41 @@ impl Visit for Object {
         match value.downcast_ref::<Fields>() {
             None => self.set(field, value.to_string()),
             Some(Fields(named)) if named.is_empty() => {}
-            Some(Fields(named)) => {
-                let pairs = named.iter().map(|(name, value)| (name.clone(), value.clone().into()));
-                self.set(field, Value::Object(pairs.collect()));
-            }
+            Some(Fields(named)) => self.set(field, object(named)),
         }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.set(field, format!("{value:?}"));
     }
+}
+
+/// Values of one name are a list: whoever reads an object keeps only one of them.
+fn object(named: &[(String, String)]) -> Value {
+    let mut object = Map::new();
+    for (name, value) in named {
+        match object.get_mut(name) {
+            None => drop(object.insert(name.clone(), value.clone().into())),
+            Some(Value::Array(values)) => values.push(value.clone().into()),
+            Some(first) => *first = Value::Array(vec![first.take(), value.clone().into()]),
+        }
+    }
+    Value::Object(object)
+}
+
+/// A line of JSON whose strings hold nothing that [acts]: serde escapes what is below a blank.
+fn write_line(writer: &mut Writer<'_>, line: &str) -> fmt::Result {
+    if line.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return writeln!(writer, "{line}");
+    }
+    for character in line.chars() {
+        match acts(character) {
+            // All of them are below U+10000.
+            true => write!(writer, "\\u{:04x}", u32::from(character))?,
+            false => writer.write_char(character)?,
+        }
+    }
+    writer.write_char('\n')
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `weir:plugin/log`, and the standard streams of toolchains that know nothing else.
 //!
 //! In: a message and fields. Out: one `tracing` event of target `weir::plugin` with the plugin, the
-//! route and the request's identifier. Never: passes on a control character, more than [`MAX_BYTES`]
+//! route and the request's identifier. Never: passes on a character that acts, more than [`MAX_BYTES`]
 //! of a message with its fields, or more than [`MAX_LINES`] of one call.
 
 use std::error::Error;
@@ -11,6 +11,7 @@ use wasmtime::Result;
 use wasmtime::component::{WasmList, WasmStr};
 
 use super::{Context, Interface, bounds};
+use crate::telemetry::acting::Shown;
 use crate::telemetry::log::Fields;
 use crate::wasm::bindings::Level;
 use crate::wasm::state::State;
@@ -85,17 +86,13 @@ pub fn write(state: &State, level: Level, message: &str, fields: &Fields) -> Res
     Ok(())
 }
 
-/// Appends `text` with its control characters escaped, at most `most` bytes.
+/// Appends `text` with what acts in it escaped, at most `most` bytes.
 pub fn escape(to: &mut String, text: &str, most: usize) {
     let most = to.len().saturating_add(most);
     for character in text.chars() {
         let before = to.len();
-        if character.is_control() {
-            // Writing to a String cannot fail.
-            let _ = write!(to, "{}", character.escape_default());
-        } else {
-            to.push(character);
-        }
+        // Writing to a String cannot fail.
+        let _ = write!(to, "{}", Shown(character.encode_utf8(&mut [0; 4])));
         if to.len() > most {
             to.truncate(before);
             return;

@@ -66,3 +66,29 @@ fn an_event_without_named_values_has_no_empty_object() {
     });
     assert!(line.get("fields").is_none(), "{line}");
 }
+
+#[test]
+fn values_of_one_name_are_all_there() {
+    let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let fields = Fields(vec![own("dup", "a"), own("one", "x"), own("dup", "b"), own("dup", "c")]);
+    let line = line(|| {
+        let fields: &(dyn std::error::Error + 'static) = &fields;
+        tracing::info!(fields, "said");
+    });
+    assert_eq!(line["fields"]["dup"], serde_json::json!(["a", "b", "c"]));
+    assert_eq!(line["fields"]["one"], "x");
+}
+
+#[test]
+fn nothing_in_a_line_acts_on_who_reads_it() {
+    let text = "a\u{1b}[2J\u{7f}\u{9b}\u{2028}\u{202e}z \u{fc}\u{1f600}";
+    let lines = Lines::default();
+    let to = lines.clone();
+    let subscriber =
+        tracing_subscriber::fmt().event_format(Json).with_writer(move || to.clone()).finish();
+    tracing::subscriber::with_default(subscriber, || tracing::info!(peer = text, "said"));
+    let line = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert!(!line.trim_end().chars().any(acts), "{line:?}");
+    let read: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(read["peer"], text, "it is the same text");
+}
