@@ -5,7 +5,8 @@
 //! are held by descriptor, so that one that was renamed, replaced or handed to another user since
 //! is simply not there; and never grows without end.
 //!
-//! `<folder>/<engine>/<digest>.cwasm` is an artifact, `<digest>.sha256` beside it its own digest.
+//! `<folder>/<engine>/<digest>.cwasm` is an artifact, `<digest>.sha256` beside it the digest of both
+//! together: of which component it is made, and what it is.
 //! Files are only ever replaced by renaming, never changed while somebody has them mapped.
 
 mod prune;
@@ -83,7 +84,7 @@ impl Artifacts {
         let _ = file.try_lock_shared();
         let mut sum = String::new();
         open_file(&self.folder, &sum_of(digest)).ok()?.take(65).read_to_string(&mut sum).ok()?;
-        let mut hasher = Sha256::new();
+        let mut hasher = Sha256::new_with_prefix(digest);
         io::copy(&mut file, &mut hasher).ok()?;
         if sum != hex(&hasher.finalize()) {
             return None;
@@ -101,7 +102,7 @@ impl Artifacts {
     /// # Errors
     /// Where it cannot be written; nothing is left of it then.
     pub fn write(&self, digest: &str, artifact: &[u8]) -> io::Result<()> {
-        let sum = hex(&Sha256::digest(artifact));
+        let sum = hex(&Sha256::new_with_prefix(digest).chain_update(artifact).finalize());
         self.replace(&self::artifact(digest), artifact)?;
         self.replace(&sum_of(digest), sum.as_bytes())
     }

@@ -44,6 +44,21 @@ fn what_was_written_is_read() {
     assert_eq!(names(&folder.0), ["a.cwasm", "a.sha256"], "nothing temporary is left");
 }
 
+/// As by a restore that mixed them up.
+#[test]
+fn an_artifact_is_that_of_its_component_or_none() {
+    let folder = Folder::new();
+    let artifacts = open(&folder.0);
+    write(&artifacts, "a", b"of a");
+    write(&artifacts, "b", b"of b");
+    for kind in ["cwasm", "sha256"] {
+        let file = |digest: &str| folder.0.join(ENGINE).join(format!("{digest}.{kind}"));
+        fs::copy(file("a"), file("b")).expect("copied");
+    }
+    assert_eq!(read(&artifacts, "b"), None);
+    assert_eq!(read(&artifacts, "a").as_deref(), Some(&b"of a"[..]));
+}
+
 #[test]
 fn a_folder_that_was_swapped_since_is_not_looked_into() {
     let folder = Folder::new();
