@@ -12,6 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::client::ClientKey;
 
+/// Limiter and store have this part of the quota each to themselves: what a flood of bodies, or of
+/// the other's keys, can take from neither. It is the rates and bans that are to stop the flood.
+const OWN_PART: usize = 16;
+
 /// What bytes are kept for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Holding {
@@ -72,6 +76,8 @@ pub struct Held {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsedUp {
     limit: usize,
+    /// What of it is kept for limiter and store.
+    kept: usize,
     /// What one client's exchanges hold, where that is the reason.
     by_client: Option<usize>,
     wanted: usize,
@@ -88,6 +94,9 @@ impl Holding {
         Holding::Replies,
         Holding::Output,
     ];
+
+    /// What outlives exchanges and tells of those who sent them.
+    const LASTING: [Holding; 2] = [Holding::Limiter, Holding::Store];
 
     /// The label of metrics, and the word of messages.
     pub fn as_str(self) -> &'static str {
@@ -135,9 +144,47 @@ impl Quota {
         self.limit
     }
 
+    /// The most there may be with something of this kind added.
+    pub fn most(&self, holding: Holding) -> usize {
+        self.limit - self.kept_from(holding)
+    }
+
+    /// By how many bytes so many more would be too many.
+    pub fn lacking(&self, holding: Holding, bytes: usize) -> usize {
+        let sum = self.account.total.load(Relaxed).saturating_add(bytes);
+        sum.saturating_sub(self.most(holding))
+    }
+
+    /// Bytes held of a kind.
+    pub fn held(&self, holding: Holding) -> usize {
+        self.account.held(holding)
+    }
+
+    /// What of the limiter or the store may give way to others.
+    pub fn spare(&self, holding: Holding) -> usize {
+        self.held(holding).saturating_sub(self.own())
+    }
+
+    /// Whether the exchanges of a client may hold so many bytes more, were there room.
+    pub fn is_within_share(&self, bytes: usize, client: &str) -> bool {
+        let held = |client| self.account.clients().get(&client).copied().unwrap_or(0);
+        whose(client).is_none_or(|client| held(client).saturating_add(bytes) <= self.share())
+    }
+
     /// What the exchanges of one client may hold together: a quarter is left to the others.
     fn share(&self) -> usize {
         self.limit - self.limit / 4
+    }
+
+    /// What limiter and store have to themselves, each of them.
+    fn own(&self) -> usize {
+        self.limit / OWN_PART
+    }
+
+    /// The part of that which is not used yet, but for `holding`'s own.
+    fn kept_from(&self, holding: Holding) -> usize {
+        let others = Holding::LASTING.iter().filter(|lasting| **lasting != holding);
+        others.map(|lasting| self.own().saturating_sub(self.held(*lasting))).sum()
     }
 
     /// Counts bytes as long as what is given back lives. `client` is an address; one that is none, as
@@ -173,7 +220,8 @@ fn whose(client: &str) -> Option<ClientKey> {
 
 impl Payer for Quota {
     fn charge(&self, holding: Holding, bytes: usize) -> bool {
-        let more = |total: usize| total.checked_add(bytes).filter(|sum| *sum <= self.limit);
+        let most = self.most(holding);
+        let more = |total: usize| total.checked_add(bytes).filter(|sum| *sum <= most);
         let fits = self.account.total.fetch_update(Relaxed, Relaxed, more).is_ok();
         if let (true, Some(cell)) = (fits, self.account.held.get(holding as usize)) {
             cell.fetch_add(bytes, Relaxed);
@@ -190,7 +238,8 @@ impl Payer for Quota {
             cell.fetch_add(1, Relaxed);
         }
         let held = Holding::ALL.map(|holding| self.account.held(holding));
-        UsedUp { limit: self.limit, by_client: None, wanted, holding, held }
+        let kept = self.kept_from(holding);
+        UsedUp { limit: self.limit, kept, by_client: None, wanted, holding, held }
     }
 }
 
@@ -218,7 +267,7 @@ impl Drop for Held {
 
 impl fmt::Display for UsedUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let UsedUp { limit, by_client, wanted, holding, held } = self;
+        let UsedUp { limit, kept, by_client, wanted, holding, held } = self;
         let holding = holding.as_str();
         if let Some(by_client) = by_client {
             return write!(
@@ -228,6 +277,9 @@ impl fmt::Display for UsedUp {
             );
         }
         write!(f, "`limits.quota` is used up: {wanted} bytes more for {holding} exceed {limit}")?;
+        if *kept > 0 {
+            write!(f, ", of which {kept} are kept for limiter and store")?;
+        }
         let mut before = "; held are ";
         for (holding, bytes) in Holding::ALL.iter().zip(held).filter(|(_, bytes)| **bytes > 0) {
             write!(f, "{before}{bytes} for {}", holding.as_str())?;

@@ -39,7 +39,7 @@ enum State {
     /// A chunk passes them.
     Pushing(Passing<(Transforms, Bytes)>),
     /// The last bytes pass them; then the trailers.
-    Finishing(Passing<Bytes>, Option<Frame<Bytes>>),
+    Finishing(Passing<Vec<Bytes>>, Option<Frame<Bytes>>),
     /// They are done, or one of them failed.
     Ended,
 }
@@ -105,19 +105,19 @@ async fn push(
 }
 
 /// The last bytes of each transform still pass the ones behind it.
-async fn finish(transforms: Transforms) -> Result<Bytes, Box<Failure>> {
-    let mut rest = Bytes::new();
+async fn finish(transforms: Transforms) -> Result<Vec<Bytes>, Box<Failure>> {
+    // As pieces: put together they would be there twice, and the second time on no account.
+    let mut rest = Vec::new();
     for mut transform in transforms {
-        let mut pushed = Bytes::new();
-        if !rest.is_empty() {
-            (transform, pushed) = transform.push(rest).await?;
+        let mut made = Vec::with_capacity(rest.len() + 1);
+        for piece in rest {
+            let pushed;
+            (transform, pushed) = transform.push(piece).await?;
+            made.push(pushed);
         }
-        let last = transform.finish().await?;
-        rest = match (pushed.is_empty(), last.is_empty()) {
-            (true, _) => last,
-            (_, true) => pushed,
-            _ => [pushed, last].concat().into(),
-        };
+        made.push(transform.finish().await?);
+        made.retain(|piece| !piece.is_empty());
+        rest = made;
     }
     Ok(rest)
 }
@@ -129,7 +129,7 @@ impl Rewritten {
             State::Idle(_) | State::Ended => return Poll::Ready(Ok(())),
             State::Pushing(passing) => {
                 let passed = ready!(passing.as_mut().poll(cx));
-                passed.map(|(transforms, data)| (State::Idle(transforms), data, None))
+                passed.map(|(transforms, data)| (State::Idle(transforms), vec![data], None))
             }
             State::Finishing(passing, trailers) => {
                 let passed = ready!(passing.as_mut().poll(cx));
@@ -140,9 +140,7 @@ impl Rewritten {
         self.state = State::Ended;
         let (state, data, trailers) = passed.map_err(|failure| failed(&failure))?;
         self.state = state;
-        if !data.is_empty() {
-            self.ready.push_back(Frame::data(data));
-        }
+        self.ready.extend(data.into_iter().filter(|data| !data.is_empty()).map(Frame::data));
         self.ready.extend(trailers);
         Poll::Ready(Ok(()))
     }

@@ -49,7 +49,7 @@ impl Built {
     ) -> Result<Built, Problems> {
         let mut problems = Vec::new();
         let plugins = load_plugins(&config, host, &mut problems);
-        if let Err(message) = host.check_room(config.plugins.len(), config.server.workers) {
+        if let Err(message) = host.check_room(&plugins, config.server.workers) {
             let place = config.places.of("server.workers");
             let hint = "set `workers` lower, or give routes the same plugins instead of copies";
             problems.push(Problem::new(place, "server.workers", message).with_hint(hint));

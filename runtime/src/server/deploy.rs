@@ -66,6 +66,9 @@ impl Running {
         };
         let mut parts = Vec::new();
         for _ in &self.workers {
+            if self.host.loading().is_interrupted() {
+                return Err(StartError::System("taking it into use was interrupted".into()));
+            }
             let plugins = built
                 .plugins
                 .iter()
@@ -85,7 +88,7 @@ impl Running {
         for bind in state.bound.keys().filter(|bind| !bound.contains_key(*bind)) {
             self.disown_socket_file(bind);
         }
-        self.host.reserve(built.plugins.len(), self.workers.len());
+        self.host.reserve(&built.plugins, self.workers.len());
         for listener in &built.config.listeners {
             if let Some(limit) = limits.get(&listener.bind) {
                 limit.set(listener.limits.max_connections);

@@ -18,7 +18,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::artifacts::Artifacts;
-use super::component::{Inspected, inspect};
+use super::component::{Inspected, has_wide_texts, inspect};
 use super::problem::Problem;
 use crate::clock::Clock;
 
@@ -29,6 +29,8 @@ pub struct Loaded {
     /// SHA-256 of its bytes, lower-case hex.
     pub digest: String,
     pub inspected: Inspected,
+    /// See [`has_wide_texts`].
+    pub wide_texts: bool,
     /// Where it came from.
     pub origin: Origin,
     /// The artifact, where there is a file of it; open, it counts as in use.
@@ -95,7 +97,9 @@ impl Cache {
         };
         let inspected = inspect(&self.engine, &component)?;
         let digest = digest.to_owned();
-        let loaded = Loaded { component, digest, inspected, origin, _artifact: artifact };
+        let wide_texts = has_wide_texts(bytes);
+        let _artifact = artifact;
+        let loaded = Loaded { component, digest, inspected, wide_texts, origin, _artifact };
         let loaded = Arc::new(loaded);
         let mut all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, loaded| loaded.strong_count() > 0);

@@ -9,8 +9,7 @@ use super::bindings::{self, RequestHandle, ResponseHandle};
 use super::fault::Fault;
 use super::functions::{Functions, OpenTransform};
 use super::reply;
-use super::shared::Shared;
-use super::state::Phase;
+use super::state::{Phase, State};
 use crate::chain::{Exchange, Verdict};
 
 /// One call of a hook, with an exchange at hand.
@@ -28,12 +27,16 @@ pub trait Call: Send + 'static {
     fn absent() -> Self::Output;
     /// Its parameters; `handle` stands for the request and the response of this call.
     fn parameters(self, handle: u32) -> Self::Parameters;
+    /// Bytes that it has.
+    fn bytes(_: &Self::Results) -> usize {
+        0
+    }
     /// What the answer means.
     fn check(
         results: Self::Results,
         functions: &Functions,
         exchange: &Exchange,
-        shared: &Shared,
+        state: &State,
     ) -> Result<Self::Output, Fault>;
 }
 
@@ -70,16 +73,27 @@ impl Call for OnRequest {
         (Resource::new_own(handle),)
     }
 
+    fn bytes((answer,): &Self::Results) -> usize {
+        match answer {
+            Ok(bindings::Verdict::Forward) => 0,
+            Ok(bindings::Verdict::Respond(reply)) => {
+                let lines = reply.headers.iter().map(|(name, value)| name.len() + value.len());
+                lines.sum::<usize>() + reply.body.len()
+            }
+            Err(message) => message.len(),
+        }
+    }
+
     fn check(
         (answer,): Self::Results,
         _: &Functions,
         exchange: &Exchange,
-        shared: &Shared,
+        state: &State,
     ) -> Result<Verdict, Fault> {
         match answer {
             Ok(bindings::Verdict::Forward) => Ok(Verdict::Forward),
             Ok(bindings::Verdict::Respond(reply)) => {
-                reply::check(reply, exchange, shared).map(Verdict::Respond)
+                reply::check(reply, exchange, state).map(Verdict::Respond)
             }
             Err(message) => Err(Fault::error(&message)),
         }
@@ -103,11 +117,15 @@ impl Call for OnResponse {
         (Resource::new_own(handle), Resource::new_own(handle))
     }
 
+    fn bytes((answer,): &Self::Results) -> usize {
+        answer.as_ref().err().map_or(0, String::len)
+    }
+
     fn check(
         (answer,): Self::Results,
         _: &Functions,
         _: &Exchange,
-        _: &Shared,
+        _: &State,
     ) -> Result<(), Fault> {
         answer.map_err(|message| Fault::error(&message))
     }
@@ -130,7 +148,7 @@ impl Call for OnComplete {
         (Resource::new_own(handle), self.0)
     }
 
-    fn check((): (), _: &Functions, _: &Exchange, _: &Shared) -> Result<(), Fault> {
+    fn check((): (), _: &Functions, _: &Exchange, _: &State) -> Result<(), Fault> {
         Ok(())
     }
 }
@@ -158,7 +176,7 @@ impl Call for OpenRequestBody {
         (resource,): Self::Results,
         functions: &Functions,
         _: &Exchange,
-        _: &Shared,
+        _: &State,
     ) -> Result<Option<OpenTransform>, Fault> {
         let functions = functions.request_body.as_ref();
         Ok(functions.zip(resource).map(|(functions, resource)| functions.opened(resource)))
@@ -188,7 +206,7 @@ impl Call for OpenResponseBody {
         (resource,): Self::Results,
         functions: &Functions,
         _: &Exchange,
-        _: &Shared,
+        _: &State,
     ) -> Result<Option<OpenTransform>, Fault> {
         let functions = functions.response_body.as_ref();
         Ok(functions.zip(resource).map(|(functions, resource)| functions.opened(resource)))

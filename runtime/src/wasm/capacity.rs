@@ -1,27 +1,65 @@
 //! How many instances there may be in this process, and who may make one more.
 //!
-//! In: instances about to be made. Out: a [`Seat`] each, or that there is none. Never: lets requests
-//! take what the next reload needs: the pooling allocator has a fixed number of slots, and a reload
-//! that finds none could not replace the configuration that has used them up.
+//! In: instances about to be made, for which plugin and client. Out: a [`Seat`] each, or that there is
+//! none. Never: lets requests take what the next reload needs, for a reload that finds nothing free
+//! could not replace the configuration that has used it up; lets one plugin take what others have to
+//! themselves, or one client what is there for all.
+//!
+//! A seat stands for what the pooling allocator has for one usual instance. One that consists of more
+//! takes several: its [weight](super::component::weight).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The slots of the process's engine.
+use crate::client::ClientKey;
+
+/// The seats of the process's engine.
 #[derive(Debug, Clone)]
 pub struct Capacity(Arc<Seats>);
 
 #[derive(Debug)]
 struct Seats {
     total: usize,
-    taken: AtomicUsize,
-    /// How many of them only a reload may take.
-    reserved: AtomicUsize,
+    taken: Mutex<Taken>,
 }
 
-/// One slot; dropping it gives it back.
+#[derive(Debug, Default)]
+struct Taken {
+    /// How many seats only a reload may take.
+    reserved: usize,
+    /// Plugins that are configured, and those that still have instances.
+    plugins: HashMap<Arc<str>, Part>,
+    /// For instances that were made for a client and serve it still.
+    clients: HashMap<ClientKey, usize>,
+}
+
+/// A plugin's seats.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Part {
+    /// What it has to itself, one instance on each worker; 0 where it is configured no more.
+    own: usize,
+    /// Taken by the instances that the control side made.
+    control: usize,
+    /// Taken by those that calls made.
+    requests: usize,
+}
+
+/// Some seats; dropping it gives them back.
 #[derive(Debug)]
-pub struct Seat(Arc<Seats>);
+pub struct Seat {
+    seats: Arc<Seats>,
+    plugin: Arc<str>,
+    weight: usize,
+    purpose: Purpose,
+}
+
+/// A client for whom an instance was made that serves it; dropping it ends that.
+#[derive(Debug)]
+pub struct MadeFor {
+    seats: Arc<Seats>,
+    client: ClientKey,
+    weight: usize,
+}
 
 /// What an instance is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,69 +71,129 @@ pub enum Purpose {
 }
 
 impl Capacity {
-    /// Of `total` slots.
+    /// Of `total` seats.
     pub fn new(total: usize) -> Capacity {
-        let (taken, reserved) = (AtomicUsize::new(0), AtomicUsize::new(total / 4));
-        Capacity(Arc::new(Seats { total, taken, reserved }))
+        let taken = Mutex::new(Taken { reserved: total / 4, ..Taken::default() });
+        Capacity(Arc::new(Seats { total, taken }))
     }
 
-    /// How many slots there are.
+    /// How many seats there are.
     pub fn total(&self) -> usize {
         self.0.total
     }
 
-    /// What serves holds `instances`, one for each plugin and worker: as many more stay free for
-    /// the reload that replaces all of them, and a quarter of all at least.
-    pub fn reserve(&self, instances: usize) {
-        let reserved = instances.max(self.0.total / 4).min(self.0.total);
-        self.0.reserved.store(reserved, Relaxed);
+    /// What serves are these plugins, each with the seats of one instance for each worker. As many
+    /// more stay free for the reload that replaces all of them, and a quarter of all at least.
+    pub fn configure(&self, plugins: impl IntoIterator<Item = (Arc<str>, usize)>) {
+        let total = self.0.total;
+        let mut taken = self.0.taken();
+        taken.plugins.values_mut().for_each(|part| part.own = 0);
+        for (plugin, own) in plugins {
+            taken.plugins.entry(plugin).or_default().own = own;
+        }
+        taken.plugins.retain(|_, part| *part != Part::default());
+        taken.reserved = taken.own().max(total / 4).min(total);
     }
 
-    /// One slot, unless those are taken that `purpose` may take.
-    pub fn take(&self, purpose: Purpose) -> Option<Seat> {
-        let most = match purpose {
-            Purpose::Control => self.0.total,
-            Purpose::Request => self.0.total - self.0.reserved.load(Relaxed),
-        };
-        let more = |taken: usize| (taken < most).then_some(taken + 1);
-        self.0.taken.fetch_update(Relaxed, Relaxed, more).ok().map(|_| Seat(self.0.clone()))
+    /// Seats for an instance, unless those are taken that `purpose` may take.
+    pub fn take(&self, purpose: Purpose, plugin: &Arc<str>, weight: usize) -> Option<Seat> {
+        let mut taken = self.0.taken();
+        if !taken.admits(purpose, plugin, weight, self.0.total) {
+            return None;
+        }
+        let part = taken.plugins.entry(plugin.clone()).or_default();
+        *part.of(purpose) += weight;
+        Some(Seat { seats: self.0.clone(), plugin: plugin.clone(), weight, purpose })
+    }
+
+    /// An instance is to be made for a client. `None`: of what calls may take, too much was made for
+    /// this one already.
+    pub fn admit(&self, client: ClientKey, weight: usize) -> Option<MadeFor> {
+        let mut taken = self.0.taken();
+        let all = self.0.total - taken.reserved;
+        let most = all - all / 4;
+        let held = taken.clients.entry(client).or_default();
+        // The first is always welcome, whatever its weight; and nobody in particular may be many.
+        if client != ClientKey::Unnamed && *held > 0 && *held + weight > most {
+            return None;
+        }
+        *held += weight;
+        Some(MadeFor { seats: self.0.clone(), client, weight })
+    }
+}
+
+impl Seats {
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Taken {
+    /// Half of what calls may take beside the plugins' own seats is divided among the plugins, and
+    /// nobody else takes it; the other half is for who comes first.
+    fn admits(&self, purpose: Purpose, plugin: &str, weight: usize, total: usize) -> bool {
+        let all: usize = self.plugins.values().map(|part| part.control + part.requests).sum();
+        if all + weight > total {
+            return false;
+        }
+        if purpose == Purpose::Control {
+            return true;
+        }
+        let beside = self.plugins.get(plugin).copied().unwrap_or_default().beside(weight);
+        if beside == 0 {
+            return true;
+        }
+        let room = total.saturating_sub(self.reserved + self.own());
+        let configured = self.plugins.values().filter(|part| part.own > 0).count();
+        let share = room / 2 / configured.max(1);
+        let others = self.plugins.iter().filter(|(name, _)| ***name != *plugin);
+        let others = others.map(|(_, part)| {
+            let promised = if part.own > 0 { share } else { 0 };
+            part.beside(0).max(promised)
+        });
+        beside + others.sum::<usize>() <= room
+    }
+
+    fn own(&self) -> usize {
+        self.plugins.values().map(|part| part.own).sum()
+    }
+}
+
+impl Part {
+    /// What its calls take beside its own seats, with so many more.
+    fn beside(&self, more: usize) -> usize {
+        (self.requests + more).saturating_sub(self.own.saturating_sub(self.control))
+    }
+
+    fn of(&mut self, purpose: Purpose) -> &mut usize {
+        match purpose {
+            Purpose::Control => &mut self.control,
+            Purpose::Request => &mut self.requests,
+        }
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.taken.fetch_sub(1, Relaxed);
+        let mut taken = self.seats.taken();
+        let Some(part) = taken.plugins.get_mut(&self.plugin) else { return };
+        *part.of(self.purpose) -= self.weight;
+        if *part == Part::default() {
+            taken.plugins.remove(&self.plugin);
+        }
+    }
+}
+
+impl Drop for MadeFor {
+    fn drop(&mut self) {
+        let mut taken = self.seats.taken();
+        let Some(held) = taken.clients.get_mut(&self.client) else { return };
+        *held -= self.weight;
+        if *held == 0 {
+            taken.clients.remove(&self.client);
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Capacity, Purpose};
-
-    fn take(capacity: &Capacity, purpose: Purpose, most: usize) -> Vec<super::Seat> {
-        (0..most).map_while(|_| capacity.take(purpose)).collect()
-    }
-
-    #[test]
-    fn requests_leave_a_reload_what_it_needs() {
-        let capacity = Capacity::new(100);
-        capacity.reserve(40);
-        let serving = take(&capacity, Purpose::Control, 40);
-        let calls = take(&capacity, Purpose::Request, 100);
-        assert_eq!(calls.len(), 20);
-        let next = take(&capacity, Purpose::Control, 100);
-        assert_eq!(next.len(), 40, "every plugin of the next configuration finds its slot");
-        drop((serving, next));
-        assert_eq!(take(&capacity, Purpose::Request, 100).len(), 40, "what is given back is there");
-    }
-
-    #[test]
-    fn a_quarter_is_kept_where_little_serves() {
-        let capacity = Capacity::new(100);
-        capacity.reserve(1);
-        assert_eq!(take(&capacity, Purpose::Request, 100).len(), 75);
-        capacity.reserve(1000);
-        assert!(capacity.take(Purpose::Request).is_none());
-        assert!(capacity.take(Purpose::Control).is_some());
-    }
-}
+mod tests;

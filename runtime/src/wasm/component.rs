@@ -3,11 +3,13 @@
 //! In: a compiled component. Out: its hooks, where to find them, the capabilities it wants, and
 //! whether its hooks can suspend. Never: instantiates it.
 
+use wasmparser::{CanonicalFunction, CanonicalOption, Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex};
 
 use super::bindings::{PACKAGE, VERSION_TRACK};
+use super::engine::{MAX_CORE_INSTANCES_PER_COMPONENT, TABLES_PER_INSTANCE};
 use super::host::wasi;
 use super::problem::Problem;
 use crate::chain::Hooks;
@@ -20,6 +22,8 @@ const SUSPENDING: [&str; 2] = ["[method]request.read-body", "[method]response.re
 
 /// Interfaces a component may import. The contract has 5, WASI 0.2 some 25; CPython imports 30.
 const MAX_IMPORTS: usize = 100;
+/// The most that an instance weighs, for one of which it cannot be told.
+const MAX_WEIGHT: usize = MAX_CORE_INSTANCES_PER_COMPONENT.div_ceil(TABLES_PER_INSTANCE) as usize;
 /// Functions and types in them, each of which the host defines before it makes an instance.
 const MAX_IMPORTED_ITEMS: usize = 2_000;
 
@@ -32,6 +36,8 @@ pub struct Inspected {
     pub imports: Vec<String>,
     /// It imports a function that waits, so its calls run on fibers.
     pub suspends: bool,
+    /// See [`weight`].
+    pub weight: usize,
 }
 
 /// Where its functions are.
@@ -64,7 +70,8 @@ pub fn inspect(engine: &Engine, component: &Component) -> Result<Inspected, Vec<
     let exports = exports(engine, component, &mut problems);
     match exports {
         Some((hooks, exports)) if problems.is_empty() => {
-            Ok(Inspected { hooks, exports, imports, suspends })
+            let weight = weight(component);
+            Ok(Inspected { hooks, exports, imports, suspends, weight })
         }
         _ => Err(problems),
     }
@@ -87,6 +94,38 @@ impl Inspected {
             "if it may keep state, add to [plugins.{plugin}]: grants = {{ store = true }}"
         ))]
     }
+}
+
+/// The seats that an instance of it takes: what the engine has for one is one memory and a few
+/// tables.
+pub fn weight(component: &Component) -> usize {
+    let Some(needs) = component.resources_required() else { return MAX_WEIGHT };
+    let needs = (needs.num_memories, needs.num_tables.div_ceil(TABLES_PER_INSTANCE));
+    usize::try_from(needs.0.max(needs.1)).unwrap_or(MAX_WEIGHT).max(1)
+}
+
+/// Whether texts of a component may be in UTF-16, as it chooses for each function. One that cannot
+/// be read is taken to.
+pub fn has_wide_texts(component: &[u8]) -> bool {
+    let is_wide = |options: &[CanonicalOption]| {
+        options
+            .iter()
+            .any(|option| matches!(option, CanonicalOption::UTF16 | CanonicalOption::CompactUTF16))
+    };
+    Parser::new(0).parse_all(component).any(|payload| match payload {
+        Ok(Payload::ComponentCanonicalSection(functions)) => {
+            functions.into_iter().any(|function| match function {
+                Ok(
+                    CanonicalFunction::Lift { options, .. }
+                    | CanonicalFunction::Lower { options, .. },
+                ) => is_wide(&options),
+                Ok(_) => false,
+                Err(_) => true,
+            })
+        }
+        Ok(_) => false,
+        Err(_) => true,
+    })
 }
 
 fn imports(

@@ -19,6 +19,8 @@ pub const MAX_MEMORY: usize = 256 << 20;
 const MAX_INSTANCES: [u32; 6] = [8192, 4096, 1024, 128, 16, 8];
 /// Core instances a component may consist of. Rust's `wasm32-wasip2` makes 4, componentize-py 30.
 pub const MAX_CORE_INSTANCES_PER_COMPONENT: u32 = 100;
+/// Function tables there are for each instance; one that has more takes the place of several.
+pub const TABLES_PER_INSTANCE: u32 = 4;
 /// Entries of a function table: CPython has about 12,000.
 pub const MAX_TABLE_ELEMENTS: usize = 20_000;
 /// Memory that an unused slot keeps, so that the next instance in it faults no page in. With
@@ -48,9 +50,10 @@ pub fn engine() -> wasmtime::Result<(Engine, usize)> {
 fn engine_for(instances: u32) -> wasmtime::Result<Engine> {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(instances)
-        .total_core_instances(instances * 8)
+        // A number, for which nothing is set aside.
+        .total_core_instances(instances.saturating_mul(MAX_CORE_INSTANCES_PER_COMPONENT))
         .total_memories(instances)
-        .total_tables(instances * 4)
+        .total_tables(instances * TABLES_PER_INSTANCE)
         // One for each call on a fiber.
         .total_stacks(instances)
         .max_core_instances_per_component(MAX_CORE_INSTANCES_PER_COMPONENT)

@@ -3,6 +3,8 @@
 //! In: wasmtime's errors, errors of the guest, replies that are none. Out: a reason, a line for the
 //! log, the guest's function. Never: for the client's eyes.
 
+use std::fmt::{self, Write as _};
+
 use wasmtime::{Trap, WasmBacktrace};
 
 use super::aside::TooManyLongCalls;
@@ -24,12 +26,16 @@ pub struct Fault {
 #[derive(Debug)]
 pub struct DeadlineExceeded;
 
-/// Functions of a backtrace that are told in the log.
+/// Functions of a backtrace that are told in the log: those that no more are looked at for.
 const FRAMES: usize = 6;
 /// The most of a guest's own words that is told, in bytes.
 const MAX_DETAIL: usize = 1 << 10;
-/// Longest name of a function that is made readable, in bytes.
-const MAX_NAME: usize = 1 << 10;
+/// The most of a function's name that is told, in bytes, and the longest that is made readable. A
+/// name of a few bytes can stand for a megabyte of readable ones: it says "as before" again and again.
+const MAX_NAME: usize = 256;
+
+/// A text that takes no more than [`MAX_NAME`] bytes, and then ends who writes it.
+struct Short(String);
 
 impl Fault {
     /// Every fault is made here: a guest has a hand in most of their texts.
@@ -66,6 +72,11 @@ impl Fault {
         self.reason == "busy"
     }
 
+    /// What it made took its time, beside the call itself.
+    pub fn late(why: DeadlineExceeded) -> Fault {
+        Fault::trap(&why.into(), false)
+    }
+
     /// The call did not return. `out_of_memory`: the guest was refused memory before that.
     pub fn trap(error: &wasmtime::Error, out_of_memory: bool) -> Fault {
         if error.is::<TooManyLongCalls>() || error.is::<wasmtime::PoolConcurrencyLimitError>() {
@@ -91,7 +102,6 @@ impl Fault {
         };
         let mut fault = Fault { fatal: true, ..Fault::new(reason, &detail) };
         if !names.is_empty() {
-            let names: Vec<&str> = names.iter().take(FRAMES).map(String::as_str).collect();
             fault.detail += &format!(", in {}", names.join(" < "));
         }
         fault.function = names.into_iter().next();
@@ -113,16 +123,47 @@ fn told(text: &str) -> String {
     told
 }
 
-/// The guest's own functions, innermost first; the machinery of panics is left out.
+/// The guest's own functions, innermost first and few; the machinery of panics is left out, unless
+/// there is nothing else.
 fn functions(backtrace: &WasmBacktrace) -> Vec<String> {
-    let named = backtrace.frames().iter().map(|frame| match frame.func_name() {
-        Some(name) if name.len() > MAX_NAME => told(name),
-        Some(name) => told(&format!("{:#}", rustc_demangle::demangle(name))),
-        None => format!("function {}", frame.func_index()),
-    });
-    let all: Vec<String> = named.collect();
-    let own: Vec<String> = all.iter().filter(|name| !is_machinery(name)).cloned().collect();
-    if own.is_empty() { all } else { own }
+    let (mut own, mut machinery) = (Vec::new(), Vec::new());
+    for frame in backtrace.frames() {
+        let name = match frame.func_name() {
+            Some(name) => readable(name),
+            None => format!("function {}", frame.func_index()),
+        };
+        let of = if is_machinery(&name) { &mut machinery } else { &mut own };
+        if of.len() < FRAMES {
+            of.push(name);
+        }
+        if own.len() == FRAMES {
+            break;
+        }
+    }
+    if own.is_empty() { machinery } else { own }
+}
+
+/// A name as its author wrote it, or the beginning of it.
+fn readable(name: &str) -> String {
+    let mut text = Short(String::new());
+    let written = if name.len() > MAX_NAME {
+        text.write_str(name)
+    } else {
+        write!(text, "{:#}", rustc_demangle::demangle(name))
+    };
+    // What is cut has been told.
+    let _ = written;
+    let mut told = String::new();
+    super::host::escape(&mut told, &text.0, MAX_NAME);
+    told
+}
+
+impl fmt::Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = MAX_NAME - self.0.len();
+        self.0.push_str(text.get(..text.floor_char_boundary(room)).unwrap_or_default());
+        if text.len() > room { Err(fmt::Error) } else { Ok(()) }
+    }
 }
 
 fn is_machinery(name: &str) -> bool {
@@ -131,10 +172,26 @@ fn is_machinery(name: &str) -> bool {
         .any(|prefix| name.trim_start_matches('<').starts_with(prefix))
 }
 
-impl std::fmt::Display for DeadlineExceeded {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for DeadlineExceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the deadline passed")
     }
 }
 
 impl std::error::Error for DeadlineExceeded {}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_NAME, readable};
+
+    #[test]
+    fn a_short_name_makes_no_long_one() {
+        // Of rustc-demangle's own tests: 13 bytes that say a megabyte.
+        let bomb = format!("_RMC0{}_{}", "FGZZZ", "Eu");
+        for name in [&*bomb, &format!("_R{}", "MC0".repeat(80)), &"a".repeat(1 << 20)] {
+            assert!(readable(name).len() <= MAX_NAME, "{} bytes", readable(name).len());
+        }
+        assert_eq!(readable("_ZN5guest4busy17h0123456789abcdefE"), "guest::busy");
+        assert_eq!(readable("a\u{1b}b"), "a\\u{1b}b");
+    }
+}

@@ -7,6 +7,8 @@
 //! fiber, which lets the guest wait for a peer and the worker go on while the guest is busy.
 
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use wasmtime::Store;
@@ -19,8 +21,9 @@ use super::capacity::Seat;
 use super::deadline::Budget;
 use super::fault::Fault;
 use super::functions::{Functions, OpenTransform, Transformed};
+use super::host::bounds;
 use super::state::{Phase, State};
-use super::template::{SET_UP_LIMIT, Template, drive};
+use super::template::{SET_UP_LIMIT, Template, drive, interrupted};
 use super::ticker::Pulse;
 use crate::chain::Exchange;
 use crate::telemetry::metrics::InstanceGuard;
@@ -30,6 +33,8 @@ pub struct Instance {
     store: Store<State>,
     functions: Functions,
     limit: Duration,
+    /// Setting it up is to end.
+    interrupted: Arc<AtomicBool>,
     /// Calls so far.
     pub calls: u32,
     /// It trapped, or a call was given up half-way.
@@ -45,6 +50,7 @@ impl Instance {
             store,
             functions,
             limit: of.limit,
+            interrupted: of.interrupted.clone(),
             calls: 0,
             broken: false,
             _counted: of.shared.metrics.instance(),
@@ -131,7 +137,7 @@ impl Instance {
         let function = function.map_err(|error| Fault::unavailable(&error.to_string()))?;
         let arguments = (transform.resource, chunk);
         let (answer,) = self.alone(terms, function, arguments, self.limit).await?;
-        answer.map_err(|message| Fault::error(&message))
+        self.transformed(answer)
     }
 
     /// What is left after the last chunk.
@@ -144,6 +150,13 @@ impl Instance {
         let function = function.map_err(|error| Fault::unavailable(&error.to_string()))?;
         let arguments = (transform.resource,);
         let (answer,) = self.alone(terms, function, arguments, self.limit).await?;
+        self.transformed(answer)
+    }
+
+    /// What a transform gave, for the price of taking it over.
+    fn transformed(&self, answer: Result<Vec<u8>, String>) -> Result<Vec<u8>, Fault> {
+        let bytes = answer.as_ref().map_or_else(String::len, Vec::len);
+        self.store.data().budget.pay(bounds::price(bytes)).map_err(Fault::late)?;
         answer.map_err(|message| Fault::error(&message))
     }
 
@@ -179,7 +192,9 @@ impl Instance {
         let state = self.store.data_mut();
         let result = match (returned, state.exchange()) {
             (Ok(returned), Some(exchange)) => {
-                C::check(returned, &self.functions, exchange, &state.shared)
+                let paid = state.budget.pay(bounds::price(C::bytes(&returned)));
+                paid.map_err(Fault::late)
+                    .and_then(|()| C::check(returned, &self.functions, exchange, state))
             }
             (Ok(_), None) => Err(Fault::unavailable("the exchange is gone")),
             (Err(error), _) => Err(Fault::trap(&error, state.caps.refused)),
@@ -222,9 +237,11 @@ impl Instance {
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
         self.grant(SET_UP_LIMIT, true);
+        self.broken = true;
         let beat = pulse.beat();
-        let returned = drive(function.call_async(&mut self.store, arguments));
+        let returned = drive(function.call_async(&mut self.store, arguments), &self.interrupted);
         drop(beat);
+        let returned = returned.ok_or_else(interrupted)?;
         self.broken = returned.is_err();
         returned.map_err(|error| Fault::trap(&error, self.store.data().caps.refused))
     }

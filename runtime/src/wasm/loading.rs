@@ -38,7 +38,7 @@ pub struct Loading {
     loader: Loader,
     /// Of [`Loader::Apart`].
     limits: Mutex<CompileLimits>,
-    interrupted: AtomicBool,
+    interrupted: Arc<AtomicBool>,
 }
 
 impl Loading {
@@ -50,7 +50,7 @@ impl Loading {
             digests: options.built_ins.iter().map(|_| OnceLock::new()).collect(),
             loader: options.loader.clone(),
             limits: Mutex::default(),
-            interrupted: AtomicBool::new(false),
+            interrupted: Arc::default(),
         }
     }
 
@@ -59,16 +59,26 @@ impl Loading {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
-    /// Ends a load that waits for a component to be compiled or its schema to be looked at, within
-    /// a few hundredths of a second, and lets none begin until [`Loading::resume`]: it gives back a
-    /// problem. What is loaded already is not touched.
+    /// Ends a load that waits for a component to be compiled or configured or for its schema to be
+    /// looked at, within a few hundredths of a second, and lets none begin until
+    /// [`Loading::resume`]: it gives back a problem. What is loaded already is not touched.
     pub fn interrupt(&self) {
-        self.interrupted.store(true, Ordering::Relaxed);
+        self.interrupted.store(true, Ordering::SeqCst);
     }
 
     /// Takes back [`Loading::interrupt`].
     pub fn resume(&self) {
-        self.interrupted.store(false, Ordering::Relaxed);
+        self.interrupted.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether nothing may be loaded now.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::SeqCst)
+    }
+
+    /// The same, for those who work on a load.
+    pub(super) fn interrupted(&self) -> Arc<AtomicBool> {
+        self.interrupted.clone()
     }
 
     /// How many components are in use.

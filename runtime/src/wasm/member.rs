@@ -130,8 +130,7 @@ impl Member {
         Step::Pending(Box::pin(async move {
             match lend_and_call(&pool, hook, exchange, call).await {
                 (exchange, Ok(Some(transform)), Some(lent)) => {
-                    let (route, request) = (exchange.route.clone(), exchange.request_id());
-                    let open = GuestTransform::new(hook, lent, transform, route, request);
+                    let open = GuestTransform::new(hook, lent, transform, &exchange);
                     (exchange, Ok(Some(Box::new(open) as Box<dyn Transform>)))
                 }
                 (exchange, Ok(_), _) => (exchange, Ok(None)),

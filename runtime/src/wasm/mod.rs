@@ -28,6 +28,7 @@ mod fault;
 mod functions;
 mod host;
 mod instance;
+mod kept;
 mod limiter;
 mod loading;
 mod member;

@@ -128,6 +128,9 @@ impl Host {
     /// Every reason found why the plugin cannot be used.
     pub fn load(&self, plugin: &config::Plugin) -> Result<Arc<LoadedPlugin>, Vec<PluginProblem>> {
         let of = |problems| Problem::all_of(problems, &plugin.name);
+        if self.loading.is_interrupted() {
+            return Err(of(vec![Problem::component("loading it was interrupted")]));
+        }
         let component = self.loading.component(&plugin.component).map_err(of)?;
         if let Some(known) = self.known(plugin, &component) {
             return Ok(known);
@@ -176,32 +179,50 @@ impl Host {
         })
     }
 
-    /// Whether so many plugins can serve on so many workers and be replaced by as many others, for
-    /// an instance of each is there on each worker, and for the time of a reload that of its
-    /// successor.
+    /// Whether plugins can serve on so many workers and be replaced by as many others, for an
+    /// instance of each is there on each worker, and for the time of a reload that of its successor.
     ///
     /// # Errors
     /// That they cannot, in words.
-    pub fn check_room(&self, plugins: usize, workers: usize) -> Result<(), String> {
-        let needed = plugins.saturating_mul(workers).saturating_mul(2);
+    pub fn check_room(&self, plugins: &[Arc<LoadedPlugin>], workers: usize) -> Result<(), String> {
+        let weight: usize = plugins.iter().map(|plugin| plugin.template.weight).sum();
+        let needed = weight.saturating_mul(workers).saturating_mul(2);
         let total = self.capacity.total();
         if needed <= total {
             return Ok(());
         }
-        let fitting = (total / 2 / plugins.max(1)).max(1);
+        let fitting = match total / 2 / weight.max(1) {
+            0 => "they do not fit, however few the workers".to_owned(),
+            workers => format!("{workers} workers would fit"),
+        };
+        let heaviest = plugins.iter().max_by_key(|plugin| plugin.template.weight);
+        let heaviest = heaviest.filter(|plugin| plugin.template.weight > 1).map(|plugin| {
+            let (name, weight) = (&plugin.name, plugin.template.weight);
+            format!("; `{name}` counts as {weight}, for its memories and tables")
+        });
         Err(format!(
-            "{plugins} plugins on {workers} workers take {needed} instances while a reload replaces \
-             them, and this process has room for {total}: {fitting} workers would fit"
+            "{} plugins on {workers} workers take {needed} instances while a reload replaces them, \
+             and this process has room for {total}: {fitting}{}",
+            plugins.len(),
+            heaviest.unwrap_or_default()
         ))
     }
 
-    /// Keeps room for a reload that replaces so many instances.
-    pub fn reserve(&self, plugins: usize, workers: usize) {
-        self.capacity.reserve(plugins.saturating_mul(workers));
+    /// These plugins serve from now on, on so many workers: keeps room for each of them, and for a
+    /// reload that replaces them.
+    pub fn reserve(&self, plugins: &[Arc<LoadedPlugin>], workers: usize) {
+        let own = |plugin: &Arc<LoadedPlugin>| {
+            (plugin.name.clone(), plugin.template.weight.saturating_mul(workers))
+        };
+        self.capacity.configure(plugins.iter().map(own));
     }
 
-    /// Forgets limits and stored state of plugins that are no longer configured.
-    pub fn retain(&self, keep: impl FnMut(&str) -> bool) {
+    /// Forgets limits and stored state of plugins that are no longer configured. One that comes
+    /// back begins anew, even where an exchange still holds what it was.
+    pub fn retain(&self, mut keep: impl FnMut(&str) -> bool) {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.retain(|name, _| keep(name));
+        drop(loaded);
         self.registry.retain(keep);
     }
 
@@ -293,6 +314,7 @@ impl Host {
             exports: loaded.inspected.exports.clone(),
             suspends: loaded.inspected.suspends,
             memory: plugin.limits.memory,
+            wide_texts: loaded.wide_texts,
             limit: plugin.limits.deadline,
             keeps_backup: plugin.on_failure == OnFailure::Skip,
             shared: self.registry.shared(
@@ -301,7 +323,9 @@ impl Host {
                 &self.options.metrics,
                 &self.options.clock,
             ),
+            weight: loaded.inspected.weight,
             capacity: self.capacity.clone(),
+            interrupted: self.loading.interrupted(),
         })
     }
 }

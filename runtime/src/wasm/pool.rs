@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::aside::Terms;
 use super::backoff::Backoff;
+use super::capacity::MadeFor;
 use super::fault::Fault;
 use super::instance::Instance;
 use super::plugin::LoadedPlugin;
@@ -53,6 +54,8 @@ pub struct Lent {
     pool: Arc<Pool>,
     client: ClientKey,
     _place: Share,
+    /// Where it was made for this call.
+    _made_for: Option<MadeFor>,
 }
 
 impl Pool {
@@ -79,11 +82,12 @@ impl Pool {
     /// An instance, as soon as there is one for this client.
     pub async fn lend(self: &Arc<Self>, client: ClientKey) -> Result<Lent, Fault> {
         let place = self.place(client).await?;
-        let instance = match self.take_idle() {
-            Some(idle) => idle,
+        let (instance, made_for) = match self.take_idle() {
+            Some(idle) => (idle, None),
             None => self.make(client).await?,
         };
-        Ok(Lent { instance: Some(instance), pool: self.clone(), client, _place: place })
+        let (instance, pool) = (Some(instance), self.clone());
+        Ok(Lent { instance, pool, client, _place: place, _made_for: made_for })
     }
 
     /// Keeps an instance for the next call, if it can serve one.
@@ -138,7 +142,7 @@ impl Pool {
 
     /// A fresh, configured instance. One that cannot be made is tried again after a pause: it is
     /// the only trouble of a plugin that concerns more than one exchange.
-    async fn make(&self, client: ClientKey) -> Result<Box<Instance>, Fault> {
+    async fn make(&self, client: ClientKey) -> Result<(Box<Instance>, Option<MadeFor>), Fault> {
         let clock = &self.plugin.template.shared.clock;
         let backoff = || self.backoff.lock().unwrap_or_else(PoisonError::into_inner);
         if self.failing.load(Relaxed) && !backoff().admits(clock.now()) {
@@ -147,12 +151,17 @@ impl Pool {
             ));
         }
         let template = &self.plugin.template;
+        let Some(made_for) = template.capacity.admit(client, template.weight) else {
+            return Err(Fault::busy(
+                "no instance is free for this client; the rest is kept for others and a reload",
+            ));
+        };
         match template.configured(&self.plugin.config, self.terms(client)).await {
             Ok(instance) => {
                 if self.failing.swap(false, Relaxed) {
                     backoff().succeeded();
                 }
-                Ok(instance)
+                Ok((instance, Some(made_for)))
             }
             Err(fault) if fault.is_busy() => Err(fault),
             Err(fault) => {

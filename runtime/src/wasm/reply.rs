@@ -4,6 +4,7 @@
 //! pays for, or why it is none. Never: repairs one: a plugin that makes illegal replies has a bug
 //! that should be seen.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,28 +13,25 @@ use http::HeaderMap;
 use super::bindings::{self, HeaderError};
 use super::fault::Fault;
 use super::host::{fields, legal_status};
-use super::shared::Shared;
+use super::kept::keep;
+use super::state::State;
 use crate::chain::{Exchange, Reply};
-use crate::quota::{Held, Holding};
+use crate::quota::Holding;
 
 /// The longest a reply may be put off, in milliseconds.
 const MAX_DELAY_MILLIS: u32 = 300_000;
 /// A body of so many bytes that is sent at once is as good as the exchange's own head.
 const FREE: usize = 4 << 10;
-/// What a reply costs that waits, beside its body: the exchange that waits with it.
+/// What a reply costs that waits, beside bytes of bodies and heads: the exchange that waits with it.
 const WAITING: usize = 4 << 10;
-
-/// A body, paid for until the last copy of it is gone.
-struct Kept {
-    bytes: Vec<u8>,
-    _held: Held,
-}
+/// What a field line or an attribute costs beside its bytes.
+const LINE: usize = 64;
 
 /// Checks a reply.
 pub fn check(
     reply: bindings::Reply,
     exchange: &Exchange,
-    shared: &Shared,
+    state: &State,
 ) -> Result<Box<Reply>, Fault> {
     let limits = exchange.head_limits;
     let Some(status) = legal_status(reply.status) else {
@@ -64,26 +62,35 @@ pub fn check(
             },
         )?;
     }
-    Ok(Box::new(Reply {
-        status,
-        headers,
-        body: paid(reply.body, reply.delay_millis > 0, exchange, shared)?,
-        delay: Duration::from_millis(reply.delay_millis.into()),
-    }))
+    let delay = Duration::from_millis(reply.delay_millis.into());
+    let waiting = if delay.is_zero() { 0 } else { waiting(&headers, exchange) };
+    let body = paid(reply.body, waiting, exchange, state)?;
+    Ok(Box::new(Reply { status, headers, body, delay }))
 }
 
-fn paid(bytes: Vec<u8>, waits: bool, exchange: &Exchange, shared: &Shared) -> Result<Bytes, Fault> {
-    if !waits && bytes.len() <= FREE {
+/// What waits with a reply that is put off: its head, and the exchange with all that it came with.
+fn waiting(headers: &HeaderMap, exchange: &Exchange) -> usize {
+    let head = |headers: &HeaderMap| fields::head_bytes(headers) + headers.len() * LINE;
+    let attributes = exchange.attributes.iter().map(|(key, value)| key.len() + value.len() + LINE);
+    let target = exchange.request.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let came = head(&exchange.request.headers) + target + attributes.sum::<usize>();
+    WAITING + head(headers) + came
+}
+
+/// The body, held until it is sent, and with it what else waits.
+fn paid(
+    bytes: Vec<u8>,
+    waiting: usize,
+    exchange: &Exchange,
+    state: &State,
+) -> Result<Bytes, Fault> {
+    if waiting == 0 && bytes.len() <= FREE {
         return Ok(Bytes::from(bytes));
     }
-    let price = bytes.len() + if waits { WAITING } else { 0 };
-    let held = shared.hold(Holding::Replies, price, &exchange.client.address);
-    let held = held.map_err(|why| Fault::used_up(&why))?;
-    Ok(Bytes::from_owner(Kept { bytes, _held: held }))
-}
-
-impl AsRef<[u8]> for Kept {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
+    let (shared, client) = (&state.shared, &*exchange.client.address);
+    let all = bytes.len() + waiting;
+    let room = shared.price_of_room(Holding::Replies, all, client);
+    state.budget.pay(room).map_err(Fault::late)?;
+    let held = shared.hold(Holding::Replies, all, client).map_err(|why| Fault::used_up(&why))?;
+    Ok(keep(Arc::new(bytes), held))
 }

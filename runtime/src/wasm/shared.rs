@@ -6,13 +6,16 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::limiter::Limiter;
+use super::limiter::{self, Limiter};
 use super::store::Store;
 use crate::clock::Clock;
 use crate::quota::{Account, Held, Holding, Payer, Quota, UsedUp};
 use crate::telemetry::metrics::{Metrics, PluginMetrics};
+
+/// What it costs to have one entry of the store or the limiter give way.
+const GIVEN_WAY: Duration = Duration::from_nanos(200);
 
 /// Of one plugin.
 #[derive(Debug)]
@@ -28,6 +31,12 @@ pub struct Shared {
     pub epoch: Instant,
     /// A hook was seen to run for longer than a slice.
     long: AtomicBool,
+}
+
+/// Bytes that are to give way.
+struct Room {
+    of_store: usize,
+    of_limiter: usize,
 }
 
 /// Of all plugins, by name.
@@ -78,17 +87,35 @@ impl Registry {
 }
 
 impl Shared {
-    /// Room for bytes that are kept for an exchange of a client. What the plugin keeps only to be
-    /// quicker, or tells little, gives way to them.
+    /// Room for bytes that are kept for an exchange of a client. What store and limiter hold beyond
+    /// their own parts gives way to them, if that is enough.
     pub fn hold(&self, holding: Holding, bytes: usize, client: &str) -> Result<Held, UsedUp> {
         let held = self.try_hold(holding, bytes, client).or_else(|| {
-            if bytes <= self.quota.limit() {
-                self.store.give_way(bytes, &self.quota);
-                self.limiter.give_way(bytes, self.clock.now(), &self.quota);
-            }
+            let room = self.room(holding, bytes, client)?;
+            self.store.give_way(room.of_store, &self.quota);
+            self.limiter.give_way(room.of_limiter, self.clock.now(), &self.quota);
             self.try_hold(holding, bytes, client)
         });
         held.ok_or_else(|| self.quota.refuse_client(holding, bytes, client))
+    }
+
+    /// What has to be done before [`hold`](Shared::hold) finds room for so many bytes. To be paid
+    /// by whoever wants it.
+    pub fn price_of_room(&self, holding: Holding, bytes: usize, client: &str) -> Duration {
+        let Some(room) = self.room(holding, bytes, client) else { return Duration::ZERO };
+        let of_limiter = room.of_limiter / limiter::ENTRY_BYTES;
+        let entries = self.store.entries_in(room.of_store, &self.quota).saturating_add(of_limiter);
+        GIVEN_WAY.saturating_mul(u32::try_from(entries).unwrap_or(u32::MAX))
+    }
+
+    /// What has to give way. `None`: no giving way would help.
+    fn room(&self, holding: Holding, bytes: usize, client: &str) -> Option<Room> {
+        let lacking = self.quota.lacking(holding, bytes);
+        let of_store = lacking.min(self.quota.spare(Holding::Store));
+        let of_limiter = lacking - of_store;
+        let helps = of_limiter <= self.quota.spare(Holding::Limiter)
+            && self.quota.is_within_share(bytes, client);
+        helps.then_some(Room { of_store, of_limiter })
     }
 
     /// The same, where nothing gives way.
@@ -119,13 +146,17 @@ impl Shared {
     }
 }
 
-/// The store gives way to whatever else is to be kept.
+/// What the store holds beyond its own part gives way to whatever else is to be kept.
 impl Payer for Shared {
     fn charge(&self, holding: Holding, bytes: usize) -> bool {
         if self.quota.charge(holding, bytes) {
             return true;
         }
-        self.store.give_way(bytes, &self.quota);
+        let lacking = self.quota.lacking(holding, bytes);
+        if lacking > self.quota.spare(Holding::Store) {
+            return false;
+        }
+        self.store.give_way(lacking, &self.quota);
         self.quota.charge(holding, bytes)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! In: keys, values, `now`, and the plugin's quota. Out: values that have not expired. Never: more
 //! than the quota has room for; what is nearest its expiry makes room, also for what else the plugin
-//! needs, and what has none goes last, oldest first.
+//! needs, and what has none goes last, oldest first. Nor more of that in one call than [`DROPPED`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +21,10 @@ pub const MAX_VALUE: usize = 1 << 20;
 pub const ENTRY_BYTES: usize = 256;
 /// Expired entries that [`Store::sweep`] drops at a time.
 const SWEPT: usize = 256;
+/// The same for each entry that is set: more than one, so that they become fewer.
+const SWEPT_BY_SET: usize = 16;
+/// Entries that make room for another one at most: a full value's worth of short ones.
+const DROPPED: usize = 4 << 10;
 
 /// The state of one plugin.
 #[derive(Debug, Default)]
@@ -144,14 +148,16 @@ impl Store {
     /// Drops some of what has expired. To be called now and then, so that nothing stays only
     /// because nobody sets anything any more.
     pub fn sweep(&self, now: Instant, quota: &Quota) {
-        let mut entries = self.lock();
-        let expired = |order: &Order| order.expiry.is_past(now);
-        for _ in 0..SWEPT {
-            if !entries.by_expiry.first_key_value().is_some_and(|(order, _)| expired(order)) {
-                return;
-            }
-            entries.drop_first(quota);
+        self.lock().drop_expired(SWEPT, now, quota);
+    }
+
+    /// About how many entries have so many bytes.
+    pub fn entries_in(&self, bytes: usize, quota: &Quota) -> usize {
+        if bytes == 0 {
+            return 0;
         }
+        let average = quota.held(Holding::Store) / self.lock().by_key.len().max(1);
+        bytes / average.max(ENTRY_BYTES) + 1
     }
 
     /// Makes room for something else, if it can.
@@ -185,15 +191,22 @@ impl Entries {
         quota: &Quota,
     ) -> Result<(), Refused> {
         let bytes = entry_bytes(key, value);
-        if bytes > quota.limit() {
+        if bytes > quota.most(Holding::Store) {
             return Err(Refused::TooLarge);
         }
+        let used_up = || Refused::UsedUp(quota.refuse(Holding::Store, bytes));
+        // Nothing is dropped, nor the value replaced, for one that has no place after all.
+        if quota.lacking(Holding::Store, bytes) > quota.held(Holding::Store) {
+            return Err(used_up());
+        }
         self.remove(key, quota);
-        self.drop_expired(now, quota);
+        self.drop_expired(SWEPT_BY_SET, now, quota);
+        let mut dropped = 0;
         while !quota.charge(Holding::Store, bytes) {
-            if self.drop_first(quota) == 0 {
-                return Err(Refused::UsedUp(quota.refuse(Holding::Store, bytes)));
+            if dropped == DROPPED || self.drop_first(quota) == 0 {
+                return Err(used_up());
             }
+            dropped += 1;
         }
         self.serial += 1;
         let order = Order { expiry, serial: self.serial };
@@ -210,10 +223,13 @@ impl Entries {
         }
     }
 
-    fn drop_expired(&mut self, now: Instant, quota: &Quota) {
-        while let Some((order, _)) = self.by_expiry.first_key_value()
-            && order.expiry.is_past(now)
-        {
+    /// Drops some of what has expired.
+    fn drop_expired(&mut self, most: usize, now: Instant, quota: &Quota) {
+        for _ in 0..most {
+            let first = self.by_expiry.first_key_value();
+            if !first.is_some_and(|(order, _)| order.expiry.is_past(now)) {
+                return;
+            }
             self.drop_first(quota);
         }
     }

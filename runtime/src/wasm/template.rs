@@ -6,6 +6,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -40,11 +41,17 @@ pub struct Template {
     pub suspends: bool,
     /// Bytes.
     pub memory: usize,
+    /// Its texts may be in UTF-16.
+    pub wide_texts: bool,
     /// CPU time of a hook call.
     pub limit: Duration,
     pub keeps_backup: bool,
     pub shared: Arc<Shared>,
+    /// Seats that an instance takes.
+    pub weight: usize,
     pub capacity: Capacity,
+    /// What the control side does with an instance is to end.
+    pub interrupted: Arc<AtomicBool>,
 }
 
 impl Template {
@@ -58,8 +65,9 @@ impl Template {
         let seat = self.seat(Purpose::Control)?;
         let mut store = self.store();
         let beat = pulse.beat();
-        let made = drive(self.before.instantiate_async(&mut store));
+        let made = drive(self.before.instantiate_async(&mut store), &self.interrupted);
         drop(beat);
+        let made = made.ok_or_else(interrupted)?;
         self.finish(store, made, seat)
     }
 
@@ -84,10 +92,12 @@ impl Template {
     }
 
     fn seat(&self, purpose: Purpose) -> Result<Seat, Fault> {
-        self.capacity.take(purpose).ok_or_else(|| {
+        self.capacity.take(purpose, &self.shared.name, self.weight).ok_or_else(|| {
             Fault::busy(match purpose {
                 Purpose::Control => "every instance that this process may have is in use",
-                Purpose::Request => "no instance is free; the rest is kept for a reload",
+                Purpose::Request => {
+                    "no instance is free for this plugin; the rest is kept for others and a reload"
+                }
             })
         })
     }
@@ -96,7 +106,8 @@ impl Template {
         let state = State::new(self.shared.clone(), self.memory, self.keeps_backup);
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.caps);
-        bounds::hand_over(&mut store, self.memory, self.shared.quota.limit());
+        let quota = self.shared.quota.limit();
+        bounds::hand_over(&mut store, self.memory, quota, self.wide_texts);
         deadline::watch(&mut store);
         store.data_mut().budget = Budget::new(SET_UP_LIMIT, true);
         store.set_epoch_deadline(1);
@@ -118,17 +129,26 @@ impl Template {
     }
 }
 
-/// Runs a call that waits for nothing: it yields at most because time passed.
-pub fn drive<F: Future>(call: F) -> F::Output {
+/// Runs a call that waits for nothing: it yields at most because time passed. `None`: somebody has
+/// `interrupted` it by then.
+pub fn drive<F: Future>(call: F, interrupted: &AtomicBool) -> Option<F::Output> {
     let mut call = pin!(call);
     let mut cx = Context::from_waker(Waker::noop());
     let mut is_first = true;
     loop {
         deadline::resume(std::mem::take(&mut is_first));
         if let Poll::Ready(output) = call.as_mut().poll(&mut cx) {
-            return output;
+            return Some(output);
+        }
+        if interrupted.load(Relaxed) {
+            return None;
         }
     }
+}
+
+/// What comes of a call that was given up.
+pub fn interrupted() -> Fault {
+    Fault::unavailable("it was interrupted")
 }
 
 fn refused(message: String) -> Fault {

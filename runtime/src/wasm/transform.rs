@@ -1,7 +1,8 @@
 //! A guest's body transform, as the chain sees it.
 //!
-//! In: chunks. Out: what the guest makes of them. Never: lets two bodies share an instance: it is
-//! pinned from `open` to `finish`, or until this is dropped.
+//! In: chunks. Out: what the guest makes of them, held on the plugin's quota and in its client's share
+//! until it is sent. Never: lets two bodies share an instance: it is pinned from `open` to `finish`,
+//! or until this is dropped.
 
 use std::sync::Arc;
 
@@ -11,8 +12,11 @@ use super::aside::Terms;
 use super::fault::Fault;
 use super::functions::OpenTransform;
 use super::instance::Instance;
+use super::kept::keep;
 use super::pool::Lent;
-use crate::chain::{Failure, Finishing, Pushing, Transform};
+use crate::chain::{Exchange, Failure, Finishing, Pushing, Transform};
+use crate::http::Client;
+use crate::quota::Holding;
 use crate::telemetry::metrics::Hook;
 
 /// One body on its way through a guest.
@@ -21,19 +25,22 @@ pub struct GuestTransform {
     lent: Lent,
     /// Until `finish`.
     open: Option<OpenTransform>,
+    /// Whose exchange it is.
+    client: Arc<Client>,
     route: Arc<str>,
     request: String,
 }
 
 impl GuestTransform {
-    pub fn new(
-        hook: Hook,
-        lent: Lent,
-        transform: OpenTransform,
-        route: Arc<str>,
-        request: String,
-    ) -> Self {
-        GuestTransform { hook, lent, open: Some(transform), route, request }
+    pub fn new(hook: Hook, lent: Lent, transform: OpenTransform, exchange: &Exchange) -> Self {
+        GuestTransform {
+            hook,
+            lent,
+            open: Some(transform),
+            client: exchange.client.clone(),
+            route: exchange.route.clone(),
+            request: exchange.request_id(),
+        }
     }
 
     /// One call, counted, and reported where it fails.
@@ -49,7 +56,17 @@ impl GuestTransform {
         let called = metrics.called(self.hook);
         let result = call(instance, terms, open).await;
         metrics.returned(self.hook, called);
-        result.map(Bytes::from).map_err(|fault| self.failed(fault))
+        result.and_then(|bytes| self.keep(bytes)).map_err(|fault| self.failed(fault))
+    }
+
+    /// The guest's memory is let go at `finish`, and what it gave may wait long for a slow reader.
+    fn keep(&self, bytes: Vec<u8>) -> Result<Bytes, Fault> {
+        if bytes.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let shared = &self.lent.plugin().template.shared;
+        let held = shared.hold(Holding::Bodies, bytes.len(), &self.client.address);
+        held.map(|held| keep(Arc::new(bytes), held)).map_err(|why| Fault::used_up(&why))
     }
 
     fn failed(&self, fault: Fault) -> Box<Failure> {

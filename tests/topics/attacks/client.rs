@@ -4,5 +4,6 @@ mod containment;
 mod desync;
 mod framing;
 mod limits;
+mod seats;
 mod shares;
 mod stalled;

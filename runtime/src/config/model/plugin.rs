@@ -48,8 +48,8 @@ pub struct PluginLimits {
     /// How long a call waits for an instance before its exchange gets a 503; default 5s.
     pub wait: Duration,
     /// What the plugin may hold in the proxy in bytes, all its instances together: limiter, store,
-    /// its own metrics, bodies; default 16 MiB, 64 KiB to 16 GiB. What can be forgotten makes room,
-    /// the rest is refused.
+    /// its own metrics, bodies until they are sent; default 16 MiB, 64 KiB to 16 GiB. What can be
+    /// forgotten makes room, but for a sixteenth each of limiter and store; the rest is refused.
     pub quota: usize,
 }
 

@@ -22,6 +22,7 @@ use crate::error::{Error, Kind, Side};
 use crate::http::Body;
 use crate::quota::{Held, Holding, UsedUp};
 use crate::wasm::bindings::{BodyError, RequestHandle, ResponseHandle};
+use crate::wasm::kept::keep;
 use crate::wasm::shared::Shared;
 use crate::wasm::state::{Part, Phase, State};
 
@@ -31,13 +32,7 @@ const STEP: usize = 4 << 10;
 /// What a guest gets: the bytes, or why there are none.
 type Read = Result<(Result<Arc<Vec<u8>>, BodyError>,)>;
 
-/// Bytes that a plugin pays for until the last copy of them is gone.
-struct Kept {
-    bytes: Arc<Vec<u8>>,
-    _held: Held,
-}
-
-/// The same, growing.
+/// A body that is being read, and paid for as it grows.
 struct Growing<'a> {
     bytes: Vec<u8>,
     held: Option<Held>,
@@ -121,10 +116,13 @@ pub(super) async fn read_response(
 pub(super) fn kept(store: &Context<'_>, bytes: &WasmList<u8>) -> Result<Bytes> {
     let state = store.data();
     let client = state.exchange().map_or("", |exchange| &exchange.client.address);
+    // Paid before anything gives way to it: what the deadline ends must not have cost others.
+    state.budget.pay(state.shared.price_of_room(Holding::Bodies, bytes.len(), client))?;
+    bounds::pay(store, bytes.len())?;
     let held = state.shared.hold(Holding::Bodies, bytes.len(), client)?;
     let bytes = bytes.as_le_slice(store);
-    let bytes = bounds::work(store, bytes.len(), || Arc::new(bytes.to_vec()))?;
-    Ok(Bytes::from_owner(Kept { bytes, _held: held }))
+    let bytes = bounds::apart(store, bytes.len(), || Arc::new(bytes.to_vec()));
+    Ok(keep(bytes, held))
 }
 
 /// More than its memory a guest could not take.
@@ -261,14 +259,8 @@ impl Growing<'_> {
     /// What was read: for the guest, and to go on.
     fn keep(self) -> (Arc<Vec<u8>>, Option<Bytes>) {
         let bytes = Arc::new(self.bytes);
-        let kept = self.held.map(|held| Kept { bytes: bytes.clone(), _held: held });
-        (bytes, kept.map(Bytes::from_owner))
-    }
-}
-
-impl AsRef<[u8]> for Kept {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        let kept = self.held.map(|held| keep(bytes.clone(), held));
+        (bytes, kept)
     }
 }
 

@@ -18,6 +18,8 @@ use crate::wasm::state::State;
 
 /// What a byte costs that is looked at or copied: less on any machine, but for pages that are new.
 const BYTE: Duration = Duration::from_nanos(1);
+/// What looking up an entry of the store costs, and dropping some that have expired.
+pub const ENTRY: Duration = Duration::from_micros(2);
 /// What a line in the log costs.
 pub const LINE: Duration = Duration::from_micros(2);
 /// Work on this much has its time measured, so as to leave it out. Asking for the time costs as much
@@ -26,10 +28,16 @@ const MEASURED: usize = 16 << 10;
 /// Beside what can be kept: names, records, and the difference between a text and a legal one.
 const SLACK: usize = 64 << 10;
 
+/// The most that a guest with UTF-16 texts may hand over at once. How long a text is shows only once
+/// it is decoded, which costs many times what looking at UTF-8 does: so much is done in a part of a
+/// usual deadline.
+const WIDE: usize = 2 << 20;
+
 /// Sets the most that the instance's guest may hand over in one call, or give as its answer: no
 /// more can be in its memory, and no more could be kept.
-pub fn hand_over(store: &mut Store<State>, memory: usize, quota: usize) {
-    store.set_hostcall_fuel(memory.min(quota.saturating_add(SLACK)));
+pub fn hand_over(store: &mut Store<State>, memory: usize, quota: usize, wide_texts: bool) {
+    let most = memory.min(quota.saturating_add(SLACK));
+    store.set_hostcall_fuel(if wide_texts { most.min(WIDE) } else { most });
 }
 
 /// A text of a guest, for its price.
@@ -55,12 +63,21 @@ pub fn short_text<'a>(
 
 /// Takes the price of so many bytes.
 pub fn pay(store: &Context<'_>, bytes: usize) -> Result<()> {
-    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-    Ok(store.data().budget.pay(BYTE * bytes)?)
+    Ok(store.data().budget.pay(price(bytes))?)
+}
+
+/// What so many bytes cost.
+pub fn price(bytes: usize) -> Duration {
+    BYTE * u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 /// Does something with so many bytes of a guest, for their price.
 pub fn work<T>(store: &Context<'_>, bytes: usize, work: impl FnOnce() -> T) -> Result<T> {
     pay(store, bytes)?;
-    Ok(if bytes < MEASURED { work() } else { store.data().budget.apart(work) })
+    Ok(apart(store, bytes, work))
+}
+
+/// The same, of what was paid for already.
+pub fn apart<T>(store: &Context<'_>, bytes: usize, work: impl FnOnce() -> T) -> T {
+    if bytes < MEASURED { work() } else { store.data().budget.apart(work) }
 }

@@ -3,6 +3,7 @@
 //! In: keys and values, where they lie. Out: the answer of the plugin's [`Store`](crate::wasm::store::Store).
 //! Never: sees another plugin's keys.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use wasmtime::Result;
@@ -17,7 +18,7 @@ type Answer<T> = Result<(Result<T, StoreError>,)>;
 
 pub(super) fn link(store: &mut Interface<'_>) -> Result<()> {
     store.func_wrap("get", |store: Context, (key,): (WasmStr,)| -> Answer<Option<Vec<u8>>> {
-        let key = bounds::text(&store, &key)?;
+        let key = key_of(&store, &key)?;
         let shared = &store.data().shared;
         Ok((match shared.store.get(&key, shared.clock.now()) {
             Ok(None) => Ok(None),
@@ -34,14 +35,14 @@ pub(super) fn link(store: &mut Interface<'_>) -> Result<()> {
         },
     )?;
     store.func_wrap("delete", |store: Context, (key,): (WasmStr,)| -> Answer<()> {
-        let key = bounds::text(&store, &key)?;
+        let key = key_of(&store, &key)?;
         let shared = &store.data().shared;
         Ok((shared.store.delete(&key, &shared.quota).map_err(StoreError::from),))
     })?;
     store.func_wrap(
         "increment",
         |store: Context, (key, by, ttl): (WasmStr, i64, Option<u64>)| -> Answer<i64> {
-            let key = bounds::text(&store, &key)?;
+            let key = key_of(&store, &key)?;
             let shared = &store.data().shared;
             let (now, quota) = (shared.clock.now(), &shared.quota);
             let sum = shared.store.increment(&key, by, millis(ttl), now, quota);
@@ -66,12 +67,18 @@ fn put<T>(
     value: &WasmList<u8>,
     act: impl FnOnce(&Shared, &str, &[u8]) -> Result<T, Refused>,
 ) -> Answer<T> {
-    let key = bounds::text(store, key)?;
+    let key = key_of(store, key)?;
     let shared = &store.data().shared;
     let copied = value.len().min(MAX_VALUE);
     let value = value.as_le_slice(store);
     let done = bounds::work(store, copied, || act(shared, &key, value))?;
     Ok((done.map_err(StoreError::from),))
+}
+
+/// A key, for the price of what is done with it.
+fn key_of<'a>(store: &'a Context<'_>, key: &WasmStr) -> Result<Cow<'a, str>> {
+    store.data().budget.pay(bounds::ENTRY)?;
+    bounds::text(store, key)
 }
 
 fn millis(ttl: Option<u64>) -> Option<Duration> {

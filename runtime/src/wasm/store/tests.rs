@@ -124,7 +124,7 @@ fn what_is_nearest_its_expiry_makes_room() {
     setup.set("never", &value, None);
     setup.set("soon", &value, Some(SECOND));
     setup.set("late", &value, Some(SECOND * 60));
-    for key in 0..13 {
+    for key in 0..12 {
         setup.set(&key.to_string(), &value, Some(SECOND * 30));
     }
     assert!(setup.bytes() <= 16 << 20);
@@ -145,12 +145,47 @@ fn entries_give_way_to_what_else_is_kept_and_are_refused_where_none_is_left() {
     let body = setup.quota.hold(Holding::Bodies, 15 << 20, "");
     assert!(body.is_none(), "the store is in the way");
     setup.store.give_way(15 << 20, &setup.quota);
-    let body = setup.quota.hold(Holding::Bodies, 16 << 20, "").expect("it gave way");
+    let body = setup.quota.hold(Holding::Bodies, 14 << 20, "").expect("it gave way");
     assert_eq!(setup.bytes(), 0);
+    setup.set("c", b"kept", None);
+    let refused = setup.try_set("c", &[0; MAX_VALUE], None);
+    assert!(matches!(refused, Err(Refused::UsedUp(_))), "{refused:?}");
+    assert_eq!(setup.get("c", setup.now).as_deref(), Some(&b"kept"[..]), "it is as it was");
+    drop(body);
+    setup.set("c", &[0; MAX_VALUE], None);
+}
+
+#[test]
+fn one_call_drops_little_of_what_has_expired() {
+    let setup = Setup::new();
+    for key in 0..10_000 {
+        setup.set(&key.to_string(), b"v", Some(SECOND));
+    }
+    let (later, before) = (setup.now + SECOND, setup.bytes());
+    assert_eq!(setup.set_if_absent("new", b"v", later), Ok(true));
+    let freed = before - setup.bytes();
+    assert!(freed > 0 && freed < 2 * SWEPT_BY_SET * ENTRY_BYTES, "{freed} bytes at once");
+    for key in 0..1_000 {
+        assert_eq!(setup.set_if_absent(&format!("new {key}"), b"v", later), Ok(true));
+    }
+    let live = 1_001 * (ENTRY_BYTES + 16);
+    assert!(setup.bytes() <= live, "what has expired goes sooner than something new comes");
+}
+
+#[test]
+fn one_value_drops_a_bounded_number() {
+    let mut setup = Setup::new();
+    for key in 0..20_000 {
+        setup.set(&key.to_string(), b"v", None);
+    }
+    let full = setup.bytes();
+    // As after a reload with less of it.
+    setup.quota = Quota::new(setup.account.clone(), 1 << 20);
     let refused = setup.try_set("c", b"v", None);
     assert!(matches!(refused, Err(Refused::UsedUp(_))), "{refused:?}");
-    drop(body);
-    setup.set("c", b"v", None);
+    assert!(setup.bytes() > full - (DROPPED + 1) * (ENTRY_BYTES + 8), "{}", setup.bytes());
+    while setup.try_set("c", b"v", None).is_err() {}
+    assert!(setup.bytes() <= 1 << 20);
 }
 
 #[test]

@@ -14,8 +14,14 @@ fn fails_after_a_change(fault: &str) -> Vec<u8> {
 /// The reason of the failure, and that the next call gets an instance again.
 #[track_caller]
 fn reason(component: &[u8], expected: &str) -> Box<Failure> {
+    reason_with(component, |_| (), expected)
+}
+
+/// The same, of a plugin with another table.
+#[track_caller]
+fn reason_with(component: &[u8], edit: impl FnOnce(&mut Plugin), expected: &str) -> Box<Failure> {
     let host = host();
-    let plugin = load(&host, component, |_| ());
+    let plugin = load(&host, component, edit);
     let member = member(&plugin);
     let (exchange, result) = request(&member);
     let failure = result.expect_err("the guest fails");
@@ -95,6 +101,63 @@ fn one_text_handed_over_many_times() {
         (i32.const 256)";
     let failure = reason(&request_filter(body), "trap");
     assert!(failure.detail.contains("hands over more at once"), "{}", failure.detail);
+}
+
+/// Memory for fifteen megabytes, and a usual deadline.
+fn roomy(plugin: &mut Plugin) {
+    plugin.limits.memory = 64 << 20;
+    plugin.limits.quota = 64 << 20;
+    plugin.limits.deadline = Duration::from_millis(10);
+}
+
+/// How long a text in UTF-16 is shows once it is decoded: what can be handed over is less.
+#[test]
+fn wide_texts_are_bounded_before_they_are_decoded() {
+    let count = |units: u32| {
+        super::guest::wide(
+            "import weir:plugin/metrics@0.1.0;\n export weir:plugin/request-hook@0.1.0;",
+            &format!(
+                r#"
+    (import "weir:plugin/metrics@0.1.0" "count" (func $count (param i32 i32 i32 i32 i64)))
+    (func (export "weir:plugin/request-hook@0.1.0#on-request") (param i32) (result i32)
+        (drop (memory.grow (i32.const 200)))
+        (call $count (i32.const 128) (i32.const {units}) (i32.const 0) (i32.const 0) (i64.const 1))
+        (i32.const 256))"#
+            ),
+        )
+    };
+    let failure = reason_with(&count(3 << 20), roomy, "trap");
+    assert!(failure.detail.contains("hands over more at once"), "{}", failure.detail);
+    let host = host();
+    let member = member(&load(&host, &count(1 << 10), roomy));
+    assert!(request(&member).1.is_ok(), "a text of a usual length is taken");
+}
+
+/// Fifteen megabytes, whose price is more than the deadline.
+#[test]
+fn an_answer_has_its_price() {
+    let long = "(drop (memory.grow (i32.const 230)))
+        (i32.store8 (i32.const 256) (i32.const 1)) (i32.store (i32.const 260) (i32.const 70000))
+        (i32.store (i32.const 264) (i32.const 15000000)) (i32.const 256)";
+    reason_with(&request_filter(long), roomy, "deadline");
+    let reply = "(drop (memory.grow (i32.const 230))) (i32.store8 (i32.const 260) (i32.const 1))
+        (i32.store16 (i32.const 264) (i32.const 200)) (i32.store (i32.const 276) (i32.const 70000))
+        (i32.store (i32.const 280) (i32.const 15000000)) (i32.const 256)";
+    reason_with(&request_filter(reply), roomy, "deadline");
+}
+
+/// Names are the guest's; a few bytes can stand for a megabyte of readable ones.
+#[test]
+fn names_of_functions_are_short() {
+    let body = "(call $_RMC0FGZZZ_Eu) (i32.const 256)";
+    let bomb = "(func $_RMC0FGZZZ_Eu unreachable)";
+    let core = format!(
+        r#"{bomb}
+    (func (export "weir:plugin/request-hook@0.1.0#on-request") (param i32) (result i32) {body})"#
+    );
+    let component = super::guest::component("export weir:plugin/request-hook@0.1.0;", &core);
+    let failure = reason(&component, "trap");
+    assert!(failure.detail.len() < 2 << 10, "{} bytes", failure.detail.len());
 }
 
 #[test]

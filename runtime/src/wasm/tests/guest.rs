@@ -45,25 +45,35 @@ pub fn with_schema(world: &str, core: &str, schema: &str) -> Vec<u8> {
 
 /// The same, with a `configure` of its own: where its answer is.
 pub fn with_lifecycle(world: &str, core: &str, schema: &str, configure: &str) -> Vec<u8> {
+    let (resolve, source) = plugin_world(world);
+    raw(resolve, &source, &imports_first(core, schema, configure), StringEncoding::UTF8)
+}
+
+fn plugin_world(world: &str) -> (Resolve, String) {
     let mut resolve = Resolve::default();
     resolve.push_dir("../wit").expect("the contract parses");
     let source = format!(
         "package test:guest;\nworld guest {{\n export weir:plugin/lifecycle@0.1.0;\n {world}\n}}"
     );
-    raw(resolve, &source, &imports_first(core, schema, configure))
+    (resolve, source)
+}
+
+/// The same, of a component whose texts are in UTF-16.
+pub fn wide(world: &str, core: &str) -> Vec<u8> {
+    let (resolve, source) = plugin_world(world);
+    raw(resolve, &source, &imports_first(core, "", TAKES_ANYTHING), StringEncoding::UTF16)
 }
 
 /// A component of any world.
 pub fn of_world(source: &str, core: &str) -> Vec<u8> {
-    raw(Resolve::default(), source, &format!("(module {core})"))
+    raw(Resolve::default(), source, &format!("(module {core})"), StringEncoding::UTF8)
 }
 
-fn raw(mut resolve: Resolve, source: &str, core: &str) -> Vec<u8> {
+fn raw(mut resolve: Resolve, source: &str, core: &str, texts: StringEncoding) -> Vec<u8> {
     let package = resolve.push_str("guest.wit", source).expect("the world parses");
     let world = resolve.select_world(&[package], None).expect("there is one world");
     let mut module = wat::parse_str(core).expect("the core module parses");
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
-        .expect("the metadata fits");
+    embed_component_metadata(&mut module, &resolve, world, texts).expect("the metadata fits");
     ComponentEncoder::default()
         .validate(true)
         .module(&module)

@@ -30,6 +30,45 @@ fn not_a_component() {
     refused(&broken, &["does not compile"]);
 }
 
+/// A component with so many more core instances of a module.
+fn grown(mut component: Vec<u8>, module: &str, count: u8) -> Vec<u8> {
+    let is_module = |payload: &wasmparser::Payload<'_>| {
+        matches!(payload, wasmparser::Payload::ModuleSection { .. })
+    };
+    let payloads = wasmparser::Parser::new(0).parse_all(&component).flatten();
+    let at = u8::try_from(payloads.filter(is_module).count()).expect("few modules");
+    let module = wat::parse_str(module).expect("it parses");
+    let instances = [vec![count], [0, at, 0].repeat(count.into())].concat();
+    for (section, bytes) in [(1, module), (2, instances)] {
+        // Lengths below 2^14, in LEB128.
+        let [low, high] = [bytes.len() & 0x7f | 0x80, bytes.len() >> 7].map(|part| part as u8);
+        component.extend([section, low, high]);
+        component.extend(bytes);
+    }
+    component
+}
+
+/// What the engine sets aside for one instance is one memory and four tables. Any component has one
+/// memory and two tables.
+#[test]
+fn a_component_of_many_tables_or_memories_counts_as_several() {
+    for (module, count, weight) in
+        [("(module (table 1 funcref))", 40, 11), ("(module (memory 1))", 3, 4), ("(module)", 9, 1)]
+    {
+        let host = host();
+        let component = grown(request_filter(FORWARDS), module, count);
+        let plugins = [load(&host, &component, |plugin| plugin.name = "heavy".into())];
+        let why = host.check_room(&plugins, 1 << 20).expect_err("there is no such room");
+        let said = format!("`heavy` counts as {weight},");
+        assert_eq!(why.contains(&said), weight > 1, "{why}");
+        let fitting = why.rsplit_once(" workers would fit").expect("it says how many").0;
+        let fitting = fitting.rsplit_once(' ').and_then(|(_, number)| number.parse().ok());
+        let fitting: usize = fitting.expect("a number");
+        assert!(host.check_room(&plugins, fitting).is_ok());
+        assert!(host.check_room(&plugins, fitting + 1).is_err());
+    }
+}
+
 #[test]
 fn no_file() {
     let problems = host().load(&plugin("/nonexistent/x.wasm".into())).err().expect("refused");

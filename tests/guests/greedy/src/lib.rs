@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use weir_sdk::limiter::{self, Bucket};
 use weir_sdk::{
-    NoConfig, Plugin, Reply, Request, Response, Result, StoreError, Verdict, bail, log, metrics,
-    random, store,
+    NoConfig, Plugin, Reply, Request, Response, Result, StoreError, Transform, Verdict, bail, log,
+    metrics, random, store,
 };
 
 struct Greedy;
@@ -152,6 +152,42 @@ impl Plugin for Greedy {
             }
         }
         Ok(())
+    }
+
+    fn on_request_body(&self, request: &Request) -> Option<Box<dyn Transform>> {
+        Gives::asked(request, "request-")
+    }
+
+    fn on_response_body(&self, request: &Request, _: &Response) -> Option<Box<dyn Transform>> {
+        Gives::asked(request, "response-")
+    }
+}
+
+/// Gives so many bytes for each chunk, or at the end.
+struct Gives {
+    push: usize,
+    finish: usize,
+}
+
+impl Gives {
+    fn asked(request: &Request, hook: &str) -> Option<Box<dyn Transform>> {
+        let greed = request.header_str("x-greed")?;
+        let count = request.header_str("x-count")?.parse().ok()?;
+        match greed.strip_prefix(hook)? {
+            "push" => Some(Box::new(Gives { push: count, finish: 0 })),
+            "finish" => Some(Box::new(Gives { push: 0, finish: count })),
+            _ => None,
+        }
+    }
+}
+
+impl Transform for Gives {
+    fn push(&mut self, _: Vec<u8>) -> Result<Vec<u8>> {
+        Ok(vec![b'p'; self.push])
+    }
+
+    fn finish(&mut self) -> Result<Vec<u8>> {
+        Ok(vec![b'f'; self.finish])
     }
 }
 

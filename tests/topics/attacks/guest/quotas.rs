@@ -5,8 +5,8 @@ mod heads;
 mod words;
 
 use weir_tests::{
-    Answer, Daemon, Origin, Proxy, free_address, get, guest, request, resident_bytes, until,
-    wait_for_line, wait_for_port,
+    Answer, Daemon, Origin, Proxy, RawClient, free_address, get, guest, request, resident_bytes,
+    until, wait_for_line, wait_for_port,
 };
 
 const MIB: usize = 1 << 20;
@@ -246,4 +246,29 @@ fn what_a_removed_plugin_held_is_forgotten() {
         proxy.reload(&toml("removed")).expect("it reloads");
         held() == 0.0
     });
+}
+
+/// What is forgotten is forgotten as a whole, whatever an open exchange still holds of it.
+#[test]
+fn a_plugin_that_comes_back_while_it_is_pinned_has_one_account() {
+    let origin = Origin::echo();
+    let with = |deadline: &str| {
+        config(&origin, "pinned", &format!("limits = {{ deadline = \"{deadline}\" }}"))
+    };
+    let proxy = Proxy::start(&with("5s"));
+    let held = |kind: &str| {
+        proxy.metric(&format!("weir_plugin_memory_bytes{{plugin=\"pinned\",kind=\"{kind}\"}}"))
+    };
+    let mut waits = RawClient::connect(proxy.address("web"));
+    waits.send(b"GET / HTTP/1.1\r\nhost: a\r\nx-greed: reply-delayed\r\nx-count: 10\r\n\r\n");
+    until("a reply waits", || held("replies") > 0.0);
+    proxy.reload(&config(&origin, "another", "")).expect("it reloads");
+    proxy.reload(&with("5s")).expect("it reloads");
+    let fields = [("x-greed", "limiter-keys"), ("x-count", "100"), ("x-salt", "")];
+    assert_eq!(request(proxy.address("web"), "GET", "/", &fields, b"").status, 200);
+    let before = held("limiter");
+    assert!(before > 90_000.0, "it is on no account: {before}");
+    proxy.reload(&with("4s")).expect("it reloads");
+    assert_eq!(held("limiter"), before, "an edit of its table makes it forget");
+    drop(waits);
 }
