@@ -162,6 +162,15 @@ impl Running {
     /// # Errors
     /// What is wrong; the old snapshot goes on serving.
     pub fn reload(&self) -> Result<Reloaded, StartError> {
+        self.reload_once_read(|_| ())
+    }
+
+    /// The same; whoever waits for it is told what was read before that is built, which takes its
+    /// time.
+    pub(super) fn reload_once_read(
+        &self,
+        tell: impl FnOnce(Sources),
+    ) -> Result<Reloaded, StartError> {
         let started = std::time::Instant::now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = load(&self.options);
@@ -170,6 +179,7 @@ impl Running {
             Err(refused) => &refused.sound.sources,
         };
         *self.read.lock().unwrap_or_else(PoisonError::into_inner) = read.clone();
+        tell(self.sources());
         let refused = |refused: Box<Refused>| all_problems(*refused, &self.host);
         let result = loaded.map_err(refused).and_then(|config| {
             warn(&config);
@@ -191,7 +201,25 @@ impl Running {
                 tracing::info!(generation, ?took, "configuration reloaded");
                 Ok(Reloaded { generation, took, awaiting_restart })
             }
+            // What was read is stale, or the process ends.
+            Err(error) if self.host.loading().is_interrupted() => {
+                tracing::info!("a reload was given up: a newer one follows, or the end");
+                Err(error)
+            }
             Err(error) => Err(self.refused(error)),
+        }
+    }
+
+    /// The reload under way need not go on: what it read has changed since.
+    pub(super) fn give_up(&self) {
+        self.host.loading().interrupt();
+    }
+
+    /// Others may go on.
+    pub(super) fn go_on(&self) {
+        self.host.loading().resume();
+        if self.ending.load(Ordering::SeqCst) {
+            self.host.loading().interrupt();
         }
     }
 
@@ -217,7 +245,7 @@ impl Running {
     /// From now on no reload takes anything into use; one that waits for a component to be compiled
     /// need not go on.
     pub(super) fn ending(&self) {
-        self.ending.store(true, Ordering::Relaxed);
+        self.ending.store(true, Ordering::SeqCst);
         self.host.loading().interrupt();
     }
 

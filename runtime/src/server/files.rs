@@ -86,6 +86,11 @@ impl Files {
         }
     }
 
+    /// Whether a file is another than when it was read, complete or not.
+    pub fn have_changed(&self) -> bool {
+        !self.differing(&self.now()).is_empty()
+    }
+
     /// Waits, not for long, for files that are being written, and gives one that still is. For
     /// those who ask for a reload now.
     pub async fn unfinished(&mut self, patience: Duration) -> Option<PathBuf> {

@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! main      signals ─▶ orders · admin pages                     never anything slow
-//! control   start · files that change · reload ─▶ a snapshot    may compile, read, wait
+//! control   start · files that change                           may compile, read, wait
+//! loads     reload ─▶ a snapshot                                may compile
 //! worker-N  connections · requests                              one each
 //! prober, resolver, compiler-N, weir-ticker, weir-log           what those need, from the start
 //! ```
@@ -17,6 +18,7 @@ mod connections;
 mod control;
 mod deploy;
 mod files;
+mod loads;
 mod notices;
 mod reloads;
 mod settling;

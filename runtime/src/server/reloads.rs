@@ -1,9 +1,9 @@
 //! The control thread: starts, follows files, reloads; one thing at a time.
 //!
 //! In: orders to reload, and files that change. Out: what serves, and an answer to whoever asked.
-//! Never: heard signals wait for it, or does it need a thread that it does not have from the start.
+//! Never: heard signals wait for it, or does it need a thread that it does not have from the start;
+//! nor does a newer configuration wait behind one that is being [loaded](super::loads) and is stale.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::control::{self, Options, Running, StartError};
 use super::files::Files;
+use super::loads::{Loads, Went};
 use crate::config::Bind;
 use crate::net::{self, Listener as Socket, SocketFile};
 use crate::threads;
@@ -22,13 +23,18 @@ use crate::threads;
 const WAITING: usize = 128;
 /// How long a reload that was asked for waits for who writes a file.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Loads that are given up in a row, for what they read has changed; then one goes on to its end.
+const GIVEN_UP: u32 = 16;
 
 /// How a reload went, for everybody who asked for it.
 pub type Outcome = Result<(), Arc<StartError>>;
 
+/// Somebody who asked for a reload.
+pub type Order = oneshot::Sender<Outcome>;
+
 /// The way to the thread. It ends with its last clone.
 #[derive(Clone)]
-pub struct Reloads(mpsc::Sender<oneshot::Sender<Outcome>>);
+pub struct Reloads(mpsc::Sender<Order>);
 
 /// What the thread makes at its start.
 pub struct Started {
@@ -40,7 +46,7 @@ pub struct Started {
 /// A reload that is due.
 struct Due {
     /// Who asked for it.
-    waiting: Vec<oneshot::Sender<Outcome>>,
+    waiting: Vec<Order>,
     /// A file that is still being written, where somebody asked for it nevertheless.
     unfinished: Option<PathBuf>,
 }
@@ -56,10 +62,10 @@ pub fn begin(
     let (told, started) = oneshot::channel();
     let live = move || match begun(options) {
         Err(error) => drop(told.send(Err(error))),
-        Ok(Begun { runtime, admin, started }) => {
+        Ok(Begun { runtime, admin, loads, started }) => {
             let running = started.running.clone();
             if told.send(Ok(started)).is_ok() {
-                serve(&runtime, &running, admin, asked);
+                serve(&runtime, &running, admin, asked, &loads);
             }
         }
     };
@@ -72,6 +78,7 @@ pub fn begin(
 struct Begun {
     runtime: Runtime,
     admin: Admin,
+    loads: Loads,
     started: Started,
 }
 
@@ -81,7 +88,8 @@ fn begun(options: Options) -> Result<Begun, StartError> {
     let (sockets, asked) = mpsc::unbounded_channel();
     let running = control::start(options)?;
     let admin = Admin::bind(&running, sockets).inspect_err(|_| running.remove_socket_files())?;
-    Ok(Begun { runtime, admin, started: Started { running, admin: asked } })
+    let loads = Loads::begin(running.clone()).inspect_err(|_| running.remove_socket_files())?;
+    Ok(Begun { runtime, admin, loads, started: Started { running, admin: asked } })
 }
 
 impl Reloads {
@@ -106,30 +114,51 @@ impl Reloads {
     }
 }
 
-/// Waits on the runtime, and does what takes its time outside of it.
+/// Waits on the runtime; what takes its time is done by the other thread.
 fn serve(
     runtime: &Runtime,
     running: &Running,
     mut admin: Admin,
-    mut asked: mpsc::Receiver<oneshot::Sender<Outcome>>,
+    mut asked: mpsc::Receiver<Order>,
+    loads: &Loads,
 ) {
     let mut files = {
         let _entered = runtime.enter();
         Files::new()
     };
     files.follow(running.sources());
-    while let Some(Due { waiting, unfinished }) = runtime.block_on(due(&mut files, &mut asked)) {
-        let outcome = match unfinished {
-            None => reload(running).map_err(Arc::new),
-            Some(path) => Err(Arc::new(running.refused(StartError::System(format!(
-                "{} is still being written to; it is read once who writes has closed it",
-                path.display()
-            ))))),
+    let (mut orders, mut given_up) = (Vec::new(), 0);
+    while let Some(Due { waiting, unfinished }) =
+        runtime.block_on(due(&mut files, &mut asked, std::mem::take(&mut orders)))
+    {
+        let went = match unfinished {
+            None => {
+                let most = given_up < GIVEN_UP;
+                runtime.block_on(loads.load(running, &mut files, &mut asked, most))
+            }
+            Some(path) => {
+                let what = format!(
+                    "{} is still being written to; it is read once who writes has closed it",
+                    path.display()
+                );
+                Went { outcome: Err(running.refused(StartError::System(what))), ..Went::default() }
+            }
         };
-        if outcome.is_ok() {
+        orders = went.orders;
+        if went.stale && went.outcome.is_err() {
+            // Who waits for it waits for the newer one.
+            given_up += 1;
+            orders.splice(0..0, waiting);
+            running.go_on();
+            continue;
+        }
+        given_up = 0;
+        running.go_on();
+        if went.outcome.is_ok() {
             admin.come_back();
         }
         files.follow(running.sources());
+        let outcome = went.outcome.map_err(Arc::new);
         for order in waiting {
             // Whoever asked may be gone.
             let _ = order.send(outcome.clone());
@@ -137,15 +166,18 @@ fn serve(
     }
 }
 
-/// Waits until the configuration is to be read again; `None`: never any more.
+/// Waits until the configuration is to be read again; `None`: never any more. Who asked already does
+/// not wait.
 async fn due(
     files: &mut Files,
-    asked: &mut mpsc::Receiver<oneshot::Sender<Outcome>>,
+    asked: &mut mpsc::Receiver<Order>,
+    mut waiting: Vec<Order>,
 ) -> Option<Due> {
-    let mut waiting = Vec::new();
-    tokio::select! {
-        order = asked.recv() => waiting.push(order?),
-        () = files.changed() => {}
+    if waiting.is_empty() {
+        tokio::select! {
+            order = asked.recv() => waiting.push(order?),
+            () = files.changed() => {}
+        }
     }
     let unfinished = match waiting.is_empty() {
         true => None,
@@ -156,20 +188,6 @@ async fn due(
         waiting.push(order);
     }
     Some(Due { waiting, unfinished })
-}
-
-/// What is wrong in this process must not end it: it serves.
-fn reload(running: &Running) -> Result<(), StartError> {
-    match catch_unwind(AssertUnwindSafe(|| running.reload())) {
-        Ok(reloaded) => reloaded.map(drop),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text =
-                text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason");
-            let text = format!("this is a bug of Weir's: it panicked: {text}");
-            Err(running.refused(StartError::System(text)))
-        }
-    }
 }
 
 /// The admin listener's address, which is bound at the start only.

@@ -155,3 +155,66 @@ fn who_is_told_to_end_does_not_wait_for_a_compiler() {
         !std::path::Path::new(&format!("/proc/{compiler}")).exists()
     });
 }
+
+/// What is serving with a configuration that is being loaded, and one that mends it.
+struct Stale {
+    daemon: Daemon,
+    web: std::net::SocketAddr,
+    mended: String,
+}
+
+impl Stale {
+    /// Loads `count` plugins of this component, which takes longer than anybody waits.
+    fn loading(component: &[u8], count: usize) -> Stale {
+        let web = free_address();
+        let before = format!(
+            "[server]\nworkers = 1\ncompile = {{ time = \"1h\", memory = \"64GiB\" }}\n\
+             [listeners.web]\nbind = \"{web}\"\n"
+        );
+        let binary = env!("CARGO_BIN_EXE_weir-under-test");
+        let daemon = Daemon::start(binary, &["run"], &[("weir.toml", &before)]);
+        wait_for_port(web);
+        std::fs::write(daemon.path("slow.wasm"), component).expect("written");
+        let table = |at: usize| format!("[plugins.slow-{at}]\ncomponent = \"./slow.wasm\"\n");
+        let plugins: String = (0..count).map(table).collect();
+        daemon.replace("weir.toml", format!("{before}{plugins}"));
+        daemon.signal("HUP");
+        let mended = format!(
+            "{before}[plugins.fine]\ncomponent = \"mock\"\n[routes.fine]\nplugins = [\"fine\"]\n"
+        );
+        Stale { daemon, web, mended }
+    }
+
+    /// Replaces it, and waits until that serves.
+    fn mend(&self, signal: bool) -> Duration {
+        assert_ne!(get(self.web, "/").status, 200);
+        let since = Instant::now();
+        self.daemon.replace("weir.toml", &self.mended);
+        if signal {
+            self.daemon.signal("HUP");
+        }
+        until("the mended one waits", || get(self.web, "/").status == 200);
+        since.elapsed()
+    }
+}
+
+#[test]
+fn a_newer_configuration_does_not_wait_for_one_that_compiles() {
+    for signal in [true, false] {
+        let stale = Stale::loading(&hostile(&compile_bomb(900), "", ANYTHING), 1);
+        until("it compiles", || !children(&stale.daemon).is_empty());
+        stale.mend(signal);
+        until("its compiler ends", || children(&stale.daemon).is_empty());
+    }
+}
+
+#[test]
+fn a_newer_configuration_does_not_wait_for_plugins_that_never_take_theirs() {
+    let endless = hostile("", "", "(loop $for_ever (br $for_ever)) (i32.const 128)");
+    // A second of processor time each.
+    let stale = Stale::loading(&endless, 60);
+    until("it compiles", || !children(&stale.daemon).is_empty());
+    until("it configures", || children(&stale.daemon).is_empty());
+    let took = stale.mend(true);
+    assert!(took < Duration::from_secs(30), "{took:?}");
+}
