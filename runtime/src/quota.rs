@@ -10,11 +10,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::client::ClientKey;
+use weir_bounds::quota::{OWN_PART, client_share};
 
-/// Limiter and store have this part of the quota each to themselves: what a flood of bodies, or of
-/// the other's keys, can take from neither. It is the rates and bans that are to stop the flood.
-const OWN_PART: usize = 16;
+use crate::client::ClientKey;
 
 /// What bytes are kept for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -173,10 +171,11 @@ impl Quota {
 
     /// What the exchanges of one client may hold together: a quarter is left to the others.
     fn share(&self) -> usize {
-        self.limit - self.limit / 4
+        client_share(self.limit)
     }
 
-    /// What limiter and store have to themselves, each of them.
+    /// What limiter and store have to themselves, each of them: what a flood of bodies, or of the
+    /// other's keys, can take from neither. It is the rates and bans that are to stop the flood.
     fn own(&self) -> usize {
         self.limit / OWN_PART
     }

@@ -10,16 +10,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+pub use weir_bounds::attributes::{MAX as MAX_ATTRIBUTES, MAX_BYTES as MAX_ATTRIBUTE_BYTES};
 
 use crate::error::Error;
 use crate::http::{Body, Client, UploadState};
 
 /// The attribute that is always there: the proxy's own identifier until a plugin sets another.
 const REQUEST_ID: &str = "request.id";
-/// Most attributes of an exchange, [`REQUEST_ID`] included.
-pub const MAX_ATTRIBUTES: usize = 64;
-/// Most bytes in keys and values of an exchange's attributes.
-pub const MAX_ATTRIBUTE_BYTES: usize = 16 << 10;
 /// Field lines that the proxy and the plugins may add to a head as long as it may come.
 pub const SPARE_FIELDS: usize = 64;
 /// Bytes of such lines.

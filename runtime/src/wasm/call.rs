@@ -91,7 +91,14 @@ impl Call for OnRequest {
         state: &State,
     ) -> Result<Verdict, Fault> {
         match answer {
-            Ok(bindings::Verdict::Forward) => Ok(Verdict::Forward),
+            Ok(bindings::Verdict::Forward) => {
+                let (target, method) = (exchange.request.uri.path(), &exchange.request.method);
+                // Each was legal when it was set.
+                if !weir_bounds::target::fits(target, method.as_str()) {
+                    return Err(Fault::error("`*` is no target but of OPTIONS"));
+                }
+                Ok(Verdict::Forward)
+            }
             Ok(bindings::Verdict::Respond(reply)) => {
                 reply::check(reply, exchange, state).map(Verdict::Respond)
             }

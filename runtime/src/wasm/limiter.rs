@@ -11,14 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
+pub use weir_bounds::limiter::{ENTRY_BYTES, MAX_KEY};
 
 use crate::chain::InFlight;
 use crate::quota::{Holding, Payer, UsedUp};
 
-/// Longest key, in bytes.
-pub const MAX_KEY: usize = 1 << 10;
-/// What a bucket or a count costs beyond its key, about.
-pub const ENTRY_BYTES: usize = 128;
 /// Locks of a limiter, so that workers seldom meet. A power of two.
 const SHARDS: usize = 64;
 /// Entries of a shard from which on it is swept when it has doubled since the last time.
@@ -76,7 +73,7 @@ struct Level {
 impl Bucket {
     /// None where the rate is not above 0 (or no number), or the burst below 1.
     pub fn new(rate: f64, burst: u32) -> Option<Bucket> {
-        (rate > 0.0 && rate.is_finite() && burst >= 1).then_some(Bucket { rate, burst })
+        weir_bounds::limiter::is_bucket(rate, burst).then_some(Bucket { rate, burst })
     }
 
     fn time_for(self, tokens: f64) -> Duration {

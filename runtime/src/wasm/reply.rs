@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use weir_bounds::reply::MAX_DELAY_MILLIS;
 
 use super::bindings::{self, HeaderError};
 use super::fault::Fault;
@@ -18,8 +19,6 @@ use super::state::State;
 use crate::chain::{Exchange, Reply};
 use crate::quota::Holding;
 
-/// The longest a reply may be put off, in milliseconds.
-const MAX_DELAY_MILLIS: u32 = 300_000;
 /// A body of so many bytes that is sent at once is as good as the exchange's own head.
 const FREE: usize = 4 << 10;
 /// What a reply costs that waits, beside bytes of bodies and heads: the exchange that waits with it.

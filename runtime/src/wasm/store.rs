@@ -10,15 +10,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
+pub use weir_bounds::store::{ENTRY_BYTES, MAX_KEY, MAX_VALUE};
 
 use crate::quota::{Holding, Payer, Quota, UsedUp};
 
-/// Longest key, in bytes.
-pub const MAX_KEY: usize = 1 << 10;
-/// Longest value, in bytes.
-pub const MAX_VALUE: usize = 1 << 20;
-/// What an entry costs beyond its key and value, about.
-pub const ENTRY_BYTES: usize = 256;
 /// Expired entries that [`Store::sweep`] drops at a time.
 const SWEPT: usize = 256;
 /// The same for each entry that is set: more than one, so that they become fewer.

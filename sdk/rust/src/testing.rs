@@ -29,7 +29,8 @@
 //! The fake refuses what the proxy refuses: a configuration that does not fit its schema, illegal
 //! names and values, fields that belong to the proxy, changes to the request in a response hook, too
 //! many attributes, keys that are too long, metrics whose name is the proxy's own
-//! ([`Plugin::dropped_metrics`]). What ends a plugin there with a trap is a panic here. Time stands
+//! ([`Plugin::dropped_metrics`]), and what the quota that is there by default has no room for. Grammars
+//! and bounds are the proxy's own code. What ends a plugin there with a trap is a panic here. Time stands
 //! still until [`Plugin::advance`], and randomness is the same in every run until [`Plugin::seed`].
 
 mod exchange;

@@ -4,7 +4,7 @@
 //! request's head, body and attributes. Never: changes a request that was sent.
 
 use http::header::HOST;
-use http::uri::{Authority, PathAndQuery};
+use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Uri};
 use wasmtime::Result;
 use wasmtime::component::{Resource, ResourceType, WasmList, WasmStr};
@@ -80,7 +80,9 @@ fn line(http: &mut Interface<'_>) -> Result<()> {
         "[method]request.set-path-with-query",
         |mut store: Context, (this, target): (Request, WasmStr)| {
             let limits = store.data().request(&this)?.head_limits;
-            let uri = fields::text(&store, &target, limits, legal_target)?;
+            let method = store.data().request(&this)?.request.method.clone();
+            let legal = |target: &str| legal_target(target, &method);
+            let uri = fields::text(&store, &target, limits, legal)?;
             change(&mut store, &this, |exchange, _| {
                 let uri = uri?;
                 let length = uri.path_and_query().map_or(0, |target| target.as_str().len());
@@ -258,17 +260,15 @@ fn legal_method(method: &str) -> Result<Method, HeaderError> {
 
 /// Host and optional port, nothing else (RFC 9110, 7.2).
 fn legal_authority(authority: &str) -> Result<HeaderValue, HeaderError> {
-    let parsed = Authority::try_from(authority).map_err(|_| HeaderError::InvalidSyntax)?;
-    if parsed.as_str().contains('@') || parsed.host().is_empty() {
+    if !weir_bounds::authority::is_legal(authority) {
         return Err(HeaderError::InvalidSyntax);
     }
     HeaderValue::from_str(authority).map_err(|_| HeaderError::InvalidSyntax)
 }
 
-/// Origin form or `*` (RFC 9112, 3.2): visible ASCII without a fragment.
-fn legal_target(target: &str) -> Result<Uri, HeaderError> {
-    let visible = target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
-    if !visible || !(target.starts_with('/') || target == "*") {
+/// Origin form, spelled as clients' are by now, or `*` for OPTIONS (RFC 9112, 3.2).
+fn legal_target(target: &str, method: &Method) -> Result<Uri, HeaderError> {
+    if !weir_bounds::target::is_legal(target, method.as_str()) {
         return Err(HeaderError::InvalidSyntax);
     }
     let target = PathAndQuery::try_from(target).map_err(|_| HeaderError::InvalidSyntax)?;

@@ -133,5 +133,5 @@ fn change(
 
 /// A final status code (RFC 9110, 15): 1xx are the proxy's, and there is nothing above 599.
 pub fn legal_status(status: u16) -> Option<StatusCode> {
-    (200..=599).contains(&status).then(|| StatusCode::from_u16(status).ok()).flatten()
+    weir_bounds::reply::is_status(status).then(|| StatusCode::from_u16(status).ok()).flatten()
 }

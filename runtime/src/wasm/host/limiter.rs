@@ -5,14 +5,12 @@
 
 use wasmtime::Result;
 use wasmtime::component::WasmStr;
+use weir_bounds::limiter::MAX_PLACES;
 
 use super::{Context, Interface, bounds};
 use crate::wasm::bindings::limiter::{Bucket, Verdict};
 use crate::wasm::limiter;
 use crate::wasm::state::{Part, Phase};
-
-/// In-flight places of an exchange, all plugins together.
-const MAX_PLACES: usize = 64;
 
 pub(super) fn link(limiter: &mut Interface<'_>) -> Result<()> {
     limiter.func_wrap("take", take)?;

@@ -9,19 +9,14 @@ use std::fmt::Write;
 
 use wasmtime::Result;
 use wasmtime::component::{WasmList, WasmStr};
+pub use weir_bounds::log::MAX_BYTES;
+use weir_bounds::log::{MAX_FIELDS, MAX_LINES};
 
 use super::{Context, Interface, bounds};
 use crate::telemetry::acting::Shown;
 use crate::telemetry::log::Fields;
 use crate::wasm::bindings::Level;
 use crate::wasm::state::State;
-
-/// Of message and fields together; the rest is cut.
-pub const MAX_BYTES: usize = 64 << 10;
-/// Fields of a line; the rest is left out.
-const MAX_FIELDS: usize = 64;
-/// Lines of one call; the rest is dropped and counted.
-const MAX_LINES: u32 = 256;
 
 pub(super) fn link(log: &mut Interface<'_>) -> Result<()> {
     log.func_wrap(

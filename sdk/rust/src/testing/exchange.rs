@@ -6,14 +6,14 @@
 use std::cell::{Ref, RefCell};
 use std::rc::Rc;
 
+use weir_bounds::quota::{self, client_share};
+use weir_bounds::{attributes, authority, target};
+
 use super::head::Head;
 use super::message::{FakeRequest, FakeResponse};
 use crate::bindings::imports::weir::plugin::http::HeaderError;
 use crate::config::is_token;
-use crate::{Error, FieldValue, Reply, Result, Verdict};
-
-const MAX_ATTRIBUTES: usize = 64;
-const MAX_ATTRIBUTE_BYTES: usize = 16 * 1024;
+use crate::{BodyError, Error, FieldValue, Reply, Result, Verdict};
 
 /// The messages under way; what the handles point to.
 pub struct Inner {
@@ -59,8 +59,7 @@ impl Inner {
 
     pub(crate) fn set_authority(&mut self, authority: &str) -> Result<(), HeaderError> {
         self.writable()?;
-        let legal = |byte: u8| byte.is_ascii_graphic() && !b"/?#@\\".contains(&byte);
-        if authority.is_empty() || !authority.bytes().all(legal) {
+        if !authority::is_legal(authority) {
             return Err(HeaderError::InvalidSyntax);
         }
         self.request.authority = authority.into();
@@ -69,22 +68,30 @@ impl Inner {
 
     pub(crate) fn set_path_with_query(&mut self, value: &str) -> Result<(), HeaderError> {
         self.writable()?;
-        let asterisk = value == "*" && self.request.method == "OPTIONS";
-        let legal = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
-        if asterisk || (value.starts_with('/') && value.bytes().all(legal)) {
-            self.request.path_with_query = value.into();
-            return Ok(());
+        if !target::is_legal(value, &self.request.method) {
+            return Err(HeaderError::InvalidSyntax);
         }
-        Err(HeaderError::InvalidSyntax)
+        self.request.path_with_query = value.into();
+        Ok(())
     }
 
     pub(crate) fn set_attribute(&mut self, key: &str, value: &str) {
-        let attributes = &mut self.request.attributes;
-        attributes.insert(key.into(), value.into());
-        let bytes: usize = attributes.iter().map(|(key, value)| key.len() + value.len()).sum();
+        let set = &mut self.request.attributes;
+        set.insert(key.into(), value.into());
+        let bytes: usize = set.iter().map(|(key, value)| key.len() + value.len()).sum();
         assert!(
-            attributes.len() <= MAX_ATTRIBUTES && bytes <= MAX_ATTRIBUTE_BYTES,
+            set.len() <= attributes::MAX && bytes <= attributes::MAX_BYTES,
             "trap: an exchange has at most 64 attributes of 16 KiB in all"
+        );
+    }
+
+    /// What a body that the plugin set, or read, has to be: there is a quota, and one client's share.
+    pub(crate) fn assert_held(&self) {
+        let length = |body: &Result<Vec<u8>, BodyError>| body.as_ref().map_or(0, Vec::len);
+        let kept = length(&self.request.body) + length(&self.response.body);
+        assert!(
+            kept <= client_share(quota::DEFAULT),
+            "trap: bodies of {kept} bytes are more than one client may have of `limits.quota`"
         );
     }
 

@@ -3,6 +3,9 @@
 //! In: names and values as a plugin gives them. Out: the field lines, or a refusal.
 //! Never: lets a head grow past what plugins may add to a listener's default limits.
 
+use weir_bounds::quota::{self, client_share};
+use weir_bounds::reply;
+
 use crate::FieldValue;
 use crate::bindings::imports::weir::plugin::http::HeaderError;
 use crate::config::{is_owned_by_proxy, is_token};
@@ -106,11 +109,14 @@ fn legal(value: &[u8]) -> Result<(), HeaderError> {
 
 /// What [`Reply`](crate::Reply) may carry, checked as the proxy does.
 pub(crate) fn check_reply(reply: &crate::Reply) -> Result<(), String> {
-    if !(200..=599).contains(&reply.status) {
+    if !reply::is_status(reply.status) {
         return Err(format!("status {} of a reply is not in 200 to 599", reply.status));
     }
-    if reply.delay.as_millis() > 300_000 {
+    if reply.delay.as_millis() > reply::MAX_DELAY_MILLIS.into() {
         return Err("the delay of a reply is longer than 5 minutes".into());
+    }
+    if reply.body.len() > client_share(quota::DEFAULT) {
+        return Err("the body of a reply is more than one client may have of `limits.quota`".into());
     }
     let mut head = Head::default();
     for (name, value) in &reply.headers {

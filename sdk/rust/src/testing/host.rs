@@ -6,6 +6,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::SystemTime;
 
+use weir_bounds::{quota, reply};
+
 use super::exchange::Inner;
 use super::state;
 use crate::bindings::imports::weir::plugin::http::{BodyError, Client, HeaderError};
@@ -96,14 +98,16 @@ impl Request {
     }
 
     pub fn read_body(&self, limit: u64) -> Result<Vec<u8>, BodyError> {
-        let request = &self.0.borrow().request;
-        read(&request.body, limit.min(request.body_limit))
+        let inner = self.0.borrow();
+        inner.assert_held();
+        read(&inner.request.body, limit.min(inner.request.body_limit))
     }
 
     pub fn set_body(&self, body: &[u8]) {
         let mut inner = self.0.borrow_mut();
         assert!(!inner.read_only, "trap: `set_body` on a request that was sent already");
         inner.request.body = Ok(body.to_vec());
+        inner.assert_held();
     }
 
     pub fn limit_body(&self, limit: u64) {
@@ -122,7 +126,7 @@ impl Response {
     }
 
     pub fn set_status(&self, status: u16) -> Changed {
-        if !(200..=599).contains(&status) {
+        if !reply::is_status(status) {
             return Err(HeaderError::InvalidSyntax);
         }
         self.0.borrow_mut().response.status = status;
@@ -155,15 +159,20 @@ impl Response {
     }
 
     pub fn read_body(&self, limit: u64) -> Result<Vec<u8>, BodyError> {
-        read(&self.0.borrow().response.body, limit)
+        let inner = self.0.borrow();
+        inner.assert_held();
+        read(&inner.response.body, limit)
     }
 
     pub fn set_body(&self, body: &[u8]) {
-        self.0.borrow_mut().response.body = Ok(body.to_vec());
+        let mut inner = self.0.borrow_mut();
+        inner.response.body = Ok(body.to_vec());
+        inner.assert_held();
     }
 }
 
 fn read(body: &Result<Vec<u8>, crate::BodyError>, limit: u64) -> Result<Vec<u8>, BodyError> {
+    let limit = limit.min(quota::DEFAULT_MEMORY as u64);
     match body {
         Ok(bytes) if bytes.len() as u64 > limit => Err(BodyError::TooLarge),
         Ok(bytes) => Ok(bytes.clone()),
@@ -175,12 +184,10 @@ fn read(body: &Result<Vec<u8>, crate::BodyError>, limit: u64) -> Result<Vec<u8>,
 
 /// `weir:plugin/log`.
 pub mod log {
+    use weir_bounds::log::{MAX_BYTES, MAX_FIELDS, MAX_LINES};
+
     use super::state::{LogLine, current};
     use crate::log::Level;
-
-    const MAX_BYTES: usize = 64 << 10;
-    const MAX_FIELDS: usize = 64;
-    const MAX_LINES: usize = 256;
 
     pub fn log(level: Level, message: &str, fields: &[(&str, &str)]) {
         let state = current();
@@ -237,11 +244,10 @@ pub mod limiter {
 pub mod store {
     use std::time::Duration;
 
-    use super::state::{Entry, State, current};
-    use crate::bindings::imports::weir::plugin::store::StoreError;
+    use weir_bounds::store::{MAX_KEY, MAX_VALUE};
 
-    const MAX_KEY: usize = 1 << 10;
-    const MAX_VALUE: usize = 1 << 20;
+    use super::state::{State, current};
+    use crate::bindings::imports::weir::plugin::store::StoreError;
 
     pub fn get(key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         fits(key, &[])?;
@@ -252,8 +258,7 @@ pub mod store {
 
     pub fn set(key: &str, value: &[u8], ttl_millis: Option<u64>) -> Result<(), StoreError> {
         fits(key, value)?;
-        insert(&mut current().borrow_mut(), key, value, ttl_millis);
-        Ok(())
+        insert(&mut current().borrow_mut(), key, value, ttl_millis)
     }
 
     pub fn delete(key: &str) -> Result<(), StoreError> {
@@ -267,7 +272,7 @@ pub mod store {
         let state = current();
         let mut state = state.borrow_mut();
         let Some(entry) = state.stored(key) else {
-            insert(&mut state, key, by.to_string().as_bytes(), ttl_millis);
+            insert(&mut state, key, by.to_string().as_bytes(), ttl_millis)?;
             return Ok(by);
         };
         let sum = std::str::from_utf8(&entry.value)
@@ -291,7 +296,7 @@ pub mod store {
         if state.stored(key).is_some() {
             return Ok(false);
         }
-        insert(&mut state, key, value, ttl_millis);
+        insert(&mut state, key, value, ttl_millis)?;
         Ok(true)
     }
 
@@ -302,10 +307,15 @@ pub mod store {
         Ok(())
     }
 
-    fn insert(state: &mut State, key: &str, value: &[u8], ttl_millis: Option<u64>) {
+    fn insert(
+        state: &mut State,
+        key: &str,
+        value: &[u8],
+        ttl_millis: Option<u64>,
+    ) -> Result<(), StoreError> {
         let expires = ttl_millis.and_then(|ttl| state.now.checked_add(Duration::from_millis(ttl)));
-        let value = value.to_vec();
-        state.store.insert(key.into(), Entry { value, expires });
+        let kept = state.keep(key, value, expires);
+        kept.map_err(|why| StoreError::Unavailable(why.into()))
     }
 }
 

@@ -7,6 +7,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
+use weir_bounds::quota::{self, client_share};
+use weir_bounds::target;
+
 use super::exchange::{Exchange, Inner};
 use super::head::check_reply;
 use super::host;
@@ -58,6 +61,12 @@ impl<P: crate::Plugin> Plugin<P> {
         });
         let entered = self.state.borrow_mut().entered.take().unwrap_or_default();
         // The proxy's own answer; it stands in the place of a reply.
+        let fits = |request: &FakeRequest| target::fits(&request.path_with_query, &request.method);
+        if let Ok(Verdict::Forward) = outcome
+            && !fits(&inner.borrow().request)
+        {
+            outcome = Err(Error::new("`*` is no target but of OPTIONS"));
+        }
         if let Ok(Verdict::Forward) = outcome
             && inner.borrow().request.is_too_long()
         {
@@ -204,5 +213,8 @@ fn stream(
         out.extend(transform.push(chunk.to_vec())?);
     }
     out.extend(transform.finish()?);
+    if out.len() > client_share(quota::DEFAULT) {
+        return Err(Error::new("the body is more than one client may have of `limits.quota`"));
+    }
     Ok(Ok(out))
 }

@@ -8,14 +8,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
+use weir_bounds::limiter::{MAX_KEY, MAX_PLACES, is_bucket};
+use weir_bounds::{limiter, quota, store};
+
 use super::metrics::Metrics;
 use crate::limiter::{Bucket, Verdict};
 use crate::log::Level;
-
-/// Longest key of the limiter, in bytes.
-const MAX_KEY: usize = 1 << 10;
-/// In-flight places of an exchange.
-const MAX_PLACES: usize = 64;
 
 /// A line that a plugin logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,9 +31,11 @@ pub(crate) struct State {
     pub(crate) random: u64,
     pub(crate) logs: Vec<LogLine>,
     /// Lines of the call under way.
-    pub(crate) lines: usize,
+    pub(crate) lines: u32,
     pub(crate) metrics: Metrics,
     pub(crate) store: BTreeMap<String, Entry>,
+    /// Of the last entry.
+    serial: u64,
     buckets: BTreeMap<String, Fill>,
     pub(crate) in_flight: BTreeMap<String, u32>,
     /// What the exchange under way entered; `None` outside of a request hook.
@@ -46,6 +46,8 @@ pub(crate) struct State {
 pub(crate) struct Entry {
     pub(crate) value: Vec<u8>,
     pub(crate) expires: Option<SystemTime>,
+    /// The older, the lower.
+    serial: u64,
 }
 
 /// How full a bucket is, and since when.
@@ -89,6 +91,7 @@ impl State {
             lines: 0,
             metrics: Metrics::default(),
             store: BTreeMap::new(),
+            serial: 0,
             buckets: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             entered: None,
@@ -106,10 +109,13 @@ impl State {
 
     pub(crate) fn take(&mut self, key: &str, bucket: Bucket, cost: u32) -> Verdict {
         assert!(
-            bucket.rate > 0.0 && bucket.burst >= 1,
+            is_bucket(bucket.rate, bucket.burst),
             "trap: a bucket needs a rate above 0 and a burst of at least 1"
         );
         assert!(key.len() <= MAX_KEY, "trap: a key of `limiter::take` is longer than 1 KiB");
+        if !self.buckets.contains_key(key) {
+            self.make_room(key.len() + limiter::ENTRY_BYTES);
+        }
         let burst = f64::from(bucket.burst);
         let now = self.now;
         let level = self.buckets.entry(key.into()).or_insert(Fill { tokens: burst, since: now });
@@ -141,6 +147,10 @@ impl State {
         };
         assert!(key.len() <= MAX_KEY, "trap: a key of `limiter::enter` is longer than 1 KiB");
         assert!(entered.len() < MAX_PLACES, "trap: an exchange has at most 64 places");
+        if !self.in_flight.contains_key(key) {
+            self.make_room(key.len() + limiter::ENTRY_BYTES);
+        }
+        let Some(entered) = &mut self.entered else { return false };
         let count = self.in_flight.entry(key.into()).or_default();
         if *count >= limit {
             return false;
@@ -157,6 +167,66 @@ impl State {
                 *count = count.saturating_sub(1);
             }
         }
+    }
+
+    /// Sets an entry of the store. Those nearest their expiry make room for it, those without one
+    /// last, as far as they are the store's.
+    pub(crate) fn keep(
+        &mut self,
+        key: &str,
+        value: &[u8],
+        expires: Option<SystemTime>,
+    ) -> Result<(), &'static str> {
+        let bytes = key.len() + value.len() + store::ENTRY_BYTES;
+        let own = quota::DEFAULT / quota::OWN_PART;
+        let limiter = self.limiter_bytes().max(own);
+        if limiter + bytes > quota::DEFAULT {
+            return Err("`limits.quota` is used up");
+        }
+        self.stored(key);
+        self.store.remove(key);
+        while self.store_bytes() + limiter + bytes > quota::DEFAULT {
+            if !self.drop_first() {
+                break;
+            }
+        }
+        self.serial += 1;
+        let entry = Entry { value: value.to_vec(), expires, serial: self.serial };
+        self.store.insert(key.into(), entry);
+        Ok(())
+    }
+
+    /// Makes room for a bucket or a count: of the store, as far as it is not its own, then of those
+    /// buckets that were touched first.
+    fn make_room(&mut self, bytes: usize) {
+        let own = quota::DEFAULT / quota::OWN_PART;
+        while self.limiter_bytes() + self.store_bytes().max(own) + bytes > quota::DEFAULT {
+            if self.store_bytes() > own && self.drop_first() {
+                continue;
+            }
+            let first = self.buckets.iter().min_by_key(|(_, fill)| fill.since);
+            let first = first.map(|(key, _)| key.clone());
+            let first = first.expect("trap: `limits.quota` is used up by places of `enter`");
+            self.buckets.remove(&first);
+        }
+    }
+
+    /// Drops the entry that is nearest its expiry, or the oldest. False: there is none.
+    fn drop_first(&mut self) -> bool {
+        let order = |entry: &Entry| (entry.expires.is_none(), entry.expires, entry.serial);
+        let first = self.store.iter().min_by_key(|(_, entry)| order(entry));
+        let first = first.map(|(key, _)| key.clone());
+        first.is_some_and(|key| self.store.remove(&key).is_some())
+    }
+
+    fn limiter_bytes(&self) -> usize {
+        let keys = self.buckets.keys().chain(self.in_flight.keys());
+        keys.map(|key| key.len() + limiter::ENTRY_BYTES).sum()
+    }
+
+    fn store_bytes(&self) -> usize {
+        let bytes = |(key, entry): (&String, &Entry)| key.len() + entry.value.len();
+        self.store.iter().map(bytes).sum::<usize>() + self.store.len() * store::ENTRY_BYTES
     }
 
     /// The entry, unless absent or expired.

@@ -271,3 +271,60 @@ fn what_is_too_long_ends_the_plugin_as_a_trap_does() {
     let last = proxy.logs().pop().unwrap();
     assert_eq!((last.message.len(), &*last.fields[0].1), (64 << 10, ""));
 }
+
+/// Does what its request says, as no proxy lets it.
+struct Illegal;
+
+impl Plugin for Illegal {
+    type Config = crate::NoConfig;
+
+    fn configure(_: crate::NoConfig) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn on_request(&self, request: &mut Request) -> Result<Verdict> {
+        match request.header_str("x-does").as_deref() {
+            Some("grammar") => {
+                for authority in [":80", "a:b:c", "[::1", "a\"b", "%41", "a<b", "u@a", ""] {
+                    assert!(request.set_authority(authority).is_err(), "{authority}");
+                }
+                for target in ["/a<b", "/a`b", "/a\"b", "/a\\b", "/%", "*", "/a#b", "a"] {
+                    assert!(request.set_path_with_query(target).is_err(), "{target}");
+                }
+                request.set_authority("[::1]:80")?;
+                request.set_path_with_query("/a?b=`")?;
+            }
+            Some("star") => {
+                request.set_method("OPTIONS")?;
+                request.set_path_with_query("*")?;
+                request.set_method("GET")?;
+            }
+            Some("rate") => drop(limiter::take("k", Bucket { rate: f64::INFINITY, burst: 1 }, 1)),
+            Some("body") => request.set_body(vec![0; 13 << 20]),
+            Some("store") => {
+                for key in 0..20 {
+                    store::set(&key.to_string(), vec![0; 1 << 20], None)?;
+                }
+                assert!(store::get("19")?.is_some() && store::get("0")?.is_none());
+                limiter::take("k", Bucket { rate: 1.0, burst: 1 }, 1);
+            }
+            _ => {}
+        }
+        Ok(Verdict::Forward)
+    }
+}
+
+#[test]
+fn what_the_proxy_refuses_is_refused() {
+    let tries = |does: &str| {
+        let mut proxy = testing::Plugin::<Illegal>::configure(serde_json::json!({})).unwrap();
+        let request = testing::request("GET", "/").header("x-does", does);
+        proxy.request(request).is_forwarded()
+    };
+    assert!(tries("grammar"));
+    assert!(!tries("star"), "GET * is an error of the plugin");
+    for trap in ["rate", "body"] {
+        assert!(std::panic::catch_unwind(|| tries(trap)).is_err(), "{trap} is a trap");
+    }
+    assert!(tries("store"), "what is oldest makes room");
+}
