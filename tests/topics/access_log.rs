@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use weir_tests::{Origin, Proxy, RawClient, Setup, free_port, request};
 
+use crate::attacks::system::System;
+
 /// The file's lines, once there are so many.
 fn lines(file: &Path, count: usize) -> Vec<String> {
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -92,6 +94,49 @@ fn what_went_wrong_or_was_not_forwarded_is_logged_too() {
         assert_eq!(line["status"], status, "{line}");
         assert_eq!(line[expected.0], expected.1, "{line}");
         assert_eq!((&line["path"], &line["method"]), (&target.into(), &method.into()), "{line}");
+    }
+}
+
+/// What a plugin reads as a credential stands in targets, refused or not, under any spelling of its name.
+#[test]
+fn credentials_in_a_query_are_masked_in_the_access_log_and_in_debug_lines() {
+    let origin = Origin::saying("hello");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("access.log");
+    for (format, plugin, config, field) in [
+        ("json", "key-auth", r#"{ keys = ["hunterKEY"], query = "k" }"#, "x-api-key"),
+        ("combined", "key-auth", r#"{ keys = ["hunterKEY"], query = "k", hide = false }"#, "x-api-key"),
+        ("json", "jwt", r#"{ secret = "0123456789abcdef0123456789abcdef", query = "k" }"#, "x"),
+    ] {
+        let _ = std::fs::remove_file(&file);
+        let log = format!("access_log = {{ format = {format:?}, file = {file:?} }}\nlog = \"debug\"");
+        let setup = Setup::to(&origin).server(&log).plugin(plugin, config);
+        let mut system = System::start(&setup);
+        let targets = [
+            "/k?k=hunterKEY",
+            "/k?k=hunterKEY&k=hunterKEY",
+            "/k?a=1&%6b=hunterKEY&b=2",
+            "/k?%6B=hunterKEY%20",
+        ];
+        for target in targets {
+            for fields in [&[("host", "a")][..], &[("host", "a"), (field, "hunterKEY")]] {
+                let referer = format!("https://a.example{target}");
+                let fields: Vec<(&str, &str)> =
+                    fields.iter().copied().chain([("referer", &*referer)]).collect();
+                request(system.web, "GET", target, &fields, b"");
+            }
+        }
+        // Refused before any plugin saw it.
+        request(system.web, "GET", "/k?k=hunterKEY", &[("host", "a:0")], b"");
+        let written = lines(&file, 2 * targets.len() + 1).join("\n");
+        assert!(!written.contains("hunterKEY"), "{plugin} {format}: {written}");
+        assert!(written.contains("/k?a=1&%6b=***&b=2"), "{plugin} {format}: {written}");
+        assert_eq!(request(system.web, "GET", "/last?k=hunterKEY", &[("host", "a")], b"").status, match plugin {
+            "jwt" => 401,
+            _ => 200,
+        });
+        let told = system.daemon.wait_for_line("/last?k=***");
+        assert!(told.contains("request"), "{told}");
     }
 }
 

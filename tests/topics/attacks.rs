@@ -7,7 +7,7 @@ mod guest;
 mod neighbour;
 mod operator;
 mod plugin_author;
-mod system;
+pub(crate) mod system;
 
 use std::fs;
 use std::path::{Path, PathBuf};

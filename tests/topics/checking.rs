@@ -172,3 +172,152 @@ fn durations_and_sizes_are_the_same_in_core_and_plugins() {
         );
     }
 }
+
+/// Every built-in plugin whose table can be wrong in several ways, and what is told of it: the place, and
+/// a word of the message or of the help.
+const TABLES: [(&str, &str, &[(&str, &str)]); 12] = [
+    (
+        "ip-filter",
+        r#"{ allow = ["10.0.0.1/8", "banana", "1.2.3.4/33"], deny = ["::1/129", "::1"] }"#,
+        &[
+            ("allow[0]: `10.0.0.1/8` has bits behind its prefix", "write \"10.0.0.0/8\""),
+            ("allow[1]: `banana` is no address", "such as \"192.0.2.7\""),
+            ("allow[2]: `1.2.3.4/33` is no address", "such as"),
+            ("deny[0]: `::1/129` is no address", "such as"),
+        ],
+    ),
+    (
+        "redirect",
+        r#"{ port = 99999, status = 304, host = "a:80", path = "/x y", prefix = { from = "a", to = "/b" }, regex = { pattern = "(", replace = "" } }"#,
+        &[
+            ("port: 99999 is out of range: 1 to 65535", ""),
+            ("status: expected 301, 302, 303, 307 or 308, found the integer 304", ""),
+            ("host: `a:80` is no host", "a port goes into `port`"),
+            ("path: `/x y` is no path", "such as \"/new\""),
+            ("prefix.from: `a` is no path", "such as \"/new\""),
+            ("regex.pattern: `(` is no regular expression", ""),
+        ],
+    ),
+    (
+        "rewrite",
+        r#"{ strip_prefix = "api", add_prefix = "/a b", host = "a b", regex = { pattern = "(", replace = "" } }"#,
+        &[
+            ("strip_prefix: \"api\" is not a prefix of a path", ""),
+            ("add_prefix: `/a b` is no prefix of a path", "\"/api/v1\""),
+            ("host: `a b` is no host", "app.internal:8080"),
+            ("regex.pattern: `(` is no regular expression", ""),
+        ],
+    ),
+    (
+        "cors",
+        r#"{ allow_origins = ["https://a.example/", { regex = "(" }], allow_methods = ["G ET"], expose_headers = ["a b", ""] }"#,
+        &[
+            ("allow_origins[0]: `https://a.example/` is never sent", "not even a slash"),
+            ("allow_origins[1].regex: `(` is no regular expression", ""),
+            ("allow_methods[0]: \"G ET\" is no name", "one in each text"),
+            ("expose_headers[0]: \"a b\" is no name", ""),
+            ("expose_headers[1]: \"\" is no name", ""),
+        ],
+    ),
+    (
+        "headers",
+        r#"{ request = { set = { Host = "x", x = "{nope}", y = "a\nb" }, remove = ["connection"], rename = { a = "b", c = "b" } } }"#,
+        &[
+            ("request.set.host: the field `host` belongs to the proxy", ""),
+            ("request.set.x: unknown variable `{nope}`", "known are {client.address}"),
+            ("request.set.y: the value \"a\\nb\" has control characters", ""),
+            ("request.remove[0]: the field `connection` belongs", ""),
+            ("request.rename.c: another field is renamed to `b` too", ""),
+        ],
+    ),
+    (
+        "basic-auth",
+        r#"{ users = { alice = "hunter2", "a:b" = "plain:hunter2", c = "plain:" }, realm = "\"" }"#,
+        &[
+            ("users.alice: it is no hash of a kind known here", ""),
+            ("users.\"a:b\": \"a:b\" has a colon", "rename it"),
+            ("users.c: the password is empty", ""),
+            ("realm: a realm has no quotes", ""),
+        ],
+    ),
+    (
+        "key-auth",
+        r#"{ keys = ["hunter2\n", "", "hunter2", { key = "hunter2", name = "b" }], realm = "\\" }"#,
+        &[
+            ("keys[0]: it has bytes", "printable ASCII"),
+            ("keys[1]: it is empty", ""),
+            ("keys[3]: one key is there twice", "remove one of them"),
+            ("realm: a realm has no quotes", ""),
+        ],
+    ),
+    (
+        "jwt",
+        r#"{ secret = "hunter2", realm = "\"", claims_to_headers = { sub = "host", a = "te" } }"#,
+        &[
+            ("secret: it has 7 bytes", ""),
+            ("realm: a realm has no quotes", ""),
+            ("claims_to_headers.sub: the field `host` belongs", ""),
+            ("claims_to_headers.a: the field `te` belongs", ""),
+        ],
+    ),
+    (
+        "mock",
+        r#"{ headers = { te = "1", x = "{nope}" }, body = "{nope}", delay = "6m", paths = [{ path = "a" }, { path = "/", delay = "1d" }] }"#,
+        &[
+            ("headers.te: the field `te` belongs", ""),
+            ("headers.x: unknown variable", ""),
+            ("body: unknown variable", ""),
+            ("delay: this delay is longer than 5 minutes", "at most \"5m\""),
+            ("paths[0].path: `a` does not begin with a slash", "write \"/a\""),
+            ("paths[1].delay: this delay is longer", ""),
+        ],
+    ),
+    (
+        "rate-limit",
+        r#"{ rate = 1, per = "0s", key = "client.adress", status = 200 }"#,
+        &[
+            ("per: the period is 0", "such as \"1m\""),
+            ("key: unknown variable", ""),
+            ("status: 200 is out of range: 400 to 599", ""),
+        ],
+    ),
+    (
+        "security-headers",
+        r#"{ remove = ["host", "te"], x-frame-options = "a\nb", cache-control = "\n" }"#,
+        &[
+            ("remove[0]: the field `host` belongs", ""),
+            ("remove[1]: the field `te` belongs", ""),
+            ("x-frame-options: the value is empty or has control", "`false` leaves it out"),
+            ("cache-control: the value is empty or has control", ""),
+        ],
+    ),
+    (
+        "request-id",
+        r#"{ header = "host", algorithm = "uuid" }"#,
+        &[("header: the field `host` belongs", ""), ("algorithm: expected", "did you mean \"uuidv7\"?")],
+    ),
+];
+
+#[test]
+fn all_that_a_plugin_finds_is_told_at_once_each_at_its_value() {
+    let folder = tempfile::tempdir().unwrap();
+    for (plugin, config, expected) in TABLES {
+        let text = format!(
+            "[listeners.web]\nbind = \"127.0.0.1:0\"\n[plugins.p]\ncomponent = {plugin:?}\n\
+             config = {config}\n[routes.a]\nplugins = [\"p\"]\n"
+        );
+        let output = weir("check", folder.path(), &text);
+        assert_eq!(output.status.code(), Some(2), "{plugin}");
+        let told = errors(&output);
+        let problems: Vec<&str> = told.split("\n\n").filter(|one| one.starts_with("error")).collect();
+        for (says, help) in expected {
+            let title = format!("error: plugins.p.config.{says}");
+            let problem = problems.iter().find(|problem| problem.starts_with(&title));
+            let problem = problem.unwrap_or_else(|| panic!("{plugin}: {title}\n{told}"));
+            assert!(problem.contains(help) && problem.contains("^"), "{plugin}: {help}\n{problem}");
+            assert!(!problem.contains("weir.toml:5:10"), "the mark is on the table:\n{problem}");
+        }
+        assert_eq!(problems.len(), expected.len(), "{plugin}: {told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}

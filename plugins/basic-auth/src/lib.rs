@@ -11,7 +11,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
-use weir_sdk::{Duration, Plugin, Reply, Request, Result, Secret, Verdict, bail, store};
+use weir_sdk::{
+    Duration, Error, Plugin, Problems, Reply, Request, Result, Secret, Verdict, store,
+};
 
 mod password;
 #[cfg(test)]
@@ -74,24 +76,27 @@ impl Plugin for BasicAuth {
     type Config = Config;
 
     fn configure(config: Config) -> Result<Self> {
+        let mut problems = Problems::new();
         if config.users.is_empty() {
-            bail!("`users` is empty, so nobody could pass: write at least one");
+            let error = Error::new("it is empty, so nobody could pass");
+            problems.add(error.help("write at least one").at("users"));
         }
         if config.realm.contains(['"', '\\']) || config.realm.contains(char::is_control) {
-            bail!("`realm` may have no quotes, backslashes or control characters");
+            let error = Error::new("a realm has no quotes, backslashes or control characters");
+            problems.add(error.at("realm"));
         }
         let mut lure = Sha256::new();
         let mut users = Vec::with_capacity(config.users.len());
         for (name, secret) in config.users {
             if name.contains(':') || name.contains(char::is_control) {
-                bail!("users: {name:?} has a colon or a control character (RFC 7617, 2)");
+                let error = format!("{name:?} has a colon or a control character (RFC 7617, 2)");
+                problems.add(Error::new(error).help("rename it").at(&name).at("users"));
             }
             lure.update(secret.expose());
-            let password =
-                Password::parse(secret).map_err(|error| error.context(format!("users.{name}")))?;
-            users.push(User { name, password });
+            let password = Password::parse(secret).map_err(|error| error.at(&name).at("users"));
+            users.extend(problems.take(password).map(|password| User { name, password }));
         }
-        Ok(Self {
+        problems.or(Self {
             users,
             challenge: format!("Basic realm=\"{}\", charset=\"UTF-8\"", config.realm),
             hide: config.hide,

@@ -48,10 +48,10 @@ impl Password {
                 sha_crypt_fields(text).ok_or_else(|| malformed("sha-crypt"))?;
                 Ok(Self::ShaCrypt(secret))
             }
-            _ => bail!(
-                "it is no hash of a kind known here ($2b$, $argon2id$, $5$, $6$); a password itself \
-                 is written as \"plain:…\""
-            ),
+            _ => {
+                let error = "it is no hash of a kind known here ($2b$, $argon2id$, $5$, $6$)";
+                Err(Error::new(error).help("a password itself is written as \"plain:…\""))
+            }
         }
     }
 
@@ -94,5 +94,5 @@ fn sha_crypt_fields(text: &str) -> Option<()> {
 
 /// Without the text: it is a secret.
 fn malformed(kind: &str) -> Error {
-    Error::new(format!("it begins as a {kind} hash but is none; copy the whole of it"))
+    Error::new(format!("it begins as a {kind} hash but is none")).help("copy the whole of it")
 }

@@ -150,8 +150,9 @@ fn a_wrong_configuration_says_what_to_write_and_shows_no_hash() {
     let user = |hash: &str| json!({ "users": { "alice": hash } });
     for (config, says) in [
         (json!({}), "missing field `users`"),
-        (json!({ "users": {} }), "`users` is empty"),
+        (json!({ "users": {} }), "users: it is empty"),
         (json!({ "users": { "a:b": "plain:topsecret" } }), "has a colon"),
+        (json!({ "users": { "a": "topsecret", "b": "" }, "realm": "\"" }), "\nusers.b: it is no"),
         (user("topsecret"), "users.alice: it is no hash of a kind known here"),
         (user(""), "no hash of a kind"),
         (user("plain:"), "the password is empty"),
@@ -165,7 +166,7 @@ fn a_wrong_configuration_says_what_to_write_and_shows_no_hash() {
         (user("$5$rounds=10$pepper$oWZorsUmPOKJiuz3b2Jv.1gslgXZar14XnGUa6f3M.9"), "sha-crypt"),
         (user("$5$topsecret"), "sha-crypt"),
         (user("$6$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8"), "sha-crypt"),
-        (json!({ "users": { "alice": "plain:topsecret" }, "realm": "a\"" }), "`realm`"),
+        (json!({ "users": { "alice": "plain:topsecret" }, "realm": "a\"" }), "realm: a realm has"),
         (json!({ "users": { "alice": "plain:topsecret" }, "hidden": true }), "unknown field"),
     ] {
         let text = config.to_string();

@@ -5,7 +5,7 @@
 //! that let a browser's page see a response.
 //! Never: refuses a request itself; that a page may not read an answer is for the browser to keep.
 
-use weir_sdk::{Duration, Plugin, Reply, Request, Response, Result, Verdict, bail};
+use weir_sdk::{Duration, Error, Plugin, Problems, Reply, Request, Response, Result, Verdict};
 
 mod origins;
 mod policy;
@@ -63,22 +63,32 @@ impl Plugin for Cors {
     type Config = Config;
 
     fn configure(config: Config) -> Result<Self> {
-        let origins = Allowed::new(config.allow_origins)?;
+        let mut problems = Problems::new();
+        let at = |key: &'static str| move |error: Error| error.at(key);
+        let origins = Allowed::new(config.allow_origins).map_err(at("allow_origins"));
+        let origins = problems.take(origins);
         let credentials = config.allow_credentials;
-        if credentials && matches!(origins, Allowed::Any) {
-            bail!(
-                "`allow_origins = [\"*\"]` cannot go with `allow_credentials`: any page could act \
-                 for its visitors; name the origins"
-            );
+        if credentials && matches!(origins, Some(Allowed::Any)) {
+            let error = "`allow_origins = [\"*\"]` cannot go with `allow_credentials`: any page could \
+                         act for its visitors";
+            problems.add(Error::new(error).help("name the origins").at("allow_origins"));
         }
-        let expose = list("expose_headers", &config.expose_headers)?;
+        let expose = problems.take(list(&config.expose_headers).map_err(at("expose_headers")));
         if credentials && config.expose_headers.iter().any(|name| name == "*") {
-            bail!("`expose_headers = [\"*\"]` means nothing with `allow_credentials`: name them");
+            let error = "`expose_headers = [\"*\"]` means nothing with `allow_credentials`";
+            problems.add(Error::new(error).help("name them").at("expose_headers"));
         }
-        Ok(Self {
+        let methods = Answer::new(&config.allow_methods).map_err(at("allow_methods"));
+        let headers = Answer::new(&config.allow_headers).map_err(at("allow_headers"));
+        let (methods, headers) = (problems.take(methods), problems.take(headers));
+        let parts = (origins, methods, headers, expose);
+        let (Some(origins), Some(methods), Some(headers), Some(expose)) = parts else {
+            return problems.or_missing(None);
+        };
+        problems.or(Self {
             origins,
-            methods: Answer::new("allow_methods", &config.allow_methods)?,
-            headers: Answer::new("allow_headers", &config.allow_headers)?,
+            methods,
+            headers,
             expose,
             credentials,
             max_age: config.max_age.map(|age| age.as_secs().to_string()),

@@ -4,7 +4,7 @@
 //! Never: parses an origin per request; a browser writes one in exactly one way.
 
 use regex_lite::Regex;
-use weir_sdk::{Error, Result, bail};
+use weir_sdk::{Error, Problems, Result, bail};
 
 /// An entry of `allow_origins`.
 #[weir_sdk::config]
@@ -53,34 +53,39 @@ impl Allowed {
     pub fn new(patterns: Vec<Pattern>) -> Result<Self> {
         let mut all = Matcher { exact: Vec::new(), starred: Vec::new(), regexes: Vec::new() };
         let alone = patterns.len() == 1;
-        for pattern in patterns {
+        let mut problems = Problems::new();
+        for (at, pattern) in patterns.into_iter().enumerate() {
             match pattern {
                 Pattern::Text(text) if text == "*" => {
-                    if !alone {
-                        bail!(
-                            "allow_origins: \"*\" allows every origin, so nothing else is needed"
-                        );
+                    if alone {
+                        return Ok(Self::Any);
                     }
-                    return Ok(Self::Any);
+                    let error = "\"*\" allows every origin, so nothing else is needed";
+                    problems.add(Error::new(error).help("remove it, or the others").at(at));
                 }
                 Pattern::Text(text) => {
-                    check(&text).map_err(|error| error.context("allow_origins"))?;
+                    if problems.take(check(&text).map_err(|error| error.at(at))).is_none() {
+                        continue;
+                    }
                     match text.split_once('*') {
                         Some((prefix, suffix)) => all.starred.push(Starred::new(prefix, suffix)),
                         None => all.exact.push(text.into_bytes()),
                     }
                 }
                 Pattern::Regex { regex } => {
-                    let regex = Regex::new(&format!("^(?:{regex})$"))
-                        .map_err(|error| Error::from(error).context("allow_origins: regex"))?;
-                    all.regexes.push(regex);
+                    let made = Regex::new(&format!("^(?:{regex})$")).map_err(|error| {
+                        let error = format!("`{regex}` is no regular expression: {error}");
+                        Error::new(error).at("regex").at(at)
+                    });
+                    all.regexes.extend(problems.take(made));
                 }
             }
         }
+        problems.or(())?;
         all.exact.sort_unstable();
         all.exact.dedup();
         match (all.exact.as_slice(), all.starred.len(), all.regexes.len()) {
-            ([], 0, 0) => bail!("`allow_origins` is empty, so no page could use the service"),
+            ([], 0, 0) => bail!("it is empty, so no page could use the service"),
             ([origin], 0, 0) => Ok(Self::One(origin.clone())),
             _ => Ok(Self::Some(all)),
         }
@@ -135,7 +140,7 @@ impl Starred {
 
 /// What browsers send is scheme, host, and port where it is not the scheme's own; or `null`.
 fn check(text: &str) -> Result {
-    let wrong = |why: &str| Error::new(format!("`{text}` is never sent by a browser: {why}"));
+    let wrong = |why: &str| Error::new(format!("`{text}` is never sent by a browser")).help(why);
     if text == "null" {
         return Ok(());
     }

@@ -3,7 +3,7 @@
 //! In: the lists of the configuration. Out: field values, built once, or what the browser asked
 //! for where anything is allowed. Never: gives back bytes that no list of names has.
 
-use weir_sdk::{FieldValue, Result, bail};
+use weir_sdk::{Error, FieldValue, Problems, Result};
 
 /// The answer to one question of a preflight.
 pub enum Answer {
@@ -18,8 +18,8 @@ pub enum Answer {
 // === impl Answer ===
 
 impl Answer {
-    pub fn new(key: &str, names: &[String]) -> Result<Self> {
-        let list = list(key, names)?;
+    pub fn new(names: &[String]) -> Result<Self> {
+        let list = list(names)?;
         Ok(match names {
             [] => Self::Nothing,
             _ if names.iter().any(|name| name == "*") => Self::Echo,
@@ -43,13 +43,15 @@ impl Answer {
 }
 
 /// Names, checked and joined by commas.
-pub fn list(key: &str, names: &[String]) -> Result<String> {
-    for name in names {
+pub fn list(names: &[String]) -> Result<String> {
+    let mut problems = Problems::new();
+    for (at, name) in names.iter().enumerate() {
         if name.is_empty() || !name.bytes().all(is_token) {
-            bail!("{key}: {name:?} is no name (RFC 9110, 5.6.2): write one in each text");
+            let error = Error::new(format!("{name:?} is no name (RFC 9110, 5.6.2)"));
+            problems.add(error.help("one in each text").at(at));
         }
     }
-    Ok(names.join(", "))
+    problems.or(names.join(", "))
 }
 
 fn is_token(byte: u8) -> bool {

@@ -267,7 +267,7 @@ fn a_wrong_configuration_says_what_to_write() {
     let origin = |text: &str| json!({ "allow_origins": [text] });
     for (config, says) in [
         (json!({}), "missing field `allow_origins`"),
-        (json!({ "allow_origins": [] }), "`allow_origins` is empty"),
+        (json!({ "allow_origins": [] }), "allow_origins: it is empty"),
         (origin("a.example"), "write scheme and host"),
         (origin("https://a.example/"), "not even a slash"),
         (origin("https://A.example"), "lower-case"),
@@ -281,10 +281,15 @@ fn a_wrong_configuration_says_what_to_write() {
         (origin("*://a.example"), "one star"),
         (origin("http://a.example:3*"), "whole port"),
         (json!({ "allow_origins": ["*", "https://a.example"] }), "nothing else is needed"),
-        (json!({ "allow_origins": [{ "regex": "(" }] }), "allow_origins: regex"),
+        (json!({ "allow_origins": [{ "regex": "(" }] }), "allow_origins[0].regex: `(` is no"),
         (json!({ "allow_origins": ["*"], "allow_credentials": true }), "name the origins"),
-        (with("allow_methods", json!(["PUT, GET"])), "allow_methods: \"PUT, GET\" is no name"),
-        (with("allow_headers", json!([""])), "allow_headers: \"\" is no name"),
+        (
+            json!({ "allow_origins": ["https://a.example", "b", "c"], "expose_headers": ["a b"] }),
+            "allow_origins[1]: `b` is never sent by a browser; write scheme and host, such as \
+             \"https://app.example.com\"\nallow_origins[2]: `c`",
+        ),
+        (with("allow_methods", json!(["PUT, GET"])), "allow_methods[0]: \"PUT, GET\" is no name"),
+        (with("allow_headers", json!([""])), "allow_headers[0]: \"\" is no name"),
         (with("expose_headers", json!(["a b"])), "expose_headers"),
         (with("max_age", json!(3600)), "string"),
         (with("max_ages", json!("1h")), "unknown field `max_ages`"),

@@ -44,7 +44,10 @@ pub struct Edits {
 pub struct Table<T>(pub Vec<(FieldName, T)>);
 
 /// One value or a list of them.
-pub struct Values(pub Vec<Template>);
+pub struct Values {
+    pub all: Vec<Template>,
+    pub is_list: bool,
+}
 
 // === impl Table ===
 
@@ -105,15 +108,15 @@ impl<'de> Deserialize<'de> for Values {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Values, E> {
-                Ok(Values(vec![text.parse().map_err(E::custom)?]))
+                Ok(Values { all: vec![text.parse().map_err(E::custom)?], is_list: false })
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Values, A::Error> {
-                let mut values = Vec::new();
+                let mut all = Vec::new();
                 while let Some(value) = list.next_element()? {
-                    values.push(value);
+                    all.push(value);
                 }
-                Ok(Values(values))
+                Ok(Values { all, is_list: true })
             }
         }
 

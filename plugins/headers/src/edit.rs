@@ -1,9 +1,11 @@
 //! Edits of a head: planned once, applied to every message.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use weir_sdk::{
-    FieldName, FieldValue, HeaderError, Refusal, Request, Response, Result, Template, bail,
+    Error, FieldName, FieldValue, HeaderError, Problems, Refusal, Request, Response, Result,
+    Template,
 };
 
 use crate::config::Edits;
@@ -36,32 +38,78 @@ pub struct Answer<'a> {
 
 /// Puts the edits in their order, and refuses those that could never work.
 pub fn plan(edits: Edits) -> Result<Vec<Edit>> {
-    let mut plan = Vec::new();
-    for name in edits.remove {
-        plan.push(Edit::Remove(name.writable()?));
+    let mut plan = Plan::default();
+    for (at, name) in edits.remove.into_iter().enumerate() {
+        let name = plan.writable(name, &[&at, &"remove"]);
+        plan.edits.extend(name.map(Edit::Remove));
     }
     for (at, (from, to)) in edits.rename.0.iter().enumerate() {
         if edits.rename.0.iter().any(|(other, _)| other == to) {
-            bail!("rename: `{to}` is a new name and an old one: what comes of it would be a guess");
+            let why = "is a new name and an old one: what comes of it would be a guess";
+            plan.wrong(Error::new(format!("`{to}` {why}")), &[from, &"rename"]);
         }
-        if edits.rename.0.iter().skip(at + 1).any(|(_, other)| other == to) {
-            bail!("rename: two fields are renamed to `{to}`, and one would replace the other");
+        if edits.rename.0.iter().take(at).any(|(_, other)| other == to) {
+            let why = "another field is renamed to";
+            let error = Error::new(format!("{why} `{to}` too, and one would replace the other"));
+            plan.wrong(error, &[from, &"rename"]);
         }
-        plan.push(Edit::Rename(from.clone().writable()?, to.clone().writable()?));
+        let old = plan.writable(from.clone(), &[from, &"rename"]);
+        let new = plan.writable(to.clone(), &[from, &"rename"]);
+        plan.edits.extend(old.zip(new).map(|(old, new)| Edit::Rename(old, new)));
     }
     for (name, value) in edits.set.0 {
-        plan.push(Edit::Set(name.writable()?, legal(value)?));
+        plan.value(name, value, "set", &[], Edit::Set);
     }
     for (name, value) in edits.set_if_absent.0 {
-        plan.push(Edit::SetIfAbsent(name.writable()?, legal(value)?));
+        plan.value(name, value, "set_if_absent", &[], Edit::SetIfAbsent);
     }
     for (name, values) in edits.add.0 {
-        let name = name.writable()?;
-        for value in values.0 {
-            plan.push(Edit::Add(name.clone(), legal(value)?));
+        let several = values.is_list;
+        for (at, value) in values.all.into_iter().enumerate() {
+            let step: &[&dyn Display] = if several { &[&at] } else { &[] };
+            plan.value(name.clone(), value, "add", step, Edit::Add);
         }
     }
-    Ok(plan)
+    plan.problems.or(plan.edits)
+}
+
+/// Edits, and what is wrong with others.
+#[derive(Default)]
+struct Plan {
+    edits: Vec<Edit>,
+    problems: Problems,
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// A problem where these steps lead, from the inside out.
+    fn wrong(&mut self, error: Error, steps: &[&dyn Display]) {
+        self.problems.add(steps.iter().fold(error, |error, step| error.at(step)));
+    }
+
+    fn writable(&mut self, name: FieldName, steps: &[&dyn Display]) -> Option<FieldName> {
+        name.writable().map_err(|error| self.wrong(error, steps)).ok()
+    }
+
+    fn value(
+        &mut self,
+        name: FieldName,
+        value: Template,
+        kind: &str,
+        step: &[&dyn Display],
+        edit: fn(FieldName, Template) -> Edit,
+    ) {
+        let place: Vec<&dyn Display> = step.iter().copied().chain([&name as _, &kind as _]).collect();
+        let legal = FieldValue::is_legal(value.source().as_bytes());
+        if !legal {
+            let error = Error::new(format!("the value {:?} has control characters", value.source()));
+            self.wrong(error.help("no field may have them"), &place);
+        }
+        if let (Some(name), true) = (self.writable(name.clone(), &place), legal) {
+            self.edits.push(edit(name, value));
+        }
+    }
 }
 
 /// Applies the edits in order.
@@ -118,13 +166,6 @@ fn write<H: Head>(
         other => other?,
     }
     Ok(())
-}
-
-fn legal(value: Template) -> Result<Template> {
-    if !FieldValue::is_legal(value.source().as_bytes()) {
-        bail!("the value `{}` has control characters, which no field may have", value.source());
-    }
-    Ok(value)
 }
 
 // === impl Head ===

@@ -10,7 +10,7 @@ mod edit;
 #[cfg(test)]
 mod tests;
 
-use weir_sdk::{Plugin, Request, Response, Result, Verdict};
+use weir_sdk::{Plugin, Problems, Request, Response, Result, Verdict};
 
 use config::Config;
 use edit::{Answer, Edit, apply};
@@ -26,9 +26,13 @@ impl Plugin for Headers {
     type Config = Config;
 
     fn configure(config: Config) -> Result<Self> {
-        Ok(Headers {
-            request: edit::plan(config.request).map_err(|error| error.context("request"))?,
-            response: edit::plan(config.response).map_err(|error| error.context("response"))?,
+        let mut problems = Problems::new();
+        let request = edit::plan(config.request).map_err(|error| error.at("request"));
+        let response = edit::plan(config.response).map_err(|error| error.at("response"));
+        let (request, response) = (problems.take(request), problems.take(response));
+        problems.or(Headers {
+            request: request.unwrap_or_default(),
+            response: response.unwrap_or_default(),
         })
     }
 

@@ -142,11 +142,11 @@ fn what_could_never_work_is_refused_with_a_reason() {
         (json!({ "request": { "remove": [""] } }), "is no name of a header field"),
         (
             json!({ "request": { "set": { "Host": "a" } } }),
-            "request: the field `host` belongs to the proxy",
+            "request.set.host: the field `host` belongs to the proxy",
         ),
         (
             json!({ "response": { "remove": ["Transfer-Encoding"] } }),
-            "response: the field `transfer-encoding`",
+            "response.remove[0]: the field `transfer-encoding`",
         ),
         (
             json!({ "response": { "rename": { "a": "content-length" } } }),
@@ -157,13 +157,15 @@ fn what_could_never_work_is_refused_with_a_reason() {
             "`b` is a new name and an old one",
         ),
         (json!({ "response": { "rename": { "a": "A" } } }), "`a` is a new name and an old one"),
-        (json!({ "response": { "rename": { "a": "c", "b": "c" } } }), "renamed to `c`"),
-        (json!({ "request": { "set": { "x": "a\r\nb: c" } } }), "has control characters"),
+        (json!({ "response": { "rename": { "a": "c", "b": "c" } } }), "rename.b: another field is renamed to `c`"),
+        (json!({ "request": { "set": { "x": "a\r\nb: c" } } }), "request.set.x: the value \"a\\r\\nb: c\" has control"),
         (
             json!({ "request": { "add": { "x": ["a", "{client.adress}"] } } }),
             "unknown variable `{client.adress}`",
         ),
         (json!({ "request": { "add": { "x": "{" } } }), "has no partner"),
+        (json!({ "request": { "add": { "x": ["a", "\n"] } } }), "request.add.x[1]: the value"),
+        (json!({ "request": { "add": { "te": "a" } }, "response": { "set": { "te": "a" } } }), "\nresponse.set.te: "),
         (json!({ "request": { "add": { "x": 1 } } }), "a value or a list of values"),
         (json!({ "request": { "delete": ["x"] } }), "unknown field `delete`"),
         (json!({ "requests": {} }), "unknown field `requests`"),

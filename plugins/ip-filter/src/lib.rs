@@ -11,17 +11,17 @@ mod ranges;
 #[cfg(test)]
 mod tests;
 
-use ranges::Ranges;
+use ranges::{Network, Ranges};
 
 /// What the operator writes under `config = { … }`.
 #[weir_sdk::config]
 struct Config {
     /// Addresses and CIDR ranges that may pass; empty: all that `deny` does not name.
     #[serde(default)]
-    allow: Vec<String>,
+    allow: Vec<Network>,
     /// Addresses and CIDR ranges that may not, even if `allow` names them too.
     #[serde(default)]
-    deny: Vec<String>,
+    deny: Vec<Network>,
 }
 
 struct IpFilter {
@@ -37,15 +37,9 @@ impl Plugin for IpFilter {
         if config.allow.is_empty() && config.deny.is_empty() {
             bail!("`allow` and `deny` are both empty, so nothing would be filtered: fill one");
         }
-        let ranges = |list: &str, texts: &[String]| {
-            Ranges::parse(texts).map_err(|error| error.context(list))
-        };
         Ok(Self {
-            allow: match config.allow.as_slice() {
-                [] => None,
-                texts => Some(ranges("allow", texts)?),
-            },
-            deny: ranges("deny", &config.deny)?,
+            allow: (!config.allow.is_empty()).then(|| Ranges::of(&config.allow)),
+            deny: Ranges::of(&config.deny),
         })
     }
 

@@ -8,6 +8,11 @@ use std::net::{IpAddr, Ipv6Addr};
 use ipnet::IpNet;
 use weir_sdk::{Error, Result};
 
+/// An address, or all that begin with the bits of a prefix.
+#[weir_sdk::config]
+#[serde(try_from = "String")]
+pub struct Network(IpNet);
+
 /// Disjoint, sorted ranges, both ends included.
 pub struct Ranges {
     v4: Vec<(u32, u32)>,
@@ -17,11 +22,9 @@ pub struct Ranges {
 // === impl Ranges ===
 
 impl Ranges {
-    /// Parses each text as an address or a CIDR range.
-    pub fn parse(texts: &[String]) -> Result<Self> {
+    pub fn of(networks: &[Network]) -> Self {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
-        for text in texts {
-            let net = network(text)?;
+        for Network(net) in networks {
             match (canonical(net.network()), canonical(net.broadcast())) {
                 (IpAddr::V4(first), IpAddr::V4(last)) => v4.push((first.into(), last.into())),
                 (first, last) => {
@@ -31,7 +34,7 @@ impl Ranges {
                 }
             }
         }
-        Ok(Self { v4: merged(v4), v6: merged(v6) })
+        Self { v4: merged(v4), v6: merged(v6) }
     }
 
     pub fn contains(&self, address: IpAddr) -> bool {
@@ -42,22 +45,25 @@ impl Ranges {
     }
 }
 
-fn network(text: &str) -> Result<IpNet> {
-    let net = match text.parse::<IpAddr>() {
-        Ok(address) => IpNet::from(address),
-        Err(_) => text.parse::<IpNet>().map_err(|_| {
-            Error::new(format!(
-                "`{text}` is no address and no CIDR range, such as \"192.0.2.7\" or \"10.0.0.0/8\""
-            ))
-        })?,
-    };
-    if net.addr() != net.network() {
-        return Err(Error::new(format!(
-            "`{text}` has bits behind its prefix: write \"{}\", or the address alone",
-            net.trunc()
-        )));
+// === impl Network ===
+
+impl TryFrom<String> for Network {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        let net = match text.parse::<IpAddr>() {
+            Ok(address) => IpNet::from(address),
+            Err(_) => text.parse::<IpNet>().map_err(|_| {
+                let message = format!("`{text}` is no address and no CIDR range");
+                Error::new(message).help("such as \"192.0.2.7\" or \"10.0.0.0/8\"")
+            })?,
+        };
+        if net.addr() != net.network() {
+            let error = Error::new(format!("`{text}` has bits behind its prefix"));
+            return Err(error.help(format!("write \"{}\", or the address alone", net.trunc())));
+        }
+        Ok(Self(net))
     }
-    Ok(net)
 }
 
 /// `::ffff:192.0.2.1` is 192.0.2.1.
@@ -77,7 +83,7 @@ fn v4_part(first: u128, last: u128) -> Option<(u32, u32)> {
     const BASE: u128 = 0xffff << 32;
     let low = first.max(BASE);
     let high = last.min(BASE | u128::from(u32::MAX));
-    (low <= high).then_some(((low - BASE) as u32, (high - BASE) as u32))
+    (low <= high).then(|| ((low - BASE) as u32, (high - BASE) as u32))
 }
 
 /// Sorts, and joins what overlaps.

@@ -82,12 +82,14 @@ fn a_wrong_configuration_says_what_to_write() {
         (json!({}), "nothing would be filtered"),
         (
             json!({ "allow": ["10.0.0.1/8"] }),
-            "allow: `10.0.0.1/8` has bits behind its prefix: write \"10.0.0.0/8\"",
+            "allow[0]: `10.0.0.1/8` has bits behind its prefix; write \"10.0.0.0/8\"",
         ),
-        (json!({ "deny": ["10.0.0/8"] }), "deny: `10.0.0/8` is no address"),
+        (json!({ "deny": ["10.0.0/8"] }), "deny[0]: `10.0.0/8` is no address"),
         (json!({ "deny": ["10.0.0.0/33"] }), "is no address and no CIDR range"),
         (json!({ "deny": ["localhost"] }), "`localhost` is no address"),
         (json!({ "deni": [] }), "unknown field `deni`"),
+        (json!({ "allow": ["::1", "banana"], "deny": ["1.2.3.4/33"] }), "deny[0]: `1.2.3.4/33`"),
+        (json!({ "allow": ["::1", "banana"], "deny": ["1.2.3.4/33"] }), "allow[1]: `banana`"),
     ] {
         let error = testing::Plugin::<IpFilter>::configure(config).err().unwrap();
         assert!(error.to_string().contains(says), "{error}");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use weir_sdk::{Duration, Secret};
+use weir_sdk::{Duration, FieldName, Secret};
 
 use crate::algorithm::Algorithm;
 use crate::jwk::Jwks;
@@ -21,10 +21,13 @@ pub struct Config {
     pub jwks: Option<Jwks>,
     /// The header field that carries the token; empty: none does.
     #[serde(default = "header")]
+    #[schema(credential = "header")]
     pub header: String,
     /// The query parameter that may carry the token instead.
+    #[schema(credential = "query")]
     pub query: Option<String>,
     /// The cookie that may carry the token instead.
+    #[schema(credential = "cookie")]
     pub cookie: Option<String>,
     /// Who may have issued the token (`iss`).
     pub issuer: Option<Texts>,
@@ -38,7 +41,7 @@ pub struct Config {
     pub require: Vec<String>,
     /// Claims, and the header fields that tell them to the upstream.
     #[serde(default)]
-    pub claims_to_headers: BTreeMap<String, String>,
+    pub claims_to_headers: BTreeMap<String, FieldName>,
     /// Takes the token out of what the upstream sees.
     #[serde(default)]
     pub hide: bool,

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rsa::{BoxedUint, RsaPublicKey};
 use serde::Deserialize;
-use weir_sdk::{Error, Result, Schema, Secret, bail};
+use weir_sdk::{Error, Problems, Result, Schema, Secret, bail};
 
 use crate::algorithm::Algorithm;
 use crate::key::Key;
@@ -61,9 +61,12 @@ impl Jwks {
                 .map_err(|_| Error::new("it is no JSON object with a list of `keys` (RFC 7517)"))?,
         };
         let mut keys = Vec::new();
+        let mut problems = Problems::new();
         for (at, jwk) in set.keys.into_iter().enumerate() {
-            keys.extend(jwk.key().map_err(|error| error.context(format!("keys[{at}]")))?);
+            let key = jwk.key().map_err(|error| error.at(at).at("keys"));
+            keys.extend(problems.take(key).flatten());
         }
+        problems.or(())?;
         if keys.is_empty() {
             bail!("none of its keys can verify a token");
         }

@@ -11,7 +11,7 @@ use rsa::pkcs8::der::Decode;
 use rsa::pkcs8::der::oid::ObjectIdentifier;
 use rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
 use rsa::traits::PublicKeyParts;
-use weir_sdk::{Error, Result, Secret, bail};
+use weir_sdk::{Error, Problems, Result, Secret, bail};
 
 use crate::algorithm::{ALL, Algorithm};
 use crate::jwk::Jwks;
@@ -54,24 +54,35 @@ impl Keys {
         let mut keys = match (secret, pem, jwks) {
             (Some(secret), None, None) => {
                 let key = Key::secret(secret.expose().as_bytes());
-                vec![key.map_err(|error| error.context("secret"))?]
+                vec![key.map_err(|error| error.at("secret"))?]
             }
             (None, Some(pem), None) => {
-                vec![Key::pem(&pem).map_err(|error| error.context("public_key"))?]
+                vec![Key::pem(&pem).map_err(|error| error.at("public_key"))?]
             }
-            (None, None, Some(jwks)) => jwks.keys().map_err(|error| error.context("jwks"))?,
-            _ => bail!("exactly one of `secret`, `public_key` and `jwks` is needed"),
+            (None, None, Some(jwks)) => jwks.keys().map_err(|error| error.at("jwks"))?,
+            (secret, pem, jwks) => {
+                let error = Error::new("exactly one of `secret`, `public_key` and `jwks` is needed");
+                let given = [("jwks", jwks.is_some()), ("public_key", pem.is_some())];
+                let more = given.iter().find(|(_, given)| *given && (secret.is_some() || pem.is_some()));
+                return Err(match more {
+                    Some((key, _)) => error.help("remove the others").at(key),
+                    None => error,
+                });
+            }
         };
         if !wanted.is_empty() {
-            for (name, algorithm) in ALL {
-                let fits = keys.iter().any(|key| key.algorithms.contains(&algorithm));
-                if wanted.contains(&algorithm) && !fits {
-                    bail!(
-                        "algorithms: no key can verify {name}; HS384 and HS512 need a secret of at \
-                         least 48 and 64 bytes, the others a key of their own type"
-                    );
+            let mut problems = Problems::new();
+            for (at, algorithm) in wanted.iter().enumerate() {
+                let fits = keys.iter().any(|key| key.algorithms.contains(algorithm));
+                let name = ALL.iter().find(|(_, known)| known == algorithm).map(|(name, _)| *name);
+                if let (Some(name), false) = (name, fits) {
+                    let help = "HS384 and HS512 need a secret of at least 48 and 64 bytes, the \
+                                others a key of their own type";
+                    let error = Error::new(format!("no key can verify {name}"));
+                    problems.add(error.help(help).at(at).at("algorithms"));
                 }
             }
+            problems.or(())?;
             for key in &mut keys {
                 key.algorithms.retain(|algorithm| wanted.contains(algorithm));
             }

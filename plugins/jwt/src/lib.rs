@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 
-use weir_sdk::{Cache, Place, Plugin, Request, Result, Sent, Verdict, bail, clock};
+use weir_sdk::{Cache, Error, FieldName, Place, Plugin, Problems, Request, Result, Sent, Verdict, clock};
 
 mod algorithm;
 mod claims;
@@ -35,7 +35,7 @@ struct Jwt {
     places: Vec<Place>,
     expected: Expected,
     /// Names of the header fields that claims go to, as `expected.mapped` has the claims.
-    fields: Vec<String>,
+    fields: Vec<FieldName>,
     hide: bool,
     realm: String,
     /// Tokens that were found good but for the time, which is checked again.
@@ -50,15 +50,24 @@ impl Plugin for Jwt {
 
     fn configure(config: Config) -> Result<Self> {
         let places = Place::all(config.header, config.query, config.cookie);
+        let mut problems = Problems::new();
         if places.is_empty() {
-            bail!("no place for a token is left: name a `header`, a `query` or a `cookie`");
+            let error = Error::new("no place for a token is left");
+            problems.add(error.help("name a `header`, a `query` or a `cookie`"));
         }
         if config.realm.contains(['"', '\\']) || config.realm.contains(char::is_control) {
-            bail!("`realm` may have no quotes, backslashes or control characters");
+            let error = Error::new("a realm has no quotes, backslashes or control characters");
+            problems.add(error.at("realm"));
         }
-        let (mapped, fields) = config.claims_to_headers.into_iter().unzip();
-        Ok(Self {
-            keys: Keys::new(config.algorithms, config.secret, config.public_key, config.jwks)?,
+        let fields = config.claims_to_headers.into_iter().filter_map(|(claim, field)| {
+            let field = field.writable().map_err(|error| error.at(&claim).at("claims_to_headers"));
+            problems.take(field).map(|field| (claim, field))
+        });
+        let (mapped, fields) = fields.unzip();
+        let keys = Keys::new(config.algorithms, config.secret, config.public_key, config.jwks);
+        let keys = problems.take(keys);
+        problems.or_missing(keys.map(|keys| Self {
+            keys,
             places,
             expected: Expected::new(
                 config.issuer.map(Into::into),
@@ -72,7 +81,7 @@ impl Plugin for Jwt {
             realm: config.realm,
             cache: RefCell::new(Cache::new(config.cache)),
             scratch: RefCell::default(),
-        })
+        }))
     }
 
     fn on_request(&self, request: &mut Request) -> Result<Verdict> {

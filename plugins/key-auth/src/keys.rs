@@ -7,7 +7,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
-use weir_sdk::{Result, Secret, bail};
+use weir_sdk::{Error, Problems, Result, Secret};
 
 use super::Key;
 
@@ -22,14 +22,18 @@ struct Entry {
     hash: u64,
     key: Secret,
     name: Option<String>,
+    /// In the configuration.
+    at: usize,
 }
 
 // === impl Keys ===
 
 impl Keys {
     pub fn new(keys: Vec<Key>) -> Result<Self> {
+        let mut problems = Problems::new();
         if keys.is_empty() {
-            bail!("`keys` is empty, so nobody could pass: write at least one");
+            let error = Error::new("it is empty, so nobody could pass");
+            problems.add(error.help("write at least one"));
         }
         let hash = RandomState::new();
         let mut entries = Vec::with_capacity(keys.len());
@@ -40,20 +44,22 @@ impl Keys {
             };
             let bytes = key.expose().as_bytes();
             if bytes.is_empty() {
-                bail!("keys[{at}] is empty: anybody could send it");
-            }
-            if !bytes.iter().all(|byte| matches!(byte, b' '..=b'~')) || bytes != bytes.trim_ascii()
+                problems.add(Error::new("it is empty: anybody could send it").at(at));
+            } else if !bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+                || bytes != bytes.trim_ascii()
             {
-                bail!("keys[{at}] has bytes that a header field would not carry unchanged");
+                let error = Error::new("it has bytes that a header field would not carry unchanged");
+                problems.add(error.help("printable ASCII, no space at either end").at(at));
             }
-            entries.push(Entry { hash: hash.hash_one(bytes), key, name });
+            entries.push(Entry { hash: hash.hash_one(bytes), key, name, at });
         }
-        entries.sort_unstable_by(|a, b| (a.hash, &a.key).cmp(&(b.hash, &b.key)));
-        if let Some([a, b]) = entries.array_windows().find(|[a, b]| a.key == b.key) {
+        entries.sort_unstable_by(|a, b| (a.hash, &a.key, a.at).cmp(&(b.hash, &b.key, b.at)));
+        for [a, b] in entries.array_windows().filter(|[a, b]| a.key == b.key) {
             let name = |entry: &Entry| entry.name.clone().unwrap_or_else(|| "no name".into());
-            bail!("one key is there twice (names: {}, {})", name(a), name(b));
+            let error = format!("one key is there twice (names: {}, {})", name(a), name(b));
+            problems.add(Error::new(error).help("remove one of them").at(b.at));
         }
-        Ok(Self { hash, entries })
+        problems.or(Self { hash, entries })
     }
 
     /// Whose key it is: `None` for a stranger's, `Some(None)` for one without a name.

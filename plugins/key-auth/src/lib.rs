@@ -4,7 +4,7 @@
 //! its key and with the caller's name as an attribute.
 //! Never: shows a key, takes longer for a better guess, or forwards a key that it did not check.
 
-use weir_sdk::{Place, Plugin, Reply, Request, Result, Secret, Sent, Verdict, bail};
+use weir_sdk::{Error, Place, Plugin, Problems, Reply, Request, Result, Secret, Sent, Verdict};
 
 mod keys;
 #[cfg(test)]
@@ -19,10 +19,13 @@ struct Config {
     keys: Vec<Key>,
     /// The header field that carries the key; empty: none does.
     #[serde(default = "header")]
+    #[schema(credential = "header")]
     header: String,
     /// The query parameter that may carry the key instead.
+    #[schema(credential = "query")]
     query: Option<String>,
     /// The cookie that may carry the key instead.
+    #[schema(credential = "cookie")]
     cookie: Option<String>,
     /// Takes the key out of the request that the upstream sees.
     #[serde(default = "hide")]
@@ -73,18 +76,22 @@ impl Plugin for KeyAuth {
 
     fn configure(config: Config) -> Result<Self> {
         let places = Place::all(config.header, config.query, config.cookie);
+        let mut problems = Problems::new();
         if places.is_empty() {
-            bail!("no place for a key is left: name a `header`, a `query` or a `cookie`");
+            let error = Error::new("no place for a key is left");
+            problems.add(error.help("name a `header`, a `query` or a `cookie`"));
         }
         if config.realm.contains(|c: char| matches!(c, '"' | '\\') || c.is_control()) {
-            bail!("`realm` may have no quotes, backslashes or control characters");
+            let error = Error::new("a realm has no quotes, backslashes or control characters");
+            problems.add(error.at("realm"));
         }
-        Ok(Self {
-            keys: Keys::new(config.keys)?,
+        let keys = problems.take(Keys::new(config.keys).map_err(|error| error.at("keys")));
+        problems.or_missing(keys.map(|keys| Self {
+            keys,
             places,
             hide: config.hide,
             challenge: format!("ApiKey realm=\"{}\"", config.realm),
-        })
+        }))
     }
 
     fn on_request(&self, request: &mut Request) -> Result<Verdict> {

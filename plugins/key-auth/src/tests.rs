@@ -113,17 +113,18 @@ fn many_keys_are_each_found() {
 fn a_wrong_configuration_says_what_to_write_and_shows_no_key() {
     for (config, says) in [
         (json!({}), "missing field `keys`"),
-        (json!({ "keys": [] }), "`keys` is empty"),
-        (json!({ "keys": ["topsecret", ""] }), "keys[1] is empty"),
-        (json!({ "keys": [" topsecret"] }), "keys[0] has bytes"),
-        (json!({ "keys": ["topsecret\n"] }), "keys[0] has bytes"),
+        (json!({ "keys": ["", "topsecret", "\n"], "realm": "\\" }), "\nkeys[2]: it has"),
+        (json!({ "keys": [] }), "keys: it is empty"),
+        (json!({ "keys": ["topsecret", ""] }), "keys[1]: it is empty"),
+        (json!({ "keys": [" topsecret"] }), "keys[0]: it has bytes"),
+        (json!({ "keys": ["topsecret\n"] }), "keys[0]: it has bytes"),
         (
             json!({ "keys": ["topsecret", { "key": "topsecret", "name": "b" }] }),
-            "one key is there twice",
+            "keys[1]: one key is there twice",
         ),
         (json!({ "keys": [{ "key": "topsecret" }] }), "did not match"),
         (json!({ "keys": ["topsecret"], "header": "" }), "no place for a key"),
-        (json!({ "keys": ["topsecret"], "realm": "a\"b" }), "`realm` may have no quotes"),
+        (json!({ "keys": ["topsecret"], "realm": "a\"b" }), "realm: a realm has no quotes"),
         (json!({ "keys": ["topsecret"], "headr": "" }), "unknown field `headr`"),
     ] {
         let error = testing::Plugin::<KeyAuth>::configure(config).err().unwrap().to_string();

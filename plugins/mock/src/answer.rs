@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use weir_sdk::{Duration, FieldName, FieldValue, Reply, Request, Result, Template, bail};
+use weir_sdk::{
+    Duration, Error, FieldName, FieldValue, Problems, Reply, Request, Result, Template,
+};
 
 use crate::body::{Body, Escape};
 
@@ -30,13 +32,15 @@ const MAX_DELAY_MILLIS: u128 = 300_000;
 impl Answer {
     pub fn new(parts: Parts) -> Result<Self> {
         let status = parts.status.unwrap_or(200);
+        let mut problems = Problems::new();
         if !(200..=599).contains(&status) {
-            bail!("status: {status} is not in 200 to 599");
+            problems.add(Error::new(format!("{status} is not in 200 to 599")).at("status"));
         }
         let mut fixed = Reply::new(status);
         if let Some(delay) = parts.delay {
             if delay.as_millis() > MAX_DELAY_MILLIS {
-                bail!("delay: {delay} is longer than 5m");
+                let error = Error::new("this delay is longer than 5 minutes");
+                problems.add(error.help("at most \"5m\"").at("delay"));
             }
             fixed = fixed.delay(*delay);
         }
@@ -45,10 +49,14 @@ impl Answer {
         let mut kind = None;
         let mut headers = Vec::new();
         for (name, value) in parts.headers {
-            let name = name.writable()?;
+            let place = |error: Error| error.at(&name).at("headers");
             if !FieldValue::is_legal(value.source().as_bytes()) {
-                bail!("headers: the value of `{name}` has control characters");
+                problems.add(place(Error::new("the value has control characters")));
+                continue;
             }
+            let Some(name) = problems.take(name.clone().writable().map_err(place)) else {
+                continue;
+            };
             if &*name == "content-type" {
                 kind = Some(value.source().to_ascii_lowercase());
             }
@@ -63,15 +71,16 @@ impl Answer {
             kind = Some(guess.into());
         }
         let body = Body::parse(&text, Escape::of(kind.as_deref().unwrap_or_default()))
-            .map_err(|error| error.context("body"))?;
-        let body = match body.into_static() {
-            Ok(text) => {
+            .map_err(|error| error.at("body"));
+        let body = match problems.take(body).map(Body::into_static) {
+            Some(Ok(text)) => {
                 fixed = fixed.body(text);
                 None
             }
-            Err(body) => Some(body),
+            Some(Err(body)) => Some(body),
+            None => None,
         };
-        Ok(Self { fixed, headers, body })
+        problems.or(Self { fixed, headers, body })
     }
 
     /// The reply to this request.

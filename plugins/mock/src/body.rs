@@ -3,7 +3,7 @@
 //! In: the text as configured, and its type. Out: the body, with what variables give escaped for
 //! that type. Never: takes a brace for a variable that cannot be one.
 
-use weir_sdk::{Request, Result, Template};
+use weir_sdk::{Request, Result, Template, TemplateError};
 
 /// Text and variables in turn.
 pub struct Body {
@@ -84,7 +84,7 @@ impl Body {
                 rest = after;
             } else if let Some(end) = variable(after) {
                 let (name, after) = after.split_at(end);
-                let variable: Template = ["{", name, "}"].concat().parse()?;
+                let variable: Template = ["{", name, "}"].concat().parse().map_err(|error: TemplateError| error.told())?;
                 if !text.is_empty() {
                     parts.push(Part::Text(std::mem::take(&mut text)));
                 }

@@ -10,7 +10,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use weir_sdk::{Duration, FieldName, Plugin, Request, Result, Template, Verdict, bail};
+use weir_sdk::{Duration, Error, FieldName, Plugin, Problems, Request, Result, Template, Verdict};
 
 use answer::{Answer, Parts};
 
@@ -36,8 +36,7 @@ struct Config {
 #[weir_sdk::config]
 struct Entry {
     /// A path, or one that ends in `/*` for all below it.
-    #[schema(pattern = "^/")]
-    path: String,
+    path: Path,
     /// Only for this method; `GET` stands for `HEAD` too.
     method: Option<String>,
     /// The status of the reply.
@@ -65,6 +64,8 @@ struct Place {
     answer: Answer,
 }
 
+#[weir_sdk::config]
+#[serde(try_from = "String")]
 enum Path {
     Exact(String),
     /// With the slash at its end.
@@ -87,14 +88,14 @@ impl Plugin for Mock {
             body: config.body,
             delay: config.delay,
         };
-        let otherwise = common.then(|| Answer::new(parts)).transpose()?;
+        let mut problems = Problems::new();
+        let otherwise = common.then(|| problems.take(Answer::new(parts))).flatten();
         let mut places = Vec::with_capacity(config.paths.len());
         for (index, entry) in config.paths.into_iter().enumerate() {
-            places.push(
-                Place::new(entry).map_err(|error| error.context(format_args!("paths[{index}]")))?,
-            );
+            let place = Place::new(entry).map_err(|error| error.at(index).at("paths"));
+            places.extend(problems.take(place));
         }
-        Ok(Mock { places, otherwise })
+        problems.or(Mock { places, otherwise })
     }
 
     fn on_request(&self, request: &mut Request) -> Result<Verdict> {
@@ -128,15 +129,8 @@ impl Mock {
 
 impl Place {
     fn new(entry: Entry) -> Result<Self> {
-        if !entry.path.starts_with('/') {
-            bail!("path: `{}` does not begin with a slash", entry.path);
-        }
-        let path = match entry.path.strip_suffix('*') {
-            Some(below) if below.ends_with('/') => Path::Below(below.into()),
-            _ => Path::Exact(entry.path),
-        };
         Ok(Self {
-            path,
+            path: entry.path,
             method: entry.method,
             answer: Answer::new(Parts {
                 status: entry.status,
@@ -149,6 +143,21 @@ impl Place {
 }
 
 // === impl Path ===
+
+impl TryFrom<String> for Path {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        if !text.starts_with('/') {
+            let error = Error::new(format!("`{text}` does not begin with a slash"));
+            return Err(error.help(format!("write \"/{text}\"")));
+        }
+        Ok(match text.strip_suffix('*') {
+            Some(below) if below.ends_with('/') => Self::Below(below.into()),
+            _ => Self::Exact(text),
+        })
+    }
+}
 
 impl Path {
     fn fits(&self, path: &str) -> bool {

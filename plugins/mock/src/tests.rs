@@ -148,15 +148,19 @@ fn a_body_without_a_type_gets_one() {
 fn a_wrong_configuration_is_refused_with_a_reason() {
     for (config, why) in [
         (json!({ "status": 199 }), "status: 199 is not in 200 to 599"),
-        (json!({ "paths": [{ "path": "/a", "status": 600 }] }), "paths[0]: status: 600"),
-        (json!({ "paths": [{ "path": "a" }] }), "paths[0]: path: `a` does not begin with a slash"),
+        (json!({ "paths": [{ "path": "/a", "status": 600 }] }), "paths[0].status: 600"),
+        (json!({ "paths": [{ "path": "a" }] }), "paths[0].path: `a` does not begin with a slash"),
         (json!({ "paths": [{ "status": 200 }] }), "missing field `path`"),
-        (json!({ "delay": "6m" }), "is longer than 5m"),
+        (json!({ "delay": "6m" }), "delay: this delay is longer than 5 minutes"),
         (json!({ "headers": { "content-length": "1" } }), "belongs to the proxy"),
         (json!({ "headers": { "a b": "1" } }), "is no name of a header field"),
         (json!({ "headers": { "a": "1\n" } }), "has control characters"),
         (json!({ "body": "{client.adress}" }), "body: unknown variable `{client.adress}`"),
         (json!({ "text": "a" }), "unknown field `text`"),
+        (
+            json!({ "paths": [{ "path": "a" }, { "path": "/b", "status": 9, "body": "{client.x}" }] }),
+            "paths[1].body: unknown variable",
+        ),
     ] {
         let error = Proxy::configure(config.clone()).err().unwrap();
         assert!(error.to_string().contains(why), "{config}: {error}");

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use weir_sdk::limiter::Bucket;
-use weir_sdk::serde::de::{Deserialize, Deserializer, Error};
-use weir_sdk::{Duration, Result, Schema, Template, bail};
+use weir_sdk::serde::de::{Deserialize, Deserializer, Error as _};
+use weir_sdk::{Duration, Error, Problems, Result, Schema, Template, TemplateError};
 
 /// At least one of `rate` and `in_flight`.
 #[weir_sdk::config]
@@ -43,20 +43,21 @@ impl Config {
     pub fn bucket(&self) -> Result<Option<Bucket>> {
         let Some(rate) = self.rate else {
             if self.burst.is_some() {
-                bail!("burst: it needs a `rate` that fills it again");
+                let error = Error::new("it needs a `rate` that fills it again");
+                return Err(error.at("burst"));
             }
             return Ok(None);
         };
-        if rate == 0 {
-            bail!("rate: 0 would refuse every request");
-        }
+        let mut problems = Problems::new();
         if self.per.is_zero() {
-            bail!("per: the period is 0");
+            problems.add(Error::new("the period is 0").help("such as \"1m\"").at("per"));
         }
-        if self.burst == Some(0) {
-            bail!("burst: 0 would refuse every request");
+        for (key, number) in [("rate", Some(rate)), ("burst", self.burst)] {
+            if number == Some(0) {
+                problems.add(Error::new("0 would refuse every request").at(key));
+            }
         }
-        Ok(Some(Bucket {
+        problems.or(Some(Bucket {
             rate: f64::from(rate) / self.per.as_secs_f64(),
             burst: self.burst.unwrap_or(rate),
         }))
@@ -70,7 +71,7 @@ impl<'de> Deserialize<'de> for Key {
         let text = Cow::<str>::deserialize(from)?;
         let template =
             if text.contains(['{', '}']) { text.parse() } else { format!("{{{text}}}").parse() };
-        template.map(Self).map_err(D::Error::custom)
+        template.map(Self).map_err(|error: TemplateError| D::Error::custom(error.told()))
     }
 }
 

@@ -11,7 +11,7 @@ mod key;
 mod tests;
 
 use weir_sdk::limiter::{self, Bucket};
-use weir_sdk::{Plugin, Reply, Request, Response, Result, Template, Verdict, bail};
+use weir_sdk::{Error, Plugin, Problems, Reply, Request, Response, Result, Template, Verdict};
 
 use config::Config;
 use fields::{Digits, seconds};
@@ -35,25 +35,25 @@ impl Plugin for RateLimit {
     type Config = Config;
 
     fn configure(config: Config) -> Result<Self> {
-        let bucket = config.bucket()?;
-        if bucket.is_none() && config.in_flight.is_none() {
-            bail!("nothing is limited: set `rate` or `in_flight`");
+        let mut problems = Problems::new();
+        let bucket = problems.take(config.bucket()).flatten();
+        if config.rate.is_none() && config.in_flight.is_none() {
+            problems.add(Error::new("nothing is limited").help("set `rate` or `in_flight`"));
         }
         if config.in_flight == Some(0) {
-            bail!("in_flight: 0 would refuse every request");
+            problems.add(Error::new("0 would refuse every request").at("in_flight"));
         }
         if !(400..=599).contains(&config.status) {
-            bail!("status: {} is no error, 400 to 599", config.status);
+            let error = Error::new(format!("{} is no error, 400 to 599", config.status));
+            problems.add(error.at("status"));
         }
         let key = config.key.0;
         if key.as_static().is_some() {
-            bail!(
-                "key: `{}` is the same for every request; for one limit of all write \"{{route}}\"",
-                key.source()
-            );
+            let error = Error::new(format!("`{}` is the same for every request", key.source()));
+            problems.add(error.help("for one limit of all write \"{route}\"").at("key"));
         }
         let burst = bucket.map_or(0, |it| it.burst);
-        Ok(RateLimit {
+        problems.or(RateLimit {
             attribute: format!(
                 "rate-limit {} {}/{} {burst}",
                 key.source(),

@@ -10,9 +10,11 @@ mod tests;
 
 use std::borrow::Cow;
 
-use weir_sdk::{Plugin, Reply, Request, Result, Substitution, TooLong, Verdict, bail};
+use weir_sdk::{
+    Error, Plugin, Problems, Reply, Request, Result, Substitution, TooLong, Verdict,
+};
 
-use location::{Origin, Prefix, Scheme};
+use location::{Host, Origin, Path, Prefix, Scheme, Status};
 
 /// What changes. One of the keys but `status` is needed, and at most one of path, prefix and regex.
 #[weir_sdk::config]
@@ -20,21 +22,19 @@ struct Config {
     /// `http` or `https`. Its default port goes with it, unless `port` says another.
     scheme: Option<Scheme>,
     /// The host, without a port.
-    host: Option<String>,
+    host: Option<Host>,
     /// The port.
     #[schema(min = 1)]
     port: Option<u16>,
     /// This path for all requests.
-    #[schema(pattern = "^/")]
-    path: Option<String>,
+    path: Option<Path>,
     /// One prefix for another, whole segments; other paths are not redirected.
     prefix: Option<Prefix>,
     /// What takes the place of each match in the path; paths without one are not redirected.
     regex: Option<Substitution>,
     /// 301, 302, 303, 307 or 308.
-    #[serde(default = "permanent")]
-    #[schema(min = 301, max = 308)]
-    status: u16,
+    #[serde(default)]
+    status: Status,
 }
 
 struct Redirect {
@@ -60,32 +60,42 @@ impl Plugin for Redirect {
     type Config = Config;
 
     fn configure(config: Config) -> Result<Self> {
-        if !matches!(config.status, 301..=303 | 307 | 308) {
-            bail!("status: {} is no redirect: 301, 302, 303, 307 or 308", config.status);
-        }
+        let mut problems = Problems::new();
         if config.port == Some(0) {
-            bail!("port: 0 is none");
+            problems.add(Error::new("0 is no port").at("port").help("1 to 65535"));
         }
-        let host = config.host.map(location::host).transpose()?;
         let rules = [
-            config.path.map(location::path).transpose()?.map(Rule::Path),
+            config.path.map(|path| Rule::Path(path.0)),
             config.prefix.map(Rule::Prefix),
             config.regex.map(Rule::Regex),
         ];
         let mut rules = rules.into_iter().flatten();
         let rule = rules.next();
-        if rules.next().is_some() {
-            bail!("path, prefix and regex exclude each other: one of them makes the path");
-        }
+        let others: Vec<&str> = rules.map(|rule| rule.key()).collect();
         if let Some(Rule::Regex(regex)) = &rule
             && let Some(text) = regex.texts().find(|text| !location::is_target(text))
         {
-            bail!("regex.replace: `{text}` cannot be part of a path: escape it as %XX");
+            let error = Error::new(format!("`{text}` cannot be part of a path"));
+            problems.add(error.help("escape it as %XX").at("replace").at("regex"));
         }
-        if rule.is_none() && config.scheme.is_none() && host.is_none() && config.port.is_none() {
-            bail!("nothing is redirected: set scheme, host, port, path, prefix or regex");
+        for other in others {
+            let error = "path, prefix and regex exclude each other: one of them makes the path";
+            problems.add(Error::new(error).help("remove the others").at(other));
         }
-        Ok(Redirect { scheme: config.scheme, host, port: config.port, rule, status: config.status })
+        let nothing = config.scheme.is_none() && config.host.is_none() && config.port.is_none();
+        if rule.is_none() && nothing {
+            problems.add(
+                Error::new("nothing is redirected")
+                    .help("set scheme, host, port, path, prefix or regex"),
+            );
+        }
+        problems.or(Redirect {
+            scheme: config.scheme,
+            host: config.host.map(|host| host.0),
+            port: config.port,
+            rule,
+            status: config.status.0,
+        })
     }
 
     fn on_request(&self, request: &mut Request) -> Result<Verdict> {
@@ -181,6 +191,15 @@ impl Redirect {
 // === impl Rule ===
 
 impl Rule {
+    /// Where the configuration has it.
+    fn key(&self) -> &'static str {
+        match self {
+            Self::Path(_) => "path",
+            Self::Prefix(_) => "prefix",
+            Self::Regex(_) => "regex",
+        }
+    }
+
     fn apply(&self, path: &str, spent: &mut usize) -> Result<Option<String>, TooLong> {
         match self {
             Self::Path(path) => Ok(Some(path.clone())),
@@ -188,8 +207,4 @@ impl Rule {
             Self::Regex(regex) => Ok(regex.apply_again(path, spent)?.map(location::rooted)),
         }
     }
-}
-
-fn permanent() -> u16 {
-    308
 }

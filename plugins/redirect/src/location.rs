@@ -3,7 +3,7 @@
 //! In: what the configuration and the request say. Out: a URL, or a path with one slash first.
 //! Never: a path that a browser would take for a host.
 
-use weir_sdk::{Error, Result, bail};
+use weir_sdk::{Error, Result, Schema};
 
 /// `http` or `https`.
 #[weir_sdk::config]
@@ -15,6 +15,21 @@ pub enum Scheme {
     /// TLS.
     Https,
 }
+
+/// A host, without a port.
+#[weir_sdk::config]
+#[serde(try_from = "String")]
+pub struct Host(pub String);
+
+/// A path, perhaps with a query.
+#[weir_sdk::config]
+#[serde(try_from = "String")]
+pub struct Path(pub String);
+
+/// The status of a redirect (RFC 9110, 15.4); 308 where none is said.
+#[derive(weir_sdk::serde::Deserialize)]
+#[serde(crate = "weir_sdk::serde", try_from = "u16")]
+pub struct Status(pub u16);
 
 /// Scheme, host and port; the port of the scheme is no port.
 #[derive(Clone, Copy)]
@@ -36,11 +51,9 @@ pub struct Prefix {
 #[weir_sdk::config]
 struct Prefixes {
     /// The prefix of whole segments that goes; `/` fits every path.
-    #[schema(pattern = "^/")]
-    from: String,
+    from: Path,
     /// What comes in its place; `/` is nothing.
-    #[schema(pattern = "^/")]
-    to: String,
+    to: Path,
 }
 
 // === impl Scheme ===
@@ -115,34 +128,72 @@ impl TryFrom<Prefixes> for Prefix {
     type Error = Error;
 
     fn try_from(prefixes: Prefixes) -> Result<Self> {
-        let from = path(prefixes.from)?.trim_end_matches('/').to_owned();
-        let to = path(prefixes.to)?.trim_end_matches('/').to_owned();
+        let [from, to] = [prefixes.from, prefixes.to].map(|path| path.0);
+        let (from, to) = (from.trim_end_matches('/'), to.trim_end_matches('/'));
         if from == to {
-            bail!("prefix: `from` and `to` are the same");
+            return Err(Error::new("`from` and `to` are the same"));
         }
-        Ok(Self { from, to })
+        Ok(Self { from: from.into(), to: to.into() })
     }
 }
 
-/// A host of the configuration, without a port.
-pub fn host(text: String) -> Result<String> {
-    let name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte);
-    let fits = match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !text.is_empty() && text.bytes().all(name),
-    };
-    if !fits {
-        bail!("host: `{text}` is no host (a port goes into `port`)");
+// === impl Host ===
+
+impl TryFrom<String> for Host {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        let name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte);
+        let fits = match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+            Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+            None => !text.is_empty() && text.bytes().all(name),
+        };
+        if !fits {
+            let error = Error::new(format!("`{text}` is no host"));
+            return Err(error.help("such as \"www.example.com\"; a port goes into `port`"));
+        }
+        Ok(Self(text))
     }
-    Ok(text)
 }
 
-/// A path of the configuration, perhaps with a query.
-pub fn path(text: String) -> Result<String> {
-    if !text.starts_with('/') || text.starts_with("//") || !is_target(&text) {
-        bail!("`{text}` is no path, such as \"/new\"");
+// === impl Path ===
+
+impl TryFrom<String> for Path {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        if !text.starts_with('/') || text.starts_with("//") || !is_target(&text) {
+            let error = Error::new(format!("`{text}` is no path"));
+            return Err(error.help("such as \"/new\": one slash first, and what is no ASCII escaped"));
+        }
+        Ok(Self(text))
     }
-    Ok(text)
+}
+
+// === impl Status ===
+
+impl Default for Status {
+    fn default() -> Self {
+        Self(308)
+    }
+}
+
+impl TryFrom<u16> for Status {
+    type Error = Error;
+
+    fn try_from(status: u16) -> Result<Self> {
+        match status {
+            301..=303 | 307 | 308 => Ok(Self(status)),
+            _ => Err(Error::new(format!("{status} is no redirect"))
+                .help("301, 302, 303, 307 or 308")),
+        }
+    }
+}
+
+impl Schema for Status {
+    fn members(out: &mut String) {
+        out.push_str(r#""enum":[301,302,303,307,308]"#);
+    }
 }
 
 /// Whether a text can stand in path and query as it is.

@@ -184,8 +184,8 @@ fn a_wrong_configuration_is_refused_with_a_reason() {
         (json!({ "scheme": "ftp" }), "unknown variant `ftp`"),
         (json!({ "scheme": "https", "status": 304 }), "status: 304 is no redirect"),
         (json!({ "scheme": "https", "status": 200 }), "status: 200 is no redirect"),
-        (json!({ "port": 0 }), "port: 0"),
-        (json!({ "host": "a:80" }), "is no host (a port goes into `port`)"),
+        (json!({ "port": 0 }), "port: 0 is no port"),
+        (json!({ "host": "a:80" }), "host: `a:80` is no host; such as \"www.example.com\"; a port goes into `port`"),
         (json!({ "host": "http://a" }), "is no host"),
         (json!({ "host": "a/b" }), "is no host"),
         (json!({ "host": "user@a" }), "is no host"),
@@ -206,4 +206,24 @@ fn a_wrong_configuration_is_refused_with_a_reason() {
         let error = Proxy::configure(config.clone()).err().unwrap();
         assert!(error.to_string().contains(why), "{config}: {error}");
     }
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let config = json!({ "prefix": { "from": "a", "to": "b" }, "port": 70000, "status": 304,
+        "host": "/x", "path": "/x y", "scheme": "ftp", "regex": { "pattern": "(", "replace": "" } });
+    let error = Proxy::configure(config).err().unwrap().to_string();
+    for says in [
+        "prefix.from: `a` is no path",
+        "prefix.to: `b` is no path",
+        "port: 70000 is no",
+        "status: 304 is no redirect; 301",
+        "host: `/x` is no host",
+        "path: `/x y` is no path",
+        "scheme: unknown variant `ftp`",
+        "regex.pattern: `(` is no regular expression",
+    ] {
+        assert!(error.contains(says), "{says}: {error}");
+    }
+    assert_eq!(error.lines().count(), 8, "{error}");
 }

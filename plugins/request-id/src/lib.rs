@@ -50,7 +50,7 @@ impl Plugin for RequestId {
 
     fn configure(config: Config) -> Result<Self> {
         Ok(RequestId {
-            header: config.header.writable()?,
+            header: config.header.writable().map_err(|error| error.at("header"))?,
             trust: config.trust,
             respond: config.respond,
             generator: RefCell::new(Generator::new(config.algorithm)),

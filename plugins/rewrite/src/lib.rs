@@ -12,7 +12,8 @@ mod tests;
 use std::borrow::Cow;
 
 use weir_sdk::{
-    Plugin, Refusal, Reply, Request, Result, Substitution, Template, TooLong, Verdict, bail,
+    Error, Plugin, Problems, Refusal, Reply, Request, Result, Substitution, Template, TooLong,
+    Verdict,
 };
 
 use path::Prefix;
@@ -48,15 +49,18 @@ impl Plugin for Rewrite {
     type Config = Config;
 
     fn configure(config: Config) -> Result<Self> {
+        let mut problems = Problems::new();
         if let Some(host) = config.host.as_ref().and_then(Template::as_static)
             && !is_authority(host)
         {
-            bail!("host: `{host}` is no host with an optional port");
+            let error = Error::new(format!("`{host}` is no host with an optional port"));
+            problems.add(error.help("such as \"app.internal:8080\"").at("host"));
         }
         if let Some(regex) = &config.regex
             && let Some(text) = regex.texts().find(|text| !path::is_target(text))
         {
-            bail!("regex.replace: `{text}` cannot be part of a path: escape it as %XX");
+            let error = Error::new(format!("`{text}` cannot be part of a path"));
+            problems.add(error.help("escape it as %XX").at("replace").at("regex"));
         }
         let rewrite = Rewrite {
             strip_prefix: config.strip_prefix,
@@ -66,9 +70,10 @@ impl Plugin for Rewrite {
             query: Query::new(config.query),
         };
         if !rewrite.changes_target() && rewrite.host.is_none() {
-            bail!("nothing is rewritten: set strip_prefix, add_prefix, regex, query or host");
+            let error = Error::new("nothing is rewritten");
+            problems.add(error.help("set strip_prefix, add_prefix, regex, query or host"));
         }
-        Ok(rewrite)
+        problems.or(rewrite)
     }
 
     fn on_request(&self, request: &mut Request) -> Result<Verdict> {

@@ -4,8 +4,8 @@
 
 use std::borrow::Cow;
 
-use weir_sdk::Schema;
-use weir_sdk::serde::de::{Deserialize, Deserializer, Error};
+use weir_sdk::serde::de::{Deserialize, Deserializer, Error as _};
+use weir_sdk::{Error, Schema};
 
 /// A prefix of whole segments: `/a/b`, without a slash at its end.
 pub struct Prefix(String);
@@ -39,9 +39,12 @@ impl<'de> Deserialize<'de> for Prefix {
             || !is_target(&text)
             || climbs(&text);
         if wrong || prefix.is_empty() {
-            return Err(D::Error::custom(format_args!(
-                "`{text}` is no prefix of a path, such as \"/api/v1\""
-            )));
+            let help = match text.starts_with('/') {
+                true => "a path without a query, dot segments or what is not ASCII: \"/api/v1\"",
+                false => "one slash first: \"/api/v1\"",
+            };
+            let error = Error::new(format!("`{text}` is no prefix of a path")).help(help);
+            return Err(D::Error::custom(error));
         }
         Ok(Self(prefix.into()))
     }
@@ -49,7 +52,7 @@ impl<'de> Deserialize<'de> for Prefix {
 
 impl Schema for Prefix {
     fn members(out: &mut String) {
-        out.push_str(r#""type":"string","pattern":"^/[^?#]+$""#);
+        out.push_str(r#""type":"string","title":"a prefix of a path, such as \"/api/v1\"","pattern":"^/[^?#]+$""#);
     }
 }
 

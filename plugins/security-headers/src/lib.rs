@@ -9,7 +9,7 @@ mod setting;
 #[cfg(test)]
 mod tests;
 
-use weir_sdk::{FieldName, FieldValue, Plugin, Request, Response, Result, bail};
+use weir_sdk::{Error, FieldName, FieldValue, Plugin, Problems, Request, Response, Result};
 
 use preset::{HSTS, Preset};
 use setting::Setting;
@@ -72,6 +72,7 @@ impl Plugin for SecurityHeaders {
     type Config = Config;
 
     fn configure(config: Config) -> Result<Self> {
+        let mut problems = Problems::new();
         let mut set: Vec<(&'static str, String)> = Vec::new();
         for (name, value) in config.preset.headers() {
             set.push((name, (*value).into()));
@@ -82,9 +83,8 @@ impl Plugin for SecurityHeaders {
                 Some(Setting::Off) => set.retain(|(other, _)| *other != name),
                 Some(Setting::Value(value)) => {
                     if value.is_empty() || !FieldValue::is_legal(value.as_bytes()) {
-                        bail!(
-                            "{name}: the value is empty or has control characters; `false` leaves it out"
-                        );
+                        let error = Error::new("the value is empty or has control characters");
+                        problems.add(error.help("`false` leaves it out").at(name));
                     }
                     set.retain(|(other, _)| *other != name);
                     set.push((name, value.clone()));
@@ -94,10 +94,15 @@ impl Plugin for SecurityHeaders {
         let hsts = set.iter().position(|(name, _)| *name == HSTS).map(|at| set.remove(at).1);
 
         let remove = match config.remove {
-            Some(names) => names.into_iter().map(FieldName::writable).collect::<Result<_>>()?,
+            Some(names) => {
+                let name = |(at, name): (usize, FieldName)| {
+                    problems.take(name.writable().map_err(|error| error.at(at).at("remove")))
+                };
+                names.into_iter().enumerate().filter_map(name).collect()
+            }
             None => config.preset.remove(),
         };
-        Ok(SecurityHeaders { set, hsts, remove, keep: config.keep })
+        problems.or(SecurityHeaders { set, hsts, remove, keep: config.keep })
     }
 
     fn on_response(&self, request: &Request, response: &mut Response) -> Result {

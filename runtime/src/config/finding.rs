@@ -99,7 +99,11 @@ impl Places {
                 format!("{path}: {}", self.without_secrets(plugin, words, secrets))
             }
         };
-        let hint = hint.map(str::to_owned).or_else(|| match flaw {
+        let hint = hint.map(|hint| match flaw {
+            Flaw::Said(_) => self.without_secrets(plugin, hint, secrets),
+            _ => hint.to_owned(),
+        });
+        let hint = hint.or_else(|| match flaw {
             Flaw::Unwanted(wanted) if !secret => wanted.hint(node),
             _ => None,
         });

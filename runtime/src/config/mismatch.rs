@@ -92,7 +92,8 @@ impl Wanted {
 
     fn takes_text(&self) -> bool {
         match self {
-            Wanted::Text | Wanted::OneOf(_) => true,
+            Wanted::Text => true,
+            Wanted::OneOf(choices) => choices.iter().any(|choice| choice.starts_with('"')),
             Wanted::Either(all) => all.iter().any(Wanted::takes_text),
             _ => false,
         }

@@ -57,7 +57,12 @@ impl Places {
         for (depth, step) in steps.iter().enumerate() {
             let next = match &found.node.value {
                 Value::Table(table) => {
-                    table.get(step).map(|entry| Found { key: &entry.key, node: &entry.node })
+                    let entry = table.get(step).or_else(|| {
+                        // A plugin may tell of a field's name in lower case.
+                        let alike = |(key, _): &(&String, _)| key.eq_ignore_ascii_case(step);
+                        table.iter().find(alike).map(|(_, entry)| entry)
+                    });
+                    entry.map(|entry| Found { key: &entry.key, node: &entry.node })
                 }
                 Value::Array(items) => step
                     .parse::<usize>()

@@ -6,6 +6,7 @@
 pub mod ambiguous;
 mod body;
 mod client;
+pub mod concealed;
 pub mod crumbs;
 pub mod forwarded;
 pub mod framing;
@@ -18,6 +19,7 @@ pub mod max_forwards;
 mod pace;
 pub mod padding;
 pub mod path;
+pub mod query;
 mod received;
 pub mod trailer;
 mod upload;

@@ -19,6 +19,7 @@ use super::worker::{Binding, Connection, Ending, Worker};
 use crate::chain::{Attributes, Exchange, ExchangeId, Reached, Summary};
 use crate::error::{Error, Kind};
 use crate::http::UploadState;
+use crate::http::concealed::Shown;
 use crate::http::max_forwards::Final;
 use crate::telemetry::access_log::Record;
 use crate::telemetry::metrics::RequestGuard;
@@ -135,6 +136,11 @@ impl Completion {
         &self.ending.listener
     }
 
+    /// A target as logs may have it: without credentials.
+    pub fn shown<'a, T: std::fmt::Display>(&'a self, target: &'a T) -> Shown<'a, T> {
+        self.ending.concealed.shown(target)
+    }
+
     /// It is known what serves the request.
     pub fn bind(&mut self, to: &Rc<Binding>) {
         self.ending = to.ending.clone();
@@ -243,6 +249,8 @@ impl Completion {
         let client = exchange.map(|exchange| &exchange.client);
         let client = client.or(heading.and_then(|heading| heading.client.as_ref()));
         let client = client.unwrap_or(&self.connection.client);
+        let concealed = &*self.ending.concealed;
+        let referer = header(http::header::REFERER).map(|url| concealed.in_target(url));
         log.write(&Record {
             time: self.worker.clock.wall() - duration,
             request_id: set_id.as_ref().map_or(own_id, |id| id),
@@ -251,7 +259,7 @@ impl Completion {
             method: method.map_or("-", |method| method.as_str()),
             scheme: if client.https { "https" } else { "http" },
             host: header(http::header::HOST).unwrap_or_default(),
-            path: target.map_or(b"-", |path| path.as_str().as_bytes()),
+            path: &target.map_or(b"-"[..].into(), |path| concealed.in_target(path.as_str().as_bytes())),
             protocol: version.unwrap_or(Version::HTTP_11),
             status: self.status,
             request_bytes: self.request_bytes(),
@@ -269,7 +277,7 @@ impl Completion {
             error_detail: self.error.as_ref().map(|(_, detail)| detail.as_str()),
             user: attributes.and_then(|attributes| attributes.get("auth.subject")),
             user_agent: header(http::header::USER_AGENT),
-            referer: header(http::header::REFERER),
+            referer: referer.as_deref(),
             attributes: &|each| {
                 for (key, value) in attributes.into_iter().flat_map(Attributes::iter) {
                     each(key, value);

@@ -89,7 +89,7 @@ fn begin(
         Ok(exchange) => {
             tracing::debug!(
                 request = %exchange.id, client = %exchange.client.address,
-                method = %exchange.request.method, uri = %exchange.request.uri,
+                method = %exchange.request.method, uri = %completion.shown(&exchange.request.uri),
                 route = &*exchange.route, "request"
             );
             Ok((exchange, completion))

@@ -17,6 +17,7 @@ use crate::balancer::RoundRobin;
 use crate::chain::{Chain, Completions, ExchangeId};
 use crate::clock::Clock;
 use crate::config::{Bound, DropAmbiguous, Limits};
+use crate::http::concealed::Concealed;
 use crate::http::Client;
 use crate::http::forwarded::{ForwardedFields, TrustedProxies};
 use crate::net::Activity;
@@ -78,6 +79,8 @@ pub struct Ending {
     pub route: Option<Arc<str>>,
     pub metrics: RouteMetrics,
     pub completions: Completions,
+    /// What of a target is not logged.
+    pub concealed: Rc<Concealed>,
 }
 
 /// A route, ready to serve.
@@ -219,10 +222,12 @@ impl Binding {
         route: Option<Rc<Route>>,
         chain: Chain,
         metrics: RouteMetrics,
+        concealed: &Rc<Concealed>,
     ) -> Rc<Binding> {
         let name = route.as_ref().map(|route| route.name.clone());
         let completions = chain.completions();
-        let ending = Rc::new(Ending { listener, route: name, metrics, completions });
+        let concealed = concealed.clone();
+        let ending = Rc::new(Ending { listener, route: name, metrics, completions, concealed });
         Rc::new(Binding { chain, route, ending })
     }
 

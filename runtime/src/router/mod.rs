@@ -13,7 +13,6 @@
 
 mod order;
 mod paths;
-mod query;
 mod rule;
 
 use std::collections::HashMap;

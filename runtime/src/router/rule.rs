@@ -7,9 +7,9 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use super::Request;
 use crate::config::{Match, ValueMatch};
-
-use super::{Request, query};
+use crate::http::query;
 
 /// The conditions of one route.
 #[derive(Debug)]

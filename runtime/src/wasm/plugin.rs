@@ -17,6 +17,7 @@ use super::bindings::About;
 use super::cache::{Loaded, Origin};
 use super::capacity::Capacity;
 use super::compilers;
+use super::credentials;
 use super::engine::engine;
 use super::fault::Fault;
 use super::host;
@@ -24,13 +25,14 @@ use super::instance::Instance;
 use super::loading::{Loading, check_about};
 use super::named;
 use super::problem::{PluginProblem, Problem};
+use super::said;
 use super::shared::Registry;
 use super::state::State;
 use super::template::{SET_UP_LIMIT, Template};
 use super::ticker::Ticker;
 use crate::chain::Hooks;
 use crate::clock::Clock;
-use crate::config::{self, ComponentSource, Flaw, Isolation, OnFailure};
+use crate::config::{self, ComponentSource, Isolation, OnFailure};
 use crate::telemetry::metrics::Metrics;
 
 /// A built-in plugin: its name and its component.
@@ -79,6 +81,8 @@ pub struct LoadedPlugin {
     pub(super) config: Arc<str>,
     /// Request fields that it sets or checks, as far as its configuration tells.
     pub(super) fields: Box<[Box<str>]>,
+    /// Query parameters in which it looks for credentials.
+    credentials: Box<[Box<str>]>,
     pub(super) ticker: Arc<Ticker>,
     component: Arc<Loaded>,
     about: About,
@@ -268,20 +272,31 @@ impl Host {
         let mut first = template.instantiate(&pulse).map_err(unusable("starting the component"))?;
         let about = first.describe(&pulse).map_err(unusable("`describe`"))?;
         check_about(&about)?;
-        let secrets = self.loading.check(&plugin.component, &about, &plugin.config)?;
-        let secrets: Arc<[String]> = secrets.into();
-        // A plugin may quote what it was given.
-        let with_secrets = |problems: Vec<Problem>| -> Vec<Problem> {
-            let known = |problem| Problem { secrets: secrets.clone(), ..problem };
-            problems.into_iter().map(known).collect()
+        let checked = self.loading.check(&plugin.component, &about, &plugin.config);
+        let (secrets, mut problems): (Arc<[String]>, _) = match checked {
+            Ok(secrets) => (secrets.into(), Vec::new()),
+            Err(found) => {
+                let in_the_table = |found: &Problem| {
+                    found.pointer.as_deref().is_some_and(|place| place.starts_with("/config"))
+                };
+                if !found.iter().all(in_the_table) {
+                    return Err(found);
+                }
+                (found.first().map(|found| found.secrets.clone()).unwrap_or_default(), found)
+            }
         };
-        first
-            .configure(&pulse, &plugin.config)
-            .map_err(unusable("`configure`"))
-            .and_then(|taken| {
-                taken.map_err(|message| vec![Problem::at("/config", Flaw::Said(message))])
-            })
-            .map_err(with_secrets)?;
+        // Asked in any case, for all that is wrong at once; an instance that saw what its schema
+        // refuses is not used.
+        match first.configure(&pulse, &plugin.config) {
+            Ok(Err(message)) => problems.extend(said::besides(said::problems(&message), &problems)),
+            Err(fault) if problems.is_empty() => problems = unusable("`configure`")(fault),
+            Ok(Ok(())) | Err(_) => {}
+        }
+        if !problems.is_empty() {
+            // A plugin may quote what it was given.
+            let known = |problem| Problem { secrets: secrets.clone(), ..problem };
+            return Err(problems.into_iter().map(known).collect());
+        }
         Ok(LoadedPlugin {
             template,
             name: plugin.name.clone(),
@@ -291,6 +306,7 @@ impl Host {
             wait: plugin.limits.wait,
             config: plugin.config.clone(),
             fields: named::fields(&plugin.config, &about.config_schema),
+            credentials: credentials::parameters(&plugin.config, &about.config_schema),
             ticker: self.ticker.clone(),
             component,
             about,
@@ -354,6 +370,11 @@ impl LoadedPlugin {
     /// Whether its hooks can wait, because it imports `read-body`.
     pub fn suspends(&self) -> bool {
         self.template.suspends
+    }
+
+    /// Query parameters in which it looks for credentials.
+    pub fn credentials(&self) -> &[Box<str>] {
+        &self.credentials
     }
 
     /// SHA-256 of the component, lower-case hex.

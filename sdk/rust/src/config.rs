@@ -1,6 +1,6 @@
 //! Configuration of a plugin: from the JSON the proxy hands over, and its schema.
 //!
-//! In: JSON text. Out: the plugin, or a text that says where the configuration is wrong.
+//! In: JSON text. Out: the plugin, or everything that is wrong with the configuration, and where.
 //! Never: shows a secret.
 
 mod duration;
@@ -22,7 +22,8 @@ pub use pattern::{MAX_MATCHES, MAX_SUBJECT, Pattern, Substitution, TooLong};
 pub use secret::Secret;
 pub use size::Size;
 
-use crate::Plugin;
+use crate::{Error, Plugin};
+use json::{LeftOut, Read};
 
 /// The configuration of a plugin that takes none: any key in it is an error.
 #[weir_sdk::config]
@@ -30,7 +31,23 @@ use crate::Plugin;
 pub struct NoConfig {}
 
 /// Reads the configuration and makes the plugin.
-pub(crate) fn configure<P: Plugin>(text: &str) -> Result<P, String> {
-    let config = json::from_str(text).map_err(|error| error.to_string())?;
-    Ok(P::configure(config)?)
+///
+/// # Errors
+/// All that is wrong. What could not be read is left out for the plugin's own look at the rest.
+pub(crate) fn configure<P: Plugin>(text: &str) -> Result<P, Error> {
+    let Read { value, mut problems, left_out } = json::read(text);
+    match value.map(P::configure) {
+        Some(Ok(plugin)) if problems.is_empty() => return Ok(plugin),
+        Some(Err(error)) => {
+            for mut problem in error.into_problems() {
+                problem.pointer = LeftOut::written(&left_out, &problem.pointer);
+                // What was left out may be all that it lacks.
+                if !left_out.iter().any(|out| out.is_within(&problem.pointer)) {
+                    problems.push(problem);
+                }
+            }
+        }
+        _ => {}
+    }
+    Err(Error::of(problems))
 }

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::bindings::imports::weir::plugin::{http, store};
+use crate::problem::Problem;
 
 /// `Result` with the SDK's [`Error`].
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
@@ -13,9 +14,12 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 /// Why a hook, or `configure`, failed: a text for people.
 ///
 /// Every standard error turns into it by `?`. In a hook it makes the proxy follow the plugin's
-/// `on_failure`; in [`Plugin::configure`](crate::Plugin::configure) it refuses the configuration.
+/// `on_failure`; in [`Plugin::configure`](crate::Plugin::configure) it refuses the configuration,
+/// and there it may be of several problems, each [`at`](Self::at) its place: see
+/// [`Problems`](crate::Problems).
 pub struct Error {
-    message: String,
+    /// At least one.
+    problems: Vec<Problem>,
 }
 
 /// Why a change to a head was refused. The head is then as it was before the call.
@@ -81,24 +85,60 @@ macro_rules! bail {
 impl Error {
     /// An error with this text.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self { problems: vec![Problem::new(message.into())] }
     }
 
     /// Puts what was being done before the text: `CONTEXT: TEXT`.
-    pub fn context(self, context: impl fmt::Display) -> Self {
-        Self::new(format!("{context}: {}", self.message))
+    pub fn context(mut self, context: impl fmt::Display) -> Self {
+        for problem in &mut self.problems {
+            problem.message = format!("{context}: {}", problem.message);
+        }
+        self
+    }
+
+    /// Says where in the configuration it is wrong: a key, or the index in a list. From the inside
+    /// out: `.at(0).at("keys")` is the first of the list `keys`.
+    pub fn at(mut self, step: impl fmt::Display) -> Self {
+        let step = step.to_string();
+        self.problems.iter_mut().for_each(|problem| problem.inside(&step));
+        self
+    }
+
+    /// Says what to write instead.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        let help = help.into();
+        for problem in &mut self.problems {
+            problem.help.get_or_insert_with(|| help.clone());
+        }
+        self
+    }
+
+    /// Of these problems, at least one.
+    pub(crate) fn of(problems: Vec<Problem>) -> Self {
+        Self { problems }
+    }
+
+    pub(crate) fn into_problems(self) -> Vec<Problem> {
+        self.problems
     }
 }
 
+/// For people; the alternate form, `{:#}`, is that of the contract's `configure`.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        for (at, problem) in self.problems.iter().enumerate() {
+            if at > 0 {
+                f.write_str("\n")?;
+            }
+            if f.alternate() { problem.write(f)? } else { problem.show(f)? }
+        }
+        Ok(())
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -112,13 +152,13 @@ impl<E: std::error::Error> From<E> for Error {
             message.push_str(&cause.to_string());
             source = cause.source();
         }
-        Self { message }
+        Self::new(message)
     }
 }
 
 impl From<Error> for String {
     fn from(error: Error) -> Self {
-        error.message
+        error.to_string()
     }
 }
 

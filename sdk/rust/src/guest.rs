@@ -54,7 +54,7 @@ impl<P: Instance> lifecycle::Guest for Exports<P> {
     }
 
     fn configure(text: String) -> Result<(), String> {
-        let plugin = config::configure::<P>(&text)?;
+        let plugin = config::configure::<P>(&text).map_err(|error| format!("{error:#}"))?;
         P::cell().with(|cell| {
             cell.set(plugin).map_err(|_| "`configure` was called twice on one instance".to_owned())
         })

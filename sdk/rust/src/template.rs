@@ -13,7 +13,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::{Request, Schema};
+use crate::{Error, Request, Schema};
 use variable::Variable;
 
 /// A text with variables in braces; `{{` and `}}` are braces.
@@ -203,7 +203,7 @@ impl Default for Template {
 impl<'de> Deserialize<'de> for Template {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(from)?;
-        text.parse().map_err(serde::de::Error::custom)
+        text.parse::<Self>().map_err(|error| serde::de::Error::custom(error.told()))
     }
 }
 
@@ -220,6 +220,20 @@ impl Schema for Template {
 }
 
 // === impl TemplateError ===
+
+impl TemplateError {
+    /// For the operator: what is wrong, and what to write instead.
+    pub fn told(&self) -> Error {
+        match self {
+            Self::Unknown { variable } => Error::new(format!("unknown variable `{{{variable}}}`"))
+                .help(format!("known are {} (a brace itself is `{{{{`)", variable::KNOWN)),
+            Self::Unbalanced { at } => {
+                let error = Error::new(format!("the brace at offset {at} has no partner"));
+                error.help("a brace itself is `{{` or `}}`")
+            }
+        }
+    }
+}
 
 impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -46,7 +46,7 @@ fn a_wrong_configuration_says_what_to_write_and_shows_no_secret() {
             "keys[0]: it is a private key",
         ),
         (json!({ "secret": SECRET, "header": "" }), "no place for a token"),
-        (json!({ "secret": SECRET, "realm": "\"" }), "`realm` may have no quotes"),
+        (json!({ "secret": SECRET, "realm": "\"" }), "realm: a realm has no quotes"),
         (json!({ "secret": SECRET, "leeway": 30 }), "leeway"),
         (json!({ "secret": SECRET, "claim": [] }), "unknown field `claim`"),
     ] {

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use super::super::built::Built;
 use crate::chain::{Chain, Middleware};
 use crate::config::{self, PathPolicy};
+use crate::http::concealed::Concealed;
 use crate::http::forwarded::TrustedProxies;
 use crate::proxy::{self, Binding};
 use crate::telemetry::metrics::{Metrics, RouteMetrics};
@@ -43,6 +44,9 @@ pub fn snapshot(
         config.routes.iter().map(|route| metrics.route(&route.name)).collect();
     let unrouted = metrics.route(proxy::NO_ROUTE);
     let trusted = Rc::new(TrustedProxies::new(built.generation, &config.server.trusted_proxies));
+    // Of all plugins: a request that is refused before it meets one may bring a credential as well.
+    let names = built.plugins.iter().flat_map(|plugin| plugin.credentials()).cloned();
+    let concealed = Rc::new(Concealed::new(names));
     let highest = built.numbers.iter().max().map_or(0, |highest| highest + 1);
     let mut listeners: Vec<Option<proxy::Listener>> = Vec::new();
     listeners.resize_with(highest, || None);
@@ -59,7 +63,7 @@ pub fn snapshot(
                 let mut chain = own.clone();
                 chain.extend(members(&written.plugins));
                 let (route, chain) = (Some(route.clone()), Chain::new(chain).chosen_by(&chosen_by));
-                Binding::new(name.clone(), route, chain, metrics.clone())
+                Binding::new(name.clone(), route, chain, metrics.clone(), &concealed)
             })
             .collect();
         if let Some(place) = listeners.get_mut(*number) {
@@ -77,6 +81,7 @@ pub fn snapshot(
                     None,
                     Chain::new(own).chosen_by(&chosen_by),
                     unrouted.clone(),
+                    &concealed,
                 ),
             });
         }
@@ -84,7 +89,7 @@ pub fn snapshot(
     proxy::Snapshot {
         generation: built.generation,
         listeners,
-        nowhere: Binding::new("".into(), None, Chain::default(), unrouted),
+        nowhere: Binding::new("".into(), None, Chain::default(), unrouted, &concealed),
     }
 }
 

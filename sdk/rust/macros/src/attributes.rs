@@ -128,7 +128,7 @@ impl Attributes {
             self.stands_for = Some(text(meta)?);
             return Ok(());
         }
-        const KEYWORDS: [(&str, &str); 13] = [
+        const KEYWORDS: [(&str, &str); 14] = [
             ("min", "minimum"),
             ("max", "maximum"),
             ("above", "exclusiveMinimum"),
@@ -142,6 +142,7 @@ impl Attributes {
             ("format", "format"),
             ("default", "default"),
             ("title", "title"),
+            ("credential", "x-weir-credential"),
         ];
         let keyword = KEYWORDS.iter().find(|(name, _)| meta.path.is_ident(name));
         let Some((_, keyword)) = keyword else {

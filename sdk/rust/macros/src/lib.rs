@@ -43,7 +43,9 @@ pub fn plugin(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// `tag`, `untagged`, `from`, `try_from`, `transparent`) are understood, others refused. What serde
 /// cannot say goes into `#[schema(…)]` on a field: `min`, `max`, `above`, `below`, `min_length`,
 /// `max_length`, `min_items`, `max_items`, `min_properties`, `pattern`, `format`, `default`, and
-/// `as = "TYPE"` for a field (or a type) that is read by a function.
+/// `title`, `as = "TYPE"` for a field (or a type) that is read by a function, and `credential = "query"`
+/// (or `"header"`, `"cookie"`) for one that names the place of a credential: what is sent in a query
+/// parameter of that name is masked in the proxy's logs.
 #[proc_macro_attribute]
 pub fn config(attribute: TokenStream, item: TokenStream) -> TokenStream {
     if !attribute.is_empty() {

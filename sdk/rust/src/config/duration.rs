@@ -42,11 +42,12 @@ impl FromStr for Duration {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         duration::parse(text).map(Self).map_err(|unfit| {
-            Error::new(match unfit {
-                Unfit::Form => format!("`{text}` is no duration: write {}", duration::WRITTEN),
+            let error = Error::new(match unfit {
+                Unfit::Form => format!("`{text}` is no duration"),
                 Unfit::Fine => format!("`{text}` is finer than a nanosecond"),
                 Unfit::Large => format!("`{text}` is longer than 584 years"),
-            })
+            });
+            error.help(duration::WRITTEN)
         })
     }
 }

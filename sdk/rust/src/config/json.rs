@@ -1,29 +1,31 @@
 //! A serde reader of JSON that is small in a guest: it formats no floats, and parses them only for
 //! configurations that have some, which `serde_json` cannot leave out.
 //!
-//! In: JSON text (RFC 8259). Out: a value, or an error that says where: `users[2].hash: …`.
+//! In: JSON text (RFC 8259). Out: a value, or all that is wrong, and where: `users[2].hash: …`.
 //! Never: recurses deeper than 64 levels.
 
 mod access;
 mod error;
+mod left_out;
 mod lexer;
 
 use std::borrow::Cow;
 
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 
+use crate::problem::Problem;
 use access::{Items, Variant};
-pub use error::JsonError;
+use error::JsonError;
+pub use left_out::LeftOut;
 use lexer::Lexer;
 
-/// Reads a whole text.
-pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
-    let mut reader = Reader::new(text);
-    let value = T::deserialize(&mut reader)?;
-    match reader.lexer.peek() {
-        None => Ok(value),
-        Some(_) => Err(reader.lexer.syntax("nothing more")),
-    }
+/// What a text gives.
+pub struct Read<T> {
+    /// The value, without what was left out; none where it cannot do without.
+    pub value: Option<T>,
+    /// Everything that is wrong.
+    pub problems: Vec<Problem>,
+    pub left_out: Vec<LeftOut>,
 }
 
 /// Reads values, one inside the other.
@@ -31,15 +33,53 @@ struct Reader<'de> {
     lexer: Lexer<'de>,
     /// How many levels may still be entered.
     depth: u8,
+    left_out: Vec<LeftOut>,
 }
 
 const MAX_DEPTH: u8 = 64;
+/// Values that are left out. A person does not mend more at once.
+const MAX_LEFT_OUT: usize = 64;
+
+/// Reads a whole text. serde gives up at the first mistake, so what is wrong is left out and the
+/// text read again, until nothing else is wrong with it.
+pub fn read<T: DeserializeOwned>(text: &str) -> Read<T> {
+    let (mut problems, mut left_out) = (Vec::new(), Vec::new());
+    loop {
+        let mut reader = Reader::new(text, left_out);
+        let read = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+        left_out = reader.left_out;
+        let error = match read {
+            Ok(value) => return Read { value: Some(value), problems, left_out },
+            Err(error) => error,
+        };
+        if !error.leave_out(&mut problems, &mut left_out) {
+            return Read { value: None, problems, left_out };
+        }
+    }
+}
 
 // === impl Reader ===
 
 impl<'de> Reader<'de> {
-    fn new(text: &'de str) -> Self {
-        Self { lexer: Lexer::new(text), depth: MAX_DEPTH }
+    fn new(text: &'de str, left_out: Vec<LeftOut>) -> Self {
+        Self { lexer: Lexer::new(text), depth: MAX_DEPTH, left_out }
+    }
+
+    fn end(&mut self) -> Result<(), JsonError> {
+        match self.lexer.peek() {
+            None => Ok(()),
+            Some(_) => Err(self.lexer.syntax("nothing more")),
+        }
+    }
+
+    /// Passes over the value that comes next, if it is one of those that are left out.
+    fn passes_over(&mut self) -> Result<bool, JsonError> {
+        let at = self.lexer.place();
+        let left_out = self.left_out.iter().any(|value| value.at == at);
+        if left_out {
+            self.lexer.pass_over()?;
+        }
+        Ok(left_out)
     }
 
     /// Anything, by the type it has.
@@ -73,7 +113,7 @@ impl<'de> Reader<'de> {
         self.depth =
             self.depth.checked_sub(1).ok_or_else(|| self.lexer.syntax("at most 64 levels"))?;
         let mut items = Items::new(self, close);
-        let value = visit(&mut items)?;
+        let value = visit(&mut items).map_err(|error| error.unless_lost(&items.lost))?;
         if items.next()? {
             return Err(self.lexer.syntax("no more elements"));
         }

@@ -49,9 +49,8 @@ impl FieldName {
     /// If the field belongs to the proxy, which would refuse every change.
     pub fn writable(self) -> Result<Self, Error> {
         if is_owned_by_proxy(&self.0) {
-            return Err(Error::new(format!(
-                "the field `{self}` belongs to the proxy: a plugin cannot change it"
-            )));
+            let error = Error::new(format!("the field `{self}` belongs to the proxy"));
+            return Err(error.help("no plugin can change it; name another"));
         }
         Ok(self)
     }
@@ -62,9 +61,8 @@ impl FromStr for FieldName {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         if !is_token(text) {
-            return Err(Error::new(format!(
-                "`{text}` is no name of a header field: letters, digits and !#$%&'*+-.^_`|~ only"
-            )));
+            let error = Error::new(format!("`{text}` is no name of a header field"));
+            return Err(error.help("letters, digits and !#$%&'*+-.^_`|~ only"));
         }
         Ok(Self(Cow::Owned(text.to_ascii_lowercase())))
     }

@@ -163,8 +163,10 @@ impl Substitution {
 impl<'de> Deserialize<'de> for Substitution {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let Written { pattern, replace } = Written::deserialize(from)?;
-        let parts = parts(&replace, &pattern).map_err(serde::de::Error::custom)?;
-        let cost = cost(&pattern).map_err(serde::de::Error::custom)?;
+        let parts = parts(&replace, &pattern).map_err(|error| error.at("replace"));
+        let parts = parts.map_err(serde::de::Error::custom)?;
+        let cost = cost(&pattern).map_err(|error| error.at("pattern"));
+        let cost = cost.map_err(serde::de::Error::custom)?;
         Ok(Self { pattern, cost, parts })
     }
 }
@@ -242,9 +244,8 @@ fn parts(replace: &str, pattern: &Regex) -> Result<Vec<Part>, Error> {
         }
         .filter(|(name, _)| !name.is_empty())
         .ok_or_else(|| {
-            Error::new(format!(
-                "a `$` in the replacement `{replace}` names no group: a dollar sign is `$$`"
-            ))
+            Error::new(format!("a `$` in the replacement `{replace}` names no group"))
+                .help("a dollar sign is `$$`")
         })?;
         let group = match name.parse() {
             Ok(number) => (number < pattern.captures_len()).then_some(number),

@@ -35,11 +35,12 @@ impl FromStr for Size {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         size::parse(text).map(Self).map_err(|unfit| {
-            Error::new(match unfit {
-                Unfit::Form => format!("`{text}` is no size: write {}", size::WRITTEN),
+            let error = Error::new(match unfit {
+                Unfit::Form => format!("`{text}` is no size"),
                 Unfit::Fine => format!("`{text}` is no whole number of bytes"),
                 Unfit::Large => format!("`{text}` does not fit in 64 bits"),
-            })
+            });
+            error.help(size::WRITTEN)
         })
     }
 }

@@ -1,4 +1,10 @@
 use super::*;
+use serde::de::DeserializeOwned;
+
+fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+    let json::Read { value, problems, .. } = json::read(text);
+    value.filter(|_| problems.is_empty()).ok_or_else(|| Error::of(problems))
+}
 
 /// The lists that the proxy's own durations and sizes are held to as well.
 fn shared(list: &str) -> Vec<(&str, Option<u64>)> {
@@ -76,7 +82,7 @@ fn json_is_read_as_serde_json_reads_it() {
         "\t\r\n1\n",
     ] {
         let expected: serde_json::Value = serde_json::from_str(text).unwrap();
-        let read: serde_json::Value = json::from_str(text).unwrap();
+        let read: serde_json::Value = from_str(text).unwrap();
         assert_eq!(read, expected, "{text}");
     }
     for text in [
@@ -110,10 +116,10 @@ fn json_is_read_as_serde_json_reads_it() {
         "]",
     ] {
         assert!(serde_json::from_str::<serde_json::Value>(text).is_err(), "{text}");
-        assert!(json::from_str::<serde_json::Value>(text).is_err(), "{text}");
+        assert!(from_str::<serde_json::Value>(text).is_err(), "{text}");
     }
     let deep = "[".repeat(65) + &"]".repeat(65);
-    assert!(json::from_str::<serde_json::Value>(&deep).is_err());
+    assert!(from_str::<serde_json::Value>(&deep).is_err());
 }
 
 /// A configuration with everything a schema can say.
@@ -162,7 +168,7 @@ fn hex<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
 
 #[test]
 fn a_configuration_is_read() {
-    let table: Table = json::from_str(
+    let table: Table = from_str(
         r#"{"max-age": "1m", "rate": 2, "keys": ["a", {"key": "b", "name": "c"}], "mask": "ff",
             "modes": {"a": "off", "b": {"level": 3}, "c": {"between": {"low": 1, "high": 2}}}}"#,
     )
@@ -174,6 +180,97 @@ fn a_configuration_is_read() {
     assert_eq!(table.modes["a"], Mode::Off);
     assert_eq!(table.modes["b"], Mode::Level(3));
     assert_eq!(table.modes["c"], Mode::Between { low: 1, high: 2 });
+}
+
+/// A configuration whose parts find their own mistakes.
+#[weir_sdk::config]
+struct Parts {
+    name: FieldName,
+    #[serde(default)]
+    sizes: Vec<Size>,
+    #[serde(default)]
+    spans: Vec<Span>,
+    #[serde(default)]
+    more: std::collections::BTreeMap<FieldName, Size>,
+}
+
+#[weir_sdk::config]
+#[serde(try_from = "Ends")]
+struct Span;
+
+#[weir_sdk::config]
+struct Ends {
+    from: u8,
+    to: u8,
+}
+
+impl TryFrom<Ends> for Span {
+    type Error = Error;
+
+    fn try_from(Ends { from, to }: Ends) -> Result<Self, Error> {
+        let mut problems = crate::Problems::new();
+        for (key, end) in [("from", from), ("to", to)] {
+            if end > 9 {
+                problems.add(Error::new(format!("{end} is two\ndigits")).at(key).help("0 to 9"));
+            }
+        }
+        problems.or(Self)
+    }
+}
+
+impl Plugin for Parts {
+    type Config = Self;
+
+    fn configure(config: Self) -> crate::Result<Self> {
+        let mut problems = crate::Problems::new();
+        for (at, size) in config.sizes.iter().enumerate() {
+            if size.bytes() > 9 {
+                problems.add(Error::new("too much").at(at).at("sizes"));
+            }
+        }
+        if config.spans.is_empty() {
+            problems.add(Error::new("there is no span"));
+        }
+        problems.or(config)
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let text = r#"{"name": "x", "sizes": ["1B", "x", "2B", "y", "10B", 3], "nane": 1,
+        "spans": [{"from": 10, "to": 11}, {"from": "a"}], "more": {"a b": "1B", "a/ b": "2B", "c": "c"}}"#;
+    let error = configure::<Parts>(text).err().unwrap();
+    let shown = error.to_string();
+    for says in [
+        "sizes[1]: `x` is no size",
+        "sizes[3]: `y` is no size",
+        "sizes[5]: an integer is no",
+        // As it was written, though the list was read without what is wrong.
+        "sizes[4]: too much",
+        "nane: unknown field `nane`",
+        "spans[0].from: 10 is two digits; 0 to 9",
+        "spans[0].to: 11 is two digits; 0 to 9",
+        "spans[1].from: a text is no u8",
+        "more.a b: `a b` is no name",
+        "more.c: `c` is no size",
+    ] {
+        assert!(shown.contains(says), "{says}: {shown}");
+    }
+    assert!(!shown.contains("there is no span"), "it lacks only what was left out: {shown}");
+    assert!(!shown.contains("missing field"), "{shown}");
+    let contract = format!("{error:#}");
+    for line in [
+        "#/sizes/4: too much",
+        "#/spans/0/from: 10 is two digits\nhelp: 0 to 9\n#/spans/0/to: 11",
+        "#/more/a~1%20b: `a/ b` is no name",
+    ] {
+        assert!(contract.contains(line), "{line}: {contract}");
+    }
+    let only = configure::<Parts>(r#"{"name": "no name", "sizes": ["10B"]}"#).err().unwrap();
+    assert!(only.to_string().starts_with("name: `no name` is no name"), "{only}");
+    assert_eq!(only.to_string().lines().count(), 1, "nothing was made to look further");
+    let none = configure::<Parts>(r#"{"name": "n"}"#).err().unwrap();
+    assert_eq!(format!("{none:#}"), "#: there is no span");
 }
 
 #[test]
@@ -192,7 +289,7 @@ fn mistakes_are_named_by_their_place() {
         (r#"{"max-age": "1s", "rate": true}"#, "rate: a boolean is no f64"),
         (r#"{"max-age": "1s"} x"#, "expected nothing more"),
     ] {
-        let error = json::from_str::<Table>(text).unwrap_err().to_string();
+        let error = from_str::<Table>(text).unwrap_err().to_string();
         assert!(error.contains(expected), "{text}: {error}");
     }
 }
@@ -270,16 +367,16 @@ fn a_tagged_enum_and_a_text_type_have_schemas() {
         }
     }
     assert_eq!(crate::schema::document::<Even>(), crate::schema::document::<String>());
-    let Even(text) = json::from_str(r#""even""#).unwrap();
+    let Even(text) = from_str(r#""even""#).unwrap();
     assert_eq!(text, "even");
     let schema: serde_json::Value =
         serde_json::from_str(&crate::schema::document::<Hash>()).unwrap();
     assert_eq!(schema["anyOf"][1]["properties"]["kind"]["const"], "none");
-    let Hash::Plain { text } = json::from_str(r#"{"text": "a", "kind": "plain"}"#).unwrap() else {
+    let Hash::Plain { text } = from_str(r#"{"text": "a", "kind": "plain"}"#).unwrap() else {
         panic!("it is plain");
     };
     assert_eq!(text, "a");
-    assert!(matches!(json::from_str(r#"{"kind": "none"}"#), Ok(Hash::None)));
+    assert!(matches!(from_str(r#"{"kind": "none"}"#), Ok(Hash::None)));
 }
 
 #[test]
@@ -295,7 +392,7 @@ fn the_bounds_of_a_field_go_before_those_of_its_type() {
     let rate = &schema["properties"]["rate"];
     assert_eq!((&rate["minimum"], &rate["maximum"]), (&1.into(), &9.into()));
     assert_eq!(rate["title"], "a digit");
-    assert_eq!(json::from_str::<Bounded>("{}").unwrap().rate, None);
+    assert_eq!(from_str::<Bounded>("{}").unwrap().rate, None);
 }
 
 #[test]

@@ -32,8 +32,7 @@ impl<P: crate::Plugin> Plugin<P> {
     /// own words are what a test is after.
     pub fn configure(config: serde_json::Value) -> Result<Self> {
         let state = State::new();
-        let plugin =
-            state::enter(&state, || config::configure(&config.to_string())).map_err(Error::new)?;
+        let plugin = state::enter(&state, || config::configure(&config.to_string()))?;
         schema::check(&config, &crate::schema::document::<P::Config>()).map_err(Error::new)?;
         Ok(Self { plugin, state })
     }

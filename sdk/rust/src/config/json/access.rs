@@ -17,6 +17,10 @@ pub(super) struct Items<'a, 'de> {
     first: bool,
     index: usize,
     key: Cow<'de, str>,
+    /// Where the value stands that belongs to the key.
+    at: usize,
+    /// Names of members that were left out.
+    pub(super) lost: Vec<Cow<'de, str>>,
 }
 
 /// A variant of an enum: a text, or an object of one member.
@@ -35,7 +39,8 @@ struct Key<'a, 'de>(&'a Cow<'de, str>);
 impl<'a, 'de> Items<'a, 'de> {
     /// Just behind the opening bracket.
     pub(super) fn new(reader: &'a mut Reader<'de>, close: u8) -> Self {
-        Self { reader, close, first: true, index: 0, key: Cow::Borrowed("") }
+        let (key, lost) = (Cow::Borrowed(""), Vec::new());
+        Self { reader, close, first: true, index: 0, key, at: 0, lost }
     }
 
     /// Whether another one follows; takes the comma before it, or the closing bracket.
@@ -54,6 +59,13 @@ impl<'a, 'de> Items<'a, 'de> {
     }
 }
 
+impl Items<'_, '_> {
+    /// An error of this member.
+    fn inside(&self, error: JsonError) -> JsonError {
+        error.inside(&self.key, Some((self.at, false)))
+    }
+}
+
 impl<'de> de::SeqAccess<'de> for &mut Items<'_, 'de> {
     type Error = JsonError;
 
@@ -61,14 +73,20 @@ impl<'de> de::SeqAccess<'de> for &mut Items<'_, 'de> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, JsonError> {
-        if !self.next()? {
-            return Ok(None);
+        loop {
+            if !self.next()? {
+                return Ok(None);
+            }
+            let index = self.index;
+            self.index += 1;
+            let at = self.reader.lexer.place();
+            if !self.reader.passes_over()? {
+                return seed
+                    .deserialize(&mut *self.reader)
+                    .map(Some)
+                    .map_err(|error| error.inside(&index.to_string(), Some((at, true))));
+            }
         }
-        let index = self.index;
-        self.index += 1;
-        seed.deserialize(&mut *self.reader)
-            .map(Some)
-            .map_err(|error| error.inside(&format!("[{index}]")))
     }
 }
 
@@ -79,18 +97,25 @@ impl<'de> de::MapAccess<'de> for &mut Items<'_, 'de> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, JsonError> {
-        if !self.next()? {
-            return Ok(None);
+        loop {
+            if !self.next()? {
+                return Ok(None);
+            }
+            self.key = self.reader.lexer.text()?;
+            if !self.reader.lexer.take(b':') {
+                return Err(self.reader.lexer.syntax("a colon"));
+            }
+            self.at = self.reader.lexer.place();
+            if !self.reader.passes_over()? {
+                let key = seed.deserialize(Key(&self.key));
+                return key.map(Some).map_err(|error| self.inside(error));
+            }
+            self.lost.push(std::mem::take(&mut self.key));
         }
-        self.key = self.reader.lexer.text()?;
-        if !self.reader.lexer.take(b':') {
-            return Err(self.reader.lexer.syntax("a colon"));
-        }
-        seed.deserialize(Key(&self.key)).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, JsonError> {
-        seed.deserialize(&mut *self.reader).map_err(|error| error.inside(&self.key))
+        seed.deserialize(&mut *self.reader).map_err(|error| self.inside(error))
     }
 }
 
@@ -153,12 +178,12 @@ impl<'de> de::VariantAccess<'de> for Variant<'_, 'de> {
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, JsonError> {
         self.content()?;
-        seed.deserialize(self.reader).map_err(|error| error.inside(&self.name))
+        seed.deserialize(self.reader).map_err(|error| error.inside(&self.name, None))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, JsonError> {
         self.content()?;
-        self.reader.any(visitor, integer).map_err(|error| error.inside(&self.name))
+        self.reader.any(visitor, integer).map_err(|error| error.inside(&self.name, None))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -167,7 +192,7 @@ impl<'de> de::VariantAccess<'de> for Variant<'_, 'de> {
         visitor: V,
     ) -> Result<V::Value, JsonError> {
         self.content()?;
-        self.reader.any(visitor, integer).map_err(|error| error.inside(&self.name))
+        self.reader.any(visitor, integer).map_err(|error| error.inside(&self.name, None))
     }
 }
 

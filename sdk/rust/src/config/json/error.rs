@@ -3,22 +3,60 @@
 //! In: reasons of serde and of the reader. Out: a path and a text.
 //! Never: formats a float, which would bring 15 KB into every guest.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 use serde::de::{self, Unexpected};
 
-/// Why a text is not the configuration: a path into it and a reason.
+use super::left_out::LeftOut;
+use super::MAX_LEFT_OUT;
+use crate::problem::Problem;
+
+/// Why a text is not the configuration: what is wrong with one value of it.
 #[derive(Debug)]
-pub struct JsonError {
-    path: String,
-    message: String,
+pub struct JsonError(Box<Wrong>);
+
+/// Boxed, so that every way out of every reader of a guest stays short.
+#[derive(Debug)]
+struct Wrong {
+    problems: Vec<Problem>,
+    /// The innermost value that can be left out: where it stands, and whether in a list.
+    value: Option<(usize, bool)>,
+    /// The pointer to it.
+    pointer: String,
+    /// The member that its table lacks.
+    missing: Option<&'static str>,
+    /// It is no JSON, so nothing else can be read.
+    broken: bool,
 }
 
 // === impl JsonError ===
 
 impl JsonError {
+    #[cold]
+    #[inline(never)]
     pub(super) fn new(message: String) -> Self {
-        Self { path: String::new(), message }
+        Self::of(vec![Problem::new(message)])
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn told(text: &str) -> Self {
+        Self::of(Problem::all_of(text))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn of(problems: Vec<Problem>) -> Self {
+        let (value, pointer, missing, broken) = (None, String::new(), None, false);
+        Self(Box::new(Wrong { problems, value, pointer, missing, broken }))
+    }
+
+    /// No JSON.
+    pub(super) fn broken(message: String) -> Self {
+        let mut error = Self::new(message);
+        error.0.broken = true;
+        error
     }
 
     /// A number that a visitor does not take.
@@ -28,26 +66,49 @@ impl JsonError {
         Self::new(format!("{number} is no {expected}"))
     }
 
-    /// The same, seen from one level further out.
+    /// The same, seen from one level further out; with the value of that level, if it can be left
+    /// out.
     #[cold]
     #[inline(never)]
-    pub(super) fn inside(mut self, step: &str) -> Self {
-        let dot = !self.path.is_empty() && !self.path.starts_with('[');
-        let mut path = String::from(step);
-        path.push_str(if dot { "." } else { "" });
-        path.push_str(&self.path);
-        self.path = path;
+    pub(super) fn inside(mut self, step: &str, value: Option<(usize, bool)>) -> Self {
+        let wrong = &mut *self.0;
+        wrong.value = wrong.value.or(value);
+        // Down to the value that is left out.
+        if wrong.value.is_some() {
+            let mut place = Problem::new(String::new());
+            place.pointer = std::mem::take(&mut wrong.pointer);
+            place.inside(step);
+            wrong.pointer = place.pointer;
+        }
+        wrong.problems.iter_mut().for_each(|problem| problem.inside(step));
         self
+    }
+
+    /// The same, unless the table lacks only what was left out of it.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn unless_lost(mut self, lost: &[Cow<'_, str>]) -> Self {
+        let missing = self.0.missing.take();
+        if missing.is_some_and(|name| lost.iter().any(|lost| lost == name)) {
+            self.0.problems.clear();
+        }
+        self
+    }
+
+    /// Tells what is wrong, and what to leave out because of it. False where nothing else can be
+    /// found.
+    pub(super) fn leave_out(self, told: &mut Vec<Problem>, left_out: &mut Vec<LeftOut>) -> bool {
+        let Wrong { problems, value, pointer, broken, .. } = *self.0;
+        told.extend(problems);
+        let value = value.filter(|_| !broken && left_out.len() < MAX_LEFT_OUT);
+        left_out.extend(value.map(|(at, in_list)| LeftOut { at, in_list, pointer }));
+        value.is_some()
     }
 }
 
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.path.is_empty() {
-            f.write_str(&self.path)?;
-            f.write_str(": ")?;
-        }
-        f.write_str(&self.message)
+        self.0.problems.iter().try_for_each(|problem| problem.show(f))
     }
 }
 
@@ -55,9 +116,18 @@ impl std::error::Error for JsonError {}
 
 impl de::Error for JsonError {
     fn custom<T: fmt::Display>(message: T) -> Self {
+        // An error of this crate tells its places so.
         let mut text = String::new();
-        let _ = write!(text, "{message}");
-        Self { path: String::new(), message: text }
+        let _ = write!(text, "{message:#}");
+        Self::told(&text)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn missing_field(field: &'static str) -> Self {
+        let mut error = Self::new(format!("missing field `{field}`"));
+        error.0.missing = Some(field);
+        error
     }
 
     // serde's own text would bring the formatting of floats into every guest.

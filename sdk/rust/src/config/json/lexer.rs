@@ -27,9 +27,45 @@ impl<'de> Lexer<'de> {
         self.rest.bytes().next()
     }
 
+    /// Where the next word begins, in bytes from the text's end.
+    pub(super) fn place(&mut self) -> usize {
+        self.peek();
+        self.rest.len()
+    }
+
     /// Drops bytes that are known to be whole characters.
     pub(super) fn skip(&mut self, bytes: usize) {
         self.rest = self.rest.get(bytes..).unwrap_or_default();
+    }
+
+    /// Passes over a value, which was read before: its nesting is not looked at again.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn pass_over(&mut self) -> Result<(), JsonError> {
+        let mut open = 0_usize;
+        loop {
+            match self.peek() {
+                Some(b'"') => drop(self.text()?),
+                Some(b'[' | b'{') => {
+                    open += 1;
+                    self.skip(1);
+                }
+                Some(b']' | b'}') => {
+                    open = open.saturating_sub(1);
+                    self.skip(1);
+                }
+                Some(b',' | b':') => self.skip(1),
+                Some(_) => {
+                    let ends = |byte: u8| b" \t\n\r,:]}".contains(&byte);
+                    let end = self.rest.bytes().position(ends).unwrap_or(self.rest.len());
+                    self.skip(end);
+                }
+                None => return Err(self.syntax("a value")),
+            }
+            if open == 0 {
+                return Ok(());
+            }
+        }
     }
 
     #[cold]
@@ -39,7 +75,7 @@ impl<'de> Lexer<'de> {
             "the JSON is broken {} bytes before its end: expected {expected}",
             self.rest.len()
         );
-        JsonError::new(message)
+        JsonError::broken(message)
     }
 
     /// Takes this byte, which is ASCII.

@@ -5,21 +5,26 @@
 
 use std::borrow::Cow;
 
-use crate::http::path::hex;
+use super::path::hex;
 
 /// The value of the first parameter with this name; one without `=` has an empty value.
-pub(super) fn first<'q>(query: &'q str, name: &str) -> Option<Cow<'q, [u8]>> {
+pub fn first<'q>(query: &'q str, name: &str) -> Option<Cow<'q, [u8]>> {
     query.as_bytes().split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).find_map(|pair| {
-        let (key, value) = match memchr::memchr(b'=', pair) {
-            Some(at) => (&pair[..at], &pair[at + 1..]),
-            None => (pair, &b""[..]),
-        };
+        let (key, value) = split(pair);
         (*decode(key) == *name.as_bytes()).then(|| decode(value))
     })
 }
 
+/// Name and value of a pair, as they are written.
+pub fn split(pair: &[u8]) -> (&[u8], &[u8]) {
+    match memchr::memchr(b'=', pair) {
+        Some(at) => (&pair[..at], &pair[at + 1..]),
+        None => (pair, &b""[..]),
+    }
+}
+
 /// Undoes `+` and percent-encoding. Borrowed if there is neither.
-fn decode(text: &[u8]) -> Cow<'_, [u8]> {
+pub fn decode(text: &[u8]) -> Cow<'_, [u8]> {
     let Some(first) = memchr::memchr2(b'%', b'+', text) else { return Cow::Borrowed(text) };
     let mut decoded = Vec::with_capacity(text.len());
     decoded.extend_from_slice(&text[..first]);

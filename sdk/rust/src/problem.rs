@@ -1,0 +1,200 @@
+//! What is wrong with a configuration: all of it, each with its place.
+//!
+//! In: [`Error`]s that say where. Out: one text, as the contract's `configure` gives it: a line
+//! `#POINTER: MESSAGE` for each (a JSON pointer as a URI fragment, RFC 6901, 6), and behind it a line
+//! `help: …` where there is something to say. Never: a line end inside of one.
+
+use std::fmt::{self, Write};
+
+use crate::{Error, Result};
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// Where, as a JSON pointer from wherever the reader stands; empty: there.
+    pub(crate) pointer: String,
+    pub(crate) message: String,
+    /// What to write instead.
+    pub(crate) help: Option<String>,
+}
+
+/// Collects what is wrong with a configuration, so that its operator hears of all of it at once.
+///
+/// ```
+/// use weir_sdk::{Error, Problems, Result};
+///
+/// fn colours(texts: &[&str]) -> Result<Vec<u32>> {
+///     let mut problems = Problems::new();
+///     let mut all = Vec::new();
+///     for (index, text) in texts.iter().enumerate() {
+///         let colour = u32::from_str_radix(text, 16).map_err(Error::from);
+///         all.extend(problems.take(colour.map_err(|error| error.at(index).help("such as \"ff8800\""))));
+///     }
+///     problems.or(all)
+/// }
+/// let error = colours(&["ff8800", "red", "blue"]).unwrap_err();
+/// assert!(error.to_string().starts_with("[1]: invalid digit"));
+/// assert_eq!(error.to_string().lines().count(), 2);
+/// ```
+#[derive(Default)]
+pub struct Problems(Vec<Problem>);
+
+// === impl Problems ===
+
+impl Problems {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One more, or as many as the error is of.
+    pub fn add(&mut self, error: Error) {
+        self.0.extend(error.into_problems());
+    }
+
+    /// The value, or nothing and one more problem.
+    pub fn take<T>(&mut self, result: Result<T>) -> Option<T> {
+        result.map_err(|error| self.add(error)).ok()
+    }
+
+    /// What was made, if nothing was wrong.
+    ///
+    /// # Errors
+    /// All that was wrong.
+    pub fn or<T>(self, made: T) -> Result<T> {
+        if self.0.is_empty() { Ok(made) } else { Err(Error::of(self.0)) }
+    }
+
+    /// As [`or`](Self::or), for what can only be made where nothing was wrong: `None` without a
+    /// problem is a problem as well.
+    ///
+    /// # Errors
+    /// All that was wrong.
+    pub fn or_missing<T>(self, made: Option<T>) -> Result<T> {
+        let made = self.or(made)?;
+        made.ok_or_else(|| Error::new("the configuration cannot be used"))
+    }
+}
+
+// === impl Problem ===
+
+// A guest carries this: searches for texts and sorting would each bring kilobytes.
+impl Problem {
+    pub(crate) fn new(message: String) -> Self {
+        Self { pointer: String::new(), message, help: None }
+    }
+
+    /// The same, seen from one level further out.
+    pub(crate) fn inside(&mut self, step: &str) {
+        let mut pointer = String::from("/");
+        for c in step.chars() {
+            match c {
+                '~' => pointer.push_str("~0"),
+                '/' => pointer.push_str("~1"),
+                c => pointer.push(c),
+            }
+        }
+        pointer.push_str(&self.pointer);
+        self.pointer = pointer;
+    }
+
+    /// The problems of a text: several where it has the form of the contract.
+    pub(crate) fn all_of(text: &str) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        if text.starts_with('#') {
+            for line in text.split('\n') {
+                match (placed(line), line.strip_prefix("help: "), all.last_mut()) {
+                    (Some((pointer, message)), ..) => {
+                        let (message, help) = (message.into(), None);
+                        all.push(Self { pointer: decoded(pointer), message, help });
+                    }
+                    (_, Some(help), Some(last)) => last.help = Some(help.into()),
+                    _ => return vec![Self::new(text.into())],
+                }
+            }
+        }
+        if all.is_empty() { vec![Self::new(text.into())] } else { all }
+    }
+
+    /// As the contract has it.
+    pub(crate) fn write(&self, out: &mut dyn Write) -> fmt::Result {
+        out.write_char('#')?;
+        for c in self.pointer.chars() {
+            match c {
+                // What would end the pointer or the line.
+                '%' | ' ' | '\0'..='\x1f' => {
+                    out.write_char('%')?;
+                    for half in [u32::from(c) >> 4, u32::from(c) & 15] {
+                        out.write_char(char::from_digit(half, 16).unwrap_or_default())?;
+                    }
+                }
+                c => out.write_char(c)?,
+            }
+        }
+        out.write_str(": ")?;
+        one_line(&self.message, out)?;
+        match &self.help {
+            Some(help) => {
+                out.write_str("\nhelp: ")?;
+                one_line(help, out)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// For people: `keys[0].name: …`.
+    pub(crate) fn show(&self, out: &mut dyn Write) -> fmt::Result {
+        for (at, step) in self.pointer.split('/').skip(1).enumerate() {
+            let index = step.bytes().all(|byte| byte.is_ascii_digit());
+            out.write_str(if index { "[" } else { [".", ""][usize::from(at == 0)] })?;
+            let mut chars = step.chars();
+            while let Some(c) = chars.next() {
+                let escaped = if c == '~' { chars.next() } else { None };
+                out.write_char(match escaped {
+                    Some('1') => '/',
+                    Some(_) => '~',
+                    None => c,
+                })?;
+            }
+            out.write_str(if index { "]" } else { "" })?;
+        }
+        if !self.pointer.is_empty() {
+            out.write_str(": ")?;
+        }
+        out.write_str(&self.message)?;
+        match &self.help {
+            Some(help) => {
+                out.write_str("; ")?;
+                out.write_str(help)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a line of the contract's form says: where, and what is wrong there.
+fn placed(line: &str) -> Option<(&str, &str)> {
+    let line = line.strip_prefix('#')?;
+    let (pointer, message) = line.split_at(line.bytes().position(|byte| byte == b' ')?);
+    let pointer = pointer.strip_suffix(':')?;
+    let is_pointer = pointer.is_empty() || pointer.starts_with('/');
+    is_pointer.then(|| (pointer, message.get(1..).unwrap_or_default()))
+}
+
+/// Without the escapes that [`Problem::write`] makes.
+fn decoded(pointer: &str) -> String {
+    let mut out = String::new();
+    let mut chars = pointer.chars();
+    while let Some(c) = chars.next() {
+        let mut half = || chars.next().and_then(|c| c.to_digit(16)).unwrap_or_default();
+        out.push(match c {
+            '%' => char::from_u32(half() << 4 | half()).unwrap_or_default(),
+            c => c,
+        });
+    }
+    out
+}
+
+fn one_line(text: &str, out: &mut dyn Write) -> fmt::Result {
+    text.chars().try_for_each(|c| out.write_char(if matches!(c, '\n' | '\r') { ' ' } else { c }))
+}
