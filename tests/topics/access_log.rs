@@ -105,11 +105,17 @@ fn credentials_in_a_query_are_masked_in_the_access_log_and_in_debug_lines() {
     let file = folder.path().join("access.log");
     for (format, plugin, config, field) in [
         ("json", "key-auth", r#"{ keys = ["hunterKEY"], query = "k" }"#, "x-api-key"),
-        ("combined", "key-auth", r#"{ keys = ["hunterKEY"], query = "k", hide = false }"#, "x-api-key"),
+        (
+            "combined",
+            "key-auth",
+            r#"{ keys = ["hunterKEY"], query = "k", hide = false }"#,
+            "x-api-key",
+        ),
         ("json", "jwt", r#"{ secret = "0123456789abcdef0123456789abcdef", query = "k" }"#, "x"),
     ] {
         let _ = std::fs::remove_file(&file);
-        let log = format!("access_log = {{ format = {format:?}, file = {file:?} }}\nlog = \"debug\"");
+        let log =
+            format!("access_log = {{ format = {format:?}, file = {file:?} }}\nlog = \"debug\"");
         let setup = Setup::to(&origin).server(&log).plugin(plugin, config);
         let mut system = System::start(&setup);
         let targets = [
@@ -131,10 +137,13 @@ fn credentials_in_a_query_are_masked_in_the_access_log_and_in_debug_lines() {
         let written = lines(&file, 2 * targets.len() + 1).join("\n");
         assert!(!written.contains("hunterKEY"), "{plugin} {format}: {written}");
         assert!(written.contains("/k?a=1&%6b=***&b=2"), "{plugin} {format}: {written}");
-        assert_eq!(request(system.web, "GET", "/last?k=hunterKEY", &[("host", "a")], b"").status, match plugin {
-            "jwt" => 401,
-            _ => 200,
-        });
+        assert_eq!(
+            request(system.web, "GET", "/last?k=hunterKEY", &[("host", "a")], b"").status,
+            match plugin {
+                "jwt" => 401,
+                _ => 200,
+            }
+        );
         let told = system.daemon.wait_for_line("/last?k=***");
         assert!(told.contains("request"), "{told}");
     }

@@ -11,9 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
-use weir_sdk::{
-    Duration, Error, Plugin, Problems, Reply, Request, Result, Secret, Verdict, store,
-};
+use weir_sdk::{Duration, Error, Plugin, Problems, Reply, Request, Result, Secret, Verdict, store};
 
 mod password;
 #[cfg(test)]

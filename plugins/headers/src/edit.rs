@@ -100,10 +100,12 @@ impl Plan {
         step: &[&dyn Display],
         edit: fn(FieldName, Template) -> Edit,
     ) {
-        let place: Vec<&dyn Display> = step.iter().copied().chain([&name as _, &kind as _]).collect();
+        let place: Vec<&dyn Display> =
+            step.iter().copied().chain([&name as _, &kind as _]).collect();
         let legal = FieldValue::is_legal(value.source().as_bytes());
         if !legal {
-            let error = Error::new(format!("the value {:?} has control characters", value.source()));
+            let error =
+                Error::new(format!("the value {:?} has control characters", value.source()));
             self.wrong(error.help("no field may have them"), &place);
         }
         if let (Some(name), true) = (self.writable(name.clone(), &place), legal) {

@@ -157,15 +157,24 @@ fn what_could_never_work_is_refused_with_a_reason() {
             "`b` is a new name and an old one",
         ),
         (json!({ "response": { "rename": { "a": "A" } } }), "`a` is a new name and an old one"),
-        (json!({ "response": { "rename": { "a": "c", "b": "c" } } }), "rename.b: another field is renamed to `c`"),
-        (json!({ "request": { "set": { "x": "a\r\nb: c" } } }), "request.set.x: the value \"a\\r\\nb: c\" has control"),
+        (
+            json!({ "response": { "rename": { "a": "c", "b": "c" } } }),
+            "rename.b: another field is renamed to `c`",
+        ),
+        (
+            json!({ "request": { "set": { "x": "a\r\nb: c" } } }),
+            "request.set.x: the value \"a\\r\\nb: c\" has control",
+        ),
         (
             json!({ "request": { "add": { "x": ["a", "{client.adress}"] } } }),
             "unknown variable `{client.adress}`",
         ),
         (json!({ "request": { "add": { "x": "{" } } }), "has no partner"),
         (json!({ "request": { "add": { "x": ["a", "\n"] } } }), "request.add.x[1]: the value"),
-        (json!({ "request": { "add": { "te": "a" } }, "response": { "set": { "te": "a" } } }), "\nresponse.set.te: "),
+        (
+            json!({ "request": { "add": { "te": "a" } }, "response": { "set": { "te": "a" } } }),
+            "\nresponse.set.te: ",
+        ),
         (json!({ "request": { "add": { "x": 1 } } }), "a value or a list of values"),
         (json!({ "request": { "delete": ["x"] } }), "unknown field `delete`"),
         (json!({ "requests": {} }), "unknown field `requests`"),

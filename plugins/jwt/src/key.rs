@@ -61,9 +61,11 @@ impl Keys {
             }
             (None, None, Some(jwks)) => jwks.keys().map_err(|error| error.at("jwks"))?,
             (secret, pem, jwks) => {
-                let error = Error::new("exactly one of `secret`, `public_key` and `jwks` is needed");
+                let error =
+                    Error::new("exactly one of `secret`, `public_key` and `jwks` is needed");
                 let given = [("jwks", jwks.is_some()), ("public_key", pem.is_some())];
-                let more = given.iter().find(|(_, given)| *given && (secret.is_some() || pem.is_some()));
+                let more =
+                    given.iter().find(|(_, given)| *given && (secret.is_some() || pem.is_some()));
                 return Err(match more {
                     Some((key, _)) => error.help("remove the others").at(key),
                     None => error,

@@ -7,7 +7,9 @@
 
 use std::cell::RefCell;
 
-use weir_sdk::{Cache, Error, FieldName, Place, Plugin, Problems, Request, Result, Sent, Verdict, clock};
+use weir_sdk::{
+    Cache, Error, FieldName, Place, Plugin, Problems, Request, Result, Sent, Verdict, clock,
+};
 
 mod algorithm;
 mod claims;

@@ -48,7 +48,8 @@ impl Keys {
             } else if !bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
                 || bytes != bytes.trim_ascii()
             {
-                let error = Error::new("it has bytes that a header field would not carry unchanged");
+                let error =
+                    Error::new("it has bytes that a header field would not carry unchanged");
                 problems.add(error.help("printable ASCII, no space at either end").at(at));
             }
             entries.push(Entry { hash: hash.hash_one(bytes), key, name, at });

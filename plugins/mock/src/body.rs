@@ -84,7 +84,10 @@ impl Body {
                 rest = after;
             } else if let Some(end) = variable(after) {
                 let (name, after) = after.split_at(end);
-                let variable: Template = ["{", name, "}"].concat().parse().map_err(|error: TemplateError| error.told())?;
+                let variable: Template = ["{", name, "}"]
+                    .concat()
+                    .parse()
+                    .map_err(|error: TemplateError| error.told())?;
                 if !text.is_empty() {
                     parts.push(Part::Text(std::mem::take(&mut text)));
                 }

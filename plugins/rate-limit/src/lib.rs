@@ -55,7 +55,7 @@ impl Plugin for RateLimit {
         let burst = bucket.map_or(0, |it| it.burst);
         problems.or(RateLimit {
             attribute: format!(
-                "rate-limit {} {}/{} {burst}",
+                "_rate-limit {} {}/{} {burst}",
                 key.source(),
                 config.rate.unwrap_or(0),
                 config.per

@@ -73,7 +73,7 @@ fn the_client_is_told_nothing_where_headers_are_off() {
     let mut proxy = proxy(json!({ "rate": 1, "headers": false, "status": 503 }));
     let exchange = proxy.exchange(get(), response(200));
     assert_eq!(told(&exchange), ["", "", ""]);
-    assert_eq!(exchange.attribute("rate-limit {client.address} 1/1s 1"), None);
+    assert_eq!(exchange.attribute("_rate-limit {client.address} 1/1s 1"), None);
     let exchange = proxy.exchange(get(), response(200));
     assert_eq!(exchange.response().status(), 503);
     assert_eq!(told(&exchange), ["", "", ""]);

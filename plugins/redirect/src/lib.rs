@@ -10,9 +10,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-use weir_sdk::{
-    Error, Plugin, Problems, Reply, Request, Result, Substitution, TooLong, Verdict,
-};
+use weir_sdk::{Error, Plugin, Problems, Reply, Request, Result, Substitution, TooLong, Verdict};
 
 use location::{Host, Origin, Path, Prefix, Scheme, Status};
 

@@ -164,7 +164,9 @@ impl TryFrom<String> for Path {
     fn try_from(text: String) -> Result<Self> {
         if !text.starts_with('/') || text.starts_with("//") || !is_target(&text) {
             let error = Error::new(format!("`{text}` is no path"));
-            return Err(error.help("such as \"/new\": one slash first, and what is no ASCII escaped"));
+            return Err(
+                error.help("such as \"/new\": one slash first, and what is no ASCII escaped")
+            );
         }
         Ok(Self(text))
     }
@@ -184,8 +186,10 @@ impl TryFrom<u16> for Status {
     fn try_from(status: u16) -> Result<Self> {
         match status {
             301..=303 | 307 | 308 => Ok(Self(status)),
-            _ => Err(Error::new(format!("{status} is no redirect"))
-                .help("301, 302, 303, 307 or 308")),
+            _ => {
+                Err(Error::new(format!("{status} is no redirect"))
+                    .help("301, 302, 303, 307 or 308"))
+            }
         }
     }
 }

@@ -185,7 +185,10 @@ fn a_wrong_configuration_is_refused_with_a_reason() {
         (json!({ "scheme": "https", "status": 304 }), "status: 304 is no redirect"),
         (json!({ "scheme": "https", "status": 200 }), "status: 200 is no redirect"),
         (json!({ "port": 0 }), "port: 0 is no port"),
-        (json!({ "host": "a:80" }), "host: `a:80` is no host; such as \"www.example.com\"; a port goes into `port`"),
+        (
+            json!({ "host": "a:80" }),
+            "host: `a:80` is no host; such as \"www.example.com\"; a port goes into `port`",
+        ),
         (json!({ "host": "http://a" }), "is no host"),
         (json!({ "host": "a/b" }), "is no host"),
         (json!({ "host": "user@a" }), "is no host"),

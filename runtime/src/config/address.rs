@@ -52,12 +52,19 @@ pub(crate) fn bind(text: &str) -> Result<Bind, Fault> {
 
 /// An address or a network: `10.0.0.0/8`, `::1`.
 pub(crate) fn network(text: &str) -> Result<IpNet, Fault> {
-    text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| {
+    let parsed = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let network = parsed.map_err(|_| {
         Fault::hint(
             format!("{text:?} is not an address or network"),
             "write \"10.0.0.0/8\", \"2001:db8::/32\" or \"192.0.2.7\"",
         )
-    })
+    })?;
+    // As the plugin ip-filter reads it: one of both is a mistake.
+    if network.addr() != network.network() {
+        let hint = format!("write \"{}\", or the address alone", network.trunc());
+        return Err(Fault::hint(format!("{text:?} has bits behind its prefix"), hint));
+    }
+    Ok(network)
 }
 
 /// What an endpoint's URL says.
@@ -73,6 +80,9 @@ pub(crate) struct Origin {
 pub(crate) fn origin(text: &str) -> Result<Origin, Fault> {
     let hint = "write \"http://host:port\" or \"https://host:port\"";
     let Some((scheme, rest)) = text.split_once("://") else {
+        if text.contains('@') {
+            return Err(user_information());
+        }
         return Err(Fault::hint(
             format!("{text:?} has no scheme"),
             format!("write \"http://{text}\" or \"https://{text}\""),
@@ -86,11 +96,7 @@ pub(crate) fn origin(text: &str) -> Result<Origin, Fault> {
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, behind) = rest.split_at(authority_end);
     if authority.contains('@') {
-        return Err(Fault::hint(
-            "an endpoint's URL carries no user or password",
-            "set the authorization field with the headers plugin",
-        )
-        .secret());
+        return Err(user_information());
     }
     if !matches!(behind, "" | "/") {
         return Err(Fault::hint(
@@ -112,6 +118,11 @@ pub(crate) fn origin(text: &str) -> Result<Origin, Fault> {
         _ => return Err(Fault::hint(format!("{host:?} is not a host name or address"), hint)),
     };
     Ok(Origin { tls, host: host.to_ascii_lowercase(), port })
+}
+
+fn user_information() -> Fault {
+    let hint = "set the authorization field with the headers plugin";
+    Fault::hint("an endpoint's URL carries no user or password", hint).secret()
 }
 
 /// Letters, digits, `-`, `_` and dots between labels of at most 63; also an IPv4 address.

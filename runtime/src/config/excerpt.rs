@@ -52,7 +52,8 @@ impl Excerpts {
         let Some(text) = self.texts.get(file) else { return };
         let whole = *span == Span { start: 0, end: 0 };
         let Some((start, line)) = line_at(text, span.start).filter(|_| !whole) else { return };
-        if line.len() > MAX_LINE || (problem.path.is_empty() && !may_be_shown(text, start, line)) {
+        let no_toml = problem.path.is_empty();
+        if line.len() > MAX_LINE || (no_toml && !may_be_shown(text, start, line)) {
             return;
         }
         let mut shown: Vec<(usize, char)> =
@@ -63,6 +64,11 @@ impl Excerpts {
         here.filter(|value| *value != span).for_each(|value| mask(&mut shown, value));
         if problem.secret {
             mask(&mut shown, span);
+        }
+        if no_toml && !is_own(text, start, line) {
+            values(line).for_each(|(from, to)| {
+                mask(&mut shown, &Span { start: start + from, end: start + to });
+            });
         }
         let until = |byte: usize| {
             shown.iter().take_while(|(at, _)| *at < byte).map(|(_, c)| c.len_utf8()).sum::<usize>()
@@ -133,10 +139,52 @@ fn may_be_shown(text: &str, start: usize, line: &str) -> bool {
     harmless && !line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(sounds_secret)
 }
 
-/// Puts stars over what stands in a span, one for each character: columns stay what they are.
-fn mask(shown: &mut [(usize, char)], span: &Span) {
+/// Whether all values of a line that is not TOML are Weir's own: nothing that a peer is matched with, no
+/// plugin's table, no URL's user.
+fn is_own(text: &str, start: usize, line: &str) -> bool {
+    const FOREIGN: [&str; 6] = ["config", "cookie", "headers", "match", "plugins", "query"];
+    let foreign = |line: &str| {
+        let mut words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        words.any(|word| FOREIGN.contains(&word)) || line.contains('@')
+    };
+    let before = text.get(..start).unwrap_or_default();
+    let header = before.lines().rev().map(str::trim_start).find(|line| line.starts_with('['));
+    // A value may have begun in the lines before.
+    let begun = before.lines().rev().take_while(|line| !line.trim_start().starts_with('['));
+    let keyed = |line: &&str| line.split_once('=').is_some_and(|(key, _)| !key.contains('"'));
+    let begun = if keyed(&line) { None } else { begun.into_iter().find(keyed) };
+    !foreign(line) && !header.is_some_and(foreign) && !begun.is_some_and(foreign)
+}
+
+/// The values of a line that is not TOML, as far as it is: quoted texts and words that no `=` follows.
+fn values(line: &str) -> impl Iterator<Item = (usize, usize)> + '_ {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let rest = line.get(at..)?;
+            let start = at + rest.find(|c: char| c.is_alphanumeric() || matches!(c, '"' | '\''))?;
+            let rest = line.get(start..)?;
+            let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
+            let end = match quote {
+                Some(quote) => rest.get(1..)?.find(quote).map(|end| end + 2),
+                None => rest.find(|c: char| c.is_whitespace() || "=,[]{}\"'#".contains(c)),
+            };
+            let end = start + end.unwrap_or(rest.len());
+            at = end;
+            let is_key = line.get(end..)?.trim_start().starts_with('=');
+            if !is_key && !line.trim_start().starts_with('[') {
+                return Some((start, end));
+            }
+        }
+    })
+}
+
+/// Puts stars in the place of what stands in a span: as many whatever it is, for its length tells
+/// something of a secret.
+fn mask(shown: &mut Vec<(usize, char)>, span: &Span) {
     let from = shown.partition_point(|(at, _)| *at < span.start);
-    for (_, c) in shown.iter_mut().skip(from).take_while(|(at, _)| *at < span.end) {
-        *c = '*';
+    let to = shown.partition_point(|(at, _)| *at < span.end);
+    if from < to {
+        shown.splice(from..to, [(span.start, '*'); 3]);
     }
 }

@@ -38,7 +38,12 @@ impl<'a> Field<'a> {
     pub fn problem(&self, fault: Fault) {
         // What a parser says may quote the text.
         let invalid = |message: String| {
-            let wanted = format!("what is wanted: {}", self.says.trim_end_matches("; required"));
+            let says = self.says.trim_end_matches("; required");
+            let wanted = match (Wanted::from(self.kind), self.range()) {
+                (Wanted::Text | Wanted::Anything, _) => format!("what is wanted: {says}"),
+                (wanted, None) => format!("what is wanted: {wanted}: {says}"),
+                (wanted, Some(range)) => format!("what is wanted: {wanted}, {range}: {says}"),
+            };
             Fault::hint(message, wanted)
         };
         match &self.node.written {
@@ -48,6 +53,22 @@ impl<'a> Field<'a> {
             None => self.plain_problem(fault),
             Some(written) => self
                 .plain_problem(invalid(format!("what {written:?} stands for is not valid here"))),
+        }
+    }
+
+    /// `1 to 65535`
+    fn range(&self) -> Option<String> {
+        match self.kind {
+            Kind::Integer(min, max) => Some(format!("{min} to {max}")),
+            Kind::Duration(min, max) => {
+                let show = |value: &Duration| units::duration::show(*value).to_string();
+                Some(format!("{} to {}", show(min), show(max)))
+            }
+            Kind::Size(min, max) => {
+                let show = |value: &u64| units::size::show(*value).to_string();
+                Some(format!("{} to {}", show(min), show(max)))
+            }
+            _ => None,
         }
     }
 

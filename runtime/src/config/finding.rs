@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::masked::sounds_secret;
+use super::masked::{looks_secret, sounds_secret};
 use super::mismatch::Wanted;
 use super::place::Place;
 use super::places::{Places, join, pointer_steps};
@@ -199,10 +199,14 @@ fn is_secret(steps: &[String], node: &Node, secrets: &[String]) -> bool {
         let mut own = inside.iter();
         named.all(|step| own.next().is_some_and(|own| *own == step))
     };
-    node.written.is_some()
-        || matches!(node.place, Place::Variable(_))
-        || inside.iter().any(|step| sounds_secret(step))
-        || secrets.iter().any(under)
+    let from_outside = node.written.is_some() || matches!(node.place, Place::Variable(_));
+    let looks = match &node.value {
+        // A name makes no secret of what is on or off.
+        Value::Boolean(_) => false,
+        Value::String(text) if looks_secret(text) => true,
+        _ => inside.iter().any(|step| sounds_secret(step)),
+    };
+    from_outside || looks || secrets.iter().any(under)
 }
 
 fn joined(steps: &[String]) -> String {

@@ -118,11 +118,14 @@ fn foreign(node: &Node, schema: &WriteOnly<'_>, secret: bool) -> Json {
 fn leaf(node: &Node, secret: bool) -> Json {
     let from_outside = node.written.is_some() || matches!(node.place, Place::Variable(_));
     match &node.value {
-        _ if secret || from_outside => MASK.into(),
+        _ if from_outside => MASK.into(),
+        // A name makes no secret of what is on or off.
+        Value::Boolean(b) => (*b).into(),
+        _ if secret => MASK.into(),
+        Value::String(text) if looks_secret(text) => MASK.into(),
         Value::String(text) | Value::Datetime(text) => without_user(text).into(),
         Value::Integer(n) => (*n).into(),
         Value::Float(n) => (*n).into(),
-        Value::Boolean(b) => (*b).into(),
         Value::Array(_) | Value::Table(_) | Value::Broken => Json::Null,
     }
 }
@@ -148,11 +151,13 @@ fn without_user(text: &str) -> String {
 
 /// Whether a word of the key's name is one that secrets go by, or holds one that nothing else does.
 pub(super) fn sounds_secret(name: &str) -> bool {
-    const WORDS: [&str; 20] = [
+    const WORDS: [&str; 23] = [
         "auth", "bearer", "cookie", "cookies", "dsn", "hash", "hmac", "jwk", "jwks", "key", "keys",
-        "otp", "pass", "pin", "private", "pwd", "salt", "session", "user", "users",
+        "otp", "pass", "pin", "private", "psk", "pw", "pwd", "salt", "session", "sig", "user",
+        "users",
     ];
-    const PARTS: [&str; 10] = [
+    const PARTS: [&str; 12] = [
+        "accesskey",
         "apikey",
         "authoriz",
         "credential",
@@ -161,10 +166,34 @@ pub(super) fn sounds_secret(name: &str) -> bool {
         "password",
         "privatekey",
         "secret",
+        "sessionid",
         "signature",
         "token",
     ];
+    // `sessionId` is two words.
+    let mut spaced = String::with_capacity(name.len() + 4);
+    let mut lower = false;
+    for c in name.chars() {
+        if lower && c.is_ascii_uppercase() {
+            spaced.push(' ');
+        }
+        lower = c.is_ascii_lowercase();
+        spaced.push(c.to_ascii_lowercase());
+    }
     let name = name.to_ascii_lowercase();
-    let mut words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    let mut words = spaced.split(|c: char| !c.is_ascii_alphanumeric());
     words.any(|word| WORDS.contains(&word)) || PARTS.iter().any(|part| name.contains(part))
+}
+
+/// Whether a text is a secret by what it is: credentials of a scheme (RFC 9110, 11.4), a token in
+/// the compact form of JSON (RFC 7515, 7.1), or pairs of which one has a name that secrets go by.
+pub(super) fn looks_secret(text: &str) -> bool {
+    const SCHEMES: [&str; 6] = ["apikey", "basic", "bearer", "digest", "hmac", "token"];
+    let scheme = text.split_once(' ').is_some_and(|(scheme, rest)| {
+        !rest.trim().is_empty() && SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme))
+    });
+    let token = text.starts_with("eyJ") && text.matches('.').count() >= 2;
+    let mut pairs = text.split(['&', '?', ';', ' ']).filter_map(|pair| pair.split_once('='));
+    let variable = |value: &str| value.is_empty() || value.starts_with('{');
+    scheme || token || pairs.any(|(name, value)| !variable(value) && sounds_secret(name))
 }

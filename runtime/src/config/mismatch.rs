@@ -81,6 +81,15 @@ impl Wanted {
             (Wanted::Flag, Value::String(text)) if matches!(text.as_str(), "true" | "false") => {
                 Some("write it without quotes".to_owned())
             }
+            (Wanted::Flag, Value::String(text)) => match text.to_ascii_lowercase().as_str() {
+                "yes" | "on" | "1" => Some("write true".to_owned()),
+                "no" | "off" | "0" => Some("write false".to_owned()),
+                _ => None,
+            },
+            (Wanted::Flag, Value::Integer(n @ (0 | 1))) => Some(format!("write {}", *n == 1)),
+            (Wanted::Whole, Value::Float(n)) if n.is_finite() => {
+                Some(format!("without a fraction: {:.0}", n))
+            }
             (Wanted::List, Value::String(_)) => Some("put it in brackets: [\"…\"]".to_owned()),
             _ if !self.takes_text() => None,
             (_, Value::Integer(n)) => quotes(n),

@@ -11,6 +11,12 @@ pub(crate) fn nearest<'a>(
         return None;
     }
     let written = fold(written);
+    let known: Vec<&str> = known.into_iter().collect();
+    // The beginning of one name only.
+    let mut begun = known.iter().filter(|name| fold(name).starts_with(&written));
+    if let (4.., Some(name), None) = (written.len(), begun.next(), begun.next()) {
+        return Some(name);
+    }
     let bound = (written.chars().count() / 3).clamp(1, 3);
     known
         .into_iter()

@@ -36,6 +36,9 @@ pub fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, NotPem
     if !certificates.is_empty() {
         return Ok(certificates);
     }
+    if let Some(indented) = indented(bytes, "CERTIFICATE-----") {
+        return Err(indented);
+    }
     let what = match begins(bytes, "PRIVATE KEY-----") {
         true => "holds a private key, but no certificate",
         false => "holds no certificate",
@@ -64,6 +67,11 @@ pub fn private_key(bytes: &[u8]) -> Result<PrivateKeyDer<'static>, NotPem> {
         if begins(bytes, "OPENSSH PRIVATE KEY-----") {
             let hint = "convert a copy with `ssh-keygen -p -m PKCS8 -f COPY`";
             return NotPem { what: "holds a private key in OpenSSH's format", hint };
+        }
+        if let PemError::NoItemsFound = error
+            && let Some(indented) = indented(bytes, "PRIVATE KEY-----")
+        {
+            return indented;
         }
         let what = match error {
             PemError::NoItemsFound if begins(bytes, "PUBLIC KEY-----") => {
@@ -99,6 +107,22 @@ fn begins(bytes: &[u8], kind: &str) -> bool {
     let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     let mut begins = lines.filter(|line| line.starts_with(b"-----BEGIN "));
     begins.any(|line| line.ends_with(kind.as_bytes()))
+}
+
+/// Why a block of this kind is none: something stands before it in its line.
+fn indented(bytes: &[u8], kind: &str) -> Option<NotPem> {
+    let hint = "save it as UTF-8 without a byte-order mark, each line from the margin on";
+    if bytes.starts_with(b"\xef\xbb\xbf-----BEGIN ") {
+        return Some(NotPem { what: "begins with a byte-order mark, which PEM has not", hint });
+    }
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let within = |line: &[u8]| {
+        let text = line.trim_ascii();
+        line.first().is_some_and(u8::is_ascii_whitespace)
+            && text.starts_with(b"-----BEGIN ")
+            && text.ends_with(kind.as_bytes())
+    };
+    lines.any(within).then_some(NotPem { what: "has its PEM block indented", hint })
 }
 
 /// The crate's own texts print the offending line, which may be one of a key.

@@ -53,7 +53,9 @@ impl Recovered {
         let whole = base..base + part.len();
         let mut text = part.to_owned();
         let mut last = None;
-        for _ in 0..MAX_ERRORS {
+        let mut looked_at = 0;
+        while looked_at < MAX_ERRORS {
+            looked_at += 1;
             let (root, errors) = DeTable::parse_recoverable(&text);
             let start = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
             let Some(error) = errors.iter().min_by_key(|error| start(error)) else {
@@ -79,6 +81,11 @@ impl Recovered {
                 .map(|c| if c == '\n' { "\n".to_owned() } else { " ".repeat(c.len_utf8()) })
                 .collect();
             text.replace_range(wrong, &blank);
+        }
+        if looked_at == MAX_ERRORS {
+            let rest = base + last.unwrap_or_default();
+            let message = "too much is wrong in this table: the rest of it was not looked at";
+            self.errors.push((rest..rest, message.to_owned()));
         }
         self.lost.push((whole.clone(), whole));
     }

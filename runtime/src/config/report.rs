@@ -95,6 +95,15 @@ impl Report {
         }
     }
 
+    /// Whether something is wrong with the value at this path, or inside of it.
+    pub fn is_wrong(&self, path: &str) -> bool {
+        let within = |problem: &Problem| {
+            let rest = problem.path.strip_prefix(path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.problems.borrow().iter().any(within)
+    }
+
     pub fn finish(self) -> Collected {
         let sorted = |mut problems: Vec<Problem>| {
             problems.sort_by(|a, b| a.place.cmp(&b.place));

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::place::{Lines, Place};
 use super::problem::Problem;
 use super::report::{Lost, Report};
+use super::stamp::is_configuration;
 use super::tree::{self, Node, Parsed, Table, Value};
 
 /// Where a configuration is written.
@@ -37,7 +38,9 @@ pub(crate) fn read(source: &Source, report: &Report) -> Node {
     let read = match source {
         Source::Text { name, text } => Some(parse(&Arc::from(name.as_str()), text, report)),
         Source::Path(path) if path.is_dir() => folder(path, report),
-        Source::Path(path) => file(path, report),
+        Source::Path(path) => {
+            file(path, "name the configuration with -c, or try `weir demo`", report)
+        }
     };
     let nothing = || Node::new(Place::Whole("configuration".into()), Value::Table(Table::new()));
     read.unwrap_or_else(nothing)
@@ -55,9 +58,7 @@ fn folder(path: &Path, report: &Report) -> Option<Node> {
             return None;
         }
     };
-    let mut files: Vec<PathBuf> = entries
-        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
-        .collect();
+    let mut files: Vec<PathBuf> = entries.filter(|path| is_configuration(path)).collect();
     files.sort();
     if files.is_empty() {
         report.problem(
@@ -67,7 +68,8 @@ fn folder(path: &Path, report: &Report) -> Option<Node> {
         report.lost(Lost::All);
         return None;
     }
-    let mut trees = files.iter().filter_map(|path| file(path, report));
+    let mut trees =
+        files.iter().filter_map(|path| file(path, "mend it, or take it out of the folder", report));
     let mut merged = trees.next()?;
     for tree in trees {
         merge(&mut merged, tree, report);
@@ -75,17 +77,14 @@ fn folder(path: &Path, report: &Report) -> Option<Node> {
     Some(merged)
 }
 
-fn file(path: &Path, report: &Report) -> Option<Node> {
+fn file(path: &Path, hint: &str, report: &Report) -> Option<Node> {
     report.source(path.to_path_buf());
     let name: Arc<str> = Arc::from(path.display().to_string());
     let bytes = match super::file::read(path, super::file::CONFIGURATION) {
         Ok(bytes) => bytes,
         Err(error) => {
             let message = format!("this file cannot be read: {error}");
-            report.problem(
-                Problem::new(Place::Whole(name), "", message)
-                    .with_hint("name the configuration with -c, or try `weir demo`"),
-            );
+            report.problem(Problem::new(Place::Whole(name), "", message).with_hint(hint));
             report.lost(Lost::All);
             return None;
         }

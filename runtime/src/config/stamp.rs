@@ -53,10 +53,16 @@ impl Stamp {
     }
 }
 
+/// Whether a folder's file of this name is read: hidden ones are editors' own, as shells see it.
+pub(super) fn is_configuration(path: &Path) -> bool {
+    let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    !hidden && path.extension().is_some_and(|extension| extension == "toml")
+}
+
 fn names(folder: &Path) -> Option<u64> {
     let entries = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.file_name());
     let mut names: Vec<OsString> =
-        entries.filter(|name| Path::new(name).extension().is_some_and(|is| is == "toml")).collect();
+        entries.filter(|name| is_configuration(Path::new(name))).collect();
     names.sort_unstable();
     let mut hasher = DefaultHasher::new();
     names.hash(&mut hasher);

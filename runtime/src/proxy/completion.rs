@@ -259,7 +259,8 @@ impl Completion {
             method: method.map_or("-", |method| method.as_str()),
             scheme: if client.https { "https" } else { "http" },
             host: header(http::header::HOST).unwrap_or_default(),
-            path: &target.map_or(b"-"[..].into(), |path| concealed.in_target(path.as_str().as_bytes())),
+            path: &target
+                .map_or(b"-"[..].into(), |path| concealed.in_target(path.as_str().as_bytes())),
             protocol: version.unwrap_or(Version::HTTP_11),
             status: self.status,
             request_bytes: self.request_bytes(),
@@ -279,9 +280,10 @@ impl Completion {
             user_agent: header(http::header::USER_AGENT),
             referer: referer.as_deref(),
             attributes: &|each| {
-                for (key, value) in attributes.into_iter().flat_map(Attributes::iter) {
-                    each(key, value);
-                }
+                let all = attributes.into_iter().flat_map(Attributes::iter);
+                // The others are between a plugin's own hooks.
+                all.filter(|(key, _)| !key.starts_with('_'))
+                    .for_each(|(key, value)| each(key, value));
             },
         });
     }

@@ -19,6 +19,7 @@ use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 
 use self::site::Site;
+use crate::http::query;
 use crate::net::Acceptor;
 use crate::telemetry::metrics;
 
@@ -107,8 +108,8 @@ async fn answer(
             return not_allowed("POST");
         }
     } else if *page == Page::Log && *method == Method::POST {
-        return match uri.query().and_then(|query| query.strip_prefix("level=")) {
-            Some(level) => log(view.log(Some(level))),
+        return match uri.query().and_then(|query| query::first(query, "level")) {
+            Some(level) => log(view.log(Some(&String::from_utf8_lossy(&level)))),
             None => text(StatusCode::BAD_REQUEST, "Say which: POST /log?level=debug.\n"),
         };
     } else if !reads {

@@ -67,6 +67,7 @@ static LOG: OnceLock<Log> = OnceLock::new();
 /// A filter that cannot be read, or a log that was started before.
 pub fn init() -> io::Result<LogGuard> {
     let given = given().map_err(|text| io::Error::new(io::ErrorKind::InvalidInput, text))?;
+    let (given, unknown) = given.map_or((None, Vec::new()), |(filter, rest)| (Some(filter), rest));
     let now = given.clone().unwrap_or_default();
     let before = |_| io::Error::other("the log was started before");
     let dropped: Arc<AtomicU64> = Arc::default();
@@ -89,18 +90,23 @@ pub fn init() -> io::Result<LogGuard> {
     layers.try_init().map_err(|_| before(()))?;
     // The usual hook waits for standard error, which may be a pipe that nobody reads.
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a bug of Weir's")));
+    for part in unknown {
+        tracing::warn!(part, "RUST_LOG has what is no level and no target=level: it is left out");
+    }
     Ok(LogGuard { writer })
 }
 
-fn given() -> Result<Option<Filter>, String> {
-    for key in ["WEIR_LOG", "RUST_LOG"] {
-        let Some(value) = std::env::var_os(key).filter(|value| !value.is_empty()) else { continue };
-        let value = value.to_string_lossy();
-        return Filter::parse(&value)
-            .map(Some)
-            .map_err(|why| format!("{key}: {why}; try `{key}=info,weir=debug`"));
+/// What the environment says, and which of it is not understood: the second variable is for every
+/// program that somebody starts, and none should fail for the sake of another.
+fn given() -> Result<Option<(Filter, Vec<String>)>, String> {
+    let set = |key| std::env::var_os(key).filter(|value| !value.is_empty());
+    if let Some(own) = set("WEIR_LOG") {
+        let filter = Filter::parse(&own.to_string_lossy());
+        return filter
+            .map(|filter| Some((filter, Vec::new())))
+            .map_err(|why| format!("WEIR_LOG: {why}; try `WEIR_LOG=info,weir=debug`"));
     }
-    Ok(None)
+    Ok(set("RUST_LOG").map(|shared| Filter::parse_shared(&shared.to_string_lossy())))
 }
 
 /// Takes what a configuration says into use, where it says another thing than the one before, and
@@ -158,7 +164,7 @@ fn tell_what_was_held() -> bool {
 impl Log {
     fn take(&self, levels: &mut Levels, filter: Filter) {
         if self.switch.reload(filter.targets()).is_ok() {
-            tracing::info!(level = %filter, "what the log tells");
+            tracing::info!(levels = %filter, "what the log tells");
             levels.now = filter;
         }
     }

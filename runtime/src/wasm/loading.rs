@@ -17,7 +17,7 @@ use super::cache::{self, Cache, Loaded};
 use super::plugin::{BuiltIn, HostOptions};
 use super::problem::Problem;
 use super::task::{self, Done, Subject, Task};
-use crate::config::{CompileLimits, ComponentSource, file};
+use crate::config::{CompileLimits, ComponentSource, file, nearest};
 
 /// Bytes of what a component says of itself for people: its name, its version, its sentence.
 const MAX_SAID: usize = 1 << 10;
@@ -147,10 +147,14 @@ impl Loading {
 
     fn unknown_built_in(&self, name: &str) -> Problem {
         let names: Vec<&str> = self.built_ins.iter().map(|(name, _)| *name).collect();
-        Problem::component(format!("there is no built-in plugin `{name}`")).hint(format!(
-            "built in are: {}; a file is written with a slash, as in \"./{name}.wasm\"",
-            names.join(", ")
-        ))
+        let hint = match nearest(name, names.iter().copied()) {
+            Some(meant) => format!("did you mean {meant:?}?"),
+            None => format!(
+                "built in are: {}; a file is written with a slash, as in \"./{name}.wasm\"",
+                names.join(", ")
+            ),
+        };
+        Problem::component(format!("there is no built-in plugin `{name}`")).hint(hint)
     }
 }
 

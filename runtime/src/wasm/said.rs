@@ -84,7 +84,8 @@ mod tests {
 
     #[test]
     fn any_other_text_is_one_problem() {
-        for text in ["", "no", "two\nlines", "#1 is wrong", "# : x", "help: x", "#/a: b\nand more"] {
+        for text in ["", "no", "two\nlines", "#1 is wrong", "# : x", "help: x", "#/a: b\nand more"]
+        {
             let told = told(text);
             assert_eq!(told.len(), 1, "{text}");
             assert_eq!(told[0].0, "/config", "{text}");

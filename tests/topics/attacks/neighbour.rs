@@ -1,5 +1,6 @@
 //! Others on the machine: full disks, threads and descriptors that are gone, folders that are theirs.
 
+mod cache;
 mod logs;
 mod startup;
 mod threads;

@@ -103,10 +103,26 @@ pub(crate) fn check(
         plugins: plugins.iter().filter_map(|named| check.plugin(named)).collect(),
         upstreams: upstreams.iter().filter_map(|named| check.upstream(named)).collect(),
     };
-    check.alike(&checked.routes, &routes);
     check.unused(&check.plugins, &plugins);
     check.unused(&check.upstreams, &upstreams);
-    check.ways_around(&checked, &routes);
+    // What could not be read of a route is not what it takes.
+    let read = |named: &Named<'_, TableReader<'_>>| {
+        let wrong = |key| report.is_wrong(&format!("{}.{key}", named.value.path));
+        !["match", "listeners", "priority", "upstream", "plugins"].into_iter().any(wrong)
+    };
+    let (known, unread): (Vec<_>, Vec<_>) = routes.into_iter().partition(read);
+    let mut checked = checked;
+    let (sound, rest): (Vec<Route>, Vec<Route>) = checked
+        .routes
+        .into_iter()
+        .partition(|route| known.iter().any(|named| *named.name == *route.name));
+    checked.routes = sound;
+    check.alike(&checked.routes, &known);
+    check.ways_around(&checked, &known);
+    if !unread.is_empty() {
+        checked.routes.extend(rest);
+        checked.routes.sort_by(|a, b| a.name.cmp(&b.name));
+    }
     checked
 }
 
@@ -231,8 +247,16 @@ impl<'a> Section<'a> {
             return Ok(index);
         }
         let title = self.title;
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         let hint = match nearest(name, self.names.iter().copied()) {
-            Some(nearest) => format!("did you mean {nearest:?}?"),
+            Some(nearest) => {
+                // It is used as soon as its name is mended.
+                self.used.borrow_mut().extend(self.names.binary_search(&nearest));
+                format!("did you mean {nearest:?}?")
+            }
+            None if name.is_empty() || !name.bytes().all(legal) => {
+                format!("no name has such characters; there are: {}", self.names.join(", "))
+            }
             None if self.names.is_empty() => format!("add [{title}.{name}]"),
             None => format!("add [{title}.{name}]; there are: {}", self.names.join(", ")),
         };

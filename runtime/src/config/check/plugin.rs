@@ -15,21 +15,13 @@ impl Check<'_> {
         let table = &named.value;
         let component = table.required("component").and_then(|field| self.component(&field));
         let config = table.field("config").filter(|field| field.as_table().is_some());
-        let written = table.table("limits");
-        let written = written.as_ref();
-        let component = component?;
-        let limits = PluginLimits::of(&component);
+        let limits = component.as_ref().map_or_else(PluginLimits::default, PluginLimits::of);
+        let limits = limits_or(table.table("limits"), limits);
         let plugin = Plugin {
             name: named.name.into(),
             config: config.map_or("{}".into(), |field| Arc::from(json(field.node).to_string())),
             grants: grants(table.table("grants")),
-            limits: PluginLimits {
-                memory: written.and_then(|t| t.size("memory")).unwrap_or(limits.memory),
-                deadline: written.and_then(|t| t.duration("deadline")).unwrap_or(limits.deadline),
-                instances: written.and_then(|t| t.integer("instances")).unwrap_or(limits.instances),
-                wait: written.and_then(|t| t.duration("wait")).unwrap_or(limits.wait),
-                quota: written.and_then(|t| t.size("quota")).unwrap_or(limits.quota),
-            },
+            limits,
             on_failure: match table.one_of("on_failure") {
                 Some("skip") => OnFailure::Skip,
                 _ => OnFailure::Reject,
@@ -39,7 +31,8 @@ impl Check<'_> {
                 _ => Isolation::Worker,
             },
             place: table.place.to_string().into(),
-            component,
+            // All else has been read by now, to tell what is wrong with it.
+            component: component?,
         };
         Some(plugin)
     }
@@ -70,6 +63,18 @@ impl Check<'_> {
         };
         field.problem(Fault::hint(format!("there is no built-in component {text:?}"), hint));
         None
+    }
+}
+
+/// What is written, and of the others these.
+fn limits_or(table: Option<TableReader<'_>>, limits: PluginLimits) -> PluginLimits {
+    let Some(table) = table else { return limits };
+    PluginLimits {
+        memory: table.size("memory").unwrap_or(limits.memory),
+        deadline: table.duration("deadline").unwrap_or(limits.deadline),
+        instances: table.integer("instances").unwrap_or(limits.instances),
+        wait: table.duration("wait").unwrap_or(limits.wait),
+        quota: table.size("quota").unwrap_or(limits.quota),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::config::model::{
 };
 use crate::config::problem::Fault;
 use crate::config::read::{Named, TableReader};
+use crate::config::tree::Value;
 
 /// From the request's head to the response's head.
 const TIMEOUT: Bound = Bound::by_default(std::time::Duration::from_secs(60));
@@ -57,7 +58,13 @@ impl Check<'_> {
         let items = list.list().unwrap_or_default();
         let mut out: Vec<WeightedUpstream> = Vec::new();
         for item in &items {
-            let Some(table) = item.table() else { continue };
+            let Some(table) = item.table() else {
+                // The name alone: it means to use it.
+                if let Value::String(name) = &item.node.value {
+                    let _ = self.upstreams.index(name);
+                }
+                continue;
+            };
             let upstream = table.required("to").and_then(|to| {
                 let index = self.upstream_index(&to)?;
                 if out.iter().any(|known| known.upstream == index) {

@@ -1,12 +1,14 @@
 //! `[server]`
 
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Check;
 use crate::config::field::Field;
-use crate::config::model::{AccessLog, AccessLogFormat, Bind, CompileLimits, Server};
-use crate::config::problem::Fault;
+use crate::config::model::{AccessLog, AccessLogFormat, Bind, CompileLimits, HostMatch, Server};
+use crate::config::place::Place;
+use crate::config::problem::{Fault, Problem};
 use crate::config::read::TableReader;
 use crate::config::{address, matcher};
 use crate::telemetry::log::Filter;
@@ -24,7 +26,37 @@ fn filter(text: &str) -> Result<Filter, Fault> {
     })
 }
 
+/// Whether two sockets would get the same connections: every address is also this one. Linux gives
+/// IPv4's to a socket at `[::]`, too.
+fn overlap(one: &Bind, other: &Bind) -> bool {
+    let (Bind::Tcp(one), Bind::Tcp(other)) = (one, other) else { return one == other };
+    let all_of = |all: &SocketAddr, one: &SocketAddr| {
+        all.ip().is_unspecified() && (all.is_ipv6() || one.is_ipv4())
+    };
+    one.port() == other.port()
+        && (one.ip() == other.ip() || all_of(one, other) || all_of(other, one))
+}
+
+/// A host that the admin pages may be asked for by.
+fn admin_host(text: &str) -> Result<HostMatch, Fault> {
+    matcher::host(text).map_err(|fault| match text {
+        "" | "*" => Fault::hint(fault.message, "name each host; any would let foreign pages in"),
+        _ if text.contains(':') && !text.contains("://") && text.parse::<Ipv6Addr>().is_err() => {
+            Fault::hint(fault.message, "leave the port out: any is taken")
+        }
+        _ => fault,
+    })
+}
+
 impl Check<'_> {
+    /// The levels of the environment go before `server.log`, and are read by the start alone.
+    fn environment_log(&self) {
+        let set = |name| self.environment.get(name).filter(|value| !value.is_empty());
+        if let Some(Err(fault)) = set("WEIR_LOG").map(|text| filter(&text)) {
+            self.report.problem(Problem::of(fault, Place::Variable("WEIR_LOG".into()), "WEIR_LOG"));
+        }
+    }
+
     pub(super) fn server(&self, table: Option<TableReader<'_>>) -> Server {
         let mut server = Server {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
@@ -38,6 +70,7 @@ impl Check<'_> {
             access_log: None,
             trusted_proxies: Vec::new(),
         };
+        self.environment_log();
         let Some(table) = table else { return server };
         server.workers = table.integer("workers").unwrap_or(server.workers);
         server.grace = table.duration("grace").unwrap_or(server.grace);
@@ -46,7 +79,7 @@ impl Check<'_> {
         let told = if server.admin.is_some() { TOLD } else { Duration::ZERO };
         server.drain_delay = table.duration("drain_delay").unwrap_or(told);
         let hosts = table.list("admin_hosts").unwrap_or_default();
-        server.admin_hosts = hosts.iter().filter_map(|item| item.parsed(matcher::host)).collect();
+        server.admin_hosts = hosts.iter().filter_map(|item| item.parsed(admin_host)).collect();
         if let Some(field) = table.field("cache") {
             server.cache = field.text().map(|text| self.path(&field, text));
         }
@@ -81,14 +114,41 @@ impl Check<'_> {
         let mut binds = self.binds.borrow_mut();
         // Port 0 is another one each time.
         let any_port = matches!(bind, Bind::Tcp(address) if address.port() == 0);
-        match binds.iter().find(|(other, _)| *other == bind && !any_port) {
-            Some((_, other)) => field.problem(Fault::hint(
+        match binds.iter().find(|(other, _)| overlap(other, &bind) && !any_port) {
+            Some((known, other)) if *known == bind => field.problem(Fault::hint(
                 format!("{other} listens there already"),
                 "give each listener an address of its own",
+            )),
+            Some((_, other)) => field.problem(Fault::hint(
+                format!("{other} listens at this port of every address already"),
+                "give each listener a port of its own, or name the addresses of both",
             )),
             None => binds.push((bind.clone(), field.path.clone())),
         }
         Some(bind)
+    }
+
+    /// A file to append to, which need not be there yet; its folder does.
+    fn log_file(&self, field: &Field<'_>) -> Option<PathBuf> {
+        let path = self.path(field, field.text()?);
+        let shown = field.shown_path(&path);
+        let fault = |why: &str, hint: &str| {
+            field.plain_problem(Fault::hint(format!("{shown} {why}"), hint))
+        };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if path.is_dir() {
+            fault("is a folder", "name a file in it");
+        } else if folder.is_some_and(|folder| !folder.is_dir()) {
+            fault("cannot be written: its folder is not there", "make the folder, or name another");
+        } else if path.is_file()
+            && let Err(error) = std::fs::OpenOptions::new().append(true).open(&path)
+        {
+            fault(
+                &format!("cannot be opened for appending: {error}"),
+                "let Weir's user write to it",
+            );
+        }
+        Some(path)
     }
 
     fn access_log(&self, field: &Field<'_>) -> Option<AccessLog> {
@@ -110,7 +170,7 @@ impl Check<'_> {
                         Some("combined") => AccessLogFormat::Combined,
                         _ => AccessLogFormat::Json,
                     },
-                    file: file.and_then(|file| Some(self.path(&file, file.text()?))),
+                    file: file.and_then(|file| self.log_file(&file)),
                 })
             }
         }

@@ -294,3 +294,126 @@ fn values_that_are_not_lists_or_tables_do_not_hide_their_neighbours() {
     let found = found("[listeners.web]\nbind = 5\nplugins = \"x\"\ntls = true\nmax_headers = 0\n");
     assert_eq!(found.len(), 4, "{found:#?}");
 }
+
+/// Nothing that only follows from what could not be read.
+#[test]
+fn a_match_that_is_wrong_is_not_one_that_takes_everything() {
+    let text = r#"
+[listeners.web]
+bind = "127.0.0.1:80"
+[routes.a]
+match.path = "*.html"
+upstream = "one"
+[routes.b]
+match.path = { regex = "(" }
+upstream = "one"
+[routes.c]
+upstream = ["two"]
+[routes.d]
+match = { path = "/d" }
+upstream = "thre"
+[upstreams.one]
+endpoints = ["http://127.0.0.1:1"]
+[upstreams.two]
+endpoints = ["http://127.0.0.1:1"]
+[upstreams.three]
+endpoints = ["http://127.0.0.1:1"]
+"#;
+    let problems = load_text(text).unwrap_err();
+    assert_eq!(problems.len(), 4, "{problems}");
+    assert!(problems.warnings().is_empty(), "{:?}", problems.warnings());
+}
+
+/// What every other message masks is not in the line that is no TOML.
+#[test]
+fn no_excerpt_shows_a_secret() {
+    let text = r#"
+[plugins.h]
+component = "headers", config = { request = { set = { x-vault = "hunter1" } } }
+[routes.a]
+match.headers.x-shared = "hunter2" oops
+upstream = "a"
+[routes.b]
+match.headers.x-other = hunter3
+[routes.c.match]
+headers = { x-shared = "hunter4", x-more = "hunter4"
+[routes.d.match.headers]
+x-b = "hunter5"
+x-b = "hunter5"
+[upstreams.a]
+endpoints = ["http://bob:hunter6@127.0.0.1:1" "http://x"]
+[upstreams.b]
+endpoints = ["bob:hunter7@h"]
+[upstreams.c]
+timeouts = { connect = 5s }
+"#;
+    let problems = load_text(text).unwrap_err();
+    assert!(problems.len() >= 7, "{problems}");
+    for problem in problems.iter() {
+        let line = problem.excerpt.as_ref().map(|excerpt| excerpt.line.clone());
+        let told = format!("{problem}\n{}", line.unwrap_or_default());
+        assert!(!told.contains("hunter"), "{told}");
+    }
+    let shows = |part: &str| {
+        problems.iter().any(|problem| {
+            problem.excerpt.as_ref().is_some_and(|excerpt| excerpt.line.contains(part))
+        })
+    };
+    assert!(shows("component = ***, config = { request = { set = { x-vault = *** } } }"));
+    assert!(shows("timeouts = { connect = 5s }"), "what is Weir's own is shown");
+}
+
+#[test]
+fn a_table_with_more_errors_than_are_told_says_so() {
+    let text = format!("[server]\n{}", "x = =\n".repeat(100));
+    let problems = load_text(&text).unwrap_err();
+    let told = problems.iter().any(|problem| problem.message.contains("too much is wrong"));
+    assert!(told && problems.len() < 30, "{problems}");
+}
+
+#[test]
+fn hidden_files_of_a_folder_are_not_read() {
+    let folder = Folder::new();
+    folder.write("a.toml", "[listeners.web]\nbind = \"127.0.0.1:80\"\n");
+    folder.write(".a.toml", "no TOML");
+    std::os::unix::fs::symlink("user@host.1234", folder.path().join(".#a.toml")).unwrap();
+    let source = Source::Path(folder.path().to_owned());
+    load(&source, &Environment::default(), &[]).unwrap_or_else(|problems| panic!("{problems}"));
+}
+
+#[test]
+fn the_level_of_the_environment_is_checked_too() {
+    let environment = [("WEIR_LOG", "bogus")].into_iter().collect();
+    let source = text("[listeners.web]\nbind = \"127.0.0.1:80\"\n");
+    let problems = load(&source, &environment, &[]).unwrap_err();
+    let told = problems.to_string();
+    assert!(
+        told.starts_with("environment variable WEIR_LOG: error: WEIR_LOG: \"bogus\""),
+        "{told}"
+    );
+}
+
+#[test]
+fn secrets_are_known_by_name_or_by_what_they_are() {
+    use crate::config::masked::{looks_secret, sounds_secret};
+    for name in
+        ["sessionId", "accessKey", "accesskey", "x-sessionid", "x-pw", "x-psk", "sig", "x-auth"]
+    {
+        assert!(sounds_secret(name), "{name}");
+    }
+    for name in ["status", "keep", "monkey", "allow_origins", "path", "hostname"] {
+        assert!(!sounds_secret(name), "{name}");
+    }
+    for text in [
+        "Bearer hunter12",
+        "basic aGk6aG8=",
+        "sv=1&sig=hunter8",
+        "https://h/?token=x",
+        "eyJh.eyJz.c2ln",
+    ] {
+        assert!(looks_secret(text), "{text}");
+    }
+    for text in ["Bearer", "basic", "/a?b=c", "max-age=5", "token={request.query.t}", "a.b.c", ""] {
+        assert!(!looks_secret(text), "{text}");
+    }
+}

@@ -123,7 +123,7 @@ fn overrides_replace_and_create() {
             ("WEIR__UPSTREAMS__A__ENDPOINTS__0", "http://b"),
             ("WEIR__UPSTREAMS__A__ENDPOINTS__1", "{ url = \"http://c\", weight = 2 }"),
             ("WEIR__ROUTES__EXTRA__UPSTREAM", "a"),
-            ("WEIR_LOG", "not an override"),
+            ("WEIR_LOG", "debug"),
         ],
     );
     assert_eq!(config.listeners[0].bind, Bind::Tcp("[::1]:8080".parse().unwrap()));

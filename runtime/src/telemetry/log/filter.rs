@@ -32,8 +32,7 @@ impl Filter {
                 None => filter.level = level(part)?,
                 Some((target, of)) => {
                     let target = target.trim();
-                    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_:-".contains(&byte);
-                    if target.is_empty() || !target.bytes().all(legal) {
+                    if !is_target(target) {
                         return Err(format!("{target:?} is no target, as \"weir::proxy\" is"));
                     }
                     filter.targets.push((target.to_owned(), level(of.trim())?));
@@ -43,9 +42,32 @@ impl Filter {
         Ok(filter)
     }
 
+    /// As [`Filter::parse`], of a variable that other programs read as well: a target alone is told
+    /// whole, as they do it, and what is not understood here is left out and given back.
+    pub fn parse_shared(text: &str) -> (Filter, Vec<String>) {
+        let (mut filter, mut unknown) = (Filter::default(), Vec::new());
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            match Filter::parse(part) {
+                Ok(read) if read.targets.is_empty() => filter.level = read.level,
+                Ok(read) => filter.targets.extend(read.targets),
+                Err(_) if is_target(part) => {
+                    filter.targets.push((part.to_owned(), LevelFilter::TRACE));
+                }
+                Err(_) => unknown.push(part.to_owned()),
+            }
+        }
+        (filter, unknown)
+    }
+
     pub(super) fn targets(&self) -> Targets {
         Targets::new().with_default(self.level).with_targets(self.targets.clone())
     }
+}
+
+fn is_target(text: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_:-".contains(&byte);
+    text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && text.bytes().all(legal)
 }
 
 fn level(text: &str) -> Result<LevelFilter, String> {
@@ -85,6 +107,15 @@ mod tests {
         for bad in ["", "verbose", "info,", "weir=", "=debug", "a b=info", "weir[span]=debug", "3"]
         {
             assert!(Filter::parse(bad).is_err(), "{bad:?}");
+        }
+        for (text, shown, unknown) in [
+            ("weir", "info,weir=trace", 0),
+            ("warn,hyper[span{x=y}]=trace,weir=debug", "warn,weir=debug", 1),
+            ("3", "info", 1),
+            ("error,", "error", 0),
+        ] {
+            let (filter, rest) = Filter::parse_shared(text);
+            assert_eq!((filter.to_string(), rest.len()), (shown.to_owned(), unknown), "{text}");
         }
     }
 }

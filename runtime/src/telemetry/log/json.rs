@@ -36,9 +36,10 @@ where
         SystemTime.format_time(&mut Writer::new(&mut time))?;
         let meta = event.metadata();
         let mut object = Object(Map::new());
+        event.record(&mut object);
+        // A field of one of these names does not take the place of what it is.
         object.0.insert("timestamp".into(), time.into());
         object.0.insert("level".into(), meta.level().as_str().into());
-        event.record(&mut object);
         object.0.insert("target".into(), meta.target().into());
         write_line(&mut writer, &Value::Object(object.0).to_string())
     }

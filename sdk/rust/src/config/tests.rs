@@ -231,6 +231,9 @@ impl Plugin for Parts {
         if config.spans.is_empty() {
             problems.add(Error::new("there is no span"));
         }
+        if config.more.contains_key(&config.name) {
+            problems.add(Error::new("this is a name already").at(&config.name).at("more"));
+        }
         problems.or(config)
     }
 }

@@ -109,7 +109,7 @@ fn a_text_without_variables_is_static() {
 #[test]
 fn mistakes_are_configuration_errors() {
     for (text, expected) in [
-        ("{client.adress}", "unknown variable `{client.adress}`: known are {client.address},"),
+        ("{client.adress}", "unknown variable `{client.adress}`; known are {client.address},"),
         ("{}", "unknown variable `{}`"),
         ("{request.header.}", "unknown variable `{request.header.}`"),
         ("{ route }", "unknown variable `{ route }`"),

@@ -119,6 +119,14 @@ fn the_level_is_switched_while_it_runs_and_tells_the_life_of_a_request() {
     };
     assert_eq!(log("GET", "/log"), (200, "info\n".into()));
     assert_eq!(log("POST", "/log?level=loud").0, 400);
+    let encoded = log("POST", "/log?a=1&level=info%2Cweir%3A%3Aproxy%3Dwarn");
+    assert_eq!(encoded, (200, "info,weir::proxy=warn\n".into()));
+    let line = system.daemon.wait_for_line("what the log tells");
+    assert!(
+        line.contains("\"level\":\"INFO\"")
+            && line.contains("\"levels\":\"info,weir::proxy=warn\""),
+        "{line}"
+    );
     assert_eq!(log("POST", "/log").0, 400);
     assert_eq!(log("DELETE", "/log").0, 405);
     get(system.web, "/before");

@@ -181,3 +181,28 @@ fn a_start_at_a_limit_of_threads_says_what_it_lacks_and_what_to_do() {
     }
     panic!("it never served");
 }
+
+/// The system gives a user so many inotify instances, and others of the same name may have them all.
+#[test]
+fn without_an_inotify_instance_files_are_looked_at_instead() {
+    let may = Command::new("unshare").args(["--user", "--map-root-user", "true"]).status();
+    if !may.is_ok_and(|status| status.success()) {
+        return;
+    }
+    let origin = Origin::saying("one");
+    let mut system = System::start_as(&Setup::to(&origin), |command| {
+        let folder = command.get_current_dir().expect("a folder").to_owned();
+        let run = format!("echo 0 > /proc/sys/user/max_inotify_instances && exec {BINARY} run");
+        *command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "sh", "-c", &run]).current_dir(&folder);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.env("XDG_CACHE_HOME", folder.join("cache"));
+    });
+    let line = system.daemon.wait_for_line("no file notifications");
+    assert!(line.contains("WARN"), "{line}");
+    assert_eq!(get(system.web, "/").text(), "one");
+    let two = Origin::saying("two");
+    let text = system.toml().replace(&origin.url(), &two.url());
+    system.daemon.replace("weir.toml", text);
+    until("it reloads all the same", || get(system.web, "/").text() == "two");
+}

@@ -8,8 +8,8 @@ use std::fmt::{self, Write};
 
 use serde::de::{self, Unexpected};
 
-use super::left_out::LeftOut;
 use super::MAX_LEFT_OUT;
+use super::left_out::LeftOut;
 use crate::problem::Problem;
 
 /// Why a text is not the configuration: what is wrong with one value of it.
