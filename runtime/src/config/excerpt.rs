@@ -179,12 +179,10 @@ fn values(line: &str) -> impl Iterator<Item = (usize, usize)> + '_ {
     })
 }
 
-/// Puts stars in the place of what stands in a span: as many whatever it is, for its length tells
-/// something of a secret.
-fn mask(shown: &mut Vec<(usize, char)>, span: &Span) {
+/// Puts stars over what stands in a span, one for each character: columns stay what they are.
+fn mask(shown: &mut [(usize, char)], span: &Span) {
     let from = shown.partition_point(|(at, _)| *at < span.start);
-    let to = shown.partition_point(|(at, _)| *at < span.end);
-    if from < to {
-        shown.splice(from..to, [(span.start, '*'); 3]);
+    for (_, c) in shown.iter_mut().skip(from).take_while(|(at, _)| *at < span.end) {
+        *c = '*';
     }
 }

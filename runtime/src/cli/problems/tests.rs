@@ -52,7 +52,7 @@ fn no_secret_stands_in_the_line_that_is_shown() {
         false,
     );
     assert!(!text.contains("hunter2") && !text.contains("4711"), "{text}");
-    assert!(text.contains("config = { secret = ***, at = nan, pin = *** }"), "{text}");
+    assert!(text.contains("config = { secret = *********, at = nan, pin = **** }"), "{text}");
     assert!(
         text.contains("routes.a.match.headers.authorization: this value is not valid"),
         "{text}"

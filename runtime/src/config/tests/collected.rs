@@ -359,7 +359,9 @@ timeouts = { connect = 5s }
             problem.excerpt.as_ref().is_some_and(|excerpt| excerpt.line.contains(part))
         })
     };
-    assert!(shows("component = ***, config = { request = { set = { x-vault = *** } } }"));
+    assert!(shows(
+        "component = *********, config = { request = { set = { x-vault = ********* } } }"
+    ));
     assert!(shows("timeouts = { connect = 5s }"), "what is Weir's own is shown");
 }
 
