@@ -34,7 +34,7 @@ impl Concealed {
         }
         let Some(query) = memchr::memchr(b'?', target) else { return Cow::Borrowed(target) };
         let (before, query) = target.split_at(query + 1);
-        if !query.split(|byte| *byte == b'&').any(|pair| self.has(pair)) {
+        if !query.split(|byte| *byte == b'&').any(|pair| self.credential(pair).is_some()) {
             return Cow::Borrowed(target);
         }
         let mut out = before.to_vec();
@@ -42,13 +42,12 @@ impl Concealed {
             if at > 0 {
                 out.push(b'&');
             }
-            match self.has(pair) {
-                true => {
-                    out.extend_from_slice(split(pair).0);
-                    out.push(b'=');
+            match self.credential(pair).and_then(|from| pair.get(..from)) {
+                Some(before) => {
+                    out.extend_from_slice(before);
                     out.extend_from_slice(MASK);
                 }
-                false => out.extend_from_slice(pair),
+                None => out.extend_from_slice(pair),
             }
         }
         Cow::Owned(out)
@@ -59,11 +58,20 @@ impl Concealed {
         Shown(self, target)
     }
 
-    /// Whether a pair holds a credential: one that is empty holds none.
-    fn has(&self, pair: &[u8]) -> bool {
-        let (name, value) = split(pair);
-        let name = decode(name);
-        !value.is_empty() && self.0.iter().any(|concealed| concealed.as_bytes() == &*name)
+    /// Where in a pair a credential begins, which is then all of the rest: one that is empty is none.
+    /// For some endpoints pairs end at a `;` too.
+    fn credential(&self, pair: &[u8]) -> Option<usize> {
+        let mut start = 0;
+        for part in pair.split(|byte| *byte == b';') {
+            let (written, value) = split(part);
+            let name = decode(written);
+            let known = || self.0.iter().any(|concealed| concealed.as_bytes() == &*name);
+            if !value.is_empty() && known() {
+                return Some(start + written.len() + 1);
+            }
+            start += part.len() + 1;
+        }
+        None
     }
 }
 
@@ -98,6 +106,8 @@ mod tests {
             ("/?%6B=a=b?c", "/?%6B=***"),
             ("/?access+token=a&access%20token=b", "/?access+token=***&access%20token=***"),
             ("/?K=1&kk=2", "/?K=1&kk=2"),
+            ("/?a=1;k=secret;b&c", "/?a=1;k=***&c"),
+            ("/?k=se;cret", "/?k=***"),
             ("https://u.example/a?k=secret", "https://u.example/a?k=***"),
         ] {
             let shown = concealed.in_target(target.as_bytes());
