@@ -89,7 +89,7 @@ fn lookup(
     if let Some(file) = inner.strip_prefix("file:") {
         let path = base.join(file);
         report.source(path.clone());
-        let text = super::file::read_text(&path, super::file::SECRET).map_err(|error| {
+        let text = report.contents().text(&path, super::file::SECRET).map_err(|error| {
             let message = format!("${{file:{file}}} cannot be read: {error}");
             Fault::hint(message, "the file must exist, be readable by this user, and be UTF-8")
         })?;

@@ -11,6 +11,7 @@
 
 mod address;
 mod check;
+mod contents;
 mod environment;
 mod excerpt;
 mod field;
@@ -43,6 +44,7 @@ pub(crate) mod cases;
 #[cfg(test)]
 mod tests;
 
+pub use contents::{Contents, Held, unfinished};
 pub use environment::Environment;
 pub use excerpt::Excerpt;
 pub use finding::{Finding, Flaw};
@@ -53,7 +55,7 @@ pub use place::{Place, Span};
 pub use places::Places;
 pub use problem::{Problem, Problems};
 pub use source::Source;
-pub use stamp::{Sources, Stamp};
+pub use stamp::{Sources, Stamp, is_configuration};
 pub use write_only::secrets_of;
 
 use std::sync::Arc;
@@ -76,7 +78,7 @@ pub struct Refused {
 ///
 /// `built_ins` are the names of the embedded components; certificates are looked at as of `now`.
 /// Reads the files that the configuration names, and checks certificates and keys; components are
-/// only looked for.
+/// only looked for. Files that are `held` are as they were.
 ///
 /// # Errors
 ///
@@ -87,20 +89,31 @@ pub fn read(
     environment: &Environment,
     built_ins: &[&str],
     now: SystemTime,
+    held: Held,
 ) -> Result<Config, Box<Refused>> {
-    let report = Report::default();
+    let report = Report::new(Contents::without(held));
     let folder = source.folder();
     let mut root = source::read(source, &report);
     overrides::apply(&mut root, environment, &report);
     interpolate::interpolate(&mut root, "", environment, &folder, &report);
     let checked = check::check(&root, environment, folder, built_ins, now, &report);
-    let Collected { mut problems, mut warnings, sources, texts } = report.finish();
+    let Collected { mut problems, mut warnings, sources, contents, texts } = report.finish();
     let excerpts = Excerpts::new(texts, &root);
     problems.iter_mut().chain(&mut warnings).for_each(|problem| excerpts.add_to(problem));
     let check::Checked { server, listeners, plugins, routes, upstreams } = checked;
     let places = Arc::new(Places::new(root, excerpts));
-    let config =
-        Config { server, listeners, plugins, routes, upstreams, sources, warnings, places };
+    let contents = Arc::new(contents);
+    let config = Config {
+        server,
+        listeners,
+        plugins,
+        routes,
+        upstreams,
+        sources,
+        contents,
+        warnings,
+        places,
+    };
     match problems.is_empty() {
         true => Ok(config),
         false => Err(Box::new(Refused { problems, sound: config })),
@@ -117,7 +130,7 @@ pub fn load(
     environment: &Environment,
     built_ins: &[&str],
 ) -> Result<Config, Problems> {
-    read(source, environment, built_ins, SystemTime::now()).map_err(|refused| {
+    read(source, environment, built_ins, SystemTime::now(), Held::new()).map_err(|refused| {
         let Refused { problems, sound } = *refused;
         Problems::of(problems, sound.warnings).unwrap_or_else(|| {
             Problem::new(Place::Whole("configuration".into()), "", "it could not be read").into()

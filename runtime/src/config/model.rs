@@ -21,6 +21,7 @@ pub use plugin::*;
 pub use route::*;
 pub use upstream::*;
 
+use super::contents::Contents;
 use super::places::Places;
 use super::problem::Problem;
 use super::stamp::Sources;
@@ -36,6 +37,8 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// Every file that was read, also components and certificates: what to watch for changes.
     pub sources: Sources,
+    /// What is in those of them that are no components.
+    pub contents: Arc<Contents>,
     /// What deserves a look and stops nothing, sorted by place.
     pub warnings: Vec<Problem>,
     /// Where every key stands, for problems that are found later.

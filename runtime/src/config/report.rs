@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::contents::Contents;
 use super::place::{Place, Span};
 use super::places::last_step;
 use super::problem::Problem;
-use super::stamp::{Sources, Stamp};
+use super::stamp::Sources;
 
 /// Collects while a configuration is read.
 #[derive(Debug, Default)]
@@ -19,6 +20,7 @@ pub(crate) struct Report {
     problems: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
     sources: RefCell<Sources>,
+    contents: Contents,
     texts: RefCell<Texts>,
     lost: RefCell<Vec<Lost>>,
 }
@@ -40,12 +42,17 @@ pub(crate) struct Collected {
     pub problems: Vec<Problem>,
     pub warnings: Vec<Problem>,
     pub sources: Sources,
+    pub contents: Contents,
     pub texts: Texts,
 }
 
 // === impl Report ===
 
 impl Report {
+    pub fn new(contents: Contents) -> Report {
+        Report { contents, ..Report::default() }
+    }
+
     pub fn problem(&self, problem: Problem) {
         self.problems.borrow_mut().push(problem);
     }
@@ -57,7 +64,12 @@ impl Report {
     /// A file that is going to be read, or that would be if it were there. To be called before it
     /// is read: a change from then on makes it another file.
     pub fn source(&self, path: PathBuf) {
-        self.sources.borrow_mut().entry(path).or_insert_with_key(|path| Stamp::of(path));
+        self.sources.borrow_mut().entry(path).or_insert_with_key(|path| self.contents.stamp(path));
+    }
+
+    /// The files of this reading.
+    pub fn contents(&self) -> &Contents {
+        &self.contents
     }
 
     pub fn text(&self, file: &Arc<str>, text: &str) {
@@ -113,6 +125,7 @@ impl Report {
             problems: sorted(self.problems.into_inner()),
             warnings: sorted(self.warnings.into_inner()),
             sources: self.sources.into_inner(),
+            contents: self.contents,
             texts: self.texts.into_inner(),
         }
     }

@@ -58,7 +58,8 @@ fn folder(path: &Path, report: &Report) -> Option<Node> {
             return None;
         }
     };
-    let mut files: Vec<PathBuf> = entries.filter(|path| is_configuration(path)).collect();
+    let is_there = |path: &PathBuf| is_configuration(path) && !report.contents().is_to_come(path);
+    let mut files: Vec<PathBuf> = entries.filter(is_there).collect();
     files.sort();
     if files.is_empty() {
         report.problem(
@@ -80,7 +81,7 @@ fn folder(path: &Path, report: &Report) -> Option<Node> {
 fn file(path: &Path, hint: &str, report: &Report) -> Option<Node> {
     report.source(path.to_path_buf());
     let name: Arc<str> = Arc::from(path.display().to_string());
-    let bytes = match super::file::read(path, super::file::CONFIGURATION) {
+    let bytes = match report.contents().read(path, super::file::CONFIGURATION) {
         Ok(bytes) => bytes,
         Err(error) => {
             let message = format!("this file cannot be read: {error}");

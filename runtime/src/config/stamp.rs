@@ -54,7 +54,7 @@ impl Stamp {
 }
 
 /// Whether a folder's file of this name is read: hidden ones are editors' own, as shells see it.
-pub(super) fn is_configuration(path: &Path) -> bool {
+pub fn is_configuration(path: &Path) -> bool {
     let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
     !hidden && path.extension().is_some_and(|extension| extension == "toml")
 }

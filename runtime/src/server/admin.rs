@@ -40,7 +40,8 @@ pub trait AdminView: Send + Sync + 'static {
     fn upstreams(&self) -> serde_json::Value;
     /// Plugins, their components, hooks and instances.
     fn plugins(&self) -> serde_json::Value;
-    /// Reads the configuration again and takes it into use, or gives every problem.
+    /// Reads the configuration again and takes it into use; gives the files that are left as they were,
+    /// for somebody is writing to them, or every problem.
     fn reload(&self) -> Reload;
     /// What the daemon's own log tells; with a level, or levels by target, from now on those, and
     /// with an empty text what the configuration says.
@@ -48,7 +49,7 @@ pub trait AdminView: Send + Sync + 'static {
 }
 
 /// A reload under way.
-pub type Reload = Pin<Box<dyn Future<Output = Result<(), Vec<String>>> + Send>>;
+pub type Reload = Pin<Box<dyn Future<Output = Result<Vec<String>, Vec<String>>> + Send>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Page {
@@ -128,7 +129,13 @@ async fn answer(
         Page::Plugins => json(StatusCode::OK, &view.plugins()),
         Page::Log => log(view.log(None)),
         Page::Reload => match view.reload().await {
-            Ok(()) => json(StatusCode::OK, &serde_json::json!({ "reloaded": true })),
+            Ok(left) if left.is_empty() => {
+                json(StatusCode::OK, &serde_json::json!({ "reloaded": true }))
+            }
+            Ok(left) => {
+                let body = serde_json::json!({ "reloaded": true, "still_written": left });
+                json(StatusCode::OK, &body)
+            }
             Err(problems) => {
                 let body = serde_json::json!({ "reloaded": false, "problems": problems });
                 json(StatusCode::UNPROCESSABLE_ENTITY, &body)

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::config::{self, Config, Problem, Problems, Refused};
 use crate::router::Router;
 use crate::telemetry::metrics::Metrics;
-use crate::tls::{ServerTls, SystemAuthorities};
+use crate::tls::{Authorities, ServerTls};
 use crate::upstream::Cluster;
 use crate::wasm::{Host, LoadedPlugin};
 
@@ -48,7 +48,7 @@ impl Built {
         before: Option<&Built>,
     ) -> Result<Built, Problems> {
         let mut problems = Vec::new();
-        let plugins = load_plugins(&config, host, &mut problems);
+        let plugins = load_plugins(&config, host, before, &mut problems);
         if let Err(message) = host.check_room(&plugins, config.server.workers) {
             let place = config.places.of("server.workers");
             let hint = "set `workers` lower, or give routes the same plugins instead of copies";
@@ -72,6 +72,14 @@ impl Built {
     }
 }
 
+impl Built {
+    /// A plugin whose component came from there.
+    fn with_component(&self, source: &config::ComponentSource) -> Option<&LoadedPlugin> {
+        let mut all = self.config.plugins.iter().zip(&self.plugins);
+        all.find(|(known, _)| known.component == *source).map(|(_, plugin)| &**plugin)
+    }
+}
+
 /// Every problem of a configuration that was refused: what is sound of it is looked at as if it
 /// were to serve.
 pub fn problems(refused: Refused, host: &Host) -> Option<Problems> {
@@ -87,7 +95,7 @@ pub fn problems(refused: Refused, host: &Host) -> Option<Problems> {
     sound.listeners.retain(|listener| !wrong("listeners.", &listener.name));
     sound.upstreams.retain(|upstream| !wrong("upstreams.", &upstream.name));
     let mut more = Vec::new();
-    load_plugins(&sound, host, &mut more);
+    load_plugins(&sound, host, None, &mut more);
     terminate(&sound, &mut more);
     clusters(&sound, &Metrics::new(), None, &mut more);
     more.retain(|new| {
@@ -124,12 +132,20 @@ fn routers(config: &Config) -> Vec<(Arc<Router>, Arc<[usize]>)> {
 fn load_plugins(
     config: &Config,
     host: &Host,
+    before: Option<&Built>,
     problems: &mut Vec<Problem>,
 ) -> Vec<Arc<LoadedPlugin>> {
     host.loading().limit(config.server.compile);
     let mut plugins = Vec::new();
     for plugin in &config.plugins {
-        match host.load(plugin) {
+        let loaded = match &plugin.component {
+            config::ComponentSource::File(file) if config.contents.is_held(file) => {
+                let before = before.and_then(|before| before.with_component(&plugin.component));
+                host.load_as_before(plugin, file, before)
+            }
+            _ => host.load(plugin),
+        };
+        match loaded {
             Ok(loaded) => plugins.push(loaded),
             Err(found) => {
                 let places = &config.places;
@@ -143,19 +159,22 @@ fn load_plugins(
 fn terminate(config: &Config, problems: &mut Vec<Problem>) -> Vec<Option<ServerTls>> {
     let mut made = Vec::new();
     for listener in &config.listeners {
-        made.push(match listener.tls.as_ref().map(crate::tls::server_config) {
-            None => None,
-            Some(Ok(tls)) => Some(tls),
-            Some(Err(errors)) => {
-                problems.extend(errors.into_iter().map(|error| {
-                    let file = error.file.map(|file| format!("{}: ", file.display()));
-                    let message = format!("{}{}", file.unwrap_or_default(), error.what);
-                    let keys = ["listeners", &*listener.name, "tls"];
-                    config.places.problem_at(&keys, &message, &error.hint)
-                }));
-                None
-            }
-        });
+        made.push(
+            match listener.tls.as_ref().map(|tls| crate::tls::server_config(tls, &config.contents))
+            {
+                None => None,
+                Some(Ok(tls)) => Some(tls),
+                Some(Err(errors)) => {
+                    problems.extend(errors.into_iter().map(|error| {
+                        let file = error.file.map(|file| format!("{}: ", file.display()));
+                        let message = format!("{}{}", file.unwrap_or_default(), error.what);
+                        let keys = ["listeners", &*listener.name, "tls"];
+                        config.places.problem_at(&keys, &message, &error.hint)
+                    }));
+                    None
+                }
+            },
+        );
     }
     made
 }
@@ -166,7 +185,7 @@ fn clusters(
     before: Option<&Built>,
     problems: &mut Vec<Problem>,
 ) -> Vec<Arc<Cluster>> {
-    let system = SystemAuthorities::default();
+    let system = Authorities::new(config.contents.clone());
     let mut made = Vec::new();
     for (at, upstream) in config.upstreams.iter().enumerate() {
         let mut upstream = upstream.clone();

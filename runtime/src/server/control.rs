@@ -17,8 +17,9 @@ use tokio::sync::oneshot;
 use super::built::{self, Built, Numbers};
 use super::deploy::State;
 use super::worker::{self, Command, Setup, WorkerHandle};
+use super::writers;
 use crate::clock::Clock;
-use crate::config::{self, Bind, Config, Environment, Problems, Refused, Source, Sources};
+use crate::config::{self, Bind, Config, Environment, Held, Problems, Refused, Source, Sources};
 use crate::net::{self, SocketFile};
 use crate::telemetry::access_log::{AccessLog, Format};
 use crate::telemetry::log;
@@ -82,7 +83,7 @@ pub enum StartError {
 /// # Errors
 /// Every problem, each with its place.
 pub fn build(options: &Options) -> Result<Config, StartError> {
-    let config = load(options).map_err(|refused| refusal(options, *refused))?;
+    let config = load(options, Held::new()).map_err(|refused| refusal(options, *refused))?;
     let host = Host::new(host_options(options, &config, &Metrics::new()))
         .map_err(|error| StartError::System(format!("plugins cannot run here: {error}")))?;
     Built::new(config, &host, &Metrics::new(), &mut Numbers::default(), None)
@@ -96,7 +97,7 @@ pub fn build(options: &Options) -> Result<Config, StartError> {
 /// # Errors
 /// Where the configuration is wrong, an address cannot be bound, or the system gives no thread.
 pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
-    let config = load(&options).map_err(|refused| refusal(&options, *refused))?;
+    let config = load(&options, Held::new()).map_err(|refused| refusal(&options, *refused))?;
     let read = config.sources.clone();
     // Whatever thread is needed later exists from here on; a host has its own.
     let thread = |error: std::io::Error| StartError::System(error.to_string());
@@ -162,18 +163,19 @@ impl Running {
     /// # Errors
     /// What is wrong; the old snapshot goes on serving.
     pub fn reload(&self) -> Result<Reloaded, StartError> {
-        self.reload_once_read(|_| ())
+        self.reload_without(&[], |_| ())
     }
 
-    /// The same; whoever waits for it is told what was read before that is built, which takes its
-    /// time.
-    pub(super) fn reload_once_read(
+    /// The same, but with files that somebody is writing to as they are in what serves; whoever waits
+    /// for it is told what was read before that is built, which takes its time.
+    pub(super) fn reload_without(
         &self,
+        open: &[PathBuf],
         tell: impl FnOnce(Sources),
     ) -> Result<Reloaded, StartError> {
         let started = std::time::Instant::now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let loaded = load(&self.options);
+        let loaded = self.load(open);
         let read = match &loaded {
             Ok(config) => &config.sources,
             Err(refused) => &refused.sound.sources,
@@ -220,6 +222,22 @@ impl Running {
         self.host.loading().resume();
         if self.ending.load(Ordering::SeqCst) {
             self.host.loading().interrupt();
+        }
+    }
+
+    /// Reads the configuration, and no file that is named for the first time while somebody writes it.
+    fn load(&self, open: &[PathBuf]) -> Result<Config, Box<Refused>> {
+        let built = self.built();
+        let held = |open: &[PathBuf]| match &built {
+            Some(built) => built.config.contents.hold(open, &built.config.sources),
+            None => Held::new(),
+        };
+        let known = self.sources();
+        let config = load(&self.options, held(open))?;
+        let new = config.sources.keys().filter(|file| !known.contains_key(*file)).cloned();
+        match writers::open_of(new) {
+            new if new.is_empty() => Ok(config),
+            new => load(&self.options, held(&[open, &new].concat())),
         }
     }
 
@@ -339,9 +357,9 @@ impl Running {
     }
 }
 
-fn load(options: &Options) -> Result<Config, Box<Refused>> {
+fn load(options: &Options, held: Held) -> Result<Config, Box<Refused>> {
     let names: Vec<&str> = options.built_ins.iter().map(|(name, _)| *name).collect();
-    config::read(&options.source, &options.environment, &names, options.clock.wall())
+    config::read(&options.source, &options.environment, &names, options.clock.wall(), held)
 }
 
 fn warn(config: &Config) {

@@ -5,6 +5,7 @@
 //! went. Never: two at a time; or one that goes on for long after what it read was replaced.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
@@ -21,6 +22,8 @@ pub struct Loads(Sender<Load>);
 
 /// One to be done.
 struct Load {
+    /// Files that are left as they were.
+    without: Vec<PathBuf>,
     /// What was read, before it is built.
     read: oneshot::Sender<Sources>,
     done: oneshot::Sender<Result<(), StartError>>,
@@ -43,9 +46,9 @@ impl Loads {
     pub fn begin(running: Arc<Running>) -> Result<Loads, StartError> {
         let (loads, asked) = channel::<Load>();
         let live = move || {
-            while let Ok(Load { read, done }) = asked.recv() {
+            while let Ok(Load { without, read, done }) = asked.recv() {
                 // Who waits may be gone.
-                let _ = done.send(reload(&running, |sources| drop(read.send(sources))));
+                let _ = done.send(reload(&running, &without, |sources| drop(read.send(sources))));
             }
         };
         threads::spawn("loads", "loads what is to serve", live)
@@ -53,17 +56,18 @@ impl Loads {
         Ok(Loads(loads))
     }
 
-    /// Loads what is there now. Once something of it is replaced it is given up, where it `may` be.
+    /// Loads what is there now, without some files. Once something of it is replaced it is given up, where it `may` be.
     pub async fn load(
         &self,
         running: &Running,
         files: &mut Files,
         asked: &mut mpsc::Receiver<Order>,
+        without: &[PathBuf],
         may: bool,
     ) -> Went {
         let ((read, mut sources), (done, mut outcome)) = (oneshot::channel(), oneshot::channel());
         let mut went = Went::default();
-        if self.0.send(Load { read, done }).is_err() {
+        if self.0.send(Load { without: without.to_vec(), read, done }).is_err() {
             return went;
         }
         let (mut is_read, mut hears) = (false, true);
@@ -86,11 +90,11 @@ impl Loads {
                     hears = order.is_some();
                     went.orders.extend(order);
                     // One who asks again for the same has it when the load is at its end.
-                    if may && is_read && files.have_changed() {
+                    if may && is_read && files.have_changed(without) {
                         give_up(&mut went);
                     }
                 }
-                () = files.changed(), if may && is_read && !went.stale => give_up(&mut went),
+                _ = files.changed(), if may && is_read && !went.stale => give_up(&mut went),
             }
         }
     }
@@ -107,8 +111,12 @@ fn gone() -> StartError {
 }
 
 /// What is wrong in this process must not end it: it serves.
-fn reload(running: &Running, read: impl FnOnce(Sources)) -> Result<(), StartError> {
-    match catch_unwind(AssertUnwindSafe(|| running.reload_once_read(read))) {
+fn reload(
+    running: &Running,
+    without: &[PathBuf],
+    read: impl FnOnce(Sources),
+) -> Result<(), StartError> {
+    match catch_unwind(AssertUnwindSafe(|| running.reload_without(without, read))) {
         Ok(reloaded) => reloaded.map(drop),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);

@@ -27,6 +27,7 @@ mod stream;
 mod trace;
 mod view;
 mod worker;
+mod writers;
 
 pub use built::{Built, Numbers};
 pub use control::{Options, Reloaded, Running, StartError, build, start};

@@ -4,7 +4,7 @@
 //! Never: heard signals wait for it, or does it need a thread that it does not have from the start;
 //! nor does a newer configuration wait behind one that is being [loaded](super::loads) and is stale.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,20 +14,21 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::control::{self, Options, Running, StartError};
 use super::files::Files;
-use super::loads::{Loads, Went};
+use super::loads::Loads;
 use crate::config::Bind;
 use crate::net::{self, Listener as Socket, SocketFile};
 use crate::threads;
 
 /// Orders that may wait; whoever comes then is answered by the reload that they are waiting for.
 const WAITING: usize = 128;
-/// How long a reload that was asked for waits for who writes a file.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a reload that was asked for waits for files that are being written.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Loads that are given up in a row, for what they read has changed; then one goes on to its end.
 const GIVEN_UP: u32 = 16;
 
-/// How a reload went, for everybody who asked for it.
-pub type Outcome = Result<(), Arc<StartError>>;
+/// How a reload went, for everybody who asked for it: which files were left as they were, for somebody
+/// is writing to them.
+pub type Outcome = Result<Arc<[PathBuf]>, Arc<StartError>>;
 
 /// Somebody who asked for a reload.
 pub type Order = oneshot::Sender<Outcome>;
@@ -47,8 +48,8 @@ pub struct Started {
 struct Due {
     /// Who asked for it.
     waiting: Vec<Order>,
-    /// A file that is still being written, where somebody asked for it nevertheless.
-    unfinished: Option<PathBuf>,
+    /// Files that are still being written.
+    unfinished: Vec<PathBuf>,
 }
 
 /// Begins to start on a thread of its own.
@@ -131,19 +132,12 @@ fn serve(
     while let Some(Due { waiting, unfinished }) =
         runtime.block_on(due(&mut files, &mut asked, std::mem::take(&mut orders)))
     {
-        let went = match unfinished {
-            None => {
-                let most = given_up < GIVEN_UP;
-                runtime.block_on(loads.load(running, &mut files, &mut asked, most))
-            }
-            Some(path) => {
-                let what = format!(
-                    "{} is still being written to; it is read once who writes has closed it",
-                    path.display()
-                );
-                Went { outcome: Err(running.refused(StartError::System(what))), ..Went::default() }
-            }
-        };
+        if !unfinished.is_empty() {
+            tracing::warn!(files = ?unfinished, "still being written to: left as they were");
+        }
+        let may = given_up < GIVEN_UP;
+        let load = loads.load(running, &mut files, &mut asked, &unfinished, may);
+        let went = runtime.block_on(load);
         orders = went.orders;
         if went.stale && went.outcome.is_err() {
             // Who waits for it waits for the newer one.
@@ -158,7 +152,17 @@ fn serve(
             admin.come_back();
         }
         files.follow(running.sources());
-        let outcome = went.outcome.map_err(Arc::new);
+        // Who wrote a configuration and asks for it is told that it is not in use.
+        let written = unfinished.iter().find(|path| is_configuration(path));
+        let outcome = match (went.outcome, written) {
+            (Err(error), _) => Err(Arc::new(error)),
+            (Ok(()), Some(path)) if !waiting.is_empty() => {
+                let path = path.display();
+                let why = format!("{path} is still being written to; it is read once that is over");
+                Err(Arc::new(running.refused(StartError::System(why))))
+            }
+            (Ok(()), _) => Ok(unfinished.into()),
+        };
         for order in waiting {
             // Whoever asked may be gone.
             let _ = order.send(outcome.clone());
@@ -173,21 +177,27 @@ async fn due(
     asked: &mut mpsc::Receiver<Order>,
     mut waiting: Vec<Order>,
 ) -> Option<Due> {
+    let mut unfinished = None;
     if waiting.is_empty() {
         tokio::select! {
             order = asked.recv() => waiting.push(order?),
-            () = files.changed() => {}
+            without = files.changed() => unfinished = Some(without),
         }
     }
-    let unfinished = match waiting.is_empty() {
-        true => None,
-        false => files.unfinished(PATIENCE).await,
+    let unfinished = match unfinished {
+        Some(unfinished) => unfinished,
+        None => files.settled(PATIENCE).await,
     };
     // Whoever asked until now wants what is written now.
     while let Ok(order) = asked.try_recv() {
         waiting.push(order);
     }
     Some(Due { waiting, unfinished })
+}
+
+/// A file of configuration, or a folder of them; not what one names.
+fn is_configuration(path: &Path) -> bool {
+    path.is_dir() || path.extension().is_some_and(|is| is == "toml")
 }
 
 /// The admin listener's address, which is bound at the start only.

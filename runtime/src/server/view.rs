@@ -127,10 +127,13 @@ impl admin::AdminView for View {
     fn reload(&self) -> admin::Reload {
         let reloads = self.reloads.clone();
         Box::pin(async move {
-            reloads.reload().await.map_err(|error| match &*error {
-                StartError::Config(problems) => problems.iter().map(ToString::to_string).collect(),
-                StartError::System(what) => vec![what.clone()],
-            })
+            match reloads.reload().await {
+                Ok(left) => Ok(left.iter().map(|path| path.display().to_string()).collect()),
+                Err(error) => Err(match &*error {
+                    StartError::Config(all) => all.iter().map(ToString::to_string).collect(),
+                    StartError::System(what) => vec![what.clone()],
+                }),
+            }
         })
     }
 }

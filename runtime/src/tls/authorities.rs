@@ -11,6 +11,7 @@ use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 
 use super::{Error, pem};
+use crate::config::Contents;
 
 /// Whom to trust. Equal where the same endpoints would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,25 +22,33 @@ pub enum Trust {
     Authorities { certificates: Arc<[CertificateDer<'static>]>, named: bool },
 }
 
-/// The system's authorities, read once for a configuration.
+/// Authorities, the system's and those of files, each read once for a configuration.
 #[derive(Debug, Default)]
-pub struct SystemAuthorities(OnceCell<Arc<[CertificateDer<'static>]>>);
+pub struct Authorities {
+    files: Arc<Contents>,
+    system: OnceCell<Arc<[CertificateDer<'static>]>>,
+}
 
-impl Trust {
+impl Authorities {
+    pub fn new(files: Arc<Contents>) -> Authorities {
+        Authorities { files, system: OnceCell::new() }
+    }
+
     /// Those of a file.
     ///
     /// # Errors
     /// It cannot be read, or holds none.
-    pub fn of(file: &Path) -> Result<Trust, Error> {
-        Ok(Trust::Authorities { certificates: pem::certificates(file)?.into(), named: true })
+    pub fn of(&self, file: &Path) -> Result<Trust, Error> {
+        let certificates = pem::certificates(file, &self.files)?.into();
+        Ok(Trust::Authorities { certificates, named: true })
     }
-}
 
-impl SystemAuthorities {
+    /// The system's.
+    ///
     /// # Errors
     /// There is none.
     pub fn trust(&self) -> Result<Trust, Error> {
-        let certificates = self.0.get_or_init(read).clone();
+        let certificates = self.system.get_or_init(read).clone();
         if certificates.is_empty() {
             let hint = "install the system's package for them (often `ca-certificates`), or set \
                  `tls.ca` of the upstream to a PEM file";

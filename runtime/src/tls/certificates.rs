@@ -16,7 +16,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{Error, pem, provider};
-use crate::config::CertificateFiles;
+use crate::config::{CertificateFiles, Contents};
 
 /// Certificates with their keys, by name.
 #[derive(Debug)]
@@ -48,16 +48,16 @@ impl CertificateStore {
     /// # Errors
     ///
     /// Every problem of every pair; also an empty list.
-    pub fn load(files: &[CertificateFiles]) -> Result<Self, Vec<Error>> {
+    pub fn load(pairs: &[CertificateFiles], files: &Contents) -> Result<Self, Vec<Error>> {
         let mut problems = Vec::new();
-        let mut pairs = Vec::new();
-        for pair in files {
-            match load_pair(pair) {
-                Ok(pair) => pairs.push(pair),
+        let mut loaded = Vec::new();
+        for pair in pairs {
+            match load_pair(pair, files) {
+                Ok(pair) => loaded.push(pair),
                 Err(mut errors) => problems.append(&mut errors),
             }
         }
-        let Some((default, _)) = pairs.first().filter(|_| problems.is_empty()) else {
+        let Some((default, _)) = loaded.first().filter(|_| problems.is_empty()) else {
             if problems.is_empty() {
                 let hint = "add `certificates = [{ cert = \"a.pem\", key = \"a.key\" }]`";
                 problems.push(Error::new("no certificate for a TLS listener", hint));
@@ -70,7 +70,7 @@ impl CertificateStore {
             default: default.clone(),
             facts: Vec::new(),
         };
-        for (key, facts) in pairs {
+        for (key, facts) in loaded {
             for name in &facts.names {
                 let (map, name) = match name.strip_prefix("*.") {
                     Some(parent) => (&mut store.wildcard, parent),
@@ -113,31 +113,33 @@ impl ResolvesServerCert for CertificateStore {
 }
 
 fn load_pair(
-    files: &CertificateFiles,
+    pair: &CertificateFiles,
+    files: &Contents,
 ) -> Result<(Arc<CertifiedKey>, CertificateFacts), Vec<Error>> {
-    let (chain, key) = match (pem::certificates(&files.cert), pem::private_key(&files.key)) {
-        (Ok(chain), Ok(key)) => (chain, key),
-        (chain, key) => return Err(chain.err().into_iter().chain(key.err()).collect()),
-    };
+    let (chain, key) =
+        match (pem::certificates(&pair.cert, files), pem::private_key(&pair.key, files)) {
+            (Ok(chain), Ok(key)) => (chain, key),
+            (chain, key) => return Err(chain.err().into_iter().chain(key.err()).collect()),
+        };
     let facts = match chain.first().map(|leaf| X509Certificate::from_der(leaf)) {
-        Some(Ok((_, leaf))) => facts(files, &leaf),
+        Some(Ok((_, leaf))) => facts(pair, &leaf),
         _ => {
             let hint = "the first block must be the server's X.509 certificate";
-            return Err(vec![Error::of(&files.cert, "not a certificate", hint)]);
+            return Err(vec![Error::of(&pair.cert, "not a certificate", hint)]);
         }
     };
     match CertifiedKey::from_der(chain, key, &provider()) {
         Ok(pair) => Ok((Arc::new(pair), facts)),
         Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
-            let what = format!("the key does not belong to {}", files.cert.display());
+            let what = format!("the key does not belong to {}", pair.cert.display());
             let hint = "the file's first certificate must be the one that was issued for this key";
-            Err(vec![Error::of(&files.key, what, hint)])
+            Err(vec![Error::of(&pair.key, what, hint)])
         }
         // The error's own text could hold what was not understood.
         Err(_) => {
             let hint =
                 "use an RSA (2048 bits and more), ECDSA (P-256, P-384, P-521) or Ed25519 key";
-            Err(vec![Error::of(&files.key, "cannot be used", hint)])
+            Err(vec![Error::of(&pair.key, "cannot be used", hint)])
         }
     }
 }

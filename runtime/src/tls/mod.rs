@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
-pub use self::authorities::SystemAuthorities;
+pub use self::authorities::Authorities;
 pub use self::certificates::{CertificateFacts, CertificateStore};
 pub use self::error::Error;
 pub use self::origination::{Origination, connect, server_name};

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::authorities::{SystemAuthorities, Trust};
+use super::authorities::{Authorities, Trust};
 use super::verifier::Verifier;
 use super::{Error, dangerous, provider};
 use crate::config::UpstreamTls;
@@ -42,12 +42,12 @@ impl Origination {
     pub fn new(
         tls: &UpstreamTls,
         alpn: &[&[u8]],
-        system: &SystemAuthorities,
+        system: &Authorities,
         before: Option<&Origination>,
     ) -> Result<Origination, Error> {
         let trust = match &tls.ca {
             _ if !tls.verify => Trust::Anybody,
-            Some(file) => Trust::of(file)?,
+            Some(file) => system.of(file)?,
             None => system.trust()?,
         };
         match before {

@@ -4,29 +4,30 @@
 //! [`crate::config::pem`] does, for whoever checks a configuration too.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::Error;
-use crate::config::file;
 use crate::config::pem::{self, NotPem};
+use crate::config::{Contents, file};
 
 /// Every certificate of the file, in order.
-pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    pem::certificates(&read(file)?).map_err(|not| not_pem(file, not))
+pub fn certificates(file: &Path, files: &Contents) -> Result<Vec<CertificateDer<'static>>, Error> {
+    pem::certificates(&read(file, files)?).map_err(|not| not_pem(file, not))
 }
 
 /// The first private key of the file.
-pub fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, Error> {
-    pem::private_key(&read(file)?).map_err(|not| not_pem(file, not))
+pub fn private_key(file: &Path, files: &Contents) -> Result<PrivateKeyDer<'static>, Error> {
+    pem::private_key(&read(file, files)?).map_err(|not| not_pem(file, not))
 }
 
 fn not_pem(file: &Path, NotPem { what, hint }: NotPem) -> Error {
     Error::of(file, what, hint)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    file::read(path, file::PEM).map_err(|error| {
+fn read(path: &Path, files: &Contents) -> Result<Arc<[u8]>, Error> {
+    files.read(path, file::PEM).map_err(|error| {
         let hint = "check the path (relative ones start at the configuration file) and that this \
              user may read it";
         Error::of(path, format!("cannot be read: {error}"), hint)

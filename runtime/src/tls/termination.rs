@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::{CertificateFacts, CertificateStore, Error, H2, HTTP_1_0, HTTP_1_1, provider};
-use crate::config::{ListenerTls, TlsVersion};
+use crate::config::{Contents, ListenerTls, TlsVersion};
 use crate::http::Tls;
 
 /// Sessions kept for TLS 1.2 clients that resume by session ID; rustls's own default is 256.
@@ -43,8 +43,8 @@ pub struct Accepted<S> {
 /// # Errors
 ///
 /// Every problem of every file.
-pub fn server_config(tls: &ListenerTls) -> Result<ServerTls, Vec<Error>> {
-    let store = CertificateStore::load(&tls.certificates)?;
+pub fn server_config(tls: &ListenerTls, files: &Contents) -> Result<ServerTls, Vec<Error>> {
+    let store = CertificateStore::load(&tls.certificates, files)?;
     let certificates = store.facts().to_vec();
     let versions: &[_] = match tls.min_version {
         TlsVersion::V1_2 => &[&TLS13, &TLS12],

@@ -11,7 +11,7 @@ use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
-use crate::config::{CertificateFiles, ListenerTls, TlsVersion, UpstreamTls};
+use crate::config::{CertificateFiles, Contents, ListenerTls, TlsVersion, UpstreamTls};
 use crate::error::Kind;
 use crate::http::Tls;
 
@@ -53,17 +53,20 @@ impl Drop for Directory {
 #[test]
 fn names_select_certificates() {
     let directory = Directory::new();
-    let store = CertificateStore::load(&[
-        directory.pair("first", &["first.example"]),
-        directory.pair("exact", &["a.example.com", "example.com"]),
-        directory.pair("wild", &["*.Example.com", "*.eu.example.com"]),
-    ])
+    let store = CertificateStore::load(
+        &[
+            directory.pair("first", &["first.example"]),
+            directory.pair("exact", &["a.example.com", "example.com"]),
+            directory.pair("wild", &["*.Example.com", "*.eu.example.com"]),
+        ],
+        &Contents::default(),
+    )
     .unwrap();
     let file = |name: Option<&str>| {
         let chosen = store.select(name, &[SignatureScheme::ECDSA_NISTP256_SHA256]);
         let at = ["first.pem", "exact.pem", "wild.pem"];
         let same = |it: &&&str| {
-            let pem = pem::certificates(&directory.0.join(it)).unwrap();
+            let pem = pem::certificates(&directory.0.join(it), &Contents::default()).unwrap();
             pem == chosen.cert
         };
         at.iter().find(same).unwrap().trim_end_matches(".pem").to_owned()
@@ -99,10 +102,14 @@ fn key_types_select_among_certificates_of_a_name() {
         cert: directory.write("ed.pem", &cert.pem()),
         key: directory.write("ed.key", &key.serialize_pem()),
     };
-    let store = CertificateStore::load(&[ecdsa.clone(), ed25519.clone()]).unwrap();
+    let store =
+        CertificateStore::load(&[ecdsa.clone(), ed25519.clone()], &Contents::default()).unwrap();
     let chain = |schemes: &[SignatureScheme]| &store.select(Some("a.test"), schemes).cert;
-    assert_eq!(*chain(&[SignatureScheme::ED25519]), pem::certificates(&ed25519.cert).unwrap());
-    let ecdsa_chain = pem::certificates(&ecdsa.cert).unwrap();
+    assert_eq!(
+        *chain(&[SignatureScheme::ED25519]),
+        pem::certificates(&ed25519.cert, &Contents::default()).unwrap()
+    );
+    let ecdsa_chain = pem::certificates(&ecdsa.cert, &Contents::default()).unwrap();
     assert_eq!(*chain(&[SignatureScheme::ECDSA_NISTP256_SHA256]), ecdsa_chain);
     assert_eq!(*chain(&[SignatureScheme::RSA_PKCS1_SHA256]), ecdsa_chain);
 }
@@ -120,7 +127,7 @@ fn facts_are_read() {
         cert: directory.write("a.pem", &params.self_signed(&key).unwrap().pem()),
         key: directory.write("a.key", &key.serialize_pem()),
     };
-    let store = CertificateStore::load(std::slice::from_ref(&files)).unwrap();
+    let store = CertificateStore::load(std::slice::from_ref(&files), &Contents::default()).unwrap();
     let expected = CertificateFacts {
         file: files.cert,
         subject: "a.test".to_owned(),
@@ -168,7 +175,8 @@ fn problems_name_the_file() {
         (with(&good.cert, &other.key), &other.key, "does not belong to"),
     ];
     for (files, file, what) in &cases {
-        let problems = CertificateStore::load(std::slice::from_ref(files)).unwrap_err();
+        let problems =
+            CertificateStore::load(std::slice::from_ref(files), &Contents::default()).unwrap_err();
         let [problem] = &problems[..] else { panic!("{problems:?}") };
         assert_eq!(problem.file.as_ref(), Some(*file));
         let text = problem.to_string();
@@ -178,10 +186,10 @@ fn problems_name_the_file() {
     }
     // All at once, and both files of a pair.
     let all: Vec<_> = cases.into_iter().map(|(files, ..)| files).collect();
-    assert_eq!(CertificateStore::load(&all).unwrap_err().len(), 12);
-    let both = CertificateStore::load(&[with(&missing, &empty)]).unwrap_err();
+    assert_eq!(CertificateStore::load(&all, &Contents::default()).unwrap_err().len(), 12);
+    let both = CertificateStore::load(&[with(&missing, &empty)], &Contents::default()).unwrap_err();
     assert_eq!(both.len(), 2);
-    assert_eq!(CertificateStore::load(&[]).unwrap_err().len(), 1);
+    assert_eq!(CertificateStore::load(&[], &Contents::default()).unwrap_err().len(), 1);
 }
 
 async fn handshake(
@@ -213,7 +221,7 @@ async fn handshake(
 }
 
 fn originate(tls: &UpstreamTls, alpn: &[&[u8]]) -> Origination {
-    Origination::new(tls, alpn, &SystemAuthorities::default(), None).unwrap()
+    Origination::new(tls, alpn, &Authorities::default(), None).unwrap()
 }
 
 fn listener(certificates: Vec<CertificateFiles>, min_version: TlsVersion) -> ListenerTls {
@@ -227,7 +235,7 @@ async fn handshakes_settle_protocol_and_resume_over_reloads() {
     let tls = listener(vec![pair.clone()], TlsVersion::V1_2);
     let upstream = UpstreamTls { ca: Some(pair.cert), server_name: None, verify: true };
     let client = originate(&upstream, &[H2, HTTP_1_1]).config;
-    let server = server_config(&tls).unwrap();
+    let server = server_config(&tls, &Contents::default()).unwrap();
     let (facts, sent) = handshake(&server, client.clone(), "A.test").await;
     sent.unwrap();
     let (facts, h2, resumed) = facts.unwrap();
@@ -236,7 +244,7 @@ async fn handshakes_settle_protocol_and_resume_over_reloads() {
     assert_eq!(facts.server_name.as_deref(), Some("a.test"));
     assert!(h2 && !resumed);
     // A new configuration, as a reload makes it, takes the old one's ticket.
-    let server = server_config(&tls).unwrap();
+    let server = server_config(&tls, &Contents::default()).unwrap();
     let (facts, _) = handshake(&server, client, "A.test").await;
     assert!(facts.unwrap().2);
     let plain = originate(&upstream, &[HTTP_1_1]).config;
@@ -249,7 +257,7 @@ async fn versions_are_kept() {
     let directory = Directory::new();
     let pair = directory.pair("a", &["a.test"]);
     let old = || {
-        let roots = pem::certificates(&pair.cert).unwrap();
+        let roots = pem::certificates(&pair.cert, &Contents::default()).unwrap();
         let mut store = rustls::RootCertStore::empty();
         store.add(roots[0].clone()).unwrap();
         let builder = ClientConfig::builder_with_provider(provider())
@@ -257,13 +265,17 @@ async fn versions_are_kept() {
             .unwrap();
         Arc::new(builder.with_root_certificates(store).with_no_client_auth())
     };
-    let server = server_config(&listener(vec![pair.clone()], TlsVersion::V1_2)).unwrap();
+    let server =
+        server_config(&listener(vec![pair.clone()], TlsVersion::V1_2), &Contents::default())
+            .unwrap();
     let (facts, _) = handshake(&server, old(), "a.test").await;
     let (facts, h2, _) = facts.unwrap();
     assert_eq!(facts.version, "TLSv1.2");
     assert!(facts.cipher.starts_with("TLS_ECDHE_ECDSA_"), "{}", facts.cipher);
     assert!(!h2);
-    let server = server_config(&listener(vec![pair.clone()], TlsVersion::V1_3)).unwrap();
+    let server =
+        server_config(&listener(vec![pair.clone()], TlsVersion::V1_3), &Contents::default())
+            .unwrap();
     let (facts, sent) = handshake(&server, old(), "a.test").await;
     assert!(facts.is_err());
     assert_eq!(sent.unwrap_err().kind, Kind::TlsProtocolError);
@@ -274,7 +286,9 @@ async fn endpoints_are_verified_unless_told_otherwise() {
     let directory = Directory::new();
     let pair = directory.pair("a", &["a.test"]);
     let stranger = directory.pair("b", &["a.test"]);
-    let server = server_config(&listener(vec![pair.clone()], TlsVersion::V1_2)).unwrap();
+    let server =
+        server_config(&listener(vec![pair.clone()], TlsVersion::V1_2), &Contents::default())
+            .unwrap();
     let tls = |ca: &Path, verify| UpstreamTls { ca: Some(ca.into()), server_name: None, verify };
     for (ca, verify, name, expected) in [
         (&pair.cert, true, "a.test", None),
@@ -320,7 +334,9 @@ async fn a_certificate_that_is_named_itself_is_trusted_for_its_own_name() {
         (&[], "a.test", false),
     ] {
         let pair = self_signed(&directory, "self", names, "common.test");
-        let server = server_config(&listener(vec![pair.clone()], TlsVersion::V1_2)).unwrap();
+        let server =
+            server_config(&listener(vec![pair.clone()], TlsVersion::V1_2), &Contents::default())
+                .unwrap();
         let tls = UpstreamTls { ca: Some(pair.cert), server_name: None, verify: true };
         let (_, sent) = handshake(&server, originate(&tls, &[HTTP_1_1]).config, name).await;
         assert_eq!(sent.is_ok(), trusted, "{names:?} {name}: {sent:?}");
@@ -333,7 +349,9 @@ async fn a_certificate_that_is_not_trusted_is_explained() {
     let pair = directory.pair("a", &["a.test"]);
     let stranger = directory.pair("b", &["b.test"]);
     let other = self_signed(&directory, "c", &["a.test"], "another.test");
-    let server = server_config(&listener(vec![pair.clone()], TlsVersion::V1_2)).unwrap();
+    let server =
+        server_config(&listener(vec![pair.clone()], TlsVersion::V1_2), &Contents::default())
+            .unwrap();
     for (ca, name, says) in [
         (&other.cert, "a.test", "no trusted authority has issued it"),
         // Another key under the same name.
@@ -357,7 +375,7 @@ fn trust_is_compared_by_content() {
     let ca = directory.write("ca.pem", &fs::read_to_string(&one.cert).unwrap());
     let tls = UpstreamTls { ca: Some(ca), server_name: None, verify: true };
     let again = |before: &Origination, alpn: &[&[u8]]| {
-        Origination::new(&tls, alpn, &SystemAuthorities::default(), Some(before)).unwrap()
+        Origination::new(&tls, alpn, &Authorities::default(), Some(before)).unwrap()
     };
     let first = originate(&tls, &[HTTP_1_1]);
     assert!(Arc::ptr_eq(&first.config, &again(&first, &[HTTP_1_1]).config));

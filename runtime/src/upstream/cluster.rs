@@ -16,7 +16,7 @@ use crate::balancer::{self, Balancer, Tried};
 use crate::config;
 use crate::health::Check;
 use crate::telemetry::metrics::{EndpointMetrics, Metrics, UpstreamMetrics};
-use crate::tls::{Origination, SystemAuthorities};
+use crate::tls::{Authorities, Origination};
 
 /// An upstream as all workers share it.
 pub struct Cluster {
@@ -68,7 +68,7 @@ impl Cluster {
     pub fn new(
         config: config::Upstream,
         metrics: &Metrics,
-        system: &SystemAuthorities,
+        system: &Authorities,
         before: Option<&Cluster>,
     ) -> Result<Arc<Cluster>, crate::tls::Error> {
         let tls = match config.endpoints.iter().any(|endpoint| endpoint.tls) {

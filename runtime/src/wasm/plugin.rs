@@ -4,7 +4,7 @@
 //! every reason why not. Never: on a worker: compiling and configuring take their time.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -131,11 +131,38 @@ impl Host {
     /// # Errors
     /// Every reason found why the plugin cannot be used.
     pub fn load(&self, plugin: &config::Plugin) -> Result<Arc<LoadedPlugin>, Vec<PluginProblem>> {
+        self.load_with(plugin, || self.loading.component(&plugin.component))
+    }
+
+    /// As [`Host::load`], while somebody is writing to the component's file: with the component that a
+    /// plugin has which was loaded from there before.
+    ///
+    /// # Errors
+    /// As [`Host::load`], and where there is none.
+    pub fn load_as_before(
+        &self,
+        plugin: &config::Plugin,
+        file: &Path,
+        before: Option<&LoadedPlugin>,
+    ) -> Result<Arc<LoadedPlugin>, Vec<PluginProblem>> {
+        self.load_with(plugin, || {
+            before.map(|before| before.component.clone()).ok_or_else(|| {
+                let why = config::unfinished();
+                vec![Problem::component(format!("cannot read {}: {why}", file.display()))]
+            })
+        })
+    }
+
+    fn load_with(
+        &self,
+        plugin: &config::Plugin,
+        component: impl FnOnce() -> Result<Arc<Loaded>, Vec<Problem>>,
+    ) -> Result<Arc<LoadedPlugin>, Vec<PluginProblem>> {
         let of = |problems| Problem::all_of(problems, &plugin.name);
         if self.loading.is_interrupted() {
             return Err(of(vec![Problem::component("loading it was interrupted")]));
         }
-        let component = self.loading.component(&plugin.component).map_err(of)?;
+        let component = component().map_err(of)?;
         if let Some(known) = self.known(plugin, &component) {
             return Ok(known);
         }

@@ -1,5 +1,6 @@
 //! What an operator gets wrong, or does at a bad moment.
 
 mod files;
+mod half_written;
 mod pins;
 mod signals;

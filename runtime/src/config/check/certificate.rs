@@ -94,7 +94,10 @@ impl Check<'_> {
         path: &Path,
         parse: impl Fn(&[u8]) -> Result<T, NotPem>,
     ) -> Option<T> {
-        let bytes = file::read(path, file::PEM)
+        let bytes = self
+            .report
+            .contents()
+            .read(path, file::PEM)
             .map_err(|error| field.plain_problem(unreadable(field, path, &error)))
             .ok()?;
         let parsed = parse(&bytes).map_err(|NotPem { what, hint }| {

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::*;
 use crate::config::cases;
-use crate::config::{Environment, Source, read};
+use crate::config::{Environment, Held, Source, read};
 use crate::wasm::{BUILT_INS, HostOptions};
 
 #[test]
@@ -13,7 +13,7 @@ fn plugins_that_cannot_be_used_are_refused_at_their_place() {
     let host = host.expect("an engine");
     let names: Vec<&str> = BUILT_INS.iter().map(|(name, _)| *name).collect();
     let problems = |source: &Source, environment: &Environment, _: &[&str]| {
-        let refused = match read(source, environment, &names, SystemTime::now()) {
+        let refused = match read(source, environment, &names, SystemTime::now(), Held::new()) {
             Ok(config) => {
                 Built::new(config, &host, &Metrics::new(), &mut Numbers::default(), None).err()
             }

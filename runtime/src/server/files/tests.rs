@@ -21,7 +21,7 @@ fn following(paths: &[&Path]) -> Files {
 }
 
 async fn changes(files: &mut Files, within: Duration) -> bool {
-    tokio::time::timeout(within, files.changed()).await.is_ok()
+    tokio::time::timeout(within, files.changed()).await.is_ok_and(|without| without.is_empty())
 }
 
 #[tokio::test]
@@ -34,11 +34,50 @@ async fn a_file_that_somebody_still_writes_is_not_there_yet() {
     open.write_all(b"[a]\nb = 2\n").expect("written");
     // Longer than any quiet that would do for a closed one.
     assert!(!changes(&mut files, Duration::from_millis(4_500)).await);
-    assert_eq!(files.unfinished(Duration::ZERO).await.as_deref(), Some(file.as_path()));
+    assert_eq!(files.settled(Duration::ZERO).await, std::slice::from_ref(&file));
     open.write_all(b"c = 3\n").expect("written");
     drop(open);
     assert!(changes(&mut files, WAIT).await);
-    assert_eq!(files.unfinished(WAIT).await, None);
+    assert_eq!(files.settled(WAIT).await, [] as [PathBuf; 0]);
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+/// Where the system tells nothing it still says who has a file open.
+#[tokio::test]
+async fn who_has_it_open_is_known_however_it_came_and_without_notices() {
+    let folder = folder("renamed");
+    let file = folder.join("weir.toml");
+    std::fs::write(&file, "[a]\nb = 1\n").expect("written");
+    for with_notices in [true, false] {
+        let mut files = following(&[&file]);
+        if !with_notices {
+            files.notices = None;
+        }
+        let mut open = File::create(folder.join("next")).expect("open");
+        open.write_all(b"[a]\nb = 2\n").expect("written");
+        std::fs::rename(folder.join("next"), &file).expect("renamed");
+        assert!(!changes(&mut files, Duration::from_millis(4_500)).await, "{with_notices}");
+        drop(open);
+        assert!(changes(&mut files, WAIT).await, "{with_notices}");
+    }
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+#[tokio::test]
+async fn a_new_file_of_a_folder_that_is_open_is_left_out_with_the_folder() {
+    let folder = folder("folder");
+    let (old, new) = (folder.join("old.toml"), folder.join("new.toml"));
+    std::fs::write(&old, "[a]\nb = 1\n").expect("written");
+    let mut files = following(&[&folder, &old]);
+    let open = File::create(&new).expect("open");
+    std::fs::write(&old, "[a]\nb = 2\n").expect("written");
+    let changed = tokio::time::timeout(WAIT, files.changed()).await.expect("a change");
+    assert_eq!(changed, [folder.clone(), new]);
+    // As who reads without it does.
+    let before = files.stamps[&folder];
+    files.follow([(folder.clone(), before), (old.clone(), Stamp::of(&old))].into());
+    drop(open);
+    assert!(changes(&mut files, WAIT).await);
     std::fs::remove_dir_all(&folder).expect("removed");
 }
 

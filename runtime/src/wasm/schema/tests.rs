@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::config::{self, Environment, Refused, Source, read};
+use crate::config::{self, Environment, Held, Refused, Source, read};
 
 /// The problems of a plugin `p` with this schema and configuration, as they are told.
 fn problems(schema: &str, config: &str) -> Vec<config::Problem> {
@@ -14,7 +14,7 @@ fn problems(schema: &str, config: &str) -> Vec<config::Problem> {
     let source = Source::Text { name: "weir.toml".into(), text };
     let environment = Environment::default().with("SECRET", "hunter2");
     let now = std::time::SystemTime::now();
-    let read = match read(&source, &environment, &["cors"], now) {
+    let read = match read(&source, &environment, &["cors"], now, Held::new()) {
         Ok(config) => config,
         // What others found wrong is theirs.
         Err(refused) => {
@@ -203,7 +203,7 @@ fn what_a_plugin_says_leads_to_the_value_and_hides_secrets() {
     let source = Source::Text { name: "weir.toml".into(), text: text.into() };
     let environment = Environment::default().with("SECRET", "swordfish");
     let now = std::time::SystemTime::now();
-    let config = read(&source, &environment, &["cors"], now).unwrap();
+    let config = read(&source, &environment, &["cors"], now, Held::new()).unwrap();
     let told = |said: &str| {
         let problem = Problem::at("/config", Flaw::Said(said.to_owned())).of(&"p".into());
         config.places.problem(problem.finding()).unwrap().to_string()

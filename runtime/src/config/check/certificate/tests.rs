@@ -34,7 +34,8 @@ fn warnings(chain: &str, key: &str, now: u64) -> Vec<String> {
          [upstreams.a]\nendpoints = [\"https://127.0.0.1:1\"]\ntls.ca = \"a.pem\"\n",
     );
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
-    let config = read(&Source::Path(file), &Environment::default(), &[], now);
+    let config =
+        read(&Source::Path(file), &Environment::default(), &[], now, crate::config::Held::new());
     let config = config.unwrap_or_else(|refused| panic!("{:?}", refused.problems));
     config.warnings.iter().map(|warning| warning.message.clone()).collect()
 }
