@@ -136,6 +136,7 @@ fn load_plugins(
     problems: &mut Vec<Problem>,
 ) -> Vec<Arc<LoadedPlugin>> {
     host.loading().limit(config.server.compile);
+    let _compiled = host.loading().built_ins(config.plugins.iter().map(|it| &it.component));
     let mut plugins = Vec::new();
     for plugin in &config.plugins {
         let loaded = match &plugin.component {

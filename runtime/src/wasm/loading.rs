@@ -4,11 +4,13 @@
 //! Never: trusts what it did not bring along: what is built in is compiled in this process,
 //! everything else where the [`Loader`] says, within bounds, until it is told to stop.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use wasmtime::Engine;
 
 use super::apart::{Apart, Loader};
@@ -106,6 +108,19 @@ impl Loading {
                 self.cache.load(&cache::digest(&bytes), &bytes, || self.compile(&bytes))
             }
         }
+    }
+
+    /// Those that are built in, compiled beside each other where that was not done before. They are at
+    /// hand as long as this is held; what is wrong is told by whoever loads them.
+    pub fn built_ins<'a>(
+        &self,
+        sources: impl Iterator<Item = &'a ComponentSource>,
+    ) -> Vec<Arc<Loaded>> {
+        let built_in = |source: &&ComponentSource| matches!(source, ComponentSource::BuiltIn(_));
+        let mut sources: Vec<_> = sources.filter(built_in).collect();
+        let mut seen = HashSet::new();
+        sources.retain(|source| seen.insert(*source));
+        sources.into_par_iter().filter_map(|source| self.component(source).ok()).collect()
     }
 
     fn compile(&self, component: &[u8]) -> Done {
