@@ -358,3 +358,48 @@ fn values_with_outer_white_space_are_malformed() {
     client.head(1, true, &[GET, &[("x-a", "a b"), ("x-b", "")]].concat());
     assert_eq!(client.status(1), 200);
 }
+
+/// An answer before the end of the request: it ends by itself, and the reset that may follow comes
+/// later (clients take one that comes with it for a failure).
+#[test]
+fn an_early_answer_is_not_followed_by_a_reset_at_once() {
+    let early = Origin::raw(|mut stream| async move {
+        read_head(&mut stream).await;
+        let _ = stream.write_all(b"HTTP/1.1 413 X\r\ncontent-length: 5\r\n\r\nlarge").await;
+        tokio::time::sleep(Duration::from_secs(30)).await;
+    });
+    let echo = Origin::echo();
+    for (name, setup, status) in [
+        ("endpoint", Setup::to(&early), 413),
+        ("limit", Setup::to(&echo).listener("body_limit = \"10B\""), 413),
+        ("plugin", Setup::to(&echo).plugin("key-auth", "{ keys = [\"secret\"] }"), 401),
+    ] {
+        let proxy = setup.start();
+        for ends in [true, false] {
+            let mut client = Frames::connect(proxy.address("web"));
+            client.head(1, false, POST);
+            client.send(kind::DATA, 0, 1, &[b'x'; 100]);
+            assert_eq!(client.status(1), status, "{name}");
+            let over = std::iter::from_fn(|| client.find(kind::DATA, 1));
+            assert!(over.into_iter().any(|frame| frame.flags & END_STREAM != 0), "{name}");
+            // More than its windows have room for, were it not read.
+            for _ in 0..if ends { 5 } else { 0 } {
+                client.send(kind::DATA, 0, 1, &[b'x'; 10_000]);
+            }
+            if ends {
+                client.send(kind::DATA, END_STREAM, 1, b"");
+                client.send(kind::PING, 0, 0, &[7; 8]);
+                loop {
+                    let frame = client.next_frame().expect("an acknowledgement");
+                    assert_ne!(frame.kind, kind::RST_STREAM, "{name}");
+                    if frame.kind == kind::PING {
+                        break;
+                    }
+                }
+            } else {
+                let reset = client.find(kind::RST_STREAM, 1).expect("a reset in the end");
+                assert_eq!(reset.payload, [0; 4], "{name}");
+            }
+        }
+    }
+}

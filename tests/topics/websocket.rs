@@ -62,6 +62,49 @@ fn a_tunnel_carries_every_byte_and_each_half_closes_alone() {
     assert_eq!(client.rest(), b"bye");
 }
 
+/// A client may go on in the new protocol behind its request (RFC 9110, 7.8): what it says is not
+/// looked at before the answer, and arrives with it.
+#[test]
+fn what_is_sent_before_the_answer_arrives() {
+    let origin = echo();
+    let proxy = Setup::to(&origin).start();
+    let frames: [&[u8]; 4] = [b"EARLY", b"EARLY\r\n\r\nEARLY", b"\x81\x00\x0a\0", &[0; 300]];
+    for early in frames {
+        for in_one_piece in [true, false] {
+            let mut client = RawClient::connect(proxy.address("web"));
+            if in_one_piece {
+                client.send(&[&ask("")[..], early].concat());
+            } else {
+                client.send(&ask(""));
+                client.send(early);
+            }
+            assert_eq!(client.answer().status, 101, "{early:?}");
+            assert_eq!(client.exactly(5).as_deref(), Some(b"first".as_slice()));
+            assert_eq!(client.exactly(early.len()).as_deref(), Some(early), "{in_one_piece}");
+        }
+    }
+}
+
+/// Where the answer is another one, it is the next request, or none.
+#[test]
+fn what_follows_a_refused_upgrade_is_a_request() {
+    let origin = Origin::echo();
+    let proxy = Setup::to(&origin).start();
+    let mut client = RawClient::connect(proxy.address("web"));
+    let next = b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n";
+    client.send(&[&ask("")[..], next, next].concat());
+    assert_eq!(client.answer().status, 200);
+    for _ in 0..2 {
+        assert!(client.answer().text().starts_with("GET /next\n"));
+    }
+    client.send(&ask(""));
+    assert_eq!(client.answer().status, 200);
+    client.send(&[&ask("")[..], b"GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n"].concat());
+    assert_eq!(client.answer().status, 200);
+    assert_eq!(client.answer().status, 400);
+    assert!(client.is_closed());
+}
+
 #[test]
 fn much_goes_through_a_tunnel_both_ways_at_once() {
     let origin = echo();

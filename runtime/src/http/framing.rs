@@ -7,7 +7,8 @@
 //! a byte itself.
 //!
 //! The guard follows the messages of a connection: head, body by `Content-Length` or in chunks, next
-//! head. After a head that switches protocols it must be told to stop, see [`FramingGuard::release`].
+//! head. Behind a request that asks for another protocol it waits to be told how it was answered: to
+//! stop ([`FramingGuard::release`]), or to go on ([`FramingGuard::resume`]).
 
 mod fragment;
 mod glimpse;
@@ -55,6 +56,8 @@ pub struct FramingGuard {
     heads: u32,
     /// The last of them must be spelled otherwise.
     respell: bool,
+    /// The last of them asks for another protocol, and it is not known what came of that.
+    waits: bool,
 }
 
 /// What the next byte belongs to.
@@ -93,6 +96,9 @@ pub enum Then {
     /// A head, or its rest, that ends so far into the input: right but for its target, see
     /// [`respell`]. What follows was not looked at.
     Respell(usize),
+    /// What may be another protocol's, behind a request that asks for it: not looked at before that is
+    /// answered (RFC 9110, 7.8).
+    Wait,
     /// What is refused: with the head that it is in. The connection is lost: the guard must not be
     /// asked again.
     Refused(Violation),
@@ -120,6 +126,7 @@ impl FramingGuard {
             fields: 0,
             heads: 0,
             respell: false,
+            waits: false,
         }
     }
 
@@ -133,6 +140,9 @@ impl FramingGuard {
     pub fn inspect(&mut self, input: &[u8]) -> Inspected {
         let (mut at, mut clean) = (0, 0);
         while let Some(rest) = input.get(at..).filter(|rest| !rest.is_empty()) {
+            if self.waits && self.is_between() {
+                return Inspected { clean: at, then: Then::Wait };
+            }
             let taken = match self.state {
                 State::Start if self.used == 0 => self.head(rest),
                 State::Length(left) => Ok(self.skip(left, rest, State::Start, State::Length)),
@@ -163,6 +173,11 @@ impl FramingGuard {
     pub fn release(&mut self) {
         self.state = State::Released;
         self.held = Vec::new();
+    }
+
+    /// The request that asked for another protocol was answered in this one.
+    pub fn resume(&mut self) {
+        self.waits = false;
     }
 
     /// Whether no byte of a next request has come: the connection is idle as far as reading goes.
@@ -285,6 +300,7 @@ impl FramingGuard {
     fn end_head(&mut self, head: Head) {
         self.heads = self.heads.wrapping_add(1);
         self.respell = head.respell;
+        self.waits = head.switches;
         self.begin(head.body());
     }
 

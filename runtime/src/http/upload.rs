@@ -28,6 +28,8 @@ pub struct UploadState {
     heard: AtomicU64,
     /// Somebody else gets its connection.
     gives_way: AtomicBool,
+    /// The exchange is.
+    over: AtomicBool,
     /// Whoever waits for the client's next byte.
     reader: Mutex<Option<Waker>>,
     failure: OnceLock<Error>,
@@ -46,6 +48,7 @@ impl Default for UploadState {
             quiet: AtomicU32::new(0),
             heard: AtomicU64::new(0),
             gives_way: AtomicBool::new(false),
+            over: AtomicBool::new(false),
             reader: Mutex::default(),
             failure: OnceLock::new(),
         }
@@ -122,6 +125,22 @@ impl UploadState {
     /// Wakes whoever reads it, to end it.
     pub fn give_way(&self) {
         self.gives_way.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// The exchange is over, whatever has come. Wakes whoever discards the rest.
+    pub fn over(&self) {
+        self.over.store(true, Ordering::Relaxed);
+        if self.is_pending() {
+            self.wake();
+        }
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    fn wake(&self) {
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(reader) = reader {
             reader.wake();
@@ -132,7 +151,7 @@ impl UploadState {
         self.gives_way.load(Ordering::Relaxed)
     }
 
-    /// Who is woken by [`UploadState::give_way`].
+    /// Who is woken by [`UploadState::give_way`] and [`UploadState::over`].
     pub fn read_by(&self, waker: &Waker) {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         if !reader.as_ref().is_some_and(|known| known.will_wake(waker)) {

@@ -1,18 +1,18 @@
-//! Accepting connections, up to a limit that all workers share.
+//! Accepting connections, up to a [limit](super::limit) that all workers share.
 //!
 //! In: a listening socket. Out: streams with their peer. Never: ends, and never spins: an error of
 //! the system (no descriptors, no memory) is waited out, longer each time.
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
 
+use super::limit::{ConnectionLimit, ConnectionPlace};
 use super::{Listener, Stream, end_after};
-use crate::telemetry::metrics::{ConnectionGuard, ListenerMetrics};
+use crate::client::ClientKey;
+use crate::telemetry::metrics::ListenerMetrics;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -37,23 +37,6 @@ pub struct Accepted {
     pub peer: Option<SocketAddr>,
     /// Keep it as long as the connection.
     pub place: ConnectionPlace,
-}
-
-/// How many connections a listener has, over all workers, and may have.
-#[derive(Debug, Clone)]
-pub struct ConnectionLimit(Arc<Count>);
-
-/// One of them; dropping it makes room.
-#[derive(Debug)]
-pub struct ConnectionPlace {
-    count: Arc<Count>,
-    _metrics: Option<ConnectionGuard>,
-}
-
-#[derive(Debug)]
-struct Count {
-    now: AtomicUsize,
-    most: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -95,7 +78,8 @@ impl Acceptor {
         }
     }
 
-    /// The next connection. Those beyond the limit are closed at once. Cancel safe.
+    /// The next connection. Those beyond the limit are closed at once, where no other one gives way.
+    /// Cancel safe.
     pub async fn accept(&mut self) -> Accepted {
         loop {
             let accepted = match &self.socket {
@@ -110,9 +94,13 @@ impl Acceptor {
             match accepted {
                 Ok((stream, peer)) => {
                     self.pause = FIRST_PAUSE;
-                    match self.limit.enter() {
+                    let key = peer.map(|peer| peer.ip().into()).unwrap_or(ClientKey::Unnamed);
+                    match self.limit.enter(key) {
                         Some(mut place) => {
-                            place._metrics = Some(self.metrics.accepted());
+                            if place.is_anothers {
+                                self.metrics.rejected();
+                            }
+                            place.metrics = Some(self.metrics.accepted());
                             return Accepted { stream, peer, place };
                         }
                         None => self.metrics.rejected(),
@@ -146,38 +134,6 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-impl ConnectionLimit {
-    /// `None`: no bound, but they are counted.
-    pub fn new(most: Option<usize>) -> Self {
-        let most = AtomicUsize::new(most.unwrap_or(usize::MAX));
-        ConnectionLimit(Arc::new(Count { now: AtomicUsize::new(0), most }))
-    }
-
-    /// Changes the bound; connections beyond the new one stay.
-    pub fn set(&self, most: Option<usize>) {
-        self.0.most.store(most.unwrap_or(usize::MAX), Relaxed);
-    }
-
-    /// Open connections.
-    pub fn open(&self) -> usize {
-        self.0.now.load(Relaxed)
-    }
-
-    /// A place, unless all are taken.
-    pub fn enter(&self) -> Option<ConnectionPlace> {
-        let place = ConnectionPlace { count: self.0.clone(), _metrics: None };
-        // Taken first and given back when dropped, so that two workers never both get the last.
-        let before = self.0.now.fetch_add(1, Relaxed);
-        (before < self.0.most.load(Relaxed)).then_some(place)
-    }
-}
-
-impl Drop for ConnectionPlace {
-    fn drop(&mut self) {
-        self.count.now.fetch_sub(1, Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::io::AsyncReadExt;
@@ -186,25 +142,6 @@ mod tests {
     use crate::config::Bind;
     use crate::net::listen;
     use crate::telemetry::metrics::Metrics;
-
-    #[test]
-    fn places_are_given_back() {
-        let limit = ConnectionLimit::new(Some(2));
-        let first = limit.enter().unwrap();
-        let second = limit.enter().unwrap();
-        assert!(limit.enter().is_none());
-        assert_eq!(limit.open(), 2);
-        drop(first);
-        let third = limit.enter().unwrap();
-        limit.set(Some(1));
-        drop(third);
-        assert!(limit.enter().is_none());
-        drop(second);
-        assert!(limit.enter().is_some());
-        limit.set(None);
-        let many: Vec<_> = (0..100).map(|_| limit.enter().unwrap()).collect();
-        assert_eq!(many.len(), limit.open());
-    }
 
     #[test]
     fn only_the_system_is_waited_for() {

@@ -5,6 +5,7 @@
 
 mod accept;
 mod gone;
+mod limit;
 mod linger;
 mod listen;
 mod overdue;
@@ -12,13 +13,14 @@ mod stream;
 mod watch;
 mod watched;
 
-pub use accept::{Accepted, Acceptor, ConnectionLimit, ConnectionPlace};
+pub use accept::{Accepted, Acceptor};
 pub use gone::{ENDPOINT_PATIENCE, ask_when_silent, end_after};
+pub use limit::{ConnectionLimit, ConnectionPlace};
 pub use linger::{LINGER_BYTES, Linger};
 pub use listen::{Listener, SocketFile, listen, remove_socket_file, socket_file};
 pub use overdue::{
     Bounds, LINGER_TIME, Observed, Overdue, Phase, SWEEP, Timeouts, Verdict, verdict,
 };
 pub use stream::Stream;
-pub use watch::{Activity, Closed, Watch};
+pub use watch::{Activity, Closed, Delay, Watch};
 pub use watched::Watched;

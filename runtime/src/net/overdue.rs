@@ -18,6 +18,10 @@ pub const SWEEP: Duration = Duration::from_millis(250);
 /// [`super::Linger`].
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
 
+/// How long an answer may take to begin, where nobody said.
+const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER_GRACE: Duration = Duration::from_secs(5);
+
 /// What a connection is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -57,6 +61,7 @@ pub struct Bounds {
     head_bytes: AtomicUsize,
     head_fields: AtomicUsize,
     read_ahead: AtomicUsize,
+    answer: AtomicU64,
 }
 
 /// A connection as a sweep sees it; times are milliseconds of the same clock.
@@ -137,6 +142,7 @@ impl Bounds {
             head_bytes: AtomicUsize::default(),
             head_fields: AtomicUsize::default(),
             read_ahead: AtomicUsize::default(),
+            answer: AtomicU64::new(ANSWER.as_millis() as u64),
         };
         bounds.set(limits);
         Arc::new(bounds)
@@ -166,6 +172,19 @@ impl Bounds {
     /// Of a request's head (HTTP/1.1).
     pub fn head(&self) -> HeadLimits {
         HeadLimits { bytes: self.head_bytes.load(Relaxed), fields: self.head_fields.load(Relaxed) }
+    }
+
+    /// How long a client that has closed its side waits for an answer to begin.
+    pub fn answer(&self) -> Duration {
+        Duration::from_millis(self.answer.load(Relaxed))
+    }
+
+    /// From now on it is the longest that a route takes over one, and what it takes to say that it was
+    /// too long.
+    pub fn set_answer(&self, after: Duration) {
+        let after = after.saturating_add(ANSWER_GRACE);
+        let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        self.answer.store(millis, Relaxed);
     }
 
     /// Bytes of responses that may be read ahead for one connection.

@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 
 use super::overdue::{Bounds, Observed, Overdue, Phase, Verdict, verdict};
 
+/// For so long a head that comes in is taken for one that will come to its end soon.
+const HEAD_UNDERWAY: Duration = Duration::from_secs(1);
+
 /// All connections of a worker.
 #[derive(Debug)]
 pub struct Watch {
@@ -53,10 +56,20 @@ pub struct Activity {
     exchanges: AtomicU32,
     /// Exchanges that are over; wraps.
     ended: AtomicU32,
+    /// HTTP/2 streams whose response's head is not there yet.
+    unanswered_streams: AtomicU32,
+    /// Exchanges whose answer is there, and held back for a while.
+    delayed: AtomicU32,
+    /// HTTP/2 streams whose request's body is not at its end.
+    uploads: AtomicU32,
     /// 0: not overdue.
     overdue: AtomicU8,
     waker: Mutex<Option<Waker>>,
 }
+
+/// An answer that is held back, until this is dropped.
+#[derive(Debug)]
+pub struct Delay(Arc<Activity>);
 
 /// Ready when the connection is overdue.
 #[derive(Debug)]
@@ -91,6 +104,9 @@ impl Watch {
             awaiting_flush: Mutex::default(),
             exchanges: AtomicU32::new(0),
             ended: AtomicU32::new(0),
+            unanswered_streams: AtomicU32::new(0),
+            delayed: AtomicU32::new(0),
+            uploads: AtomicU32::new(0),
             overdue: AtomicU8::new(0),
             waker: Mutex::new(None),
         });
@@ -171,6 +187,43 @@ impl Activity {
         }
     }
 
+    /// A stream's request came.
+    pub fn begin_stream(&self) {
+        self.unanswered_streams.fetch_add(1, Relaxed);
+    }
+
+    /// Its response's head is there, or there will be none.
+    pub fn answer_stream(&self) {
+        self.unanswered_streams.fetch_sub(1, Relaxed);
+    }
+
+    /// A stream's request has a body.
+    pub fn begin_upload(&self) {
+        self.uploads.fetch_add(1, Relaxed);
+    }
+
+    /// It came to its end, or nobody reads on.
+    pub fn end_upload(&self) {
+        self.uploads.fetch_sub(1, Relaxed);
+    }
+
+    /// Whether all streams under way have come as a whole, and one of them has no answer.
+    pub fn has_whole_streams(&self) -> bool {
+        self.unanswered_streams.load(Relaxed) > 0 && self.uploads.load(Relaxed) == 0
+    }
+
+    /// An answer is held back.
+    pub fn delay(self: &Arc<Self>) -> Delay {
+        self.delayed.fetch_add(1, Relaxed);
+        Delay(self.clone())
+    }
+
+    /// Whether all exchanges under way have an answer that is held back.
+    pub fn is_delaying(&self) -> bool {
+        let delayed = self.delayed.load(Relaxed);
+        delayed > 0 && delayed >= self.exchanges()
+    }
+
     /// The connection was upgraded: from here on it is never overdue.
     pub fn tunnel(&self) {
         self.end_body();
@@ -221,6 +274,29 @@ impl Activity {
     /// Ends the connection as one whose client takes nothing.
     pub fn cut(&self) {
         self.close(Overdue::Body);
+    }
+
+    /// Whether nothing is asked for on it now, not even a head that has only begun to come.
+    pub(super) fn asks_for_nothing(&self) -> bool {
+        match self.phase() {
+            Phase::Handshake | Phase::New => true,
+            Phase::Head => {
+                let since = self.clock.load(Relaxed).saturating_sub(self.since.load(Relaxed));
+                u128::from(since) >= HEAD_UNDERWAY.as_millis()
+            }
+            Phase::Idle => self.exchanges() == 0,
+            Phase::Exchange | Phase::Tunnel | Phase::Lingering => false,
+        }
+    }
+
+    /// The same, of one that never had a request.
+    pub(super) fn has_never_asked(&self) -> bool {
+        self.begun() == 0 && self.asks_for_nothing()
+    }
+
+    /// Ends the connection: another client gets its place.
+    pub(super) fn give_way(&self) {
+        self.close(Overdue::Idle);
     }
 
     /// Everything written so far was handed to the system.
@@ -359,6 +435,12 @@ impl Activity {
     }
 }
 
+impl Drop for Delay {
+    fn drop(&mut self) {
+        self.0.delayed.fetch_sub(1, Relaxed);
+    }
+}
+
 impl Future for Closed {
     type Output = Overdue;
 
@@ -373,6 +455,10 @@ impl Future for Closed {
             *place = Some(waker.clone());
             drop(place);
             self.registered = Some(waker);
+            // Whoever has it give way may be another worker, which found nobody to wake.
+            if let Some(why) = self.activity.overdue() {
+                return Poll::Ready(why);
+            }
         }
         Poll::Pending
     }

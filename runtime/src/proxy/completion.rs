@@ -92,6 +92,9 @@ impl Completion {
         request: &Request<Incoming>,
     ) -> Box<Completion> {
         connection.activity.begin_exchange(!request.body().is_end_stream());
+        if connection.streams.is_some() {
+            connection.activity.begin_stream();
+        }
         Box::new(Completion {
             guard: worker.metrics.request(),
             counted: connection.usage.begin(),
@@ -177,8 +180,16 @@ impl Completion {
 
     /// The response's head is on its way.
     pub fn answered(&mut self, parts: &http::response::Parts, exchange: Box<Exchange>) {
-        self.status = parts.status.as_u16();
+        self.begin_answer(parts.status);
         self.exchange = Some(exchange);
+    }
+
+    /// The response begins.
+    pub fn begin_answer(&mut self, status: StatusCode) {
+        if self.status == 0 && self.stream.is_some() {
+            self.connection.activity.answer_stream();
+        }
+        self.status = status.as_u16();
     }
 
     /// Something went wrong; the first cause is kept. The endpoint's connection does not go back.
@@ -298,6 +309,12 @@ impl Drop for Completion {
         }
         let metrics = &self.ending.metrics;
         metrics.finished(self.status, duration, self.request_bytes(), self.response_bytes);
+        if self.status == 0 && self.stream.is_some() {
+            self.connection.activity.answer_stream();
+        }
+        if let Some(upload) = &self.upload {
+            upload.over();
+        }
         self.connection.activity.end_exchange();
         tracing::debug!(
             request = %self.id, status = self.status, sent = self.response_bytes, ?duration,

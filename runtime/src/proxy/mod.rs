@@ -124,6 +124,7 @@ async fn pass(begun: Begun) -> Result<Response<ResponseBody>, Infallible> {
         (Outcome::Respond { plugin, reply }, _) => {
             completion.plugin = Some(plugin);
             if !reply.delay.is_zero() {
+                let _held_back = completion.connection.activity.delay();
                 Box::pin(tokio::time::sleep(reply.delay)).await;
             }
             respond::reply(*reply, &mut exchange);

@@ -38,7 +38,7 @@ pub fn error(mut completion: Box<Completion>, error: Error, form: Form) -> Respo
     completion.closes = true;
     let (mut parts, body) = local(&error, form);
     let body = finish(&mut parts, body, &completion);
-    completion.status = parts.status.as_u16();
+    completion.begin_answer(parts.status);
     Response::from_parts(parts, ResponseBody::new(body, completion))
 }
 

@@ -4,6 +4,7 @@
 //! in their time, or a client that broke its framing. Never: buffers; a frame is asked for when the
 //! endpoint wants it, which is the back-pressure.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -16,7 +17,7 @@ use crate::config::Limits;
 use crate::error::Error;
 use crate::http::trailer::Withheld;
 use crate::http::{Body, IdleTimer, Pace, UploadState};
-use crate::net::Activity;
+use crate::net::{Activity, LINGER_BYTES, LINGER_TIME};
 
 /// The request's body on its way from the client.
 pub struct Upload {
@@ -46,6 +47,9 @@ impl Upload {
         let bounded = limits.min_body_rate > 0 && !grpc;
         let pace = bounded.then(|| Pace::new(limits.min_body_rate, limits.min_body_rate_window));
         let idle = IdleTimer::new(idle);
+        if activity.is_multiplexed() {
+            activity.begin_upload();
+        }
         Upload { body, idle, pace, waits: None, withheld, state, activity }
     }
 
@@ -137,6 +141,49 @@ impl HttpBody for Upload {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// A stream is reset once nobody has its body any more. A reset that comes with the answer's last
+/// byte makes clients forget the answer (they should not: RFC 9113, 8.1): first the rest is discarded
+/// for a moment.
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if !self.activity.is_multiplexed() {
+            return;
+        }
+        self.activity.end_upload();
+        self.state.set_starved(false);
+        if self.state.is_pending()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(discard(std::mem::take(&mut self.body), self.state.clone()));
+        }
+    }
+}
+
+/// Reads and drops a body until its exchange is over, and a moment longer. No more than its client
+/// may send over HTTP/1.1 after an answer; from then on nothing is granted to it.
+async fn discard(mut body: Body, state: Arc<UploadState>) {
+    let mut left = LINGER_BYTES;
+    let mut read = |cx: &mut Context<'_>| {
+        while left > 0 {
+            match ready!(Pin::new(&mut body).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+                }
+                Some(Err(_)) | None => return Poll::Ready(()),
+            }
+        }
+        Poll::Pending
+    };
+    let ended = poll_fn(|cx| {
+        state.read_by(cx.waker());
+        let ended = read(cx).map(|()| true);
+        if ended.is_pending() && state.is_over() { Poll::Ready(false) } else { ended }
+    });
+    if !ended.await {
+        let _ = tokio::time::timeout(LINGER_TIME, poll_fn(read)).await;
     }
 }
 

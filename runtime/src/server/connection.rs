@@ -61,6 +61,7 @@ pub async fn accept(
         let accepted = acceptor.accept().await;
         let terms = terms.borrow().clone();
         let activity = watch.register(terms.bounds.clone(), terms.tls.is_some());
+        accepted.place.watched_by(&activity);
         let control = connections.open(terms.number.clone());
         let proxy = proxy.clone();
         tokio::task::spawn_local(async move {

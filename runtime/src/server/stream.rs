@@ -3,8 +3,9 @@
 //! In: a plain or TLS stream. Out: the same bytes, heads only as a whole, as long as the framing is
 //! strict. In the place of a head that is refused, or that does not come to its end in time, hyper
 //! gets a stand-in for the proxy to answer; a target that no parser behind us takes as it is, is
-//! spelled well. A client that closes its side behind its request gets the answer that begins soon:
-//! hyper learns of the end once that is out. On HTTP/2 a target with a fragment becomes one that hyper refuses. Never: changes
+//! spelled well. A client that closes its side behind its requests gets its answers: hyper learns of
+//! the end once they are out. What comes behind a request for another protocol is held until that is
+//! answered. On HTTP/2 a target with a fragment becomes one that hyper refuses. Never: changes
 //! another byte; reads on after a refusal.
 
 use std::future::Future;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use crate::error::{Error, Kind};
 use crate::http::framing::{self, Fragments, FramingGuard, Inspected, Then};
@@ -35,18 +36,27 @@ pub struct Served<S> {
     fragments: Fragments,
     activity: Arc<Activity>,
     metrics: Arc<Metrics>,
-    /// The client closed its side behind a whole request that had no answer yet: until when that may
-    /// begin.
-    half_closed: Option<Pin<Box<Sleep>>>,
+    /// The client closed its side behind whole requests of which one had no answer yet.
+    half_closed: Option<HalfClosed>,
+    /// Of a half-closed connection of HTTP/2: its exchanges are over, and their last bytes have been
+    /// written but for what its client has no room for.
+    settled: bool,
     /// hyper wrote, and has not flushed since.
     unflushed: bool,
     /// Whoever waits to read a stand-in, or the end, until hyper has flushed.
     waiting: Option<Waker>,
 }
 
-/// How long an answer may take to begin once its client has closed its side. Nothing tells a client
-/// that still listens from one that has gone away, and nobody needs an answer that nobody waits for.
-const HALF_CLOSE: Duration = Duration::from_secs(3);
+/// A client that closed its side. Nothing tells one that still listens from one that has gone away.
+struct HalfClosed {
+    /// When to look again.
+    timer: Pin<Box<Sleep>>,
+    /// Until when an answer may begin.
+    until: Instant,
+}
+
+/// How long a client that has closed its side keeps an answer that is there, and held back.
+const HELD_BACK: Duration = Duration::from_secs(3);
 
 /// The request side of an HTTP/1.1 connection.
 struct Guarded {
@@ -56,6 +66,8 @@ struct Guarded {
     held: Vec<u8>,
     /// Looked at, and waiting for room.
     passed: Bytes,
+    /// Behind a request for another protocol, and not looked at.
+    behind: Vec<u8>,
     end: Option<End>,
 }
 
@@ -85,6 +97,7 @@ impl<S> Served<S> {
             activity,
             metrics,
             half_closed: None,
+            settled: false,
             unflushed: false,
             waiting: None,
         }
@@ -92,8 +105,8 @@ impl<S> Served<S> {
 
     /// The same, of HTTP/1.1. `refusal`: where the proxy looks for what was refused.
     pub fn guarded(self, guard: FramingGuard, refusal: Arc<Refusal>) -> Served<S> {
-        let (held, passed, end) = (Vec::new(), Bytes::new(), None);
-        Served { guarded: Some(Guarded { guard, refusal, held, passed, end }), ..self }
+        let (held, passed, behind, end) = (Vec::new(), Bytes::new(), Vec::new(), None);
+        Served { guarded: Some(Guarded { guard, refusal, held, passed, behind, end }), ..self }
     }
 }
 
@@ -133,6 +146,10 @@ impl Guarded {
                     rest = behind;
                     inspected = self.guard.inspect(rest);
                 }
+                Then::Wait => {
+                    self.behind = dirty.to_vec();
+                    break;
+                }
                 Then::Refused(violation) if self.guard.is_in_head() => {
                     self.held.extend_from_slice(dirty);
                     self.refuse(violation.into());
@@ -146,6 +163,20 @@ impl Guarded {
             }
         }
         self.passed = Bytes::from(out);
+    }
+
+    /// The request for another protocol was answered: what came behind it is that one's, or this
+    /// one's.
+    fn go_on(&mut self, switched: bool) {
+        let behind = std::mem::take(&mut self.behind);
+        if switched {
+            self.guard.release();
+            self.passed = Bytes::from(behind);
+        } else {
+            self.guard.resume();
+            let first = self.guard.inspect(&behind);
+            self.sort(&behind, first);
+        }
     }
 
     /// The head that is held is the connection's last.
@@ -206,22 +237,50 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Served<S> {
     }
 }
 
+impl HalfClosed {
+    fn new(patience: Duration) -> HalfClosed {
+        let until = Instant::now() + patience;
+        let timer = Box::pin(tokio::time::sleep(HELD_BACK.min(patience)));
+        HalfClosed { timer, until }
+    }
+
+    /// Whether an answer that has not begun is not waited for any more.
+    fn is_late(&mut self, is_held_back: bool, cx: &mut Context<'_>) -> bool {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            if is_held_back || now >= self.until {
+                return true;
+            }
+            self.timer.as_mut().reset(self.until.min(now + HELD_BACK));
+        }
+        false
+    }
+}
+
 impl<S> Served<S> {
     /// Whether the stream's end is one behind a whole request whose answer is still to come. A client
     /// that ends within its answer has gone away.
     fn ends_behind_a_request(&self) -> bool {
-        let Some(Guarded { guard, .. }) = &self.guarded else { return false };
+        let Some(Guarded { guard, .. }) = &self.guarded else {
+            return self.activity.has_whole_streams();
+        };
         guard.is_between() && self.activity.owes(guard.heads()) && self.activity.is_unanswered()
     }
 
     /// The end, once every request is answered, or none of it in time.
     fn answered(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let guard = self.guarded.as_ref().map(|guarded| &guarded.guard);
-        let owes = guard.is_some_and(|guard| self.activity.owes(guard.heads()));
+        let owes = match &self.guarded {
+            Some(guarded) => self.activity.owes(guarded.guard.heads()),
+            None => !self.settle(cx),
+        };
         // A tunnel hears of it at once: what the other side still sends is passed on there.
-        let unanswered = self.activity.is_unanswered();
+        let unanswered = match &self.guarded {
+            Some(_) => self.activity.is_unanswered(),
+            None => self.activity.has_whole_streams(),
+        };
+        let activity = &self.activity;
         let late = unanswered
-            && self.half_closed.as_mut().is_some_and(|until| until.as_mut().poll(cx).is_ready());
+            && self.half_closed.as_mut().is_some_and(|it| it.is_late(activity.is_delaying(), cx));
         if self.activity.overdue().is_none()
             && !self.activity.is_tunnel()
             && !late
@@ -231,6 +290,21 @@ impl<S> Served<S> {
             return Poll::Pending;
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl<S> Served<S> {
+    /// Whether all streams are over and what there is to say was written. The codec reads before it
+    /// writes: when the last stream has ended it is given another turn.
+    fn settle(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.activity.exchanges() > 0 {
+            return false;
+        }
+        if !std::mem::replace(&mut self.settled, true) {
+            cx.waker().wake_by_ref();
+            return false;
+        }
+        true
     }
 }
 
@@ -258,8 +332,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Served<S> {
                     return this.end(cx, buffer);
                 }
             }
+            if let Some(guarded) = &mut this.guarded
+                && !guarded.behind.is_empty()
+            {
+                let switched = this.activity.is_tunnel();
+                let answered = !this.activity.owes(guarded.guard.heads()) && !this.unflushed;
+                if !switched && !answered && this.activity.overdue().is_none() {
+                    this.waiting = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+                guarded.go_on(switched);
+                continue;
+            }
             let before = buffer.filled().len();
             let read = ready!(this.read(cx, buffer));
+            if read.is_ok() && buffer.filled().len() == before && this.ends_behind_a_request() {
+                this.half_closed = Some(HalfClosed::new(this.activity.bounds().answer()));
+                return this.answered(cx);
+            }
             let Some(guarded) = &mut this.guarded else {
                 if let Some(fresh) = buffer.filled_mut().get_mut(before..) {
                     this.fragments.inspect(fresh);
@@ -270,11 +360,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Served<S> {
                 guarded.refuse(Error::request(408, "the request's head did not come to its end"));
                 continue;
             }
-            if read.is_ok() && buffer.filled().len() == before && this.ends_behind_a_request() {
-                this.half_closed = Some(Box::pin(tokio::time::sleep(HALF_CLOSE)));
-                return this.answered(cx);
-            }
-            let Some(guarded) = &mut this.guarded else { return Poll::Ready(read) };
             if read.is_err() || buffer.filled().len() == before {
                 return Poll::Ready(read);
             }

@@ -21,7 +21,7 @@ use super::connection;
 use super::connections::Connections;
 use crate::chain::Middleware;
 use crate::clock::Clock;
-use crate::config::{Bind, Limits};
+use crate::config::{Bind, Config, Limits, Route};
 use crate::net::{Acceptor, Bounds, ConnectionLimit, Listener as Socket, SWEEP, Watch};
 use crate::proxy;
 use crate::telemetry::access_log::WorkerLog;
@@ -162,6 +162,15 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
     }
 }
 
+/// The longest that a route of a listener takes over an answer.
+fn longest_timeout(config: &Config, listener: usize) -> Duration {
+    let of_it = |route: &&Route| {
+        route.listeners.as_ref().is_none_or(|listeners| listeners.contains(&listener))
+    };
+    let timeouts = config.routes.iter().filter(of_it).map(|route| route.timeout.of(false));
+    timeouts.max().unwrap_or_default()
+}
+
 impl Running {
     /// Gives the tasks of addresses that are no longer listened on, which end by themselves, and
     /// why it does not accept somewhere.
@@ -245,6 +254,7 @@ impl Running {
                 Some(kept) => self.hold_to(&kept.terms.borrow(), &listener.limits),
                 None => (Rc::default(), Bounds::new(&listener.limits)),
             };
+            bounds.set_answer(longest_timeout(&built.config, at));
             number.set(built.numbers.get(at).copied().unwrap_or(usize::MAX));
             let terms = Rc::new(Terms {
                 number,

@@ -84,7 +84,8 @@ pub struct Limits {
     pub max_header_bytes: usize,
     /// Field lines; default 100, which costs nothing: more take two allocations for each request.
     pub max_headers: usize,
-    /// Connections at a time, all workers together; default: no bound.
+    /// Connections at a time, all workers together; default: no bound. At it the oldest that asks for
+    /// nothing, of the client with most, gives way.
     pub max_connections: Option<usize>,
     /// Request body in bytes; default: no bound.
     pub body_limit: Option<u64>,

@@ -14,6 +14,8 @@ pub(super) struct Head {
     chunked: bool,
     /// All is right, but the target, the version or an expectation must be spelled otherwise.
     pub(super) respell: bool,
+    /// It has an `Upgrade`: what follows may belong to another protocol.
+    pub(super) switches: bool,
 }
 
 impl Head {
@@ -93,13 +95,14 @@ impl Head {
         }
     }
 
-    /// Notes the two fields that frame a message.
+    /// Notes the two fields that frame a message, and the one that may end the protocol.
     #[inline]
     fn frame(&mut self, name: &[u8], value: &[u8]) -> Result<(), Violation> {
         match name.len() {
             6 if name.eq_ignore_ascii_case(b"expect") => {
                 self.respell |= target::is_expectation_in_other_words(trim(value));
             }
+            7 if name.eq_ignore_ascii_case(b"upgrade") => self.switches = true,
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 if self.length.is_some() {
                     return Err(Violation::SeveralContentLengths);

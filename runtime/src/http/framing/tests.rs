@@ -16,6 +16,10 @@ fn feed(stream: &[u8], limits: HeadLimits, mut cut: impl FnMut() -> usize) -> Ou
         match inspected.then {
             Then::End | Then::Head => at = end,
             Then::Respell(end) => at += end,
+            Then::Wait => {
+                guard.resume();
+                at += inspected.clean;
+            }
             Then::Refused(violation) => return Err((violation, at + inspected.clean)),
         }
     }
@@ -362,4 +366,24 @@ fn a_head_in_one_piece_is_not_copied() {
     let head = b"GET / HTTP/1.1\r\nHost: a\r\nx: y\r\n\r\n";
     assert_eq!(guard.inspect(head), Inspected { clean: head.len(), then: Then::End });
     assert_eq!(guard.held.capacity(), 0);
+}
+
+#[test]
+fn what_follows_a_request_for_another_protocol_waits_for_its_answer() {
+    let head: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUPGRADE: x\r\n\r\n";
+    let body: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nContent-Length: 2\r\n\r\nab";
+    for request in [head, body] {
+        for cut in [1, 7, request.len(), usize::MAX] {
+            let mut guard = FramingGuard::new(LIMITS);
+            let mut stream = [request, b"\0\n\x81"].concat();
+            let behind = stream.split_off(cut.min(stream.len()));
+            let first = guard.inspect(&stream);
+            let inspected = if behind.is_empty() { first } else { guard.inspect(&behind) };
+            assert_eq!(inspected.then, Then::Wait, "{cut}");
+            assert_eq!(guard.inspect(b"\0"), Inspected { clean: 0, then: Then::Wait });
+            assert_eq!(guard.heads(), 1);
+            guard.resume();
+            assert!(matches!(guard.inspect(b"\0").then, Then::Refused(_)));
+        }
+    }
 }

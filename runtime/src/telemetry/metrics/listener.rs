@@ -41,7 +41,7 @@ impl ListenerMetrics {
         ConnectionGuard(self.clone())
     }
 
-    /// A connection was closed at once: the listener's limit was reached.
+    /// A connection was closed, or another one for it: the listener's limit was reached.
     pub fn rejected(&self) {
         self.0.local().rejected.fetch_add(1, Relaxed);
     }
@@ -74,7 +74,7 @@ pub(super) fn expose(listeners: &SeriesMap<Arc<str>, ListenerMetrics>, out: &mut
         ("weir_connections_accepted_total", "Connections accepted.", |cells| &cells.accepted),
         (
             "weir_connections_rejected_total",
-            "Connections closed at once because the listener was at its limit.",
+            "Connections closed because the listener was at its limit.",
             |cells| &cells.rejected,
         ),
         (

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use weir_tests::{Origin, RawClient, Setup, get, request};
+use weir_tests::{Origin, RawClient, Setup, get, get_from, request};
 
 /// From endpoints without limits of their own.
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
@@ -30,6 +30,47 @@ fn connections_beyond_the_limit_are_closed_and_room_is_given_back() {
         std::thread::sleep(Duration::from_millis(10));
     }
     assert!(proxy.metric(r#"weir_connections_rejected_total{listener="web"}"#) >= 5.0);
+}
+
+/// Connections that ask for nothing keep nobody out: those of whoever has most give way.
+#[test]
+fn silent_connections_keep_nobody_out() {
+    let origin = Origin::echo();
+    let setup = Setup::to(&origin).server("workers = 2").listener("max_connections = 8");
+    for asks in [false, true] {
+        let proxy = setup.start();
+        let mut clients: Vec<_> =
+            (0..8).map(|_| RawClient::connect(proxy.address("web"))).collect();
+        for client in &mut clients {
+            match asks {
+                true => {
+                    client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+                    assert_eq!(client.answer().status, 200);
+                }
+                false => client.send(b"G"),
+            }
+        }
+        weir_tests::until("all are there", || {
+            proxy.metric(r#"weir_connections{listener="web"}"#) == 8.0
+        });
+        if !asks {
+            // A head that has just begun to come is not taken for one that never ends.
+            std::thread::sleep(Duration::from_millis(1500));
+            // Nor keeps the client himself out what he never asked for.
+            assert_eq!(get(proxy.address("web"), "/").status, 200);
+        }
+        for _ in 0..20 {
+            assert_eq!(get_from([127, 0, 0, 9], proxy.address("web"), "/").status, 200);
+        }
+        // One that is open on both sides, and idle.
+        let mut kept = RawClient::connect_from([127, 0, 0, 10], proxy.address("web"));
+        for _ in 0..10 {
+            let mut silent = RawClient::connect(proxy.address("web"));
+            silent.send(b"G");
+            kept.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert_eq!(kept.answer().status, 200);
+        }
+    }
 }
 
 #[test]

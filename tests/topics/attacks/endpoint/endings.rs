@@ -1,12 +1,13 @@
 //! How messages end: what came of a broken one, and a client that closes its side.
 
 use std::net::Shutdown;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
 use weir_tests::frames::{Frames, kind};
-use weir_tests::{Gate, Origin, RawClient, Setup};
+use weir_tests::{Gate, Origin, RawClient, Setup, until};
 
 /// Head, chunk and end in one packet: what came arrives, and is no whole message.
 #[test]
@@ -77,6 +78,77 @@ fn a_half_closed_client_gets_its_answers() {
         }
         assert!(client.is_closed(), "{answers:?}");
     }
+}
+
+const GET: &[(&str, &str)] =
+    &[(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/")];
+
+/// However long the endpoint takes: as long as the route lets it.
+#[test]
+fn a_half_closed_client_waits_as_long_as_any_other() {
+    let slow = Origin::answering(|_| {
+        std::thread::sleep(Duration::from_millis(3500));
+        Response::new(Full::new(Bytes::from_static(b"late")))
+    });
+    let proxy = Setup::to(&slow).start();
+    let mut one = RawClient::connect(proxy.address("web"));
+    one.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    one.stream().shutdown(Shutdown::Write).expect("half closed");
+    assert_eq!(one.answer().text(), "late");
+    assert!(one.is_closed());
+    let proxy = Setup::to(&slow).route("timeout = \"300ms\"").start();
+    let mut one = RawClient::connect(proxy.address("web"));
+    one.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    one.stream().shutdown(Shutdown::Write).expect("half closed");
+    assert_eq!(one.answer().status, 504);
+}
+
+/// The same over HTTP/2, of several streams, once all of their requests came as a whole.
+#[test]
+fn a_half_closed_client_of_http_2_gets_its_answers() {
+    let gate = Gate::default();
+    let at = gate.clone();
+    let origin = Origin::answering(move |_| {
+        at.pass();
+        Response::new(Full::new(Bytes::from(vec![b'x'; 20_000])))
+    });
+    let proxy = Setup::to(&origin).start();
+    let mut client = Frames::connect(proxy.address("web"));
+    client.head(1, true, GET);
+    let post = [(":method", "POST"), GET[1], GET[2], GET[3]];
+    client.head(3, false, &post);
+    client.send(kind::DATA, 1, 3, b"body");
+    gate.wait_for(1);
+    until("both have come", || proxy.metric("weir_requests_in_flight") == 2.0);
+    // A turn for the codec, in which it could have noticed.
+    client.send(kind::PING, 0, 0, &[0; 8]);
+    assert!(client.find(kind::PING, 0).is_some());
+    client.stream().shutdown(Shutdown::Write).expect("half closed");
+    std::thread::sleep(Duration::from_millis(200));
+    gate.open();
+    let (mut bytes, mut ends) = (0, 0);
+    while let Some(frame) = client.next_frame() {
+        if frame.kind == kind::DATA {
+            bytes += frame.payload.len();
+            ends += usize::from(frame.flags & 1);
+        }
+    }
+    assert_eq!((bytes, ends), (40_000, 2));
+}
+
+/// Whoever closes within a request has gone away.
+#[test]
+fn a_client_that_closes_within_an_upload_is_gone() {
+    let origin = Origin::echo();
+    let proxy = Setup::to(&origin).start();
+    let mut client = Frames::connect(proxy.address("web"));
+    client.head(1, false, &[(":method", "POST"), GET[1], GET[2], GET[3]]);
+    client.send(kind::DATA, 0, 1, b"bo");
+    until("it has come", || proxy.metric("weir_requests_in_flight") == 1.0);
+    let started = Instant::now();
+    client.stream().shutdown(Shutdown::Write).expect("half closed");
+    until("it is gone", || proxy.metric("weir_requests_in_flight") == 0.0);
+    assert!(started.elapsed() < Duration::from_secs(10));
 }
 
 /// The system's timer of a connection between two ports, as /proc/net/tcp tells it: 2 is keep-alive.

@@ -1,0 +1,222 @@
+//! How many connections a listener may have, over all workers, and who goes when there are more.
+//!
+//! In: clients that connect. Out: places. Never: lets one client keep others out by connections that
+//! ask for nothing: the oldest of whoever has most gives way. What serves a request never does.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Activity;
+use crate::client::ClientKey;
+use crate::telemetry::metrics::ConnectionGuard;
+
+/// How many connections a listener has, over all workers, and may have.
+#[derive(Debug, Clone)]
+pub struct ConnectionLimit(Arc<Count>);
+
+/// One of them; dropping it makes room.
+#[derive(Debug)]
+pub struct ConnectionPlace {
+    count: Arc<Count>,
+    /// By which it is known where there is a limit.
+    number: Option<u64>,
+    /// Another connection gave way to it.
+    pub(super) is_anothers: bool,
+    pub(super) metrics: Option<ConnectionGuard>,
+}
+
+#[derive(Debug)]
+struct Count {
+    now: AtomicUsize,
+    most: AtomicUsize,
+    known: Mutex<Known>,
+}
+
+/// Connections that came while there was a limit.
+#[derive(Debug, Default)]
+struct Known {
+    /// Oldest first.
+    open: BTreeMap<u64, (ClientKey, Option<Arc<Activity>>)>,
+    /// How many of them each client has.
+    clients: HashMap<ClientKey, usize>,
+    next: u64,
+}
+
+impl ConnectionLimit {
+    /// `None`: no bound, but they are counted.
+    pub fn new(most: Option<usize>) -> Self {
+        let most = AtomicUsize::new(most.unwrap_or(usize::MAX));
+        let (now, known) = (AtomicUsize::new(0), Mutex::default());
+        ConnectionLimit(Arc::new(Count { now, most, known }))
+    }
+
+    /// Changes the bound; connections beyond the new one stay.
+    pub fn set(&self, most: Option<usize>) {
+        self.0.most.store(most.unwrap_or(usize::MAX), Relaxed);
+    }
+
+    /// Open connections.
+    pub fn open(&self) -> usize {
+        self.0.now.load(Relaxed)
+    }
+
+    /// A place for a client, unless all are taken and none gives way.
+    pub fn enter(&self, client: ClientKey) -> Option<ConnectionPlace> {
+        let count = self.0.clone();
+        let mut place = ConnectionPlace { count, number: None, is_anothers: false, metrics: None };
+        // Taken first and given back when dropped, so that two workers never both get the last.
+        let before = self.0.now.fetch_add(1, Relaxed);
+        let most = self.0.most.load(Relaxed);
+        if most == usize::MAX {
+            return Some(place);
+        }
+        let mut known = self.0.known();
+        if before >= most {
+            // Its place is free once its worker comes to it; for so long there is one more.
+            known.give_way(client)?;
+            place.is_anothers = true;
+        }
+        place.number = Some(known.add(client));
+        drop(known);
+        Some(place)
+    }
+}
+
+impl ConnectionPlace {
+    /// What becomes of the connection, from now on.
+    pub fn watched_by(&self, activity: &Arc<Activity>) {
+        let Some(number) = self.number else { return };
+        if let Some((_, known)) = self.count.known().open.get_mut(&number) {
+            *known = Some(activity.clone());
+        }
+    }
+}
+
+impl Count {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn add(&mut self, client: ClientKey) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.open.insert(number, (client, None));
+        *self.clients.entry(client).or_default() += 1;
+        number
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Arc<Activity>> {
+        let (client, activity) = self.open.remove(&number)?;
+        if let Some(count) = self.clients.get_mut(&client) {
+            *count -= 1;
+            if *count == 0 {
+                self.clients.remove(&client);
+            }
+        }
+        activity
+    }
+
+    /// Ends the oldest connection that asks for nothing, of the client with most of them; of his own
+    /// only one that has never asked, and of others only what is more than he has.
+    fn give_way(&mut self, to: ClientKey) -> Option<()> {
+        let has = |client| self.clients.get(client).copied().unwrap_or(0);
+        let own = has(&to);
+        let mut found: Option<(usize, u64)> = None;
+        for (number, (client, activity)) in &self.open {
+            let Some(activity) = activity else { continue };
+            let count = has(client);
+            let goes = match *client == to {
+                true => activity.has_never_asked(),
+                false => count > own && activity.asks_for_nothing(),
+            };
+            if goes && found.is_none_or(|(most, _)| count > most) {
+                found = Some((count, *number));
+            }
+        }
+        let (_, number) = found?;
+        self.remove(number)?.give_way();
+        Some(())
+    }
+}
+
+impl Drop for ConnectionPlace {
+    fn drop(&mut self) {
+        self.count.now.fetch_sub(1, Relaxed);
+        if let Some(number) = self.number {
+            drop(self.count.known().remove(number));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::config::Limits;
+    use crate::net::{Bounds, Overdue, Watch};
+
+    fn client(last: u8) -> ClientKey {
+        ClientKey::V4(u32::from(last))
+    }
+
+    #[test]
+    fn places_are_given_back() {
+        let limit = ConnectionLimit::new(Some(2));
+        let enter = || limit.enter(client(1));
+        let first = enter().unwrap();
+        let second = enter().unwrap();
+        assert!(enter().is_none());
+        assert_eq!(limit.open(), 2);
+        drop(first);
+        let third = enter().unwrap();
+        limit.set(Some(1));
+        drop(third);
+        assert!(enter().is_none());
+        drop(second);
+        assert!(enter().is_some());
+        limit.set(None);
+        let many: Vec<_> = (0..100).map(|_| enter().unwrap()).collect();
+        assert_eq!(many.len(), limit.open());
+    }
+
+    #[test]
+    fn the_oldest_that_asks_for_nothing_of_whoever_has_most_gives_way() {
+        let watch = Watch::new(Instant::now());
+        let limit = ConnectionLimit::new(Some(6));
+        let bounds = Bounds::new(&Limits::default());
+        let open = |last: u8| {
+            let place = limit.enter(client(last))?;
+            let activity = watch.register(bounds.clone(), false);
+            place.watched_by(&activity);
+            Some((place, activity))
+        };
+        let idle = |activity: &Activity| {
+            activity.begin_exchange(false);
+            activity.end_exchange();
+        };
+        let one: Vec<_> = (0..4).map(|_| open(1).unwrap()).collect();
+        let two: Vec<_> = (0..2).map(|_| open(2).unwrap()).collect();
+        // What serves stays; the next one has served before.
+        one[0].1.begin_exchange(false);
+        idle(&one[1].1);
+        let third = open(3).expect("somebody gives way");
+        assert_eq!(one[1].1.overdue(), Some(Overdue::Idle));
+        assert!(one.iter().chain(&two).filter(|(_, it)| it.overdue().is_some()).count() == 1);
+        // The same client again, who has never asked on two of his.
+        let fourth = open(1).expect("one of his own");
+        assert_eq!(one[2].1.overdue(), Some(Overdue::Idle));
+        // Nobody but who has more than he.
+        for (_, activity) in [&one[3], &fourth, &third] {
+            idle(activity);
+        }
+        idle(&two[1].1);
+        two[0].1.begin_exchange(false);
+        assert!(open(1).is_none(), "his own have served");
+        assert!(open(2).is_some(), "three are more than two");
+        assert!(limit.0.known().open.len() <= 6);
+    }
+}
