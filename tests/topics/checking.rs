@@ -173,9 +173,12 @@ fn durations_and_sizes_are_the_same_in_core_and_plugins() {
     }
 }
 
+/// A problem's key and message, and a word of its help.
+type Told = (&'static str, &'static str);
+
 /// Every built-in plugin whose table can be wrong in several ways, and what is told of it: the place, and
 /// a word of the message or of the help.
-const TABLES: [(&str, &str, &[(&str, &str)]); 12] = [
+const TABLES: [(&str, &str, &[Told]); 12] = [
     (
         "ip-filter",
         r#"{ allow = ["10.0.0.1/8", "banana", "1.2.3.4/33"], deny = ["::1/129", "::1"] }"#,

@@ -52,7 +52,7 @@ impl Check<'_> {
     /// The levels of the environment go before `server.log`, and are read by the start alone.
     fn environment_log(&self) {
         let set = |name| self.environment.get(name).filter(|value| !value.is_empty());
-        if let Some(Err(fault)) = set("WEIR_LOG").map(|text| filter(&text)) {
+        if let Some(Err(fault)) = set("WEIR_LOG").map(filter) {
             self.report.problem(Problem::of(fault, Place::Variable("WEIR_LOG".into()), "WEIR_LOG"));
         }
     }
