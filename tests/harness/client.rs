@@ -120,6 +120,12 @@ impl RawClient {
         &self.stream
     }
 
+    /// Goes away by a reset: nothing is left that could take an answer.
+    pub fn reset(self) {
+        let at_once = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        at_once.expect("no lingering");
+    }
+
     /// The next answer to a request that was no HEAD.
     pub fn answer(&mut self) -> Answer {
         self.answer_to("GET")

@@ -158,7 +158,14 @@ impl<E: std::error::Error> From<E> for Error {
 
 impl From<Error> for String {
     fn from(error: Error) -> Self {
-        error.to_string()
+        let mut error = error;
+        match &mut *error.problems {
+            // A text alone goes as it is: it may be long, and a guest has little room for two.
+            [Problem { pointer, message, help: None }] if pointer.is_empty() => {
+                std::mem::take(message)
+            }
+            _ => error.to_string(),
+        }
     }
 }
 

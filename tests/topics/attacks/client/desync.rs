@@ -111,10 +111,10 @@ fn after_a_refused_upgrade_the_next_bytes_are_a_request() {
     assert_eq!(client.answer().status, 400);
 }
 
-/// CVE-2026-2833: what a client sends too early is read as HTTP and refused as such; the endpoint
-/// never sees it, also when it switches.
+/// CVE-2026-2833: what a client sends before the endpoint has switched is nobody's yet. It waits, and
+/// is the new protocol's once there is one (RFC 9110, 7.8).
 #[test]
-fn bytes_before_the_101_never_reach_the_endpoint_unread() {
+fn bytes_before_the_101_never_reach_the_endpoint_before_it() {
     let (told, seen) = std::sync::mpsc::channel();
     let told = std::sync::Mutex::new(told);
     let told = std::sync::Arc::new(told);
@@ -123,13 +123,15 @@ fn bytes_before_the_101_never_reach_the_endpoint_unread() {
         async move {
             use tokio::io::{AsyncReadExt, AsyncWriteExt};
             weir_tests::read_head(&mut stream).await;
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            let mut early = Vec::new();
+            let waits = Duration::from_millis(100);
+            let _ = tokio::time::timeout(waits, stream.read_to_end(&mut early)).await;
             let switch =
                 b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
             let _ = stream.write_all(switch).await;
             let mut rest = Vec::new();
             let _ = stream.read_to_end(&mut rest).await;
-            let _ = told.lock().expect("not poisoned").send(rest);
+            let _ = told.lock().expect("not poisoned").send((early, rest));
         }
     });
     let proxy = Setup::to(&origin).start();
@@ -137,10 +139,11 @@ fn bytes_before_the_101_never_reach_the_endpoint_unread() {
     client.send(
         b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n\x01\x02\r\n",
     );
+    client.stream().shutdown(std::net::Shutdown::Write).expect("its side ends");
     client.rest();
-    drop(client);
-    let rest = seen.recv_timeout(Duration::from_secs(10)).expect("the endpoint's connection ended");
-    assert_eq!(rest, b"");
+    let ended = seen.recv_timeout(Duration::from_secs(10));
+    let (early, rest) = ended.expect("the endpoint's connection ended");
+    assert_eq!((&early[..], &rest[..]), (&b""[..], &b"\x01\x02\r\n"[..]));
 }
 
 /// CVE-2026-2835: a body without a length ends with the connection, whatever the client asks for.

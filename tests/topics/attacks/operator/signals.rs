@@ -144,7 +144,7 @@ fn a_request_that_its_client_gave_up_counts_as_cancelled() {
     let mut client = RawClient::connect(proxy.address("web"));
     client.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n");
     gate.wait_for(1);
-    drop(client);
+    client.reset();
     let endpoint = origin.address();
     let series = format!(
         "weir_upstream_requests_total{{upstream=\"origin\",endpoint=\"{endpoint}\",outcome=\"cancelled\"}}"
