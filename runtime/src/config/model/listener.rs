@@ -14,7 +14,7 @@ use super::{Bind, Bound};
 pub struct Listener {
     pub name: Arc<str>,
     pub bind: Bind,
-    /// Run before every route's own chain: indices into [`Config::plugins`].
+    /// Run before every route's own chain: indices into [`Config::plugins`](super::Config::plugins).
     pub plugins: Vec<usize>,
     pub tls: Option<ListenerTls>,
     pub path: PathPolicy,

@@ -15,16 +15,16 @@ use super::PathPolicy;
 #[derive(Debug, Clone)]
 pub struct Route {
     pub name: Arc<str>,
-    /// Only requests of these, as indices into [`Config::listeners`]; `None`: of every listener.
+    /// Only requests of these, as indices into [`Config::listeners`](super::Config::listeners); `None`: of every listener.
     pub listeners: Option<Vec<usize>>,
     pub matches: Match,
     /// The stricter of this and the listener's counts.
     pub path: PathPolicy,
     /// Higher wins before specificity is looked at; default 0.
     pub priority: i32,
-    /// Indices into [`Config::plugins`], in order.
+    /// Indices into [`Config::plugins`](super::Config::plugins), in order.
     pub plugins: Vec<usize>,
-    /// Indices into [`Config::upstreams`] with weights; empty: a plugin must reply.
+    /// Indices into [`Config::upstreams`](super::Config::upstreams) with weights; empty: a plugin must reply.
     pub upstreams: Vec<WeightedUpstream>,
     /// From the request's head to the response's head; default 60s. Where that is not written, a body
     /// on its way prolongs it. Upgrades and responses' bodies are not cut.
