@@ -13,6 +13,9 @@
 //! megabyte takes depends on where the system finds the pages, which is none of the guest's doing.
 
 use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -131,7 +134,7 @@ pub fn watch(store: &mut Store<State>) {
             (Verdict::Runs, _) => Ok(UpdateDeadline::Continue(1)),
             (Verdict::StepsAside, true) => {
                 SLICE_IS_OVER.set(true);
-                Ok(UpdateDeadline::Yield(1))
+                Ok(UpdateDeadline::YieldCustom(1, until_resumed()))
             }
             (Verdict::StepsAside, false) => {
                 state.shared.takes_long();
@@ -151,6 +154,17 @@ pub fn resume(is_first: bool) {
 /// Whether the fiber that just stopped did so because its slice was over, and not because it waits.
 pub fn slice_is_over() -> bool {
     SLICE_IS_OVER.take()
+}
+
+/// Stops the fiber until it is polled again, and wakes nobody for that: whoever runs it knows when.
+/// The engine's own way wakes the task at once, which then runs its next slice before the worker has
+/// looked at its sockets.
+fn until_resumed() -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    let mut stopped = false;
+    Box::pin(poll_fn(move |_| match std::mem::replace(&mut stopped, true) {
+        false => Poll::Pending,
+        true => Poll::Ready(()),
+    }))
 }
 
 /// CPU time of the calling thread.

@@ -1,6 +1,10 @@
 use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use super::super::tests::*;
@@ -56,6 +60,42 @@ fn a_busy_guest_lets_others_run_until_its_time_is_up() {
     assert!(failures.iter().all(|failure| failure.reason == "deadline"), "{failures:?}");
     // Some hundred on a quiet machine; one without stepping aside.
     assert!(runs > 10, "the other task ran {runs} times");
+}
+
+/// A waker that tells whether it was used.
+struct Told {
+    woken: AtomicBool,
+    to: Waker,
+}
+
+impl Wake for Told {
+    fn wake(self: Arc<Self>) {
+        self.woken.store(true, Relaxed);
+        self.to.wake_by_ref();
+    }
+}
+
+/// A task that is woken while it runs is run again before the sockets are looked at: a single busy
+/// guest once held the worker for 61 slices in a row.
+#[test]
+fn a_slice_is_followed_by_a_look_at_the_sockets() {
+    let (_host, member) = looping(|plugin| plugin.limits.deadline = Duration::from_millis(50));
+    let local = tokio::task::LocalSet::new();
+    let slices = local.block_on(&runtime(), async {
+        let mut call = pin!(member.on_request(exchange(&[])).resolve());
+        let mut slices = 0;
+        poll_fn(|cx| {
+            let told = Arc::new(Told { woken: AtomicBool::new(false), to: cx.waker().clone() });
+            let waker = Waker::from(told.clone());
+            let polled = call.as_mut().poll(&mut Context::from_waker(&waker));
+            assert!(polled.is_ready() || !told.woken.load(Relaxed), "after {slices} slices");
+            slices += 1;
+            polled.map(drop)
+        })
+        .await;
+        slices
+    });
+    assert!(slices > 3, "{slices} slices");
 }
 
 #[test]
