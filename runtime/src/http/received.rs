@@ -14,6 +14,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::IdleTimer;
+use super::merging::{Grace, Merging};
 use super::trailer::Withheld;
 use crate::error::{Error, Kind, Side};
 
@@ -30,6 +31,7 @@ pub trait Source: Send + Sync {
 /// may be about the next exchange then.
 pub struct Received {
     from: From,
+    merging: Merging,
     /// How long the endpoint may pause; zero: as long as it likes.
     pause: Duration,
     /// What does not come behind it.
@@ -60,7 +62,8 @@ impl Received {
     }
 
     fn from(from: From) -> Received {
-        Received { from, pause: Duration::ZERO, withheld: Withheld::default(), idle: None }
+        let (merging, withheld) = Default::default();
+        Received { from, merging, pause: Duration::ZERO, withheld, idle: None }
     }
 
     /// Holds trailers back beyond those that never pass.
@@ -83,11 +86,7 @@ impl Received {
     }
 
     pub fn is_end_stream(&self) -> bool {
-        match &self.from {
-            From::Http1 { .. } => false,
-            From::Http2(stream) => stream.is_end_stream(),
-            From::Nowhere => true,
-        }
+        self.from.is_end_stream() && self.merging.is_empty()
     }
 
     pub fn size_hint(&self) -> SizeHint {
@@ -98,7 +97,7 @@ impl Received {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let frame = match self.poll_source(cx) {
+        let frame = match self.merging.poll_frame(&mut self.from, Grace::Nothing, cx) {
             Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => {
                 Some(self.withheld.filter(frame).map_err(|why| malformed(&why)))
             }
@@ -114,14 +113,35 @@ impl Received {
         Poll::Ready(frame)
     }
 
-    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        match &mut self.from {
+    /// Nothing came. An endpoint may pause for so long only.
+    fn waits(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        if self.pause.is_zero() {
+            return Poll::Pending;
+        }
+        let pause = self.pause;
+        let idle = self.idle.get_or_insert_with(|| Box::new(IdleTimer::new(pause)));
+        ready!(idle.poll(cx));
+        let detail = format!("no byte of the response within {pause:?}");
+        Poll::Ready(Error::new(Kind::ConnectionReadTimeout, Side::Upstream, detail))
+    }
+}
+
+impl HttpBody for From {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = self.get_mut();
+        match this {
             From::Nowhere => Poll::Ready(None),
             From::Http1 { source, left } => {
                 let frame = ready!(source.poll_frame(cx));
                 *left = source.left();
                 if *left == Some(0) {
-                    self.from = From::Nowhere;
+                    *this = From::Nowhere;
                 }
                 Poll::Ready(frame)
             }
@@ -139,16 +159,12 @@ impl Received {
         }
     }
 
-    /// Nothing came. An endpoint may pause for so long only.
-    fn waits(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
-        if self.pause.is_zero() {
-            return Poll::Pending;
+    fn is_end_stream(&self) -> bool {
+        match self {
+            From::Http1 { .. } => false,
+            From::Http2(stream) => stream.is_end_stream(),
+            From::Nowhere => true,
         }
-        let pause = self.pause;
-        let idle = self.idle.get_or_insert_with(|| Box::new(IdleTimer::new(pause)));
-        ready!(idle.poll(cx));
-        let detail = format!("no byte of the response within {pause:?}");
-        Poll::Ready(Error::new(Kind::ConnectionReadTimeout, Side::Upstream, detail))
     }
 }
 

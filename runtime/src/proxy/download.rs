@@ -7,7 +7,6 @@
 //! Most bodies are one frame. What is not over with its first one is shared with the worker's sweep.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
@@ -17,6 +16,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::task::coop::unconstrained;
 
+use super::ahead::Ahead;
 use super::completion::Completion;
 use crate::error::{Error, Kind, Side};
 use crate::http::Body;
@@ -24,6 +24,9 @@ use crate::http::Body;
 /// Most bytes of a frame that an HTTP/2 stream is given at once: what it may send in a DATA frame
 /// (RFC 9113, 4.2). What is given is kept until the client's windows let it go.
 const PIECE: usize = 16 << 10;
+
+/// What a frame counts for at least where it is read ahead: as much work as so many bytes.
+const LEAST_COST: usize = 512;
 
 /// The response's body, as hyper polls it.
 pub struct ResponseBody(Place);
@@ -38,9 +41,9 @@ pub struct Download {
     body: Body,
     /// Gone with the last frame.
     completion: Option<Box<Completion>>,
-    /// Frames that were read and not taken.
-    ahead: VecDeque<Frame<Bytes>>,
-    /// Their bytes, as far as the bounds on reading ahead count them.
+    /// What was read and not taken.
+    ahead: Ahead,
+    /// Its bytes, as far as the bounds on reading ahead count them.
     held: usize,
     /// What is left of a frame that was too large.
     rest: Bytes,
@@ -142,7 +145,7 @@ impl Download {
             flushes: completion.flushes,
             body,
             completion: Some(completion),
-            ahead: VecDeque::new(),
+            ahead: Ahead::default(),
             held: 0,
             rest: Bytes::new(),
             broken: None,
@@ -153,7 +156,7 @@ impl Download {
     /// Takes the first frame, or why there is none.
     fn begin(&mut self, frame: Option<Result<Frame<Bytes>, Error>>) {
         match frame {
-            Some(Ok(frame)) => self.ahead.push_back(frame),
+            Some(Ok(frame)) => self.ahead = Ahead::next(frame),
             Some(Err(error)) => self.fail(error),
             None => {}
         }
@@ -184,8 +187,8 @@ impl Download {
         if !self.rest.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.rest)))));
         }
-        if let Some(frame) = self.ahead.pop_front() {
-            self.unhold(length(&frame));
+        if let Some((frame, cost)) = self.ahead.pop() {
+            self.unhold(cost);
             return Poll::Ready(Some(Ok(frame)));
         }
         if self.broken.is_none() {
@@ -277,7 +280,7 @@ impl Download {
     /// Gives up a client that takes nothing: its stream on HTTP/2, else its connection.
     pub fn cut(&mut self, why: String) {
         self.rest = Bytes::new();
-        self.ahead.clear();
+        self.ahead = Ahead::default();
         self.unhold(self.held);
         self.given = None;
         self.fail(Error::new(Kind::ConnectionWriteTimeout, Side::Downstream, why));
@@ -312,9 +315,9 @@ impl Download {
                 Poll::Ready(Some(Err(error))) => self.fail(error),
                 Poll::Ready(None) => self.release(),
                 Poll::Ready(Some(Ok(frame))) => {
-                    read += length(&frame);
-                    self.hold(length(&frame));
-                    self.ahead.push_back(frame);
+                    let cost = self.ahead.push(frame);
+                    read += cost.max(LEAST_COST);
+                    self.hold(cost);
                     self.release();
                 }
             }

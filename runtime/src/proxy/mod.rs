@@ -9,6 +9,7 @@
 
 mod accept;
 mod admission;
+mod ahead;
 mod completion;
 mod download;
 mod drain;
@@ -96,7 +97,7 @@ fn begin(
         }
         Err(refused) => {
             let form = respond::form(&refused.head.headers);
-            completion.heading = Some(Heading::of(&refused.head));
+            completion.heading = Some(Box::new(Heading::of(&refused.head)));
             Err(Box::new(respond::error(completion, refused.error, form)))
         }
     }
@@ -115,7 +116,7 @@ async fn pass(begun: Begun) -> Result<Response<ResponseBody>, Infallible> {
     };
     let (chain, route) = (&binding.chain, binding.route.as_deref());
     if !chain.is_empty() {
-        completion.heading = Some(Heading::brief(&exchange));
+        completion.heading = Some(Box::new(Heading::brief(&exchange)));
     }
     let (back, outcome, reached) = chain.on_request(exchange).await;
     exchange = back;

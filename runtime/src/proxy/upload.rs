@@ -1,8 +1,8 @@
 //! The request's body on its way from the client: limits, idle time, pace, and a count.
 //!
 //! In: the body as hyper reads it. Out: the same bytes, or why they cannot go on: too many, too few
-//! in their time, or a client that broke its framing. Never: buffers; a frame is asked for when the
-//! endpoint wants it, which is the back-pressure.
+//! in their time, or a client that broke its framing. Never: buffers, but for small frames that come
+//! together; a frame is asked for when the endpoint wants it, which is the back-pressure.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -15,6 +15,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::config::Limits;
 use crate::error::Error;
+use crate::http::merging::{Grace, Merging};
 use crate::http::trailer::Withheld;
 use crate::http::{Body, IdleTimer, Pace, UploadState};
 use crate::net::{Activity, LINGER_BYTES, LINGER_TIME};
@@ -22,6 +23,7 @@ use crate::net::{Activity, LINGER_BYTES, LINGER_TIME};
 /// The request's body on its way from the client.
 pub struct Upload {
     body: Body,
+    merging: Merging,
     idle: IdleTimer,
     /// `None`: it may be as slow as it likes.
     pace: Option<Pace>,
@@ -50,7 +52,8 @@ impl Upload {
         if activity.is_multiplexed() {
             activity.begin_upload();
         }
-        Upload { body, idle, pace, waits: None, withheld, state, activity }
+        let merging = Merging::default();
+        Upload { body, merging, idle, pace, waits: None, withheld, state, activity }
     }
 
     pub fn into_body(self) -> Body {
@@ -85,7 +88,7 @@ impl HttpBody for Upload {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
-        let frame = match Pin::new(&mut this.body).poll_frame(cx) {
+        let frame = match this.merging.poll_frame(&mut this.body, Grace::Turn, cx) {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
                 this.state.set_starved(true);
@@ -123,7 +126,7 @@ impl HttpBody for Upload {
             }
         }
         // Nothing comes after trailers, and nobody asks.
-        if frame.is_trailers() || this.body.is_end_stream() {
+        if frame.is_trailers() || this.is_end_stream() {
             this.ended();
         }
         if !frame.is_trailers() {
@@ -136,7 +139,7 @@ impl HttpBody for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.is_end_stream() && self.merging.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -48,6 +48,8 @@ pub enum Sender {
 /// What the endpoint may send of one response before it is read. Streams that nobody reads must not
 /// use up what the connection grants to the others, so that grants this for each of its streams.
 const STREAM_WINDOW: u32 = 256 << 10;
+/// Bytes of a request that wait for an endpoint's windows, at most.
+const SEND_BUFFER: usize = 64 << 10;
 
 impl Connector {
     /// Connects within the timeout. Every failure here is before anything was sent.
@@ -131,6 +133,8 @@ where
         .initial_max_send_streams(0)
         .max_header_list_size(MAX_HEADER_LIST)
         .initial_stream_window_size(STREAM_WINDOW)
+        // A frame costs more than its bytes, and a client may send a byte at a time.
+        .max_send_buf_size(SEND_BUFFER)
         .initial_connection_window_size(STREAM_WINDOW * STREAMS_PER_CONNECTION as u32)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10))

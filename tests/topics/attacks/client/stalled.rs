@@ -7,7 +7,10 @@ use http::Response;
 use http_body_util::Full;
 use tokio::io::AsyncWriteExt;
 use weir_tests::frames::{Frames, kind};
-use weir_tests::{Origin, Proxy, RawClient, Setup, get, read_head, until};
+use weir_tests::{
+    Daemon, Origin, Proxy, RawClient, Setup, free_address, get, read_head, resident_bytes, until,
+    wait_for_port,
+};
 
 const GET: &[(&str, &str)] =
     &[(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/large")];
@@ -119,6 +122,52 @@ fn a_response_is_read_ahead_for_a_client_that_takes_it_later() {
     }
     assert_eq!(read, BYTES);
     assert_eq!(origin.connections(), 1);
+}
+
+/// An endpoint may send a byte at a time: what is read ahead takes as much memory as it has bytes, not
+/// a frame for each. Eight such bodies once took 2.5 GB.
+#[test]
+fn what_is_read_ahead_byte_by_byte_takes_no_more_memory() {
+    const CLIENTS: usize = 4;
+    const CHUNKS: usize = 500_000;
+    let origin = Origin::raw(|mut stream| async move {
+        weir_tests::read_head(&mut stream).await;
+        let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        let body = "1\r\nx\r\n".repeat(CHUNKS);
+        let _ = stream.write_all(format!("{head}{body}0\r\n\r\n").as_bytes()).await;
+        weir_tests::read_head(&mut stream).await;
+    });
+    let (web, admin) = (free_address(), free_address());
+    let toml = format!(
+        "[server]\nadmin = \"{admin}\"\nworkers = 1\n[listeners.web]\nbind = \"{web}\"\n\
+         [routes.all]\nupstream = \"origin\"\n[upstreams.origin]\nendpoints = [\"{}\"]\n",
+        origin.url()
+    );
+    let daemon = Daemon::start(
+        env!("CARGO_BIN_EXE_weir-under-test"),
+        &["run", "-c", "weir.toml"],
+        &[("weir.toml", &toml)],
+    );
+    wait_for_port(web);
+    let before = resident_bytes(daemon.id());
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let mut client = Frames::connect(web);
+            client.send(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
+            client.head(1, true, GET);
+            assert_eq!(client.status(1), 200);
+            client
+        })
+        .collect();
+    until("all is read ahead", || {
+        get(admin, "/metrics").text().lines().any(|line| {
+            line.starts_with("weir_upstream_connections{") && line.ends_with("state=\"idle\"} 4")
+        })
+    });
+    let grown = resident_bytes(daemon.id()).saturating_sub(before);
+    println!("{} MiB for {CLIENTS} times {CHUNKS} bytes", grown >> 20);
+    assert!(grown < 48 << 20, "{} MiB", grown >> 20);
+    drop(clients);
 }
 
 /// Beyond the bounds nothing is read: the endpoint's connection waits with the client.
