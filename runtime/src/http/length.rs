@@ -26,16 +26,35 @@ pub fn settle(headers: &mut HeaderMap) -> Result<Option<u64>, BadLength> {
         return Err(BadLength::Several);
     }
     let said = line.as_bytes();
-    // Digits only: the parser of numbers would take a sign.
-    let digits = std::str::from_utf8(said.trim_ascii()).unwrap_or_default();
-    let length = match digits.parse::<u64>() {
-        Ok(length) if digits.bytes().all(|byte| byte.is_ascii_digit()) => length,
-        _ => return Err(BadLength::NoNumber),
-    };
-    if digits.len() != said.len() || said.len() > 1 && said.first() == Some(&b'0') {
+    let length = read(said)?;
+    if !is_canonical(said) {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     Ok(Some(length))
+}
+
+/// The length that one line says.
+///
+/// # Errors
+/// Where it is no number.
+#[inline]
+pub fn read(line: &[u8]) -> Result<u64, BadLength> {
+    let digits = line.trim_ascii();
+    // Digits only: the parser of numbers would take a sign.
+    let one_more = |length: u64, byte: &u8| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        length.checked_mul(10)?.checked_add(digit)
+    };
+    match digits.iter().try_fold(0, one_more) {
+        Some(length) if !digits.is_empty() => Ok(length),
+        _ => Err(BadLength::NoNumber),
+    }
+}
+
+/// Whether a length is spelled as everybody spells it.
+#[inline]
+pub fn is_canonical(line: &[u8]) -> bool {
+    line.trim_ascii().len() == line.len() && (line.len() < 2 || line.first() != Some(&b'0'))
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use crate::error::{Error, Kind};
 use crate::http::UploadState;
 use crate::http::concealed::Shown;
 use crate::http::max_forwards::Final;
+use crate::http::spare;
 use crate::telemetry::access_log::Record;
 use crate::telemetry::metrics::RequestGuard;
 use crate::upstream::{Counted, EndpointState, InFlightRequest, Lease};
@@ -67,9 +68,9 @@ pub struct Completion {
     /// The client waits to be asked for its body.
     pub expects: bool,
     /// What a request is answered with that must go no further.
-    pub last: Option<Final>,
+    pub last: Option<Box<Final>>,
     /// What the log says of the request where there is no exchange to ask.
-    pub heading: Option<Heading>,
+    pub heading: Option<Box<Heading>>,
     /// The exchange, from the response's head on.
     pub exchange: Option<Box<Exchange>>,
     upstream: Option<Arc<EndpointState>>,
@@ -242,7 +243,7 @@ impl Completion {
     fn record(&mut self, duration: Duration) {
         let Some(log) = &mut *self.worker.log.borrow_mut() else { return };
         let exchange = self.exchange.as_deref();
-        let heading = self.heading.as_ref().filter(|_| exchange.is_none());
+        let heading = self.heading.as_deref().filter(|_| exchange.is_none());
         let request = exchange.map(|exchange| &exchange.request);
         let attributes = exchange.map(|exchange| &exchange.attributes);
         let attributes = attributes.or(heading.map(|heading| &heading.attributes));
@@ -330,7 +331,8 @@ impl Completion {
     fn tell_plugins(&mut self, duration: Duration) {
         let Some(exchange) = self.exchange.take() else { return };
         if self.ending.completions.is_empty() {
-            return;
+            // Plugins would want to see it.
+            return spare::keep(exchange.request.headers);
         }
         let summary = Summary {
             status: self.status,

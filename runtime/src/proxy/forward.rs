@@ -89,13 +89,13 @@ pub async fn forward(
         let patience = Patience {
             sent,
             first_byte: config.timeouts.first_byte.of(completion.grpc).min(left),
-            upload: completion.upload.clone(),
+            upload: completion.upload.as_ref(),
             due,
-            client: completion.counted.usage().clone(),
+            client: completion.counted.usage(),
             on_connection: completion.connection.activity.exchanges(),
             fresh: stale,
         };
-        let unanswered = match pool.send(&outgoing, &mut body, patience).await {
+        let unanswered = match pool.send(&outgoing, &mut body, &patience).await {
             Ok((answer, lease)) => {
                 let status = answer.parts.status;
                 tracing::debug!(

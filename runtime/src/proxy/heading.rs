@@ -96,7 +96,7 @@ impl Drop for Underway<'_> {
             let client = Some(self.exchange.client.clone());
             let attributes = std::mem::take(&mut self.exchange.attributes);
             let heading = Heading { client, attributes, ..Heading::of(&self.exchange.request) };
-            self.completion.heading = Some(heading);
+            self.completion.heading = Some(Box::new(heading));
         }
     }
 }

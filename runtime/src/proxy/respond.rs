@@ -59,9 +59,10 @@ pub fn reply(reply: Reply, exchange: &mut Exchange) {
 }
 
 /// The answer to a request that must go no further.
-pub fn last(last: Option<Final>, exchange: &mut Exchange) {
+pub fn last(last: Option<Box<Final>>, exchange: &mut Exchange) {
     let mut parts = head(StatusCode::OK);
-    if let Some(Final { headers, body }) = last {
+    if let Some(last) = last {
+        let Final { headers, body } = *last;
         parts.headers = headers;
         exchange.response_body = Body::full(body);
     }

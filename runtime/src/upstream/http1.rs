@@ -93,7 +93,9 @@ impl Connection {
         body: Body,
     ) -> Result<Answer, Fault> {
         self.begin(outgoing, body);
-        poll_fn(|cx| self.poll_answer(cx)).await
+        let mut answer = None;
+        poll_fn(|cx| self.poll_answer(&mut answer, cx)).await?;
+        answer.ok_or(Fault::Closed)
     }
 
     /// Makes a request ready to be sent by [`Connection::poll_answer`].
@@ -104,9 +106,13 @@ impl Connection {
         state.writer.begin(outgoing, body);
     }
 
-    /// Sends, and waits for the response's head. A response may come before all is sent:
-    /// [`Connection::is_sent`] tells.
-    pub fn poll_answer(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Result<Answer, Fault>> {
+    /// Sends, and waits for the response's head, which it leaves in `answer`. A response may come
+    /// before all is sent: [`Connection::is_sent`] tells.
+    pub fn poll_answer(
+        self: &Arc<Self>,
+        answer: &mut Option<Answer>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Fault>> {
         let mut state = self.state();
         let State { transport, reader, writer, asking } = &mut *state;
         let head = loop {
@@ -143,7 +149,8 @@ impl Connection {
             Some(0) => Body::Empty,
             left => Body::Received(Received::http1(self.clone(), left)),
         };
-        Poll::Ready(Ok(Answer { parts, body, found }))
+        *answer = Some(Answer { parts, body, found });
+        Poll::Ready(Ok(()))
     }
 
     /// Goes on sending after the response's head came. Ends when all is sent, or nothing more can

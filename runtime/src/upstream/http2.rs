@@ -9,7 +9,7 @@ use http::response::Parts;
 use super::http1::Fault;
 use crate::http::framing::{self, MAX_RESPONSE_BYTES, MAX_RESPONSE_FIELDS};
 use crate::http::hop::Found;
-use crate::http::padding;
+use crate::http::{length, padding};
 
 /// What the codec takes: it counts 32 bytes more for each field (RFC 7541, 4.1), and knows but one
 /// word for what is too large, so that ours has to come first.
@@ -37,7 +37,9 @@ pub fn accept(parts: &mut Parts, to_head: bool) -> Result<Found, Fault> {
         return malformed("HTTP/2 has no 101 (RFC 9113, 8.6)");
     }
     let found = Found::in_response(&parts.headers);
-    match framing::response_length(parts, found, to_head) {
+    let said =
+        if found.has_content_length() { length::settle(&mut parts.headers) } else { Ok(None) };
+    match framing::response_length(parts, found, said, to_head) {
         Ok(_) => Ok(found),
         Err(why) => malformed(why),
     }

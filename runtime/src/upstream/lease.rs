@@ -13,7 +13,7 @@ use hyper::client::conn::http2::SendRequest;
 use tokio::task::JoinHandle;
 
 use super::alarm::Alarm;
-use super::http1::{Connection, Tunnel};
+use super::http1::{Connection, Fault, Tunnel};
 use super::http2;
 use super::message::{Answer, Outgoing};
 use super::patience::Patience;
@@ -129,14 +129,19 @@ impl Http1 {
         outgoing: &Outgoing<'_>,
         body: &mut Option<Body>,
         connect: Option<Duration>,
-        patience: Patience,
+        patience: &Patience<'_>,
     ) -> Answered {
         let reused = std::mem::replace(&mut self.served, true);
         let Some(sending) = body.take() else { return Err(Unanswered::unsent()) };
         let Http1 { connection, alarm, upload, .. } = &mut *self;
         connection.begin(outgoing, sending);
-        match patience.wait(alarm, |cx| connection.poll_answer(cx)).await {
-            Ok(Ok(answer)) => {
+        // Left where it stays: an answer is large, and each hand that it passes would copy it.
+        let mut answer = None;
+        match patience.wait(alarm, |cx| connection.poll_answer(&mut answer, cx)).await {
+            Ok(Ok(())) => {
+                let Some(answer) = answer else {
+                    return Err(Unanswered::faulty(Fault::Closed, false, reused, false));
+                };
                 if !connection.is_sent() {
                     let connection = connection.clone();
                     let rest = async move { connection.upload().await };
@@ -207,7 +212,7 @@ impl Http2 {
         outgoing: &Outgoing<'_>,
         body: &mut Option<Body>,
         connect: Option<Duration>,
-        patience: Patience,
+        patience: &Patience<'_>,
     ) -> Answered {
         let reused = connect.is_none();
         let Some(sending) = body.take() else { return Err(Unanswered::unsent()) };

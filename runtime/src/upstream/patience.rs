@@ -15,22 +15,23 @@ use crate::error::Error;
 use crate::http::UploadState;
 
 /// What an exchange grants an endpoint, and what its client is granted by a pool.
-pub struct Patience {
+#[derive(Clone, Copy)]
+pub struct Patience<'a> {
     /// When the request was sent.
     pub sent: Instant,
     /// From the last byte of the request: a body on its way prolongs it.
     pub first_byte: Duration,
     /// When it is over, whatever is on its way.
     pub due: Option<Instant>,
-    pub upload: Option<Arc<UploadState>>,
-    pub client: Rc<Usage>,
+    pub upload: Option<&'a Arc<UploadState>>,
+    pub client: &'a Rc<Usage>,
     /// Exchanges that the client has under way on its connection, this one included.
     pub on_connection: u32,
     /// Not on a connection that was open before: one of them was found closed.
     pub fresh: bool,
 }
 
-impl Patience {
+impl Patience<'_> {
     /// The answer, or how long it was waited for in vain.
     pub(super) async fn wait<T>(
         &self,
@@ -55,7 +56,7 @@ impl Patience {
 
     /// Until when it is waited on, because of a body on its way.
     fn more_time(&self, now: Instant) -> Option<Instant> {
-        let upload = self.upload.as_ref()?;
+        let upload = self.upload?;
         let starved = upload.is_starved();
         if self.due.is_some_and(|due| due <= now) {
             if starved {
@@ -89,42 +90,48 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn patience(sent: Instant, due: Option<Instant>, upload: &Arc<UploadState>) -> Patience {
-        let client = Rc::<Clients>::default().usage(ClientKey::Unnamed);
-        let upload = Some(upload.clone());
-        let first_byte = 2 * SECOND;
-        Patience { sent, first_byte, due, upload, client, on_connection: 1, fresh: false }
+    /// Asks with what an endpoint is granted for such a request.
+    fn patience<T>(
+        sent: Instant,
+        due: Option<Instant>,
+        upload: &Arc<UploadState>,
+        ask: impl FnOnce(Patience<'_>) -> T,
+    ) -> T {
+        let client = &Rc::<Clients>::default().usage(ClientKey::Unnamed);
+        let (upload, first_byte) = (Some(upload), 2 * SECOND);
+        ask(Patience { sent, first_byte, due, upload, client, on_connection: 1, fresh: false })
     }
 
     #[test]
     fn a_body_on_its_way_prolongs_what_the_endpoint_has_from_its_last_byte() {
         let upload = Arc::<UploadState>::default();
         let sent = Instant::now();
-        let patience = patience(sent, None, &upload);
+        let more_time = |now| patience(sent, None, &upload, |patience| patience.more_time(now));
         // A body that was there with its head buys nothing.
-        assert_eq!(patience.more_time(sent + 3 * SECOND), None);
+        assert_eq!(more_time(sent + 3 * SECOND), None);
         upload.add(3);
         let due = upload.last() + 2 * SECOND;
-        assert_eq!(patience.more_time(sent + SECOND), Some(due));
-        assert_eq!(patience.more_time(due), None);
+        assert_eq!(more_time(sent + SECOND), Some(due));
+        assert_eq!(more_time(due), None);
         // The client is waited for.
         upload.begin();
         upload.set_starved(true);
         let now = sent + 60 * SECOND;
-        assert_eq!(patience.more_time(now), Some(now + 2 * SECOND));
+        assert_eq!(more_time(now), Some(now + 2 * SECOND));
     }
 
     #[test]
     fn a_written_timeout_is_prolonged_by_nothing() {
         let upload = Arc::<UploadState>::default();
         let sent = Instant::now();
-        let patience = patience(sent, Some(sent + SECOND), &upload);
+        let due = Some(sent + SECOND);
+        let more_time = |now| patience(sent, due, &upload, |patience| patience.more_time(now));
         upload.begin();
         upload.set_starved(true);
-        assert_eq!(patience.waited(), SECOND);
-        assert_eq!(patience.more_time(sent), Some(sent + SECOND));
+        assert_eq!(patience(sent, due, &upload, |patience| patience.waited()), SECOND);
+        assert_eq!(more_time(sent), Some(sent + SECOND));
         assert!(upload.failure().is_none());
-        assert_eq!(patience.more_time(sent + SECOND), None);
+        assert_eq!(more_time(sent + SECOND), None);
         let why = upload.failure().expect("it is the client who is late");
         assert_eq!(why.status, Some(408));
     }

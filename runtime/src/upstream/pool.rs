@@ -86,12 +86,12 @@ impl Pool {
         self: &Rc<Self>,
         outgoing: &Outgoing<'_>,
         body: &mut Option<Body>,
-        patience: Patience,
+        patience: &Patience<'_>,
     ) -> Answered {
-        if let Some(upload) = &patience.upload {
-            self.may_give_way(upload, &patience.client);
+        if let Some(upload) = patience.upload {
+            self.may_give_way(upload, patience.client);
         }
-        let standing = self.queue.standing(&patience.client, patience.on_connection);
+        let standing = self.queue.standing(patience.client, patience.on_connection);
         if patience.fresh {
             self.make_room();
         } else if let Some(connection) = self.checkout(standing) {
@@ -106,7 +106,7 @@ impl Pool {
         self: &Rc<Self>,
         outgoing: &Outgoing<'_>,
         body: &mut Option<Body>,
-        patience: Patience,
+        patience: &Patience<'_>,
         standing: Standing,
     ) -> Answered {
         if !patience.fresh
@@ -114,7 +114,7 @@ impl Pool {
         {
             return connection.exchange(outgoing, body, None, patience).await;
         }
-        let slot = match self.slot(standing, &patience.client).await {
+        let slot = match self.slot(standing, patience.client).await {
             Ok(Room::Slot(slot)) => slot,
             Ok(Room::Http1(connection)) => {
                 return connection.exchange(outgoing, body, None, patience).await;

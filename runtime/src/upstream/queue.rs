@@ -161,7 +161,8 @@ impl Queue {
     /// There is room for one more.
     pub fn wake_one(&self, idle: usize) {
         for standing in Standing::ALL {
-            while !self.is_reserved(standing, idle)
+            while !self.line(standing).borrow().is_empty()
+                && !self.is_reserved(standing, idle)
                 && let Some(waiter) = self.next(standing)
             {
                 if waiter.told.send(()).is_ok() {

@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::deadline;
 use super::shares::{Share, Shares};
-use super::ticker::Pulse;
+use super::ticker::{Lasting, Pulse};
 use crate::client::ClientKey;
 
 thread_local! {
@@ -44,18 +44,24 @@ pub struct TooManyLongCalls;
 pub struct Aside<'a, F> {
     running: Pin<&'a mut F>,
     terms: Terms<'a>,
-    state: State,
+    state: State<'a>,
 }
 
-enum State {
+/// A call that outlasted a slice: its part of what may be under way, and of the ticker's attention.
+struct Long<'a> {
+    _share: Share,
+    _lasting: Lasting<'a>,
+}
+
+enum State<'a> {
     /// Not begun.
     New,
     /// In its first slice, waiting for a peer.
     Short,
     /// A slice is over; waits for its turn.
-    Queued(Share, Pin<Box<dyn Future<Output = OwnedSemaphorePermit> + Send>>),
+    Queued(Long<'a>, Pin<Box<dyn Future<Output = OwnedSemaphorePermit> + Send>>),
     /// Outlasted a slice, waiting for a peer.
-    Long(Share),
+    Long(Long<'a>),
 }
 
 impl<'a, F> Aside<'a, F> {
@@ -95,8 +101,12 @@ where
             this.state = long.map_or(State::Short, State::Long);
             return Poll::Pending;
         }
-        let Terms { long_calls, client, .. } = this.terms;
-        let Some(call) = long.take().or_else(|| long_calls.try_take(client)) else {
+        let Terms { long_calls, client, pulse } = this.terms;
+        let lasts = || {
+            let share = long_calls.try_take(client)?;
+            Some(Long { _share: share, _lasting: pulse.lasts() })
+        };
+        let Some(call) = long.take().or_else(lasts) else {
             return Poll::Ready(Err(TooManyLongCalls.into()));
         };
         let mut its_turn: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(next_turn());

@@ -4,7 +4,7 @@
 //! `Engine::increment_epoch`. Never: wakes an idle machine; after [`QUIET`] without a call
 //! the thread parks until the next one.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::Thread;
 use std::time::Duration;
@@ -13,8 +13,10 @@ use wasmtime::{Engine, EngineWeak};
 
 use crate::threads;
 
-/// Length of a tick while a guest was seen to run: how often the CPU time of a call that lasts is
-/// looked at.
+/// Length of a tick while a call lasts: half of what it may run before it lets others run, so that
+/// they wait for three halves at most.
+const SHORT_TICK: Duration = Duration::from_micros(250);
+/// Length of a tick while a guest was seen to run.
 const TICK: Duration = Duration::from_millis(1);
 /// Longest tick otherwise. Waking a thread costs more than many a call, and nearly all are over
 /// before any tick.
@@ -39,6 +41,8 @@ pub struct Pulse {
     running: AtomicBool,
     /// Set at each call, cleared by the ticker: short calls between two looks count as well.
     beaten: AtomicBool,
+    /// Its calls that are under way and have lasted, whether they run now or wait for their turn.
+    lasting: AtomicU32,
     /// How long its calls may run.
     deadline: Duration,
     shared: Arc<Shared>,
@@ -49,6 +53,10 @@ pub struct Pulse {
 #[derive(Debug)]
 pub struct Beat<'a>(&'a Pulse);
 
+/// A call lasts as long as this lives.
+#[derive(Debug)]
+pub struct Lasting<'a>(&'a Pulse);
+
 /// What a look at all pulses finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Look {
@@ -56,6 +64,8 @@ struct Look {
     running: bool,
     /// A guest runs now, or has run since the last look.
     active: bool,
+    /// A call lasts.
+    lasting: bool,
     /// Of all that could run.
     shortest_deadline: Duration,
 }
@@ -87,6 +97,7 @@ impl Ticker {
         let pulse = Arc::new(Pulse {
             running: AtomicBool::new(false),
             beaten: AtomicBool::new(false),
+            lasting: AtomicU32::new(0),
             deadline,
             shared: self.shared.clone(),
             thread: self.thread.clone(),
@@ -118,6 +129,18 @@ impl Pulse {
         }
         Beat(self)
     }
+
+    /// A call was not over with its first slice.
+    pub fn lasts(&self) -> Lasting<'_> {
+        self.lasting.fetch_add(1, Ordering::Relaxed);
+        Lasting(self)
+    }
+}
+
+impl Drop for Lasting<'_> {
+    fn drop(&mut self) {
+        self.0.lasting.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Beat<'_> {
@@ -129,23 +152,31 @@ impl Drop for Beat<'_> {
 impl Look {
     /// When to look again.
     fn tick(self) -> Duration {
-        match self.running {
-            true => TICK,
-            false => (self.shortest_deadline / TICKS_PER_DEADLINE).clamp(TICK, LONG_TICK),
+        match (self.lasting, self.running) {
+            (true, _) => SHORT_TICK,
+            (false, true) => TICK,
+            (false, false) => (self.shortest_deadline / TICKS_PER_DEADLINE).clamp(TICK, LONG_TICK),
         }
     }
 }
 
 impl Shared {
     fn look(&self) -> Look {
-        let nobody = Look { running: false, active: false, shortest_deadline: Duration::MAX };
+        let nobody = Look {
+            running: false,
+            active: false,
+            lasting: false,
+            shortest_deadline: Duration::MAX,
+        };
         let pulses = self.pulses.lock().unwrap_or_else(PoisonError::into_inner);
         pulses.iter().filter_map(Weak::upgrade).fold(nobody, |look, pulse| {
             let beaten = pulse.beaten.swap(false, Ordering::Relaxed);
             let running = pulse.running.load(Ordering::Relaxed);
+            let lasting = pulse.lasting.load(Ordering::Relaxed) > 0;
             Look {
                 running: look.running || running,
-                active: look.active || beaten || running,
+                active: look.active || beaten || running || lasting,
+                lasting: look.lasting || lasting,
                 shortest_deadline: look.shortest_deadline.min(pulse.deadline),
             }
         })

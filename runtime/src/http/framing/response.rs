@@ -8,7 +8,7 @@ use http::response::Parts;
 use http::{StatusCode, Version};
 
 use crate::http::hop::Found;
-use crate::http::length::{self, BadLength};
+use crate::http::length::BadLength;
 
 /// Most field lines of a response.
 pub const MAX_RESPONSE_FIELDS: usize = 100;
@@ -27,17 +27,18 @@ pub enum BodyLength {
 }
 
 /// The length of a response's body, `to_head` if HEAD was asked. `found` is what
-/// [`Found::in_response`] met in the same fields.
+/// [`Found::in_response`] met in the same fields, and `said` what its `Content-Length` says.
 ///
 /// # Errors
 /// Why the response must not be passed on, whatever its status: with both fields it would keep a
 /// length that is not its body's, and with codings that merely end in `chunked` lose one.
 pub fn response_length(
-    parts: &mut Parts,
+    parts: &Parts,
     found: Found,
+    said: Result<Option<u64>, BadLength>,
     to_head: bool,
 ) -> Result<BodyLength, &'static str> {
-    let declared = declared_length(parts, found)?;
+    let declared = declared_length(parts, found, said)?;
     let status = parts.status;
     if status == StatusCode::SWITCHING_PROTOCOLS {
         return Ok(BodyLength::Tunnel);
@@ -50,7 +51,11 @@ pub fn response_length(
 }
 
 /// What the fields say.
-fn declared_length(parts: &mut Parts, found: Found) -> Result<BodyLength, &'static str> {
+fn declared_length(
+    parts: &Parts,
+    found: Found,
+    said: Result<Option<u64>, BadLength>,
+) -> Result<BodyLength, &'static str> {
     if found.has_transfer_encoding() {
         let has_length = found.has_content_length();
         let mut codings = parts.headers.get_all(TRANSFER_ENCODING).iter();
@@ -67,10 +72,7 @@ fn declared_length(parts: &mut Parts, found: Found) -> Result<BodyLength, &'stat
             _ => Err("the response's Transfer-Encoding is not \"chunked\""),
         };
     }
-    if !found.has_content_length() {
-        return Ok(BodyLength::UntilClose);
-    }
-    match length::settle(&mut parts.headers) {
+    match said {
         Ok(None) => Ok(BodyLength::UntilClose),
         Ok(Some(length)) => Ok(BodyLength::Known(length)),
         Err(BadLength::Several) => Err("the response has more than one Content-Length"),

@@ -15,6 +15,8 @@ use super::Fault;
 use super::names::Names;
 use crate::http::framing::{self, BodyLength};
 use crate::http::hop::{self, Found};
+use crate::http::length::{self, BadLength};
+use crate::http::spare;
 use crate::upstream::message::Outgoing;
 
 pub use crate::http::framing::MAX_RESPONSE_BYTES as MAX_BYTES;
@@ -118,8 +120,10 @@ pub fn parse(bytes: &mut Bytes, to_head: bool, names: &mut Names) -> Result<Opti
     };
     let (mut parts, ()) = Response::new(()).into_parts();
     let headers = &mut parts.headers;
+    *headers = spare::take();
     headers.reserve(response.headers.len() + ADDED);
     let (mut usual, mut found, mut names) = (None, Found::NOTHING, names.read());
+    let (mut said, mut respelled) = (Ok(None), false);
     for field in response.headers.iter() {
         let (name, is) = match names.next(field.name.as_bytes()) {
             Ok(name) => name,
@@ -133,6 +137,13 @@ pub fn parse(bytes: &mut Bytes, to_head: bool, names: &mut Names) -> Result<Opti
             }
         }
         found = found.and(is);
+        if is.has_content_length() {
+            said = match said {
+                Ok(None) => length::read(field.value).map(Some),
+                _ => Err(BadLength::Several),
+            };
+            respelled |= !length::is_canonical(field.value);
+        }
         match HeaderValue::from_maybe_shared(bytes.slice_ref(field.value)) {
             Ok(value) => headers.append(name, value),
             Err(error) => return Err(malformed(error)),
@@ -144,7 +155,10 @@ pub fn parse(bytes: &mut Bytes, to_head: bool, names: &mut Names) -> Result<Opti
         _ => Version::HTTP_11,
     };
     bytes.advance(length);
-    let length = framing::response_length(&mut parts, found, to_head).map_err(malformed)?;
+    if let (Ok(Some(length)), true) = (said, respelled) {
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    let length = framing::response_length(&parts, found, said, to_head).map_err(malformed)?;
     let persistent = match usual {
         Some(Usual::Close) => false,
         Some(Usual::KeepAlive) if !found.has_connection() => true,

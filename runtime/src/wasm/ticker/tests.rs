@@ -16,6 +16,21 @@ fn short_calls_between_looks_count_as_activity() {
     assert!(!ticker.shared.look().active, "a caller that is gone is not active");
 }
 
+/// While one waits for its turn others run: what is next must not find a long tick.
+#[test]
+fn a_call_lasts_until_it_is_over_whether_it_runs_or_not() {
+    let (engine, _) = crate::wasm::engine::engine().expect("an engine");
+    let ticker = Ticker::start(&engine).expect("a thread");
+    let pulse = ticker.pulse(DEADLINE);
+    let calls = [pulse.lasts(), pulse.lasts()];
+    for call in calls {
+        let look = ticker.shared.look();
+        assert!(look.lasting && look.active && !look.running);
+        drop(call);
+    }
+    assert!(!ticker.shared.look().lasting);
+}
+
 #[test]
 fn callers_that_are_gone_are_forgotten() {
     let (engine, _) = crate::wasm::engine::engine().expect("an engine");
@@ -28,18 +43,22 @@ fn callers_that_are_gone_are_forgotten() {
 
 #[test]
 fn ticks_are_long_while_no_call_lasts() {
-    let look = |running, millis| Look {
+    let look = |lasting, running, millis| Look {
         running,
         active: true,
+        lasting,
         shortest_deadline: Duration::from_millis(millis),
     };
-    for (running, deadline, tick) in [
-        (false, 10, Duration::from_micros(2_500)),
-        (true, 10, TICK),
-        (false, 1, TICK),
-        (false, 60_000, LONG_TICK),
+    for (lasting, running, deadline, tick) in [
+        (false, false, 10, Duration::from_micros(2_500)),
+        (false, true, 10, TICK),
+        (false, false, 1, TICK),
+        (false, false, 60_000, LONG_TICK),
+        (true, false, 10, SHORT_TICK),
+        (true, true, 10, SHORT_TICK),
     ] {
-        assert_eq!(look(running, deadline).tick(), tick, "{running} {deadline}");
+        let look = look(lasting, running, deadline);
+        assert_eq!(look.tick(), tick, "{look:?}");
     }
 }
 

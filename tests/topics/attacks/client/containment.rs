@@ -242,8 +242,9 @@ fn passwords_are_verified_aside_by_default_and_then_remembered() {
         client.send(head.as_bytes());
         let (answer, served) = served_meanwhile(&proxy, client);
         assert_eq!(answer.status, 200, "{credentials}");
-        // The first takes a third of a second; where it held the worker, one answer came.
-        let aside = credentials != credentials_of_bcrypt || served > 1;
+        // The first takes some hundred slices, and an answer two or three; where it held the worker
+        // for many slices in a row, three answers came.
+        let aside = credentials != credentials_of_bcrypt || served > 10;
         assert!(aside, "{served} answers meanwhile");
     }
     // What is remembered needs no slice of its own: it is let in while others are verified.
