@@ -49,7 +49,7 @@ fn the_plugin_shown_is_small() {
     let lines = HELLO.lines().count();
     assert!(lines <= 30, "{lines} lines");
     let bytes = std::fs::metadata(BUILT).expect("the component").len();
-    assert!(bytes < 120_000, "{bytes} bytes");
+    assert!(bytes < 100_000, "{bytes} bytes");
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub use secret::Secret;
 pub use size::Size;
 
 use crate::{Error, Plugin};
-use json::{LeftOut, Read};
+use json::Read;
 
 /// The configuration of a plugin that takes none: any key in it is an error.
 #[weir_sdk::config]
@@ -35,19 +35,9 @@ pub struct NoConfig {}
 /// # Errors
 /// All that is wrong. What could not be read is left out for the plugin's own look at the rest.
 pub(crate) fn configure<P: Plugin>(text: &str) -> Result<P, Error> {
-    let Read { value, mut problems, left_out } = json::read(text);
-    match value.map(P::configure) {
-        Some(Ok(plugin)) if problems.is_empty() => return Ok(plugin),
-        Some(Err(error)) => {
-            for mut problem in error.into_problems() {
-                problem.pointer = LeftOut::written(&left_out, &problem.pointer);
-                // What was left out may be all that it lacks.
-                if !left_out.iter().any(|out| out.is_within(&problem.pointer)) {
-                    problems.push(problem);
-                }
-            }
-        }
-        _ => {}
+    let Read { value, found } = json::read(text)?;
+    match P::configure(value) {
+        Ok(plugin) => found.nothing().map(|()| plugin),
+        Err(error) => Err(found.and(error)),
     }
-    Err(Error::of(problems))
 }

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::bindings::imports::weir::plugin::{http, store};
-use crate::problem::Problem;
+use crate::problem::{Problem, inside};
 
 /// `Result` with the SDK's [`Error`].
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
@@ -100,7 +100,7 @@ impl Error {
     /// out: `.at(0).at("keys")` is the first of the list `keys`.
     pub fn at(mut self, step: impl fmt::Display) -> Self {
         let step = step.to_string();
-        self.problems.iter_mut().for_each(|problem| problem.inside(&step));
+        self.problems.iter_mut().for_each(|problem| inside(&mut problem.pointer, &step));
         self
     }
 
@@ -116,6 +116,14 @@ impl Error {
     /// Of these problems, at least one.
     pub(crate) fn of(problems: Vec<Problem>) -> Self {
         Self { problems }
+    }
+
+    /// As the contract's `configure` gives it.
+    #[cfg(target_family = "wasm")]
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn into_contract(self) -> String {
+        format!("{self:#}")
     }
 
     pub(crate) fn into_problems(self) -> Vec<Problem> {
@@ -145,11 +153,11 @@ impl fmt::Debug for Error {
 // `Error` is no `std::error::Error` itself, or this would overlap with `From<T> for T`.
 impl<E: std::error::Error> From<E> for Error {
     fn from(error: E) -> Self {
-        let mut message = error.to_string();
+        let mut message = format!("{error}");
         let mut source = error.source();
         while let Some(cause) = source {
             message.push_str(": ");
-            message.push_str(&cause.to_string());
+            message.push_str(&format!("{cause}"));
             source = cause.source();
         }
         Self::new(message)
@@ -164,7 +172,7 @@ impl From<Error> for String {
             [Problem { pointer, message, help: None }] if pointer.is_empty() => {
                 std::mem::take(message)
             }
-            _ => error.to_string(),
+            _ => format!("{error}"),
         }
     }
 }

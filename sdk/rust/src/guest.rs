@@ -15,7 +15,7 @@ use crate::bindings::request_hook::exports::weir::plugin::request_hook;
 use crate::bindings::response_body_hook::exports::weir::plugin::response_body_hook;
 use crate::bindings::response_hook::exports::weir::plugin::response_hook;
 use crate::plugin::{Plugin, Transform};
-use crate::{Request, Response, Verdict, config, schema};
+use crate::{Error, Request, Response, Verdict, config, schema};
 
 /// What `#[plugin]` knows about a plugin: where its value lives, and what its crate is called.
 pub trait Instance: Plugin {
@@ -54,7 +54,7 @@ impl<P: Instance> lifecycle::Guest for Exports<P> {
     }
 
     fn configure(text: String) -> Result<(), String> {
-        let plugin = config::configure::<P>(&text).map_err(|error| format!("{error:#}"))?;
+        let plugin = config::configure::<P>(&text).map_err(Error::into_contract)?;
         P::cell().with(|cell| {
             cell.set(plugin).map_err(|_| "`configure` was called twice on one instance".to_owned())
         })

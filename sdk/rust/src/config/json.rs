@@ -6,26 +6,25 @@
 
 mod access;
 mod error;
+mod found;
 mod left_out;
 mod lexer;
 
 use std::borrow::Cow;
 
-use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Visitor};
 
-use crate::problem::Problem;
+use crate::Error;
 use access::{Items, Variant};
-use error::JsonError;
-pub use left_out::LeftOut;
-use lexer::Lexer;
+pub use error::JsonError;
+use found::Found;
+use lexer::{Lexer, Word};
 
 /// What a text gives.
 pub struct Read<T> {
-    /// The value, without what was left out; none where it cannot do without.
-    pub value: Option<T>,
-    /// Everything that is wrong.
-    pub problems: Vec<Problem>,
-    pub left_out: Vec<LeftOut>,
+    /// The value, without what was left out.
+    pub value: T,
+    pub found: Found,
 }
 
 /// Reads values, one inside the other.
@@ -33,7 +32,7 @@ struct Reader<'de> {
     lexer: Lexer<'de>,
     /// How many levels may still be entered.
     depth: u8,
-    left_out: Vec<LeftOut>,
+    found: Found,
 }
 
 const MAX_DEPTH: u8 = 64;
@@ -42,29 +41,33 @@ const MAX_LEFT_OUT: usize = 64;
 
 /// Reads a whole text. serde gives up at the first mistake, so what is wrong is left out and the
 /// text read again, until nothing else is wrong with it.
-pub fn read<T: DeserializeOwned>(text: &str) -> Read<T> {
-    let (mut problems, mut left_out) = (Vec::new(), Vec::new());
+///
+/// # Errors
+/// All that is wrong, where nothing can be made of the rest.
+pub fn read<T: DeserializeOwned>(text: &str) -> Result<Read<T>, Error> {
+    let mut reader = Reader::new(text);
     loop {
-        let mut reader = Reader::new(text, left_out);
-        let read = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
-        left_out = reader.left_out;
-        let error = match read {
-            Ok(value) => return Read { value: Some(value), problems, left_out },
+        let error = match T::deserialize(&mut reader) {
+            Ok(value) => match reader.end() {
+                Ok(()) => return Ok(Read { value, found: reader.found }),
+                Err(error) => error,
+            },
             Err(error) => error,
         };
-        if !error.leave_out(&mut problems, &mut left_out) {
-            return Read { value: None, problems, left_out };
-        }
+        reader.begin_again(text, error)?;
     }
 }
 
 // === impl Reader ===
 
+// A guest carries what is generic once for each type that it reads, and the rest once: so there is
+// as little as can be of the former.
 impl<'de> Reader<'de> {
-    fn new(text: &'de str, left_out: Vec<LeftOut>) -> Self {
-        Self { lexer: Lexer::new(text), depth: MAX_DEPTH, left_out }
+    fn new(text: &'de str) -> Self {
+        Self { lexer: Lexer::new(text), depth: MAX_DEPTH, found: Found::default() }
     }
 
+    #[inline(never)]
     fn end(&mut self) -> Result<(), JsonError> {
         match self.lexer.peek() {
             None => Ok(()),
@@ -72,10 +75,23 @@ impl<'de> Reader<'de> {
         }
     }
 
+    /// Goes back to the start of its text, to leave out what was wrong as well. An error where
+    /// nothing else can be found.
+    #[cold]
+    #[inline(never)]
+    fn begin_again(&mut self, text: &'de str, error: JsonError) -> Result<(), Error> {
+        self.lexer = Lexer::new(text);
+        self.depth = MAX_DEPTH;
+        if error.leave_out(&mut self.found) {
+            return Ok(());
+        }
+        Err(Error::of(std::mem::take(&mut self.found.problems)))
+    }
+
     /// Passes over the value that comes next, if it is one of those that are left out.
     fn passes_over(&mut self) -> Result<bool, JsonError> {
         let at = self.lexer.place();
-        let left_out = self.left_out.iter().any(|value| value.at == at);
+        let left_out = self.found.left_out.iter().any(|value| value.at == at);
         if left_out {
             self.lexer.pass_over()?;
         }
@@ -88,18 +104,14 @@ impl<'de> Reader<'de> {
         visitor: V,
         number: impl FnOnce(&'de str, V) -> Result<V::Value, JsonError>,
     ) -> Result<V::Value, JsonError> {
-        match self.lexer.peek() {
-            Some(b'"') => match self.lexer.text()? {
-                Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
-                Cow::Owned(text) => visitor.visit_string(text),
-            },
-            Some(b'{') => self.items(b'}', |items| visitor.visit_map(items)),
-            Some(b'[') => self.items(b']', |items| visitor.visit_seq(items)),
-            Some(b't') if self.lexer.word("true") => visitor.visit_bool(true),
-            Some(b'f') if self.lexer.word("false") => visitor.visit_bool(false),
-            Some(b'n') if self.lexer.word("null") => visitor.visit_unit(),
-            Some(_) => number(self.lexer.number()?, visitor),
-            None => Err(self.lexer.syntax("a value")),
+        match self.lexer.word()? {
+            Word::Text(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
+            Word::Text(Cow::Owned(text)) => visitor.visit_string(text),
+            Word::Open(b'{') => self.items(b'}', |items| visitor.visit_map(items)),
+            Word::Open(_) => self.items(b']', |items| visitor.visit_seq(items)),
+            Word::Bool(value) => visitor.visit_bool(value),
+            Word::Null => visitor.visit_unit(),
+            Word::Number(text) => number(text, visitor),
         }
     }
 
@@ -109,16 +121,11 @@ impl<'de> Reader<'de> {
         close: u8,
         visit: impl FnOnce(&mut Items<'_, 'de>) -> Result<T, JsonError>,
     ) -> Result<T, JsonError> {
-        self.lexer.skip(1);
-        self.depth =
-            self.depth.checked_sub(1).ok_or_else(|| self.lexer.syntax("at most 64 levels"))?;
-        let mut items = Items::new(self, close);
-        let value = visit(&mut items).map_err(|error| error.unless_lost(&items.lost))?;
-        if items.next()? {
-            return Err(self.lexer.syntax("no more elements"));
+        let mut items = Items::enter(self, close)?;
+        match visit(&mut items) {
+            Ok(value) => items.leave().map(|()| value),
+            Err(error) => Err(items.lost(error)),
         }
-        self.depth += 1;
-        Ok(value)
     }
 }
 
@@ -155,7 +162,7 @@ impl Integer {
 fn float<'de, V: Visitor<'de>>(number: &str, visitor: V) -> Result<V::Value, JsonError> {
     match number.parse() {
         Ok(number) => visitor.visit_f64(number),
-        Err(_) => Err(de::Error::custom("this is no number")),
+        Err(_) => Err(JsonError::new("this is no number".into())),
     }
 }
 
@@ -195,8 +202,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
-        self.lexer.peek();
-        if self.lexer.word("null") { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.lexer.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(
@@ -252,7 +258,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
             return visitor.visit_enum(Variant { reader: self, name, content: false });
         }
         if !self.lexer.take(b'{') {
-            return Err(de::Error::custom("a text or a table of one key is needed"));
+            return Err(JsonError::new("a text or a table of one key is needed".into()));
         }
         let name = self.lexer.text()?;
         if !self.lexer.take(b':') {
@@ -260,7 +266,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         }
         let value = visitor.visit_enum(Variant { reader: self, name, content: true })?;
         if !self.lexer.take(b'}') {
-            return Err(de::Error::custom("a table of exactly one key is needed"));
+            return Err(JsonError::new("a table of exactly one key is needed".into()));
         }
         Ok(value)
     }

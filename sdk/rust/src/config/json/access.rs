@@ -15,12 +15,13 @@ pub(super) struct Items<'a, 'de> {
     reader: &'a mut Reader<'de>,
     close: u8,
     first: bool,
+    /// How many elements were counted.
     index: usize,
     key: Cow<'de, str>,
-    /// Where the value stands that belongs to the key.
+    /// Where the element stands, or the value that belongs to the key.
     at: usize,
     /// Names of members that were left out.
-    pub(super) lost: Vec<Cow<'de, str>>,
+    lost: Vec<Cow<'de, str>>,
 }
 
 /// A variant of an enum: a text, or an object of one member.
@@ -38,13 +39,33 @@ struct Key<'a, 'de>(&'a Cow<'de, str>);
 
 impl<'a, 'de> Items<'a, 'de> {
     /// Just behind the opening bracket.
-    pub(super) fn new(reader: &'a mut Reader<'de>, close: u8) -> Self {
+    #[inline(never)]
+    pub(super) fn enter(reader: &'a mut Reader<'de>, close: u8) -> Result<Self, JsonError> {
+        let deeper = reader.depth.checked_sub(1);
+        reader.depth = deeper.ok_or_else(|| reader.lexer.syntax("at most 64 levels"))?;
         let (key, lost) = (Cow::Borrowed(""), Vec::new());
-        Self { reader, close, first: true, index: 0, key, at: 0, lost }
+        Ok(Self { reader, close, first: true, index: 0, key, at: 0, lost })
+    }
+
+    /// Behind the closing bracket.
+    #[inline(never)]
+    pub(super) fn leave(mut self) -> Result<(), JsonError> {
+        if self.next()? {
+            return Err(self.reader.lexer.syntax("no more elements"));
+        }
+        self.reader.depth += 1;
+        Ok(())
+    }
+
+    /// What is wrong in here, unless it is only that something was left out.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn lost(self, error: JsonError) -> JsonError {
+        error.unless_lost(&self.lost)
     }
 
     /// Whether another one follows; takes the comma before it, or the closing bracket.
-    pub(super) fn next(&mut self) -> Result<bool, JsonError> {
+    fn next(&mut self) -> Result<bool, JsonError> {
         if self.close == 0 {
             return Ok(false);
         }
@@ -57,11 +78,48 @@ impl<'a, 'de> Items<'a, 'de> {
         }
         Ok(true)
     }
-}
 
-impl Items<'_, '_> {
+    /// Goes to the next element that is not left out.
+    #[inline(never)]
+    fn begin_element(&mut self) -> Result<bool, JsonError> {
+        while self.next()? {
+            self.at = self.reader.lexer.place();
+            self.index += 1;
+            if !self.reader.passes_over()? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Goes to the value of the next member that is not left out.
+    #[inline(never)]
+    fn begin_member(&mut self) -> Result<bool, JsonError> {
+        while self.next()? {
+            self.key = self.reader.lexer.text()?;
+            if !self.reader.lexer.take(b':') {
+                return Err(self.reader.lexer.syntax("a colon"));
+            }
+            self.at = self.reader.lexer.place();
+            if !self.reader.passes_over()? {
+                return Ok(true);
+            }
+            self.lost.push(std::mem::take(&mut self.key));
+        }
+        Ok(false)
+    }
+
+    /// An error of this element, which has been counted.
+    #[cold]
+    #[inline(never)]
+    fn inside_element(&self, error: JsonError) -> JsonError {
+        error.inside(&format!("{}", self.index - 1), Some((self.at, true)))
+    }
+
     /// An error of this member.
-    fn inside(&self, error: JsonError) -> JsonError {
+    #[cold]
+    #[inline(never)]
+    fn inside_member(&self, error: JsonError) -> JsonError {
         error.inside(&self.key, Some((self.at, false)))
     }
 }
@@ -73,20 +131,11 @@ impl<'de> de::SeqAccess<'de> for &mut Items<'_, 'de> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, JsonError> {
-        loop {
-            if !self.next()? {
-                return Ok(None);
-            }
-            let index = self.index;
-            self.index += 1;
-            let at = self.reader.lexer.place();
-            if !self.reader.passes_over()? {
-                return seed
-                    .deserialize(&mut *self.reader)
-                    .map(Some)
-                    .map_err(|error| error.inside(&index.to_string(), Some((at, true))));
-            }
+        if !self.begin_element()? {
+            return Ok(None);
         }
+        let element = seed.deserialize(&mut *self.reader);
+        element.map(Some).map_err(|error| self.inside_element(error))
     }
 }
 
@@ -97,25 +146,15 @@ impl<'de> de::MapAccess<'de> for &mut Items<'_, 'de> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, JsonError> {
-        loop {
-            if !self.next()? {
-                return Ok(None);
-            }
-            self.key = self.reader.lexer.text()?;
-            if !self.reader.lexer.take(b':') {
-                return Err(self.reader.lexer.syntax("a colon"));
-            }
-            self.at = self.reader.lexer.place();
-            if !self.reader.passes_over()? {
-                let key = seed.deserialize(Key(&self.key));
-                return key.map(Some).map_err(|error| self.inside(error));
-            }
-            self.lost.push(std::mem::take(&mut self.key));
+        if !self.begin_member()? {
+            return Ok(None);
         }
+        let key = seed.deserialize(Key(&self.key));
+        key.map(Some).map_err(|error| self.inside_member(error))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, JsonError> {
-        seed.deserialize(&mut *self.reader).map_err(|error| self.inside(error))
+        seed.deserialize(&mut *self.reader).map_err(|error| self.inside_member(error))
     }
 }
 
@@ -201,9 +240,6 @@ impl Variant<'_, '_> {
         if self.content {
             return Ok(());
         }
-        Err(de::Error::custom(format_args!(
-            "`{}` needs a value: write a table with this key",
-            self.name
-        )))
+        Err(JsonError::new(format!("`{}` needs a value: write a table with this key", self.name)))
     }
 }

@@ -4,13 +4,14 @@
 //! Never: formats a float, which would bring 15 KB into every guest.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write};
+use std::fmt;
 
 use serde::de::{self, Unexpected};
 
 use super::MAX_LEFT_OUT;
+use super::found::Found;
 use super::left_out::LeftOut;
-use crate::problem::Problem;
+use crate::problem::{Problem, inside};
 
 /// Why a text is not the configuration: what is wrong with one value of it.
 #[derive(Debug)]
@@ -39,10 +40,29 @@ impl JsonError {
         Self::of(vec![Problem::new(message)])
     }
 
+    /// What an error of another type says.
     #[cold]
     #[inline(never)]
-    fn told(text: &str) -> Self {
-        Self::of(Problem::all_of(text))
+    fn told(message: &dyn fmt::Display) -> Self {
+        // An error of this crate tells its places so.
+        Self::of(Problem::all_of(&format!("{message:#}")))
+    }
+
+    /// A name that is none of those that are known.
+    #[cold]
+    #[inline(never)]
+    fn unknown(kind: &str, name: &str, known: &[&str]) -> Self {
+        let known = fmt::from_fn(|f| {
+            let (first, between) = match known {
+                [] => return write!(f, "there are no {kind}s"),
+                [_] | [_, _] => ("expected ", " or "),
+                _ => ("expected one of ", ", "),
+            };
+            known.iter().enumerate().try_for_each(|(at, name)| {
+                write!(f, "{}`{name}`", if at == 0 { first } else { between })
+            })
+        });
+        Self::new(format!("unknown {kind} `{name}`, {known}"))
     }
 
     #[cold]
@@ -75,12 +95,9 @@ impl JsonError {
         wrong.value = wrong.value.or(value);
         // Down to the value that is left out.
         if wrong.value.is_some() {
-            let mut place = Problem::new(String::new());
-            place.pointer = std::mem::take(&mut wrong.pointer);
-            place.inside(step);
-            wrong.pointer = place.pointer;
+            inside(&mut wrong.pointer, step);
         }
-        wrong.problems.iter_mut().for_each(|problem| problem.inside(step));
+        wrong.problems.iter_mut().for_each(|problem| inside(&mut problem.pointer, step));
         self
     }
 
@@ -97,11 +114,11 @@ impl JsonError {
 
     /// Tells what is wrong, and what to leave out because of it. False where nothing else can be
     /// found.
-    pub(super) fn leave_out(self, told: &mut Vec<Problem>, left_out: &mut Vec<LeftOut>) -> bool {
-        let Wrong { problems, value, pointer, broken, .. } = *self.0;
-        told.extend(problems);
-        let value = value.filter(|_| !broken && left_out.len() < MAX_LEFT_OUT);
-        left_out.extend(value.map(|(at, in_list)| LeftOut { at, in_list, pointer }));
+    pub(super) fn leave_out(self, found: &mut Found) -> bool {
+        let Wrong { mut problems, value, pointer, broken, .. } = *self.0;
+        found.problems.append(&mut problems);
+        let value = value.filter(|_| !broken && found.left_out.len() < MAX_LEFT_OUT);
+        found.left_out.extend(value.map(|(at, in_list)| LeftOut { at, in_list, pointer }));
         value.is_some()
     }
 }
@@ -116,10 +133,7 @@ impl std::error::Error for JsonError {}
 
 impl de::Error for JsonError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        // An error of this crate tells its places so.
-        let mut text = String::new();
-        let _ = write!(text, "{message:#}");
-        Self::told(&text)
+        Self::told(&message)
     }
 
     #[cold]
@@ -130,20 +144,45 @@ impl de::Error for JsonError {
         error
     }
 
-    // serde's own text would bring the formatting of floats into every guest.
+    // The texts of serde, which need not be looked through for places.
+
+    #[cold]
+    #[inline(never)]
+    fn duplicate_field(field: &'static str) -> Self {
+        Self::new(format!("duplicate field `{field}`"))
+    }
+
+    #[cold]
+    fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
+        Self::unknown("field", field, known)
+    }
+
+    #[cold]
+    fn unknown_variant(variant: &str, known: &'static [&'static str]) -> Self {
+        Self::unknown("variant", variant, known)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn invalid_length(length: usize, expected: &dyn de::Expected) -> Self {
+        Self::new(format!("invalid length {length}, expected {expected}"))
+    }
+
+    // serde's own texts would bring the formatting of floats into every guest.
+
     #[cold]
     #[inline(never)]
     fn invalid_type(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::custom(format_args!("{} is no {expected}", describe(&found)))
+        Self::new(format!("{} is no {expected}", describe(&found)))
     }
 
     #[cold]
     #[inline(never)]
     fn invalid_value(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
         match found {
-            Unexpected::Str(text) => Self::custom(format_args!("`{text}` is no {expected}")),
-            Unexpected::Unsigned(number) => Self::custom(format_args!("{number} is no {expected}")),
-            Unexpected::Signed(number) => Self::custom(format_args!("{number} is no {expected}")),
+            Unexpected::Str(text) => Self::new(format!("`{text}` is no {expected}")),
+            Unexpected::Unsigned(number) => Self::new(format!("{number} is no {expected}")),
+            Unexpected::Signed(number) => Self::new(format!("{number} is no {expected}")),
             _ => Self::invalid_type(found, expected),
         }
     }

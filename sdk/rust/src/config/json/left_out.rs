@@ -3,6 +3,8 @@
 //! In: where they stand. Out: where things stood before they were left out.
 //! Never: what was wrong with them.
 
+use crate::problem::steps;
+
 /// A value that is passed over.
 #[derive(Debug)]
 pub struct LeftOut {
@@ -27,7 +29,7 @@ impl LeftOut {
     /// out.
     pub fn written(all: &[Self], pointer: &str) -> String {
         let mut out = String::new();
-        for step in pointer.split('/').skip(1) {
+        for step in steps(pointer) {
             let index = step.parse::<usize>().ok();
             let index = index.map(|index| index + Self::before(all, &out, index));
             out.push('/');

@@ -5,10 +5,22 @@
 use std::borrow::Cow;
 
 use super::error::JsonError;
+use crate::problem::push;
+use crate::target::hex;
 
 /// A text, from where it is read on.
 pub(super) struct Lexer<'de> {
     rest: &'de str,
+}
+
+/// What a value begins with, or is.
+pub(super) enum Word<'de> {
+    Text(Cow<'de, str>),
+    /// The bracket of an array or object.
+    Open(u8),
+    Bool(bool),
+    Null,
+    Number(&'de str),
 }
 
 // === impl Lexer ===
@@ -28,13 +40,15 @@ impl<'de> Lexer<'de> {
     }
 
     /// Where the next word begins, in bytes from the text's end.
+    #[inline(never)]
     pub(super) fn place(&mut self) -> usize {
         self.peek();
         self.rest.len()
     }
 
     /// Drops bytes that are known to be whole characters.
-    pub(super) fn skip(&mut self, bytes: usize) {
+    #[inline(never)]
+    fn skip(&mut self, bytes: usize) {
         self.rest = self.rest.get(bytes..).unwrap_or_default();
     }
 
@@ -78,7 +92,32 @@ impl<'de> Lexer<'de> {
         JsonError::broken(message)
     }
 
+    /// The next value, or its bracket.
+    #[inline(never)]
+    pub(super) fn word(&mut self) -> Result<Word<'de>, JsonError> {
+        Ok(match self.peek() {
+            Some(b'"') => Word::Text(self.text()?),
+            Some(open @ (b'{' | b'[')) => {
+                self.skip(1);
+                Word::Open(open)
+            }
+            Some(b't') if self.has("true") => Word::Bool(true),
+            Some(b'f') if self.has("false") => Word::Bool(false),
+            Some(b'n') if self.has("null") => Word::Null,
+            Some(_) => Word::Number(self.number()?),
+            None => return Err(self.syntax("a value")),
+        })
+    }
+
+    /// Takes a `null`, if one is next.
+    #[inline(never)]
+    pub(super) fn is_null(&mut self) -> bool {
+        self.peek();
+        self.has("null")
+    }
+
     /// Takes this byte, which is ASCII.
+    #[inline(never)]
     pub(super) fn take(&mut self, byte: u8) -> bool {
         let there = self.peek() == Some(byte);
         if there {
@@ -87,8 +126,10 @@ impl<'de> Lexer<'de> {
         there
     }
 
-    pub(super) fn word(&mut self, word: &str) -> bool {
-        match self.rest.strip_prefix(word) {
+    /// Takes these bytes.
+    #[inline(never)]
+    fn has(&mut self, bytes: &str) -> bool {
+        match self.rest.strip_prefix(bytes) {
             Some(rest) => {
                 self.rest = rest;
                 true
@@ -109,14 +150,14 @@ impl<'de> Lexer<'de> {
             let plain = end.and_then(|end| self.rest.get(..end));
             let plain = plain.ok_or_else(|| self.syntax("the end of a text"))?;
             self.skip(plain.len());
-            if self.word("\"") {
+            if self.has("\"") {
                 if owned.is_empty() {
                     return Ok(Cow::Borrowed(plain));
                 }
                 owned.push_str(plain);
                 return Ok(Cow::Owned(owned));
             }
-            if !self.word("\\") {
+            if !self.has("\\") {
                 return Err(self.syntax("no control character"));
             }
             owned.push_str(plain);
@@ -132,17 +173,15 @@ impl<'de> Lexer<'de> {
                 _ => return Err(self.syntax("an escape")),
             };
             self.skip(1);
-            owned.push(match letter {
-                Some(b'u') => self.unicode()?,
-                _ => character,
-            });
+            let character = if letter == Some(b'u') { self.unicode()? } else { character };
+            push(&mut owned, character);
         }
     }
 
     /// What follows `\u`: four digits, or twice four for a surrogate pair.
     fn unicode(&mut self) -> Result<char, JsonError> {
         let mut code = self.digits()?;
-        if (0xd800..0xdc00).contains(&code) && self.word("\\u") {
+        if (0xd800..0xdc00).contains(&code) && self.has("\\u") {
             let low = self.digits()?;
             if !(0xdc00..0xe000).contains(&low) {
                 return Err(self.syntax("a low surrogate"));
@@ -155,16 +194,21 @@ impl<'de> Lexer<'de> {
     fn digits(&mut self) -> Result<u32, JsonError> {
         let mut code = 0;
         for _ in 0..4 {
-            let digit = self.rest.bytes().next().and_then(crate::target::hex);
-            let digit = digit.ok_or_else(|| self.syntax("a hexadecimal digit"))?;
-            code = code * 16 + u32::from(digit);
-            self.skip(1);
+            code = code * 16 + self.digit()?;
         }
         Ok(code)
     }
 
+    #[inline(never)]
+    fn digit(&mut self) -> Result<u32, JsonError> {
+        let digit = self.rest.bytes().next().and_then(hex);
+        let digit = digit.ok_or_else(|| self.syntax("a hexadecimal digit"))?;
+        self.skip(1);
+        Ok(digit.into())
+    }
+
     /// A number as it is written; checked against the grammar (RFC 8259, 6).
-    pub(super) fn number(&mut self) -> Result<&'de str, JsonError> {
+    fn number(&mut self) -> Result<&'de str, JsonError> {
         let part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
         let end = self.rest.bytes().take_while(part).count();
         let number = self.rest.get(..end).unwrap_or_default();
