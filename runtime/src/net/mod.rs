@@ -4,6 +4,8 @@
 //! record of its activity. Never: knows TLS or HTTP; it only counts bytes and time.
 
 mod accept;
+mod activity;
+mod closed;
 mod gone;
 mod limit;
 mod linger;
@@ -14,6 +16,8 @@ mod watch;
 mod watched;
 
 pub use accept::{Accepted, Acceptor};
+pub use activity::{Activity, Delay};
+pub use closed::Closed;
 pub use gone::{ENDPOINT_PATIENCE, ask_when_silent, end_after};
 pub use limit::{ConnectionLimit, ConnectionPlace};
 pub use linger::{LINGER_BYTES, Linger};
@@ -22,5 +26,5 @@ pub use overdue::{
     Bounds, LINGER_TIME, Observed, Overdue, Phase, SWEEP, Timeouts, Verdict, verdict,
 };
 pub use stream::Stream;
-pub use watch::{Activity, Closed, Delay, Watch};
+pub use watch::Watch;
 pub use watched::Watched;

@@ -10,8 +10,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::activity::Activity;
 use super::overdue::Overdue;
-use super::watch::Activity;
 
 /// A stream whose reads and writes are recorded. Once the connection is overdue its reads end: with
 /// the stream's end, or an error.

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::io::{
 use super::*;
 use crate::config::Limits;
 use crate::net::watched::Watched;
+use crate::net::{Observed, Overdue, Phase};
 use crate::net::{SWEEP, Timeouts};
 
 const TIMEOUTS: Timeouts =
