@@ -11,7 +11,7 @@ use super::call::{Call, OnComplete, OnRequest, OnResponse, OpenRequestBody, Open
 use super::fault::Fault;
 use super::functions::OpenTransform;
 use super::instance::Instance;
-use super::plugin::{LoadedPlugin, PreparedInstance};
+use super::loaded::{LoadedPlugin, PreparedInstance};
 use super::pool::{Lent, Pool};
 use super::transform::GuestTransform;
 use crate::chain::{Exchange, Failure, Hooks, Middleware, Step, Summary, Transform, Verdict};

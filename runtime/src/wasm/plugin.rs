@@ -1,4 +1,4 @@
-//! Plugins of a configuration, loaded and ready to be called.
+//! Plugins of a configuration: loading them, and seeing that they can be used.
 //!
 //! In: [`config::Plugin`]s. Out: a [`LoadedPlugin`] each, configured once to see that it can be, or
 //! every reason why not. Never: on a worker: compiling and configuring take their time.
@@ -6,14 +6,12 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 use wasmtime::component::types::ComponentItem;
 
 use super::apart::Loader;
-use super::bindings::About;
 use super::cache::{Loaded, Origin};
 use super::capacity::Capacity;
 use super::compilers;
@@ -21,7 +19,7 @@ use super::credentials;
 use super::engine::engine;
 use super::fault::Fault;
 use super::host;
-use super::instance::Instance;
+use super::loaded::{Inspection, LoadedPlugin};
 use super::loading::{Loading, check_about};
 use super::named;
 use super::problem::{PluginProblem, Problem};
@@ -30,7 +28,6 @@ use super::shared::Registry;
 use super::state::State;
 use super::template::{SET_UP_LIMIT, Template};
 use super::ticker::Ticker;
-use crate::chain::Hooks;
 use crate::clock::Clock;
 use crate::config::{self, ComponentSource, Isolation, OnFailure};
 use crate::telemetry::metrics::Metrics;
@@ -67,42 +64,6 @@ struct Known {
     config: config::Plugin,
     plugin: Weak<LoadedPlugin>,
 }
-
-/// A plugin that was seen to take its configuration.
-pub struct LoadedPlugin {
-    pub(super) template: Template,
-    pub(super) name: Arc<str>,
-    pub(super) on_failure: OnFailure,
-    pub(super) isolation: Isolation,
-    /// `limits.instances`
-    pub(super) instances: usize,
-    /// `limits.wait`
-    pub(super) wait: Duration,
-    pub(super) config: Arc<str>,
-    /// Request fields that it sets or checks, as far as its configuration tells.
-    pub(super) fields: Box<[Box<str>]>,
-    /// Query parameters in which it looks for credentials.
-    credentials: Box<[Box<str>]>,
-    pub(super) ticker: Arc<Ticker>,
-    component: Arc<Loaded>,
-    about: About,
-    /// The instance that took the configuration at load.
-    first: Mutex<Option<Box<Instance>>>,
-}
-
-/// What a component says of itself, and what it imports and exports.
-#[derive(Debug, Clone)]
-pub struct Inspection {
-    pub about: About,
-    /// SHA-256 of the component, lower-case hex.
-    pub digest: String,
-    pub hooks: Hooks,
-    /// Its capabilities.
-    pub imports: Vec<String>,
-}
-
-/// A configured instance, made off the workers and handed to one.
-pub struct PreparedInstance(pub(super) Box<Instance>);
 
 impl Host {
     /// Makes the engine, and starts its ticker and the threads that compile.
@@ -369,65 +330,6 @@ impl Host {
             weight: loaded.inspected.weight,
             capacity: self.capacity.clone(),
             interrupted: self.loading.interrupted(),
-        })
-    }
-}
-
-impl LoadedPlugin {
-    /// The name in the configuration.
-    pub fn name(&self) -> &Arc<str> {
-        &self.name
-    }
-
-    /// What the component says of itself.
-    pub fn about(&self) -> &About {
-        &self.about
-    }
-
-    /// The hooks it exports.
-    pub fn hooks(&self) -> Hooks {
-        self.component.inspected.hooks
-    }
-
-    /// Every interface it imports: its capabilities.
-    pub fn imports(&self) -> &[String] {
-        &self.component.inspected.imports
-    }
-
-    /// Whether its hooks can wait, because it imports `read-body`.
-    pub fn suspends(&self) -> bool {
-        self.template.suspends
-    }
-
-    /// Query parameters in which it looks for credentials.
-    pub fn credentials(&self) -> &[Box<str>] {
-        &self.credentials
-    }
-
-    /// SHA-256 of the component, lower-case hex.
-    pub fn digest(&self) -> &str {
-        &self.component.digest
-    }
-
-    /// Drops some of what is kept for it and has expired. To be called now and then.
-    pub fn sweep(&self) {
-        self.template.shared.sweep();
-    }
-
-    /// A configured instance for a worker. To be called off the workers, so that none of them
-    /// waits for it.
-    ///
-    /// # Errors
-    /// Where there is no instance to be had, or `configure` refused what it took before.
-    pub fn prepare(&self) -> Result<PreparedInstance, PluginProblem> {
-        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(first) = first {
-            return Ok(PreparedInstance(first));
-        }
-        let made = self.template.configured_at_once(&self.config, &self.ticker.pulse(SET_UP_LIMIT));
-        made.map(PreparedInstance).map_err(|fault| {
-            Problem::component(format!("no instance ({}): {}", fault.reason, fault.detail))
-                .of(&self.name)
         })
     }
 }

@@ -12,7 +12,7 @@ use super::backoff::Backoff;
 use super::capacity::MadeFor;
 use super::fault::Fault;
 use super::instance::Instance;
-use super::plugin::LoadedPlugin;
+use super::loaded::LoadedPlugin;
 use super::shares::{Share, Shares};
 use super::ticker::Pulse;
 use crate::chain::InFlight;

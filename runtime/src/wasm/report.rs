@@ -4,7 +4,7 @@
 //! chain acts on. Never: for the client's eyes.
 
 use super::fault::Fault;
-use super::plugin::LoadedPlugin;
+use super::loaded::LoadedPlugin;
 use crate::chain::Failure;
 use crate::telemetry::metrics::{Hook, PluginMetrics};
 
