@@ -10,7 +10,8 @@ use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
 
 use super::built::{Built, Numbers};
-use super::control::{Running, StartError};
+use super::control::Running;
+use super::start::StartError;
 use super::worker::{Command, Parts};
 use crate::config::{Bind, Config};
 use crate::net::{self, ConnectionLimit, Listener as Socket, SocketFile};

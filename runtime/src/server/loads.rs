@@ -11,9 +11,10 @@ use std::sync::mpsc::{Sender, channel};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::control::{Running, StartError};
+use super::control::Running;
 use super::files::Files;
 use super::reloads::Order;
+use super::start::StartError;
 use crate::config::Sources;
 use crate::threads;
 

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! main      signals ─▶ orders · admin pages                     never anything slow
-//! control   start · files that change                           may compile, read, wait
+//! control   start · files that change                           compiles for the start; reads, waits
 //! loads     reload ─▶ a snapshot                                may compile
 //! worker-N  connections · requests                              one each
 //! prober, resolver, compiler-N, weir-ticker, weir-log           what those need, from the start
@@ -23,6 +23,7 @@ mod notices;
 mod reloads;
 mod settling;
 mod signals;
+mod start;
 mod stream;
 mod trace;
 mod view;
@@ -30,5 +31,6 @@ mod worker;
 mod writers;
 
 pub use built::{Built, Numbers};
-pub use control::{Options, Reloaded, Running, StartError, build, start};
+pub use control::{Reloaded, Running};
 pub use signals::run;
+pub use start::{Options, StartError, build, start};

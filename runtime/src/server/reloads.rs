@@ -12,9 +12,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::control::{self, Options, Running, StartError};
+use super::control::Running;
 use super::files::Files;
 use super::loads::Loads;
+use super::start::{self, Options, StartError};
 use crate::config::Bind;
 use crate::net::{self, Listener as Socket, SocketFile};
 use crate::threads;
@@ -87,7 +88,7 @@ fn begun(options: Options) -> Result<Begun, StartError> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| StartError::System(format!("control: {error}")))?;
     let (sockets, asked) = mpsc::unbounded_channel();
-    let running = control::start(options)?;
+    let running = start::start(options)?;
     let admin = Admin::bind(&running, sockets).inspect_err(|_| running.remove_socket_files())?;
     let loads = Loads::begin(running.clone()).inspect_err(|_| running.remove_socket_files())?;
     Ok(Begun { runtime, admin, loads, started: Started { running, admin: asked } })

@@ -12,8 +12,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::admin;
-use super::control::{Options, Running, StartError};
+use super::control::Running;
 use super::reloads::{self, Reloads, Started};
+use super::start::{Options, StartError};
 use super::view::View;
 use crate::net::{Acceptor, ConnectionLimit, Listener as Socket};
 

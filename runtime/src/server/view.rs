@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use super::admin;
-use super::control::{Running, StartError};
+use super::control::Running;
 use super::reloads::Reloads;
+use super::start::StartError;
 use crate::config;
 use crate::telemetry::log;
 
