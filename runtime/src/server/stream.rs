@@ -8,6 +8,8 @@
 //! answered. On HTTP/2 a target with a fragment becomes one that hyper refuses. Never: changes
 //! another byte; reads on after a refusal.
 
+mod guarded;
+
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -20,10 +22,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use crate::error::{Error, Kind};
-use crate::http::framing::{self, Fragments, FramingGuard, Inspected, Then};
+use crate::http::framing::{Fragments, FramingGuard};
 use crate::net::{Activity, Overdue};
-use crate::proxy::{self, Refusal, Refused};
+use crate::proxy::Refusal;
 use crate::telemetry::metrics::Metrics;
+use guarded::{End, Guarded};
 
 /// What hyper reads from and writes to.
 pub struct Served<S> {
@@ -58,27 +61,6 @@ struct HalfClosed {
 /// How long a client that has closed its side keeps an answer that is there, and held back.
 const HELD_BACK: Duration = Duration::from_secs(3);
 
-/// The request side of an HTTP/1.1 connection.
-struct Guarded {
-    guard: FramingGuard,
-    refusal: Arc<Refusal>,
-    /// The begin of a head whose end has not come.
-    held: Vec<u8>,
-    /// Looked at, and waiting for room.
-    passed: Bytes,
-    /// Behind a request for another protocol, and not looked at.
-    behind: Vec<u8>,
-    end: Option<End>,
-}
-
-/// Nothing more is read.
-enum End {
-    /// A head was refused: its stand-in, until hyper has it.
-    Head(&'static [u8]),
-    /// A body was: hyper is given bytes that are no chunk, once.
-    Body { poisoned: bool },
-}
-
 /// No chunk, and no end of one, begins like this: hyper ends the body with an error.
 const POISON: &[u8] = b"\0\r\n\r\n";
 
@@ -105,85 +87,7 @@ impl<S> Served<S> {
 
     /// The same, of HTTP/1.1. `refusal`: where the proxy looks for what was refused.
     pub fn guarded(self, guard: FramingGuard, refusal: Arc<Refusal>) -> Served<S> {
-        let (held, passed, behind, end) = (Vec::new(), Bytes::new(), Vec::new(), None);
-        Served { guarded: Some(Guarded { guard, refusal, held, passed, behind, end }), ..self }
-    }
-}
-
-impl Guarded {
-    /// Takes back what must not pass, or not yet, or not so.
-    fn inspect(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
-        let Some(fresh) = buffer.filled().get(before..) else { return };
-        let first = self.guard.inspect(fresh);
-        if first.then == Then::End && self.held.is_empty() {
-            return;
-        }
-        let fresh = fresh.to_vec();
-        buffer.set_filled(before);
-        self.sort(&fresh, first);
-    }
-
-    /// Passes on what is complete, and holds the rest.
-    fn sort(&mut self, fresh: &[u8], first: Inspected) {
-        let mut out = Vec::new();
-        let (mut rest, mut inspected) = (fresh, first);
-        while let Some((clean, dirty)) = rest.split_at_checked(inspected.clean) {
-            if !clean.is_empty() {
-                out.append(&mut self.held);
-                out.extend_from_slice(clean);
-            }
-            match inspected.then {
-                Then::End => break,
-                Then::Head => {
-                    self.held.extend_from_slice(dirty);
-                    break;
-                }
-                Then::Respell(end) => {
-                    let (head, behind) = rest.split_at(end.min(rest.len()));
-                    self.held.extend_from_slice(&head[clean.len()..]);
-                    let head = std::mem::take(&mut self.held);
-                    out.extend_from_slice(&framing::respell(&head).unwrap_or(head));
-                    rest = behind;
-                    inspected = self.guard.inspect(rest);
-                }
-                Then::Wait => {
-                    self.behind = dirty.to_vec();
-                    break;
-                }
-                Then::Refused(violation) if self.guard.is_in_head() => {
-                    self.held.extend_from_slice(dirty);
-                    self.refuse(violation.into());
-                    break;
-                }
-                Then::Refused(violation) => {
-                    tracing::debug!(violation = violation.as_str(), "body refused");
-                    self.end = Some(End::Body { poisoned: false });
-                    break;
-                }
-            }
-        }
-        self.passed = Bytes::from(out);
-    }
-
-    /// The request for another protocol was answered: what came behind it is that one's, or this
-    /// one's.
-    fn go_on(&mut self, switched: bool) {
-        let behind = std::mem::take(&mut self.behind);
-        if switched {
-            self.guard.release();
-            self.passed = Bytes::from(behind);
-        } else {
-            self.guard.resume();
-            let first = self.guard.inspect(&behind);
-            self.sort(&behind, first);
-        }
-    }
-
-    /// The head that is held is the connection's last.
-    fn refuse(&mut self, error: Error) {
-        let head = framing::glimpse(&std::mem::take(&mut self.held));
-        self.end = Some(End::Head(proxy::stand_in(&head)));
-        self.refusal.leave(self.guard.heads().wrapping_add(1), Refused { error, head });
+        Served { guarded: Some(Guarded::new(guard, refusal)), ..self }
     }
 }
 
