@@ -1,5 +1,7 @@
 //! HTTP/2 on both sides: the same request and answer as on HTTP/1.1, and no way to hurt others.
 
+mod malformed;
+
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,88 +17,6 @@ const GET: &[(&str, &str)] =
     &[(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/x")];
 const POST: &[(&str, &str)] =
     &[(":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", "/x")];
-
-/// Fields behind [`GET`] that make the request malformed (RFC 9113, 8.1.1 and 8.2).
-const MALFORMED: &[(&str, &[(&str, &str)])] = &[
-    ("connection", &[("connection", "x-one")]),
-    ("keep-alive", &[("keep-alive", "timeout=5")]),
-    ("proxy-connection", &[("proxy-connection", "close")]),
-    ("transfer-encoding", &[("transfer-encoding", "chunked")]),
-    ("upgrade", &[("upgrade", "websocket")]),
-    ("te without trailers", &[("te", "gzip")]),
-    ("a name in upper case", &[("X-One", "1")]),
-    ("a name with a space", &[("x one", "1")]),
-    ("an empty name", &[("", "1")]),
-    ("CR LF in a value", &[("x-one", "1\r\nx-two: 2")]),
-    ("NUL in a value", &[("x-one", "1\0")]),
-    ("a pseudo-field behind a field", &[("x-one", "1"), (":path", "/y")]),
-    ("a pseudo-field twice", &[(":path", "/y")]),
-    ("an unknown pseudo-field", &[(":evil", "1")]),
-    ("a response's pseudo-field", &[(":status", "200")]),
-    ("END_STREAM with CL > 0", &[("content-length", "3")]),
-];
-
-#[test]
-fn a_malformed_request_is_reset_or_refused_and_others_go_on() {
-    let origin = Origin::echo();
-    let proxy = Setup::to(&origin).start();
-    for (name, fields) in MALFORMED {
-        let mut client = Frames::connect(proxy.address("web"));
-        client.head(1, true, &[GET, fields].concat());
-        let status = client.status(1);
-        assert!(matches!(status, 0 | 400), "{name}: {status}");
-    }
-    for (name, fields) in [
-        ("no path", vec![(":method", "GET"), (":scheme", "http"), (":authority", "a")]),
-        ("no method", vec![(":scheme", "http"), (":authority", "a"), (":path", "/")]),
-        ("no authority", vec![(":method", "GET"), (":scheme", "http"), (":path", "/")]),
-        (
-            "an empty path",
-            vec![(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "")],
-        ),
-        (
-            "a path that is none",
-            vec![(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "x")],
-        ),
-    ] {
-        let mut client = Frames::connect(proxy.address("web"));
-        client.head(1, true, &fields);
-        let status = client.status(1);
-        assert!(matches!(status, 0 | 400), "{name}: {status}");
-    }
-    assert!(origin.seen().is_empty(), "{:?}", origin.seen());
-    assert_eq!(get(proxy.address("web"), "/").status, 200);
-}
-
-#[test]
-fn a_body_that_is_not_as_long_as_it_says_is_reset() {
-    let origin = Origin::echo();
-    let proxy = Setup::to(&origin).start();
-    for (length, data) in [("3", "abcd"), ("5", "abc")] {
-        let mut client = Frames::connect(proxy.address("web"));
-        client.head(1, false, &[POST, &[("content-length", length)]].concat());
-        client.send(kind::DATA, END_STREAM, 1, data.as_bytes());
-        let status = client.status(1);
-        assert!(matches!(status, 0 | 400 | 502), "{length}: {status}");
-    }
-    assert!(origin.seen().is_empty(), "{:?}", origin.seen());
-}
-
-#[test]
-fn pseudo_fields_in_trailers_never_arrive() {
-    let origin = Origin::echo();
-    let proxy = Setup::to(&origin).start();
-    let mut client = Frames::connect(proxy.address("web"));
-    client.head(1, false, POST);
-    client.send(kind::DATA, 0, 1, b"body");
-    client.head(1, true, &[(":path", "/evil")]);
-    client.status(1);
-    for seen in origin.seen() {
-        assert_eq!(seen.target, "/x");
-        let trailers = seen.trailers.unwrap_or_default();
-        assert!(trailers.is_empty(), "{trailers:?}");
-    }
-}
 
 #[test]
 fn cookie_crumbs_are_joined() {
@@ -342,21 +262,6 @@ fn what_only_begins_like_grpc_is_none() {
         assert_eq!(answer.status, if grpc { 200 } else { 404 }, "{kind}");
         assert_eq!(answer.header("grpc-status").is_some(), grpc, "{kind}");
     }
-}
-
-#[test]
-fn values_with_outer_white_space_are_malformed() {
-    let origin = Origin::echo();
-    let proxy = Setup::to(&origin).start();
-    for value in [" a", "a ", "\ta", "a\t", " "] {
-        let mut client = Frames::connect(proxy.address("web"));
-        client.head(1, true, &[GET, &[("x-a", value)]].concat());
-        assert_eq!(client.status(1), 400, "{value:?}");
-    }
-    assert!(origin.seen().is_empty());
-    let mut client = Frames::connect(proxy.address("web"));
-    client.head(1, true, &[GET, &[("x-a", "a b"), ("x-b", "")]].concat());
-    assert_eq!(client.status(1), 200);
 }
 
 /// An answer before the end of the request: it ends by itself, and the reset that may follow comes

@@ -1,5 +1,6 @@
 //! Good configurations, and the parts of [`super::load`] that are not a single value.
 
+mod broken;
 mod collected;
 mod keys_and_certificates;
 mod scalars;
