@@ -54,6 +54,7 @@ pub fn exchange() -> Box<Exchange> {
         peer_error: None,
         response: None,
         response_body: Body::Empty,
+        response_replaced: false,
         client: Arc::new(Client::default()),
         route: "bench".into(),
         attributes: Attributes::default(),

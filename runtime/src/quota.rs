@@ -169,7 +169,8 @@ impl Quota {
         whose(client).is_none_or(|client| held(client).saturating_add(bytes) <= self.share())
     }
 
-    /// What the exchanges of one client may hold together: a quarter is left to the others.
+    /// What the exchanges of one client may hold together: a quarter of what there is for exchanges
+    /// is left to the others.
     fn share(&self) -> usize {
         client_share(self.limit)
     }

@@ -251,6 +251,37 @@ fn a_rewritten_part_says_which_part_it_is() {
     assert_eq!(answer.header("etag"), Some("W/\"a\""));
 }
 
+/// A plugin that merely reads a body changes nothing of what is said of its bytes.
+#[test]
+fn a_body_that_was_only_read_is_the_same_one() {
+    let head = "HTTP/1.1 200 OK\r\netag: \"a\"\r\naccept-ranges: bytes\r\n\
+                content-digest: sha-256=:x:\r\n";
+    for body in [
+        "content-length: 4\r\n\r\nbody",
+        "transfer-encoding: chunked\r\n\r\n\
+                  4\r\nbody\r\n0\r\nx-sum: 1\r\n\r\n",
+    ] {
+        let origin = Origin::replying(format!("{head}{body}").leak().as_bytes());
+        let toml = format!(
+            "[listeners.web]\nbind = \"127.0.0.1:0\"\n[plugins.reads]\ncomponent = \"{}\"\n\
+             [routes.all]\nplugins = [\"reads\"]\nupstream = \"origin\"\n\
+             [upstreams.origin]\nendpoints = [\"{}\"]\n",
+            guest("faulty-reading").display(),
+            origin.url()
+        );
+        let proxy = Proxy::start(&toml);
+        let fields = [("x-fault", "response-read")];
+        let answer = request(proxy.address("web"), "GET", "/", &fields, b"");
+        assert_eq!((answer.status, answer.text()), (200, "body".to_owned()));
+        assert_eq!(answer.header("x-length"), Some("4"));
+        for (name, value) in
+            [("etag", "\"a\""), ("accept-ranges", "bytes"), ("content-digest", "sha-256=:x:")]
+        {
+            assert_eq!(answer.header(name), Some(value), "{body}");
+        }
+    }
+}
+
 #[test]
 fn a_guest_cannot_ask_for_a_tunnel() {
     let origin = Origin::echo();

@@ -45,6 +45,8 @@ pub struct Exchange {
     /// The response's head, from the first response hook on.
     pub response: Option<http::response::Parts>,
     pub response_body: Body,
+    /// A plugin put a body of its own there.
+    pub response_replaced: bool,
     pub client: Arc<Client>,
     /// Name of the route that matched.
     pub route: Arc<str>,

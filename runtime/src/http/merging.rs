@@ -21,6 +21,8 @@ const SMALL: usize = 512;
 /// Bytes of what they are joined to, and frames of it.
 const MOST: usize = 16 << 10;
 const MOST_FRAMES: usize = 128;
+/// So many of them are as much work as a read of a socket, by which a task's turn is measured.
+const FRAMES_OF_A_READ: usize = 16;
 
 /// How long more is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +109,13 @@ impl Held {
                 other => return other,
             };
             match is_small(&frame) {
-                true => self.join(frame),
+                true => {
+                    self.join(frame);
+                    // Frames that are here already wait for no peer: others must get their turn.
+                    if self.frames.is_multiple_of(FRAMES_OF_A_READ) {
+                        ready!(coop::poll_proceed(cx)).made_progress();
+                    }
+                }
                 false if self.frames == 0 => return Poll::Ready(Some(Ok(frame))),
                 false => {
                     self.next = Some(frame);
@@ -118,8 +126,6 @@ impl Held {
                 break;
             }
         }
-        // Frames that are here already wait for no peer: others must get their turn all the same.
-        ready!(coop::poll_proceed(cx)).made_progress();
         Poll::Ready(Some(Ok(self.take())))
     }
 

@@ -250,6 +250,7 @@ fn begin(
         peer_error: None,
         response: None,
         response_body: Body::Empty,
+        response_replaced: false,
         client,
         route: name,
         attributes: Attributes::default(),

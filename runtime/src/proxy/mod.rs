@@ -199,7 +199,8 @@ async fn finish(
     {
         Box::pin(drain::drain(&mut exchange.request_body)).await;
     }
-    let mut body = std::mem::take(&mut exchange.response_body);
+    let (mut body, replaced) =
+        (std::mem::take(&mut exchange.response_body), exchange.response_replaced);
     // Hooks change the head in place; there is no call that takes it away.
     let Some(mut parts) = exchange.response.take() else {
         let error =
@@ -211,7 +212,7 @@ async fn finish(
             body = transform::rewrite(body, transforms);
         }
         transform::reframe(&mut parts, None);
-    } else if streamed && !body.is_from_endpoint() {
+    } else if streamed && replaced {
         // A plugin put another body in the place of the endpoint's.
         transform::reframe(&mut parts, body.size_hint().exact());
     }

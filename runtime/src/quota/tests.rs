@@ -61,19 +61,19 @@ fn a_refusal_says_who_holds_what_and_is_counted() {
 fn one_client_leaves_a_quarter_to_the_others() {
     let quota = quota(100);
     let one = quota.hold(Holding::Bodies, 50, "192.0.2.1").expect("room");
-    let two = quota.hold(Holding::Replies, 25, "192.0.2.1").expect("just its share");
+    let two = quota.hold(Holding::Replies, 16, "192.0.2.1").expect("just its share");
     assert!(quota.hold(Holding::Bodies, 1, "192.0.2.1").is_none());
     let why = quota.refuse_client(Holding::Bodies, 1, "192.0.2.1").to_string();
-    assert!(why.contains("not for one client alone") && why.contains("75 are held"), "{why}");
-    let other = quota.hold(Holding::Bodies, 13, "192.0.2.2").expect("the rest is theirs");
+    assert!(why.contains("not for one client alone") && why.contains("66 are held"), "{why}");
+    let other = quota.hold(Holding::Bodies, 22, "192.0.2.2").expect("the rest is theirs");
     let why = quota.refuse_client(Holding::Bodies, 1, "192.0.2.2").to_string();
     assert!(why.contains("is used up"), "{why}");
     assert!(quota.hold(Holding::Bodies, 1, "2001:db8::1").is_none());
     drop((one, two));
-    let six = quota.hold(Holding::Bodies, 70, "2001:db8::1").expect("room");
+    let six = quota.hold(Holding::Bodies, 61, "2001:db8::1").expect("room");
     assert!(quota.hold(Holding::Bodies, 6, "2001:db8::2").is_none(), "the same /64");
     drop(six);
-    assert!(quota.hold(Holding::Bodies, 75, "192.0.2.1").is_some());
+    assert!(quota.hold(Holding::Bodies, 66, "192.0.2.1").is_some());
     drop(other);
     assert!(quota.account.clients().is_empty(), "nobody is kept who holds nothing");
     assert_eq!(quota.account.total.load(Relaxed), 0);

@@ -10,6 +10,9 @@ use bytes::Bytes;
 
 use crate::quota::Held;
 
+/// What bytes cost beyond their number: however few a piece has, it is kept as one.
+pub const COST: usize = 192;
+
 struct Kept {
     bytes: Arc<Vec<u8>>,
     _held: Held,

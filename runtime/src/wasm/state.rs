@@ -75,7 +75,8 @@ struct Backup {
     request: Option<(Method, Uri, HeaderMap)>,
     request_body: Option<Body>,
     response: Option<(StatusCode, HeaderMap)>,
-    response_body: Option<Body>,
+    /// With whether it was a plugin's already.
+    response_body: Option<(Body, bool)>,
     attributes: Option<Attributes>,
     in_flight: Option<usize>,
 }
@@ -233,18 +234,18 @@ impl State {
         let Some(exchange) = &mut self.exchange else {
             return;
         };
-        let slot = match part {
-            Part::Response => &mut exchange.response_body,
-            _ => &mut exchange.request_body,
-        };
-        let old = std::mem::replace(slot, body);
-        if self.keeps_backup {
-            let backup = self.backup.get_or_insert_default();
-            let kept = match part {
-                Part::Response => &mut backup.response_body,
-                _ => &mut backup.request_body,
-            };
-            kept.get_or_insert(old);
+        let mut backup = self.keeps_backup.then(|| self.backup.get_or_insert_default());
+        if let Part::Response = part {
+            let old = std::mem::replace(&mut exchange.response_body, body);
+            let replaced = std::mem::replace(&mut exchange.response_replaced, true);
+            if let Some(backup) = &mut backup {
+                backup.response_body.get_or_insert((old, replaced));
+            }
+        } else {
+            let old = std::mem::replace(&mut exchange.request_body, body);
+            if let Some(backup) = &mut backup {
+                backup.request_body.get_or_insert(old);
+            }
         }
     }
 }
@@ -285,8 +286,8 @@ impl Backup {
         if let Some(body) = self.request_body {
             exchange.request_body = body;
         }
-        if let Some(body) = self.response_body {
-            exchange.response_body = body;
+        if let Some((body, replaced)) = self.response_body {
+            (exchange.response_body, exchange.response_replaced) = (body, replaced);
         }
         if let Some(attributes) = self.attributes {
             exchange.attributes = attributes;

@@ -12,7 +12,7 @@ use super::aside::Terms;
 use super::fault::Fault;
 use super::functions::OpenTransform;
 use super::instance::Instance;
-use super::kept::keep;
+use super::kept::{COST, keep};
 use super::pool::Lent;
 use crate::chain::{Exchange, Failure, Finishing, Pushing, Transform};
 use crate::http::Client;
@@ -65,7 +65,8 @@ impl GuestTransform {
             return Ok(Bytes::new());
         }
         let shared = &self.lent.plugin().template.shared;
-        let held = shared.hold(Holding::Bodies, bytes.len(), &self.client.address);
+        let cost = bytes.capacity() + COST;
+        let held = shared.hold(Holding::Bodies, cost, &self.client.address);
         held.map(|held| keep(Arc::new(bytes), held)).map_err(|why| Fault::used_up(&why))
     }
 

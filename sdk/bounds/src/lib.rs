@@ -41,9 +41,11 @@ pub mod quota {
     /// Limiter and store have this part each to themselves.
     pub const OWN_PART: usize = 16;
 
-    /// What the exchanges of one client may hold of so much: a quarter is left to the others.
+    /// What the exchanges of one client may hold of so much: of what is beside the parts of limiter
+    /// and store a quarter is left to the others.
     pub const fn client_share(limit: usize) -> usize {
-        limit - limit / 4
+        let beside = limit - 2 * (limit / OWN_PART);
+        beside - beside / 4
     }
 }
 

@@ -109,6 +109,7 @@ pub(super) fn exchange(fields: &[(&'static str, &'static str)]) -> Box<Exchange>
         peer_error: None,
         response: None,
         response_body: Body::Empty,
+        response_replaced: false,
         client: Arc::new(Client::default()),
         route: "api".into(),
         attributes: Default::default(),

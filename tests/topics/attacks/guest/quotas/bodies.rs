@@ -117,6 +117,11 @@ fn a_reply_that_waits_counts_the_heads_that_wait_with_it() {
 
 const LARGE: usize = 8 * MIB;
 
+/// What a transform gave is held, with what a piece of it costs beyond its bytes.
+fn holds_one(proxy: &Proxy) -> bool {
+    (LARGE..LARGE + 1024).contains(&held(proxy))
+}
+
 fn for_transforms(origin: &Origin) -> Proxy {
     let limits = r#"limits = { deadline = "5s", memory = "64MiB", quota = "16MiB" }"#;
     Proxy::start(&config(origin, "transforms", limits))
@@ -145,10 +150,10 @@ fn what_transforms_give_is_held_until_it_is_read() {
             client
         };
         let first = ask();
-        until("it is on no account", || held(&proxy) == LARGE);
+        until("it is on no account", || holds_one(&proxy));
         let others: Vec<RawClient> = (0..4).map(|_| ask()).collect();
         until("others are not refused", || refused(&proxy, "response-body") == 4.0);
-        assert_eq!(held(&proxy), LARGE, "{greed}");
+        assert!(holds_one(&proxy), "{greed}");
         drop((first, others));
         until("it is held for ever", || held(&proxy) == 0);
         let mut reads = ask();
@@ -172,10 +177,10 @@ fn what_transforms_give_an_endpoint_is_held_until_it_is_read() {
             client
         };
         let first = ask();
-        until("it is on no account", || held(&proxy) == LARGE);
+        until("it is on no account", || holds_one(&proxy));
         let others: Vec<RawClient> = (0..4).map(|_| ask()).collect();
         until("others are not refused", || refused(&proxy, "request-body") == 4.0);
-        assert_eq!(held(&proxy), LARGE, "{greed}");
+        assert!(holds_one(&proxy), "{greed}");
         drop(others);
         first.reset();
         until("it is held for ever", || held(&proxy) == 0);
@@ -192,7 +197,7 @@ fn no_body_wipes_what_limiter_and_store_know() {
     let before = (setup.held("store"), setup.held("limiter"));
     assert_eq!(setup.ask("set-body", 13 * MIB).status, 503, "more than one client's share");
     assert_eq!(setup.ask_with("read-body", 15 * MIB, "", &vec![b'a'; 13 * MIB]).status, 503);
-    assert_eq!(setup.ask("set-body", 11 * MIB).status, 200);
+    assert_eq!(setup.ask("set-body", 10 * MIB).status, 200);
     assert_eq!((setup.held("store"), setup.held("limiter")), before);
 }
 
