@@ -2,39 +2,16 @@
 
 use weir_tests::{Answer, Origin, Proxy, RawClient, get, guest, request, until};
 
+use super::Neighbours;
+
 /// A route whose plugin goes wrong where it is asked to, with more `keys` in its table.
 fn config(origin: &Origin, component: &str, keys: &str) -> String {
     one_worker(origin, "faulty", &format!("component = \"{}\"\n{keys}", guest(component).display()))
 }
 
-/// One worker, so that everybody meets: a route of this `name` whose plugin has this table, and one
-/// with another plugin.
+/// One worker, so that everybody meets: a plugin of this `name` with this table, and another.
 fn one_worker(origin: &Origin, name: &str, table: &str) -> String {
-    format!(
-        r#"
-        [server]
-        workers = 1
-        trusted_proxies = ["127.0.0.1"]
-        [listeners.web]
-        bind = "127.0.0.1:0"
-        [plugins.{name}]
-        {table}
-        [plugins.mark]
-        component = "headers"
-        config = {{ response = {{ set = {{ x-other = "fine" }} }} }}
-        [routes.{name}]
-        match = {{ path = "/{name}" }}
-        plugins = ["{name}"]
-        upstream = "origin"
-        [routes.other]
-        match = {{ path = "/*" }}
-        plugins = ["mark"]
-        upstream = "origin"
-        [upstreams.origin]
-        endpoints = ["{}"]
-        "#,
-        origin.url(),
-    )
+    Neighbours { server: "workers = 1", name, table, ..Neighbours::default() }.toml(origin)
 }
 
 fn ask(proxy: &Proxy, fault: &str) -> Answer {

@@ -3,51 +3,32 @@
 use weir_tests::{Daemon, Origin, RawClient, free_address, guest, request, until, wait_for_port};
 
 use super::super::system::BINARY;
+use super::Neighbours;
 
 /// Address space for 128 instances, in KiB: it takes few clients to use them up.
 const ADDRESS_SPACE: u64 = 2 << 30;
 
-fn config(origin: &Origin, web: &str, admin: &str, more: &str) -> String {
-    format!(
-        r#"
-        [server]
-        workers = 2
-        admin = "{admin}"
-        trusted_proxies = ["127.0.0.1"]
-        [listeners.web]
-        bind = "{web}"
-        [plugins.reading]
-        component = "{}"
-        limits = {{ instances = 128 }}
-        [plugins.mark]
-        component = "headers"
-        isolation = "request"
-        config = {{ response = {{ set = {{ x-other = "fine" }} }} }}
-        [routes.reading]
-        match = {{ path = "/reading" }}
-        plugins = ["reading"]
-        upstream = "origin"
-        [routes.other]
-        match = {{ path = "/*" }}
-        plugins = ["mark"]
-        upstream = "origin"
-        [upstreams.origin]
-        endpoints = ["{}"]
-        {more}
-        "#,
-        guest("faulty-reading").display(),
-        origin.url(),
-    )
+fn config(origin: &Origin, web: &str, admin: &str) -> String {
+    let reading = guest("faulty-reading");
+    let table = format!("component = \"{}\"\nlimits = {{ instances = 128 }}", reading.display());
+    let server = format!("workers = 2\nadmin = \"{admin}\"");
+    Neighbours {
+        server: &server,
+        bind: Some(web),
+        name: "reading",
+        table: &table,
+        mark: "isolation = \"request\"",
+    }
+    .toml(origin)
 }
 
 #[test]
 fn stalled_uploads_at_one_plugin_leave_others_their_instances_and_a_reload_its() {
     let origin = Origin::echo();
     let (web, admin) = (free_address(), free_address());
-    let toml = |more: &str| config(&origin, &web.to_string(), &admin.to_string(), more);
+    let toml = config(&origin, &web.to_string(), &admin.to_string());
     let command = format!("ulimit -v {ADDRESS_SPACE}; exec {BINARY} run");
-    let first = toml("");
-    let daemon = Daemon::start("sh", &["-c", &command], &[("weir.toml", &first)]);
+    let daemon = Daemon::start("sh", &["-c", &command], &[("weir.toml", &toml)]);
     wait_for_port(admin);
     wait_for_port(web);
     let metric = |series: &str| {
@@ -86,7 +67,7 @@ fn stalled_uploads_at_one_plugin_leave_others_their_instances_and_a_reload_its()
     assert_eq!(at_once, [200; 16]);
     let more = "[plugins.new]\ncomponent = \"mock\"\n[routes.new]\nmatch = { path = \"/new\" }\n\
                 plugins = [\"new\"]\n";
-    daemon.replace("weir.toml", toml(more));
+    daemon.replace("weir.toml", toml + more);
     daemon.signal("HUP");
     until("the reload finds no instance", || request(web, "GET", "/new", &[], b"").status == 200);
     drop(stalled);

@@ -4,6 +4,8 @@ mod bodies;
 mod heads;
 mod words;
 
+use std::net::SocketAddr;
+
 use weir_tests::{
     Answer, Daemon, Origin, Proxy, RawClient, free_address, get, guest, request, resident_bytes,
     until, wait_for_line, wait_for_port,
@@ -13,6 +15,11 @@ const MIB: usize = 1 << 20;
 
 /// The guest `greedy` under this name, with these lines of its table.
 fn config(origin: &Origin, plugin: &str, table: &str) -> String {
+    config_of("greedy", origin, plugin, table)
+}
+
+/// The same, of another guest.
+fn config_of(component: &str, origin: &Origin, plugin: &str, table: &str) -> String {
     format!(
         r#"
         [server]
@@ -23,15 +30,27 @@ fn config(origin: &Origin, plugin: &str, table: &str) -> String {
         component = "{}"
         grants = {{ store = true }}
         {table}
-        [routes.greedy]
+        [routes.all]
         plugins = ["{plugin}"]
         upstream = "origin"
         [upstreams.origin]
         endpoints = ["{}"]
         "#,
-        guest("greedy").display(),
+        guest(component).display(),
         origin.url(),
     )
+}
+
+/// The proxy as a process of its own, with this configuration at `web`.
+fn daemon(toml: &str, web: SocketAddr) -> Daemon {
+    let toml = toml.replace("127.0.0.1:0", &web.to_string());
+    let daemon = Daemon::start(
+        env!("CARGO_BIN_EXE_weir-under-test"),
+        &["run", "-c", "weir.toml"],
+        &[("weir.toml", &toml)],
+    );
+    wait_for_port(web);
+    daemon
 }
 
 /// A proxy with that plugin, whose deadline is long enough for whatever a test asks.
@@ -179,14 +198,7 @@ fn large_values_are_no_matter_of_luck() {
 fn memory_of_the_process_stays_flat_whatever_guests_ask() {
     let origin = Origin::echo();
     let web = free_address();
-    let toml = config(&origin, "flat", "limits = { deadline = \"2s\" }")
-        .replace("127.0.0.1:0", &web.to_string());
-    let daemon = Daemon::start(
-        env!("CARGO_BIN_EXE_weir-under-test"),
-        &["run", "-c", "weir.toml"],
-        &[("weir.toml", &toml)],
-    );
-    wait_for_port(web);
+    let daemon = daemon(&config(&origin, "flat", "limits = { deadline = \"2s\" }"), web);
     let ask = |greed: &str, count: usize, salt: usize| {
         let (count, salt) = (count.to_string(), salt.to_string());
         let fields = [("x-greed", greed), ("x-count", &*count), ("x-salt", &*salt)];

@@ -5,7 +5,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use weir_tests::{Origin, Proxy, RawClient, guest, lines};
+use weir_tests::{Origin, Proxy, RawClient, lines};
+
+use super::config;
+
+/// A route beside the one whose plugin goes wrong, and a plugin that does not.
+const OTHER: &str = r#"
+        [plugins.mark]
+        component = "headers"
+        config = { response = { set = { x-other = "fine" } } }
+        [routes.other]
+        match = { path = "/other" }
+        plugins = ["mark"]
+        upstream = "origin"
+"#;
 
 /// Keep-alive connections to the plugin that goes wrong.
 const CLIENTS: usize = 4;
@@ -43,35 +56,7 @@ fn each_hundredth_call_on_a_fiber_is_rejected() {
 
 fn under_load(plugin: &str, component: &str, on_failure: &str) {
     let origin = Origin::echo();
-    let proxy = Proxy::start(&format!(
-        r#"
-        [listeners.web]
-        bind = "127.0.0.1:0"
-        [plugins.ids]
-        component = "request-id"
-        config = {{ trust = true }}
-        [plugins.mark]
-        component = "headers"
-        config = {{ response = {{ set = {{ x-other = "fine" }} }} }}
-        [plugins.{plugin}]
-        component = "{}"
-        on_failure = "{on_failure}"
-        # Little, so that it is used up well within the deadline on a busy machine.
-        limits = {{ memory = "2MiB" }}
-        [routes.faulty]
-        match = {{ path = "/faulty" }}
-        plugins = ["ids", "{plugin}"]
-        upstream = "origin"
-        [routes.other]
-        match = {{ path = "/other" }}
-        plugins = ["mark"]
-        upstream = "origin"
-        [upstreams.origin]
-        endpoints = ["{}"]
-        "#,
-        guest(component).display(),
-        origin.url(),
-    ));
+    let proxy = Proxy::start(&(config(&origin, plugin, component, on_failure) + OTHER));
     let address = proxy.address("web");
     let alone = watch_other(address, || thread::sleep(Duration::from_millis(500)));
     for (fault, reason) in FAULTS {

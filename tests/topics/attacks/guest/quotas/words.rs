@@ -1,10 +1,8 @@
 //! What guests say: metrics, log lines, errors.
 
-use weir_tests::{
-    Daemon, Origin, free_address, guest, lines, request, wait_for_line, wait_for_port,
-};
+use weir_tests::{Origin, free_address, lines, request, wait_for_line};
 
-use super::{MIB, Setup};
+use super::{MIB, Setup, config_of, daemon};
 
 #[test]
 fn metrics_are_dropped_beyond_the_quota_and_a_scrape_stays_short() {
@@ -81,28 +79,7 @@ fn a_line_without_end_counts() {
 fn a_plugins_fields_are_fields_of_a_json_log() {
     let origin = Origin::echo();
     let web = free_address();
-    let toml = format!(
-        r#"
-        [listeners.web]
-        bind = "{web}"
-        [plugins.says]
-        component = "{}"
-        grants = {{ store = true }}
-        [routes.all]
-        plugins = ["says"]
-        upstream = "origin"
-        [upstreams.origin]
-        endpoints = ["{}"]
-        "#,
-        guest("conformance-guest").display(),
-        origin.url(),
-    );
-    let mut daemon = Daemon::start(
-        env!("CARGO_BIN_EXE_weir-under-test"),
-        &["run", "-c", "weir.toml"],
-        &[("weir.toml", &toml)],
-    );
-    wait_for_port(web);
+    let mut daemon = daemon(&config_of("conformance-guest", &origin, "says", ""), web);
     assert_eq!(request(web, "GET", "/", &[("x-behaviour", "log")], b"").status, 200);
     let line = daemon.wait_for_line("at warn");
     assert!(line.contains(r#""fields":{"number":"1","text":"a b"}"#), "{line}");
