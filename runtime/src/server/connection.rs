@@ -37,6 +37,12 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How long any client may acknowledge nothing of what it was sent.
 const LEAST_PATIENCE: Duration = Duration::from_secs(60);
 
+/// Bytes of a request's body that a client may send before somebody reads them (RFC 9113, 5.2).
+const STREAM_WINDOW: u32 = 256 << 10;
+
+/// The most that a window may be (RFC 9113, 6.9.1).
+const MAX_WINDOW: u32 = (1 << 31) - 1;
+
 /// Field lines that hyper has room for without being told.
 const USUAL_FIELDS: usize = 100;
 
@@ -46,6 +52,12 @@ pub fn can_follow(before: &Limits, now: &Limits) -> bool {
     now.max_header_bytes <= before.max_header_bytes
         && now.max_headers <= before.max_headers.max(USUAL_FIELDS)
         && now.max_streams == before.max_streams
+}
+
+/// Bytes that a client may send on all its streams before somebody reads them: what each of them may.
+/// With less, a few bodies that nobody reads would stop those of all others on the connection.
+fn connection_window(max_streams: u32) -> u32 {
+    STREAM_WINDOW.saturating_mul(max_streams).min(MAX_WINDOW)
 }
 
 /// Accepts until the task is aborted.
@@ -172,8 +184,8 @@ impl Serving {
                         .unwrap_or(u32::MAX),
                 )
                 .max_send_buf_size(256 << 10)
-                .initial_stream_window_size(256 << 10)
-                .initial_connection_window_size(1 << 20)
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(connection_window(limits.max_streams))
                 .keep_alive_interval(limits.idle_timeout)
                 .serve_connection(io, service);
             Box::pin(self.until_end(serving, |serving| serving.graceful_shutdown())).await

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
 use tokio::io::AsyncWriteExt;
-use weir_tests::frames::{Frames, kind};
+use weir_tests::frames::{ACK, Frames, kind};
 use weir_tests::{
     Daemon, Origin, Proxy, RawClient, Setup, free_address, get, read_head, resident_bytes, until,
     wait_for_port,
@@ -240,4 +240,53 @@ fn one_connection_does_not_get_every_place() {
         assert_eq!(get(proxy.address("web"), "/small").text(), "small");
     }
     assert_eq!(busy(&proxy, &origin), 12.0);
+}
+
+/// Bodies that nobody reads take their streams' windows, and leave the connection's to the others.
+#[test]
+fn stalled_uploads_leave_room_for_those_of_the_same_connection() {
+    const WINDOW: usize = 256 << 10;
+    const STREAMS: u32 = 127;
+    let origin = Origin::raw(|mut stream| async move {
+        // All others wait for this one's connection, and of their bodies nothing is read.
+        let head = read_head(&mut stream).await;
+        if head.starts_with(b"POST /stall") {
+            return tokio::time::sleep(Duration::from_secs(120)).await;
+        }
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwhole").await;
+    });
+    let (web, admin) = (free_address(), free_address());
+    let toml = format!(
+        "[server]\nadmin = \"{admin}\"\nworkers = 1\n[listeners.web]\nbind = \"{web}\"\n\
+         [routes.all]\nupstream = \"origin\"\n[routes.stall]\nmatch = {{ path = \"/stall\" }}\n\
+         upstream = \"full\"\n[upstreams.origin]\nendpoints = [\"{0}\"]\n[upstreams.full]\n\
+         endpoints = [\"{0}\"]\npool = {{ max_connections = 1 }}\n\
+         timeouts = {{ connect = \"60s\" }}\n",
+        origin.url()
+    );
+    let daemon = Daemon::start(
+        env!("CARGO_BIN_EXE_weir-under-test"),
+        &["run", "-c", "weir.toml"],
+        &[("weir.toml", &toml)],
+    );
+    wait_for_port(web);
+    let before = resident_bytes(daemon.id());
+    let mut client = Frames::connect(web);
+    assert!(client.find(kind::SETTINGS, 0).is_some());
+    client.send(kind::SETTINGS, ACK, 0, &[]);
+    let post = |path| [(":method", "POST"), GET[1], GET[2], (":path", path)];
+    for number in 0..STREAMS {
+        client.head(number * 2 + 1, false, &post("/stall"));
+        for _ in 0..WINDOW >> 14 {
+            assert!(client.send(kind::DATA, 0, number * 2 + 1, &[0; 16 << 10]));
+        }
+    }
+    let last = STREAMS * 2 + 1;
+    client.head(last, false, &post("/read"));
+    client.send(kind::DATA, 1, last, b"whole");
+    assert_eq!(client.status(last), 200);
+    let grown = resident_bytes(daemon.id()).saturating_sub(before);
+    println!("{} MiB for {STREAMS} stalled uploads", grown >> 20);
+    assert!(grown > 16 << 20, "they do not stall");
+    assert!(grown < 64 << 20, "{} MiB", grown >> 20);
 }
