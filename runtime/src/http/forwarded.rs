@@ -59,7 +59,8 @@ impl TrustedProxies {
         TrustedProxies { generation, networks: networks.into() }
     }
 
-    fn holds(&self, address: IpAddr) -> bool {
+    /// Whether an address is one of theirs.
+    pub fn holds(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }
 }

@@ -4,7 +4,7 @@
 //! the system (no descriptors, no memory) is waited out, longer each time.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
@@ -79,8 +79,8 @@ impl Acceptor {
     }
 
     /// The next connection. Those beyond the limit are closed at once, where no other one gives way.
-    /// Cancel safe.
-    pub async fn accept(&mut self) -> Accepted {
+    /// A peer that `speaks_for_many` has no share of them. Cancel safe.
+    pub async fn accept(&mut self, speaks_for_many: impl Fn(IpAddr) -> bool) -> Accepted {
         loop {
             let accepted = match &self.socket {
                 Socket::Tcp(socket) => {
@@ -94,8 +94,11 @@ impl Acceptor {
             match accepted {
                 Ok((stream, peer)) => {
                     self.pause = FIRST_PAUSE;
-                    let key = peer.map(|peer| peer.ip().into()).unwrap_or(ClientKey::Unnamed);
-                    match self.limit.enter(key) {
+                    let peer_ip = peer.map(|peer| peer.ip());
+                    let key = peer_ip.map_or(ClientKey::Unnamed, ClientKey::from);
+                    // Behind a Unix socket all are one.
+                    let one = || peer_ip.is_some_and(|ip| !speaks_for_many(ip.to_canonical()));
+                    match self.limit.enter(key, one) {
                         Some(mut place) => {
                             if place.is_anothers {
                                 self.metrics.rejected();
@@ -160,10 +163,10 @@ mod tests {
         let mut acceptor = Acceptor::new(listener, limit, metrics.listener("web")).unwrap();
         let connect = || tokio::net::TcpStream::connect(address);
         let first = connect().await.unwrap();
-        let accepted = acceptor.accept().await;
+        let accepted = acceptor.accept(|_| false).await;
         assert_eq!(accepted.peer, Some(first.local_addr().unwrap()));
         let mut refused = connect().await.unwrap();
-        let next = tokio::spawn(async move { acceptor.accept().await });
+        let next = tokio::spawn(async move { acceptor.accept(|_| false).await });
         assert_eq!(refused.read(&mut [0]).await.unwrap(), 0);
         drop(accepted);
         let third = connect().await.unwrap();

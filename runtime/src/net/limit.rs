@@ -1,7 +1,8 @@
 //! How many connections a listener may have, over all workers, and who goes when there are more.
 //!
-//! In: clients that connect. Out: places. Never: lets one client keep others out by connections that
-//! ask for nothing: the oldest of whoever has most gives way. What serves a request never does.
+//! In: clients that connect. Out: places. Never: lets one client keep others out: connections that
+//! ask for nothing give way, the oldest of whoever has most first; what serves a request never does,
+//! and nobody gets more than three quarters of what the others leave.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -61,8 +62,13 @@ impl ConnectionLimit {
         self.0.now.load(Relaxed)
     }
 
-    /// A place for a client, unless all are taken and none gives way.
-    pub fn enter(&self, client: ClientKey) -> Option<ConnectionPlace> {
+    /// A place for a client, unless all that he may have are taken and none gives way. Without a share
+    /// is whoever is not `one` client, but speaks for many; it is asked where it matters only.
+    pub fn enter(
+        &self,
+        client: ClientKey,
+        is_one: impl FnOnce() -> bool,
+    ) -> Option<ConnectionPlace> {
         let count = self.0.clone();
         let mut place = ConnectionPlace { count, number: None, is_anothers: false, metrics: None };
         // Taken first and given back when dropped, so that two workers never both get the last.
@@ -74,7 +80,10 @@ impl ConnectionLimit {
         let mut known = self.0.known();
         if before >= most {
             // Its place is free once its worker comes to it; for so long there is one more.
-            known.give_way(client)?;
+            known.give_way(client, true)?;
+            place.is_anothers = true;
+        } else if known.has_his_share(client, before, most) && is_one() {
+            known.give_way(client, false)?;
             place.is_anothers = true;
         }
         place.number = Some(known.add(client));
@@ -119,9 +128,17 @@ impl Known {
         activity
     }
 
+    /// Whether a client has three quarters of what the others leave, of `most` places of which `taken`
+    /// are. Less than four have none to keep.
+    fn has_his_share(&self, client: ClientKey, taken: usize, most: usize) -> bool {
+        let own = self.clients.get(&client).copied().unwrap_or(0);
+        let left = most.saturating_sub(taken.saturating_sub(own));
+        own >= left - left / 4
+    }
+
     /// Ends the oldest connection that asks for nothing, of the client with most of them; of his own
-    /// only one that has never asked, and of others only what is more than he has.
-    fn give_way(&mut self, to: ClientKey) -> Option<()> {
+    /// only one that has never asked, and of others, if at all, only what is more than he has.
+    fn give_way(&mut self, to: ClientKey, of_others: bool) -> Option<()> {
         let has = |client| self.clients.get(client).copied().unwrap_or(0);
         let own = has(&to);
         let mut found: Option<(usize, u64)> = None;
@@ -130,7 +147,7 @@ impl Known {
             let count = has(client);
             let goes = match *client == to {
                 true => activity.has_never_asked(),
-                false => count > own && activity.asks_for_nothing(),
+                false => of_others && count > own && activity.asks_for_nothing(),
             };
             if goes && found.is_none_or(|(most, _)| count > most) {
                 found = Some((count, *number));
@@ -166,7 +183,7 @@ mod tests {
     #[test]
     fn places_are_given_back() {
         let limit = ConnectionLimit::new(Some(2));
-        let enter = || limit.enter(client(1));
+        let enter = || limit.enter(client(1), || true);
         let first = enter().unwrap();
         let second = enter().unwrap();
         assert!(enter().is_none());
@@ -184,12 +201,58 @@ mod tests {
     }
 
     #[test]
+    fn nobody_gets_more_than_three_quarters_of_what_the_others_leave() {
+        for (most, shares) in [
+            (1, &[1, 0][..]),
+            (3, &[3, 0]),
+            (4, &[3, 1]),
+            (30, &[23, 6, 1]),
+            (1000, &[750, 188, 47, 12, 3, 0]),
+        ] {
+            let limit = ConnectionLimit::new(Some(most));
+            let mut open = Vec::new();
+            for (last, share) in (1..).zip(shares) {
+                let before = open.len();
+                open.extend((0..most).filter_map(|_| limit.enter(client(last), || true)));
+                assert_eq!(open.len() - before, *share, "client {last} of {most}");
+            }
+            assert_eq!(limit.open(), open.len());
+        }
+        // Who speaks for many has all of them.
+        let limit = ConnectionLimit::new(Some(30));
+        let open: Vec<_> = (0..40).filter_map(|_| limit.enter(client(1), || false)).collect();
+        assert_eq!(open.len(), 30);
+    }
+
+    #[test]
+    fn who_has_his_share_gets_what_he_never_asked_on() {
+        let watch = Watch::new(Instant::now());
+        let limit = ConnectionLimit::new(Some(4));
+        let bounds = Bounds::new(&Limits::default());
+        let open = |last: u8| {
+            let place = limit.enter(client(last), || true)?;
+            let activity = watch.register(bounds.clone(), false);
+            place.watched_by(&activity);
+            Some((place, activity))
+        };
+        let mut own: Vec<_> = (0..3).map(|_| open(1).unwrap()).collect();
+        own[0].1.begin_exchange(false);
+        let fourth = open(1).expect("one of his own");
+        assert_eq!(own[1].1.overdue(), Some(Overdue::Idle));
+        for (_, activity) in [&own[2], &fourth] {
+            activity.begin_exchange(false);
+        }
+        drop(own.remove(1));
+        assert!(open(2).is_some(), "there is one for others");
+    }
+
+    #[test]
     fn the_oldest_that_asks_for_nothing_of_whoever_has_most_gives_way() {
         let watch = Watch::new(Instant::now());
         let limit = ConnectionLimit::new(Some(6));
         let bounds = Bounds::new(&Limits::default());
         let open = |last: u8| {
-            let place = limit.enter(client(last))?;
+            let place = limit.enter(client(last), || true)?;
             let activity = watch.register(bounds.clone(), false);
             place.watched_by(&activity);
             Some((place, activity))

@@ -70,7 +70,8 @@ pub async fn accept(
 ) {
     loop {
         acceptor.end_after(terms.borrow().limits.body_timeout.of(false).max(LEAST_PATIENCE));
-        let accepted = acceptor.accept().await;
+        let speaks_for_many = |peer| terms.borrow().trusted.holds(peer);
+        let accepted = acceptor.accept(speaks_for_many).await;
         let terms = terms.borrow().clone();
         let activity = watch.register(terms.bounds.clone(), terms.tls.is_some());
         accepted.place.watched_by(&activity);

@@ -22,6 +22,7 @@ use super::connections::Connections;
 use crate::chain::Middleware;
 use crate::clock::Clock;
 use crate::config::{Bind, Config, Limits, Route};
+use crate::http::forwarded::TrustedProxies;
 use crate::net::{Acceptor, Bounds, ConnectionLimit, Listener as Socket, SWEEP, Watch};
 use crate::proxy;
 use crate::telemetry::access_log::WorkerLog;
@@ -83,6 +84,8 @@ pub struct Terms {
     pub bounds: Arc<Bounds>,
     pub tls: Option<Arc<rustls::ServerConfig>>,
     pub metrics: ListenerMetrics,
+    /// Peers that speak for many clients.
+    pub trusted: Rc<TrustedProxies>,
 }
 
 /// The worker's own state.
@@ -244,6 +247,8 @@ impl Running {
         limits: Vec<ConnectionLimit>,
         proxy: &Rc<proxy::Worker>,
     ) -> (Vec<JoinHandle<()>>, Result<(), String>) {
+        let networks = &built.config.server.trusted_proxies;
+        let trusted = Rc::new(TrustedProxies::new(built.generation, networks));
         let mut closing = Vec::new();
         let mut listening = Ok(());
         let mut sockets: HashMap<Bind, Socket> = sockets.into_iter().collect();
@@ -262,6 +267,7 @@ impl Running {
                 limits: listener.limits.clone(),
                 tls: built.tls.get(at).and_then(|tls| tls.as_ref()).map(|tls| tls.config.clone()),
                 metrics: self.setup.metrics.listener(&listener.name),
+                trusted: trusted.clone(),
             });
             let entry = match (kept, sockets.remove(&listener.bind)) {
                 (Some(kept), None) => {

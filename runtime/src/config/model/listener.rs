@@ -85,7 +85,8 @@ pub struct Limits {
     /// Field lines; default 100, which costs nothing: more take two allocations for each request.
     pub max_headers: usize,
     /// Connections at a time, all workers together; default: no bound. At it the oldest that asks for
-    /// nothing, of the client with most, gives way.
+    /// nothing, of the client with most, gives way. A client that is no trusted proxy has three quarters
+    /// of what the others leave.
     pub max_connections: Option<usize>,
     /// Request body in bytes; default: no bound.
     pub body_limit: Option<u64>,

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use weir_tests::{Origin, RawClient, Setup, get, get_from, request};
+use tokio::io::AsyncWriteExt;
+use weir_tests::frames::Frames;
+use weir_tests::{Origin, RawClient, Setup, get, get_from, read_head, request, until};
 
 /// From endpoints without limits of their own.
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
@@ -39,8 +41,12 @@ fn silent_connections_keep_nobody_out() {
     let setup = Setup::to(&origin).server("workers = 2").listener("max_connections = 8");
     for asks in [false, true] {
         let proxy = setup.start();
-        let mut clients: Vec<_> =
-            (0..8).map(|_| RawClient::connect(proxy.address("web"))).collect();
+        // Three quarters of the places are one's own, and each of two has them in turn.
+        let mut clients: Vec<_> = [([127, 0, 0, 1], 6), ([127, 0, 0, 8], 2)]
+            .into_iter()
+            .flat_map(|(source, count)| std::iter::repeat_n(source, count))
+            .map(|source| RawClient::connect_from(source, proxy.address("web")))
+            .collect();
         for client in &mut clients {
             match asks {
                 true => {
@@ -50,9 +56,7 @@ fn silent_connections_keep_nobody_out() {
                 false => client.send(b"G"),
             }
         }
-        weir_tests::until("all are there", || {
-            proxy.metric(r#"weir_connections{listener="web"}"#) == 8.0
-        });
+        until("all are there", || proxy.metric(r#"weir_connections{listener="web"}"#) == 8.0);
         if !asks {
             // A head that has just begun to come is not taken for one that never ends.
             std::thread::sleep(Duration::from_millis(1500));
@@ -71,6 +75,55 @@ fn silent_connections_keep_nobody_out() {
             assert_eq!(kept.answer().status, 200);
         }
     }
+}
+
+/// Nor do connections with requests under way: one address has three quarters of what others leave.
+#[test]
+fn requests_under_way_keep_nobody_out() {
+    let origin = Origin::raw(|mut stream| async move {
+        let head = read_head(&mut stream).await;
+        if head.starts_with(b"GET /wait") {
+            return tokio::time::sleep(Duration::from_secs(120)).await;
+        }
+        let _ = stream.write_all(OK).await;
+    });
+    let setup = Setup::to(&origin).server("workers = 2").listener("max_connections = 16");
+    let fields = [(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/wait")];
+    for http2 in [false, true] {
+        let proxy = setup.start();
+        let (mut plain, mut streams) = (Vec::new(), Vec::new());
+        for _ in 0..24 {
+            if http2 {
+                let mut client = Frames::connect(proxy.address("web"));
+                client.head(1, true, &fields);
+                streams.push(client);
+            } else {
+                let mut client = RawClient::connect(proxy.address("web"));
+                client.send(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+                plain.push(client);
+            }
+        }
+        until("it has what one may have", || {
+            proxy.metric("weir_requests_in_flight") == 12.0
+                && proxy.metric(r#"weir_connections{listener="web"}"#) == 12.0
+        });
+        for last in 9..15 {
+            let answer = get_from([127, 0, 0, last], proxy.address("web"), "/");
+            assert_eq!(answer.status, 200, "HTTP/2: {http2}");
+        }
+        assert_eq!(proxy.metric("weir_requests_in_flight"), 12.0, "nobody was cut off");
+    }
+    // A trusted proxy speaks for many clients.
+    let proxy = setup.server("trusted_proxies = [\"127.0.0.1/32\"]").start();
+    let clients: Vec<_> = (0..16)
+        .map(|_| {
+            let mut client = RawClient::connect(proxy.address("web"));
+            client.send(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+            client
+        })
+        .collect();
+    until("it has all", || proxy.metric("weir_requests_in_flight") == 16.0);
+    drop(clients);
 }
 
 #[test]
