@@ -11,6 +11,7 @@ use std::time::UNIX_EPOCH;
 use wasmtime::component::types::{ComponentInstance, ComponentItem};
 use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource, ResourceType, WasmList};
 use wasmtime::{Engine, Error, Result};
+use weir_bounds::log::MAX_LINES;
 
 use super::{Context, Interface, bounds, log};
 use crate::quota::{Held, Holding};
@@ -30,6 +31,8 @@ const INERT: [&str; 7] = [
 ];
 /// The longest line of stdout or stderr that is kept together.
 const MAX_LINE: usize = 8 << 10;
+/// What of a line counts as one of those that a call may log.
+const LONG_LINE: usize = 256;
 /// What [`Streams`](OutputStream) say they take at a time.
 const WRITE_PERMIT: u64 = 64 << 10;
 
@@ -353,5 +356,11 @@ fn say(state: &State, level: Level, line: &[u8]) -> Result<()> {
     }
     let mut text = String::new();
     log::escape(&mut text, &String::from_utf8_lossy(line), log::MAX_BYTES);
+    // A long one counts for several: what is printed, as by a panic, is cut sooner than what is logged.
+    let lines = state.lines.get();
+    if lines < MAX_LINES {
+        let more = u32::try_from(text.len() / LONG_LINE).unwrap_or(u32::MAX);
+        state.lines.set(lines.saturating_add(more).min(MAX_LINES - 1));
+    }
     log::write(state, level, &text, &Fields::default())
 }
