@@ -139,8 +139,8 @@ impl Running {
                 continue;
             }
             let made = net::listen(&listener.bind, self.workers.len()).map_err(|error| {
-                let place = built.config.places.of(&format!("listeners.{}.bind", listener.name));
-                StartError::System(format!("{place}: {error}"))
+                let key = format!("listeners.{}.bind", listener.name);
+                StartError::System(format!("{}: {key}: {error}", built.config.places.of(&key)))
             })?;
             let actual = match made.first().and_then(Socket::local_addr) {
                 Some(address) => Bind::Tcp(address),

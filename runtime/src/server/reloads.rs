@@ -213,10 +213,13 @@ impl Admin {
         running: &Arc<Running>,
         sockets: mpsc::UnboundedSender<Socket>,
     ) -> Result<Admin, StartError> {
-        let bind = running.built().and_then(|built| built.config.server.admin.clone());
         let mut admin = Admin { running: running.clone(), bound: None, sockets };
-        if let Some(bind) = bind {
-            admin.listen(bind).map_err(|error| StartError::System(format!("admin: {error}")))?;
+        if let Some(built) = running.built()
+            && let Some(bind) = built.config.server.admin.clone()
+        {
+            let place = built.config.places.of("server.admin");
+            let said = |error| StartError::System(format!("{place}: server.admin: {error}"));
+            admin.listen(bind).map_err(said)?;
         }
         Ok(admin)
     }

@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
+use rustix::process::{Resource, getrlimit};
 
 use super::built::{self, Built, Numbers};
 use super::control::Running;
@@ -47,8 +48,7 @@ pub enum StartError {
 /// Every problem, each with its place.
 pub fn build(options: &Options) -> Result<Config, StartError> {
     let config = load(options, Held::new()).map_err(|refused| refusal(options, *refused))?;
-    let host = Host::new(host_options(options, &config, &Metrics::new()))
-        .map_err(|error| StartError::System(format!("plugins cannot run here: {error}")))?;
+    let host = Host::new(host_options(options, &config, &Metrics::new())).map_err(no_plugins)?;
     Built::new(config, &host, &Metrics::new(), &mut Numbers::default(), None)
         .map(|built| Config::clone(&built.config))
         .map_err(StartError::from)
@@ -69,8 +69,7 @@ pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
     log::configure(&config.server.log);
     warn(&config);
     let metrics = Arc::new(Metrics::new());
-    let host = Host::new(host_options(&options, &config, &metrics))
-        .map_err(|error| StartError::System(format!("plugins cannot run here: {error}")))?;
+    let host = Host::new(host_options(&options, &config, &metrics)).map_err(no_plugins)?;
     let access_log = match &config.server.access_log {
         Some(settings) => {
             let format = match settings.format {
@@ -129,11 +128,24 @@ pub(super) fn warn(config: &Config) {
     }
 }
 
+/// Plugins cannot run here; most often for want of address space, of which they take much more than of
+/// memory.
+fn no_plugins(error: impl fmt::Display) -> StartError {
+    let limit = match getrlimit(Resource::As).current {
+        Some(limit) => format!(
+            "; this process may have {} MiB of address space (RLIMIT_AS): raise that (ulimit -v)",
+            limit >> 20
+        ),
+        None => String::new(),
+    };
+    StartError::System(format!("plugins cannot run here: {error}{limit}"))
+}
+
 /// Every problem of a configuration that nothing serves yet.
 fn refusal(options: &Options, refused: Refused) -> StartError {
     match Host::new(host_options(options, &refused.sound, &Metrics::new())) {
         Ok(host) => all_problems(refused, &host),
-        Err(error) => StartError::System(format!("plugins cannot run here: {error}")),
+        Err(error) => no_plugins(error),
     }
 }
 
