@@ -21,7 +21,10 @@ pub(crate) fn bind(text: &str) -> Result<Bind, Fault> {
         return match path.len() {
             0 => Err(Fault::hint("the path of the Unix socket is empty", hint)),
             1..=107 => Ok(Bind::Unix(PathBuf::from(path))),
-            n => Err(Fault::new(format!("the Unix socket's path has {n} bytes, at most 107 fit"))),
+            n => {
+                let message = format!("the Unix socket's path has {n} bytes, at most 107 fit");
+                Err(Fault::hint(message, "name a folder with a shorter path"))
+            }
         };
     }
     if let Ok(address) = text.parse::<SocketAddr>() {

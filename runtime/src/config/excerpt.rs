@@ -2,17 +2,20 @@
 //!
 //! In: texts as they were read, and the tree of what is in them. Out: a line with the bytes to
 //! mark. Never: shows a value of a table that is not Weir's own (a plugin's `config`, a matched
-//! header) beside the one that is wrong: it may be a secret.
+//! header) beside the one that is wrong, a comment, or what [may not be told](super::told); of a line
+//! that is not TOML it shows the keys.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::keys::{self, Key, Kind};
-use super::masked::sounds_secret;
+use super::masked::{is_template, sounds_secret};
 use super::place::{Place, Span};
 use super::problem::Problem;
 use super::report::Texts;
+use super::told;
+use super::torn;
 use super::tree::{Node, Table, Value};
 
 /// A line, and what of it is wrong.
@@ -27,22 +30,31 @@ pub struct Excerpt {
 #[derive(Clone, Default)]
 pub(crate) struct Excerpts {
     texts: Texts,
-    /// Values of tables that are not Weir's own, in order.
-    foreign: BTreeMap<Arc<str>, Vec<Span>>,
+    /// Every value that is no table and no list, in order.
+    values: BTreeMap<Arc<str>, Vec<(Span, Shown)>>,
 }
 
-/// A line longer than this is not written by hand.
-const MAX_LINE: usize = 16 << 10;
+/// When a value is shown.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Shown {
+    Always,
+    /// Where it is what is wrong.
+    Alone,
+    Never,
+}
+
+/// A line longer than this is not written by hand; in bytes.
+const MAX_LINE: usize = 1 << 10;
 
 // === impl Excerpts ===
 
 impl Excerpts {
     pub fn new(texts: Texts, root: &Node) -> Excerpts {
-        let mut excerpts = Excerpts { texts, foreign: BTreeMap::new() };
+        let mut excerpts = Excerpts { texts, values: BTreeMap::new() };
         if let Some(table) = root.as_table() {
             excerpts.table(table, keys::ROOT);
         }
-        excerpts.foreign.values_mut().for_each(|spans| spans.sort());
+        excerpts.values.values_mut().for_each(|spans| spans.sort());
         excerpts
     }
 
@@ -52,23 +64,36 @@ impl Excerpts {
         let Some(text) = self.texts.get(file) else { return };
         let whole = *span == Span { start: 0, end: 0 };
         let Some((start, line)) = line_at(text, span.start).filter(|_| !whole) else { return };
-        let no_toml = problem.path.is_empty();
-        if line.len() > MAX_LINE || (no_toml && !may_be_shown(text, start, line)) {
+        // What is wrong must be in sight, and the rest of it need not.
+        let line = line.get(..line.floor_char_boundary(MAX_LINE)).unwrap_or_default();
+        if span.start > start + line.len() {
             return;
         }
         let mut shown: Vec<(usize, char)> =
             line.char_indices().map(|(at, c)| (start + at, c)).collect();
-        let foreign = self.foreign.get(file).map_or(&[][..], Vec::as_slice);
-        let here = foreign.partition_point(|value| value.end <= start);
-        let here = foreign.iter().skip(here).take_while(|value| value.start < start + line.len());
-        here.filter(|value| *value != span).for_each(|value| mask(&mut shown, value));
-        if problem.secret {
-            mask(&mut shown, span);
+        let mut comment = None;
+        let mut hide = |bytes: Range<usize>| mask(&mut shown, &bytes);
+        if problem.path.is_empty() {
+            let values = torn::values(text.get(..start).unwrap_or_default(), line);
+            values.into_iter().for_each(|value| hide(start + value.start..start + value.end));
+        } else {
+            let values = self.values_of(file, start..start + line.len());
+            comment = comment_of(line, start, values);
+            let hidden = |(value, shown): &&(Span, Shown)| match shown {
+                Shown::Always => false,
+                Shown::Alone => value != span || problem.secret,
+                Shown::Never => true,
+            };
+            values.iter().filter(hidden).for_each(|(value, _)| hide(value.start..value.end));
+            if problem.secret {
+                hide(span.start..span.end);
+            }
+            let secrets = told::secrets(line).into_iter();
+            secrets.for_each(|secret| hide(start + secret.start..start + secret.end));
         }
-        if no_toml && !is_own(text, start, line) {
-            values(line).for_each(|(from, to)| {
-                mask(&mut shown, &Span { start: start + from, end: start + to });
-            });
+        if let Some(comment) = comment {
+            shown.truncate(shown.partition_point(|(at, _)| *at < start + comment));
+            while shown.pop_if(|(_, c)| c.is_whitespace()).is_some() {}
         }
         let until = |byte: usize| {
             shown.iter().take_while(|(at, _)| *at < byte).map(|(_, c)| c.len_utf8()).sum::<usize>()
@@ -77,34 +102,65 @@ impl Excerpts {
         problem.excerpt = Some(Excerpt { mark, line: shown.iter().map(|(_, c)| c).collect() });
     }
 
+    /// The values of which something stands between two bytes.
+    fn values_of(&self, file: &Arc<str>, bytes: Range<usize>) -> &[(Span, Shown)] {
+        let all = self.values.get(file).map_or(&[][..], Vec::as_slice);
+        let from = all.partition_point(|(value, _)| value.end <= bytes.start);
+        let to = all.partition_point(|(value, _)| value.start < bytes.end);
+        all.get(from..to).unwrap_or_default()
+    }
+
     fn table(&mut self, table: &Table, keys: &[Key]) {
         for (name, entry) in table {
             let kind = keys.iter().find(|key| key.name == name).map_or(&Kind::Any, |key| &key.kind);
-            self.node(&entry.node, kind);
+            self.node(&entry.node, kind, false);
         }
     }
 
-    fn node(&mut self, node: &Node, kind: &Kind) {
+    /// `secret`: it stands under a name that secrets go by, in a table that is not Weir's own.
+    fn node(&mut self, node: &Node, kind: &Kind, secret: bool) {
         match (&node.value, kind) {
             (Value::Table(table), Kind::Table(keys)) => self.table(table, keys),
             (Value::Table(table), Kind::Named(keys)) => {
-                table.values().for_each(|entry| self.node(&entry.node, &Kind::Table(keys)));
+                table.values().for_each(|entry| self.node(&entry.node, &Kind::Table(keys), false));
             }
-            (Value::Table(_) | Value::Array(_), Kind::TextOr(kind)) => self.node(node, kind),
+            (Value::Table(_) | Value::Array(_), Kind::TextOr(kind)) => {
+                self.node(node, kind, secret);
+            }
             (Value::Table(table), _) => {
-                table.values().for_each(|entry| self.node(&entry.node, &Kind::Any));
-            }
-            (Value::Array(items), Kind::List(kind)) => {
-                items.iter().for_each(|item| self.node(item, kind));
-            }
-            (Value::Array(items), _) => items.iter().for_each(|item| self.node(item, &Kind::Any)),
-            (_, Kind::Any) => {
-                if let Place::At { file, span, .. } = &node.place {
-                    self.foreign.entry(file.clone()).or_default().push(*span);
+                for (name, entry) in table {
+                    self.node(&entry.node, &Kind::Any, secret || sounds_secret(name));
                 }
             }
-            _ => {}
+            (Value::Array(items), Kind::List(kind)) => {
+                items.iter().for_each(|item| self.node(item, kind, secret));
+            }
+            (Value::Array(items), _) => {
+                items.iter().for_each(|item| self.node(item, &Kind::Any, secret));
+            }
+            _ => {
+                if let Place::At { file, span, .. } = &node.place {
+                    let shown = shown(node, kind, secret);
+                    self.values.entry(file.clone()).or_default().push((*span, shown));
+                }
+            }
         }
+    }
+}
+
+fn shown(node: &Node, kind: &Kind, secret: bool) -> Shown {
+    let default = node.written.as_ref().is_some_and(|written| written.contains(":-"));
+    let named = secret
+        && match &node.value {
+            // A name makes no secret of what is on or off.
+            Value::Boolean(_) => false,
+            Value::String(text) => !is_template(text),
+            _ => true,
+        };
+    match kind {
+        _ if default || named || told::is_secret(node) => Shown::Never,
+        Kind::Any => Shown::Alone,
+        _ => Shown::Always,
     }
 }
 
@@ -116,73 +172,30 @@ fn line_at(text: &str, byte: usize) -> Option<(usize, &str)> {
     Some((start, line))
 }
 
-/// Whether a line that is not TOML may be shown: nobody knows which of its words is a value.
-fn may_be_shown(text: &str, start: usize, line: &str) -> bool {
-    let key = |line: &str| -> String {
-        let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
-        line[..end.unwrap_or(line.len())].to_owned()
-    };
-    let line = line.trim_start();
-    let before = text.get(..start).unwrap_or_default();
-    let header = before.lines().rev().map(str::trim_start).find(|line| line.starts_with('['));
-    let table = header.map(|header| key(header.trim_start_matches(['[', ' ', '\t'])));
-    let first = key(line);
-    let harmless = match table.as_deref() {
-        _ if line.starts_with('[') => true,
-        // At the root there are sections only; anything else is another kind of file.
-        None => ["server", "listeners", "routes", "upstreams"].contains(&first.as_str()),
-        Some("plugins") => {
-            ["component", "grants", "limits", "on_failure", "isolation"].contains(&first.as_str())
+/// Where in a line the comment begins: at a `#` that is in no value and no key.
+fn comment_of(line: &str, start: usize, values: &[(Span, Shown)]) -> Option<usize> {
+    let mut values = values.iter().peekable();
+    let mut quote = None;
+    for (at, c) in line.char_indices() {
+        while values.next_if(|(value, _)| value.end <= start + at).is_some() {}
+        if values.peek().is_some_and(|(value, _)| value.start <= start + at) {
+            quote = None;
+            continue;
         }
-        Some(_) => !first.is_empty() || line.starts_with(['"', '\'', '{', '}', ']']),
-    };
-    harmless && !line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(sounds_secret)
-}
-
-/// Whether all values of a line that is not TOML are Weir's own: nothing that a peer is matched with, no
-/// plugin's table, no URL's user.
-fn is_own(text: &str, start: usize, line: &str) -> bool {
-    const FOREIGN: [&str; 6] = ["config", "cookie", "headers", "match", "plugins", "query"];
-    let foreign = |line: &str| {
-        let mut words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        words.any(|word| FOREIGN.contains(&word)) || line.contains('@')
-    };
-    let before = text.get(..start).unwrap_or_default();
-    let header = before.lines().rev().map(str::trim_start).find(|line| line.starts_with('['));
-    // A value may have begun in the lines before.
-    let begun = before.lines().rev().take_while(|line| !line.trim_start().starts_with('['));
-    let keyed = |line: &&str| line.split_once('=').is_some_and(|(key, _)| !key.contains('"'));
-    let begun = if keyed(&line) { None } else { begun.into_iter().find(keyed) };
-    !foreign(line) && !header.is_some_and(foreign) && !begun.is_some_and(foreign)
-}
-
-/// The values of a line that is not TOML, as far as it is: quoted texts and words that no `=` follows.
-fn values(line: &str) -> impl Iterator<Item = (usize, usize)> + '_ {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        loop {
-            let rest = line.get(at..)?;
-            let start = at + rest.find(|c: char| c.is_alphanumeric() || matches!(c, '"' | '\''))?;
-            let rest = line.get(start..)?;
-            let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
-            let end = match quote {
-                Some(quote) => rest.get(1..)?.find(quote).map(|end| end + 2),
-                None => rest.find(|c: char| c.is_whitespace() || "=,[]{}\"'#".contains(c)),
-            };
-            let end = start + end.unwrap_or(rest.len());
-            at = end;
-            let is_key = line.get(end..)?.trim_start().starts_with('=');
-            if !is_key && !line.trim_start().starts_with('[') {
-                return Some((start, end));
-            }
+        match (c, quote) {
+            ('#', None) => return Some(at),
+            ('"' | '\'', None) => quote = Some(c),
+            (c, Some(open)) if c == open => quote = None,
+            _ => {}
         }
-    })
+    }
+    None
 }
 
-/// Puts stars over what stands in a span, one for each character: columns stay what they are.
-fn mask(shown: &mut [(usize, char)], span: &Span) {
-    let from = shown.partition_point(|(at, _)| *at < span.start);
-    for (_, c) in shown.iter_mut().skip(from).take_while(|(at, _)| *at < span.end) {
+/// Puts stars over what stands between two bytes, one for each character: columns stay what they are.
+fn mask(shown: &mut [(usize, char)], bytes: &Range<usize>) {
+    let from = shown.partition_point(|(at, _)| *at < bytes.start);
+    for (_, c) in shown.iter_mut().skip(from).take_while(|(at, _)| *at < bytes.end) {
         *c = '*';
     }
 }

@@ -1,7 +1,7 @@
 //! Reading a single value.
 //!
 //! In: a node and the [`Kind`] it should be of. Out: the value, or `None` with a problem reported.
-//! Never: quotes a value that came from `${…}`.
+//! Never: quotes a value that [may not be told](super::told).
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use weir_units as units;
 use super::keys::Kind;
 use super::masked::sounds_secret;
 use super::mismatch::{self, Wanted};
-use super::nearest::nearest;
 use super::place::Place;
 use super::places::join;
 use super::problem::{Fault, Problem};
 use super::read::{Named, TableReader};
 use super::report::Report;
 use super::scalar;
+use super::told;
 use super::tree::{Entry, Node, Table, Value};
 
 /// A value, the path that leads to it and the kind it should be of.
@@ -37,22 +37,38 @@ impl<'a> Field<'a> {
     /// A problem with this value: the message is put behind the path.
     pub fn problem(&self, fault: Fault) {
         // What a parser says may quote the text.
-        let invalid = |message: String| {
-            let says = self.says.trim_end_matches("; required");
-            let wanted = match (Wanted::from(self.kind), self.range()) {
-                (Wanted::Text | Wanted::Anything, _) => format!("what is wanted: {says}"),
-                (wanted, None) => format!("what is wanted: {wanted}: {says}"),
-                (wanted, Some(range)) => format!("what is wanted: {wanted}, {range}: {says}"),
-            };
-            Fault::hint(message, wanted)
-        };
+        let invalid = |message: String| Fault::hint(message, self.wanted());
         match &self.node.written {
-            _ if self.secret => {
-                self.plain_problem(invalid("this value is not valid here".into()).secret());
+            _ if self.secret || told::is_secret(self.node) => {
+                let quotes = |words: &String| match &self.node.value {
+                    Value::String(text) => told::may_quote(words, text),
+                    _ => true,
+                };
+                let Fault { message, hint, secret } = fault;
+                let message = match secret {
+                    true => message,
+                    false => "this value is not valid here".to_owned(),
+                };
+                let hint = hint.filter(|hint| !quotes(hint)).unwrap_or_else(|| self.wanted());
+                self.plain_problem(Fault::hint(message, hint).secret());
             }
             None => self.plain_problem(fault),
-            Some(written) => self
-                .plain_problem(invalid(format!("what {written:?} stands for is not valid here"))),
+            Some(written) => {
+                let written = told::as_written(written);
+                self.plain_problem(invalid(format!(
+                    "what {written:?} stands for is not valid here"
+                )));
+            }
+        }
+    }
+
+    /// What the definition says, as a hint.
+    fn wanted(&self) -> String {
+        let says = self.says.trim_end_matches("; required");
+        match (Wanted::from(self.kind), self.range()) {
+            (Wanted::Text | Wanted::Anything, _) => format!("what is wanted: {says}"),
+            (wanted, None) => format!("what is wanted: {wanted}: {says}"),
+            (wanted, Some(range)) => format!("what is wanted: {wanted}, {range}: {says}"),
         }
     }
 
@@ -79,7 +95,11 @@ impl<'a> Field<'a> {
 
     /// A path made from this value, for messages: as written, if there was `${…}` in it.
     pub fn shown_path(&self, path: &std::path::Path) -> String {
-        self.node.written.as_deref().map_or_else(|| path.display().to_string(), str::to_owned)
+        match &self.node.written {
+            _ if told::is_secret(self.node) => "the file that is named here".to_owned(),
+            Some(written) => told::as_written(written).into_owned(),
+            None => path.display().to_string(),
+        }
     }
 
     /// Something that deserves a look and stops nothing.
@@ -89,6 +109,8 @@ impl<'a> Field<'a> {
 
     /// A problem with the key that this value stands under.
     pub fn problem_at(&self, key: &Place, fault: Fault) {
+        let hint = fault.hint.or_else(|| Some(self.wanted()));
+        let fault = Fault { hint, ..fault };
         self.report.problem(Problem::of(fault, key.clone(), &self.path));
     }
 
@@ -183,7 +205,7 @@ impl<'a> Field<'a> {
             if let Some(choice) = choices.iter().find(|choice| **choice == text) {
                 return Ok(*choice);
             }
-            let hint = match nearest(text, choices.iter().copied()) {
+            let hint = match self.report.nearest(text, choices.iter().copied()) {
                 Some(choice) => format!("did you mean {choice:?}?"),
                 None => format!("write {}", Wanted::from(self.kind)),
             };

@@ -6,11 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::masked::{looks_secret, sounds_secret};
+use super::masked::{is_template, sounds_secret};
 use super::mismatch::Wanted;
-use super::place::Place;
 use super::places::{Places, join, pointer_steps};
 use super::problem::Problem;
+use super::told;
 use super::tree::{Node, Value};
 
 /// Something that is wrong in `[plugins.NAME]`.
@@ -109,7 +109,9 @@ impl Places {
         });
         // A key is no secret, and the values around it are not shown.
         let secret = secret && !lacks;
-        let mut problem = Problem { hint, secret, ..Problem::new(place.clone(), path, message) };
+        let hint = hint.or_else(|| Some(written_of(flaw, plugin)));
+        let problem = Problem { secret, ..Problem::new(place.clone(), path, message) };
+        let mut problem = problem.hinted(hint);
         self.excerpts.add_to(&mut problem);
         Some(problem)
     }
@@ -137,11 +139,47 @@ impl Places {
         let mut words = words.to_owned();
         for text in texts {
             let escaped = text.escape_debug().to_string();
-            words = masked(&masked(&words, text), &escaped);
+            for text in [text, escaped.as_str()] {
+                words = masked(&words, text);
+                words = without_beginning(&words, text);
+            }
         }
         words
     }
 }
+
+/// What to write, where nobody says more of it.
+fn written_of(flaw: &Flaw, plugin: &str) -> String {
+    match flaw {
+        Flaw::Unwanted(wanted) => format!("what is wanted: {wanted}"),
+        Flaw::UnknownKey => "remove it, or look its name up in the plugin's README".to_owned(),
+        Flaw::MissingKey(key) => format!("add {key} = … there"),
+        Flaw::Value(_) | Flaw::Said(_) => {
+            format!("the README of [plugins.{plugin}]'s component says what it takes")
+        }
+    }
+}
+
+/// Without as much of a long text as stands somewhere: what quotes it may have been cut.
+fn without_beginning(words: &str, text: &str) -> String {
+    let Some(begin) = text.char_indices().nth(BEGINNING).and_then(|(at, _)| text.get(..at)) else {
+        return words.to_owned();
+    };
+    let mut out = String::new();
+    let mut rest = words;
+    while let Some(at) = rest.find(begin) {
+        let (before, from) = rest.split_at(at);
+        let alike = from.char_indices().zip(text.chars()).take_while(|((_, a), b)| a == b);
+        let end = alike.last().map_or(begin.len(), |((at, c), _)| at + c.len_utf8());
+        out.extend([before, "***"]);
+        rest = from.get(end..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Characters of a secret that are known again where it is not told whole.
+const BEGINNING: usize = 12;
 
 /// Without a text; one that is short enough to be a part of any word, where it stands alone.
 fn masked(words: &str, text: &str) -> String {
@@ -199,11 +237,11 @@ fn is_secret(steps: &[String], node: &Node, secrets: &[String]) -> bool {
         let mut own = inside.iter();
         named.all(|step| own.next().is_some_and(|own| *own == step))
     };
-    let from_outside = node.written.is_some() || matches!(node.place, Place::Variable(_));
+    let from_outside = node.written.is_some() || told::is_secret(node);
     let looks = match &node.value {
-        // A name makes no secret of what is on or off.
+        // A name makes no secret of what is on or off, nor of where a value is to come from.
         Value::Boolean(_) => false,
-        Value::String(text) if looks_secret(text) => true,
+        Value::String(text) if is_template(text) => false,
         _ => inside.iter().any(|step| sounds_secret(step)),
     };
     from_outside || looks || secrets.iter().any(under)

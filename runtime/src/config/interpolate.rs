@@ -28,6 +28,7 @@ pub(crate) fn interpolate(
                 }
                 Err(fault) => {
                     report.problem(Problem::of(fault, node.place.clone(), path));
+                    node.written = Some(std::mem::take(text).into());
                     node.value = Value::Broken;
                 }
             }
@@ -104,7 +105,7 @@ fn lookup(
     if name.is_empty() || !name.bytes().all(legal) || name.starts_with(|c: char| c.is_ascii_digit())
     {
         return Err(Fault::hint(
-            format!("{name:?} is not the name of an environment variable"),
+            "what stands in \"${…}\" is not the name of an environment variable",
             "write ${NAME}, ${NAME:-default} or ${file:/path}; $${ for the characters themselves",
         ));
     }

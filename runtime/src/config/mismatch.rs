@@ -1,7 +1,7 @@
 //! A value of another type than its key wants.
 //!
 //! In: a kind and the node that is not of it. Out: what was expected, what was found, and how it
-//! would be written. Never: quotes a secret, or a value that came from `${…}`.
+//! would be written. Never: quotes what [may not be told](super::told).
 
 use std::fmt;
 
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::{Key, Kind};
 use super::problem::Fault;
+use super::told;
 use super::tree::{Node, Value};
 
 /// What a value should be, as messages name it; of Weir's own keys and of plugins'.
@@ -35,6 +36,7 @@ pub(super) fn fault(kind: &Kind, node: &Node, secret: bool) -> Option<Fault> {
     }
     let wanted = Wanted::from(kind);
     let message = format!("expected {wanted}, found {}", node.described(secret));
+    let secret = secret || told::is_secret(node);
     let hint = || hint_of(kind, node).or_else(|| wanted.hint(node));
     Some(Fault { message, hint: if secret { None } else { hint() }, secret })
 }

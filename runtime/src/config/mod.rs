@@ -36,6 +36,9 @@ mod report;
 mod scalar;
 mod source;
 mod stamp;
+mod syntax;
+mod told;
+mod torn;
 mod tree;
 mod write_only;
 

@@ -29,9 +29,19 @@ pub struct Span {
 pub(crate) struct Lines<'a> {
     file: &'a Arc<str>,
     text: &'a str,
-    /// Where each line starts.
-    starts: Vec<usize>,
+    /// In order: where each line starts, and some places in long ones.
+    known: Vec<Known>,
 }
+
+/// A byte, and its line and column.
+struct Known {
+    byte: usize,
+    line: usize,
+    column: usize,
+}
+
+/// Bytes of a line that columns are counted in: a file may be one line.
+const STEP: usize = 512;
 
 // === impl Place ===
 
@@ -59,16 +69,26 @@ impl fmt::Display for Place {
 
 impl<'a> Lines<'a> {
     pub fn new(file: &'a Arc<str>, text: &'a str) -> Lines<'a> {
-        let ends = text.match_indices('\n').map(|(newline, _)| newline + 1);
-        Lines { file, text, starts: std::iter::once(0).chain(ends).collect() }
+        let mut known = vec![Known { byte: 0, line: 1, column: 1 }];
+        let (mut line, mut column, mut last) = (1, 1, 0);
+        for (at, c) in text.char_indices() {
+            (line, column) = if c == '\n' { (line + 1, 1) } else { (line, column + 1) };
+            let byte = at + c.len_utf8();
+            if column == 1 || byte - last >= STEP {
+                known.push(Known { byte, line, column });
+                last = byte;
+            }
+        }
+        Lines { file, text, known }
     }
 
     /// The place of these bytes; beyond the end it is the end's.
     pub fn place(&self, bytes: Range<usize>) -> Place {
-        let line = self.starts.partition_point(|start| *start <= bytes.start);
-        let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
-        let before = self.text.get(start..).unwrap_or_default().char_indices();
-        let column = before.take_while(|(at, _)| start + at < bytes.start).count() + 1;
+        let before = self.known.partition_point(|known| known.byte <= bytes.start);
+        let before = self.known.get(before.saturating_sub(1));
+        let (start, line, column) = before.map_or((0, 1, 1), |at| (at.byte, at.line, at.column));
+        let between = self.text.get(start..).unwrap_or_default().char_indices();
+        let column = column + between.take_while(|(at, _)| start + at < bytes.start).count();
         let span = Span { start: bytes.start, end: bytes.end };
         Place::At { file: self.file.clone(), line, column, span }
     }

@@ -45,8 +45,8 @@ impl Places {
         let steps: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
         let path = keys.iter().fold(String::new(), |path, key| join(&path, key));
         let place = self.nearest(&steps).0.node.place.clone();
-        let mut problem = Problem::new(place, path.clone(), format!("{path}: {message}"));
-        problem.hint = Some(hint.to_owned());
+        let problem = Problem::new(place, path.clone(), format!("{path}: {message}"));
+        let mut problem = problem.with_hint(hint);
         self.excerpts.add_to(&mut problem);
         problem
     }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::field::Field;
 use super::keys::{Key, Kind};
-use super::nearest::nearest;
 use super::place::Place;
 use super::places::join;
 use super::problem::{Fault, Problem};
@@ -49,7 +48,7 @@ impl<'a> TableReader<'a> {
         let mut reader = TableReader { place: &node.place, path, table, keys, misspelled, report };
         for (name, entry) in table {
             if !keys.iter().any(|key| key.name == name) {
-                let meant = nearest(name, keys.iter().map(|key| key.name));
+                let meant = report.nearest(name, keys.iter().map(|key| key.name));
                 reader.unknown(name, &entry.key, meant);
                 reader.misspelled.extend(meant);
             }
@@ -111,7 +110,7 @@ impl<'a> TableReader<'a> {
         let Fault { message, hint, .. } = fault;
         if !self.report.may_have_lost_of(&self.path, self.place) {
             let problem = Problem::new(self.place.clone(), self.path.clone(), message);
-            self.report.problem(Problem { hint, ..problem });
+            self.report.problem(problem.hinted(hint));
         }
     }
 

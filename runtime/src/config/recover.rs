@@ -4,19 +4,28 @@
 //! for each of these, and what was left out. Never: takes what an unclosed bracket swallowed for
 //! more errors.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
+
+use super::syntax;
 
 /// A text, mended.
 #[derive(Default)]
 pub(super) struct Recovered {
     pub parts: Vec<Part>,
-    /// Where in the text, and what is wrong there.
-    pub errors: Vec<(Range<usize>, String)>,
+    pub errors: Vec<NotToml>,
     /// Around which table, and which of its lines are not in any part.
     pub lost: Vec<(Range<usize>, Range<usize>)>,
+}
+
+/// What is wrong, and where.
+pub(super) struct NotToml {
+    pub bytes: Range<usize>,
+    pub message: String,
+    /// Where the same is for the first time.
+    pub first: Option<usize>,
 }
 
 /// A table with its header, valid TOML.
@@ -31,14 +40,21 @@ const MAX_ERRORS: usize = 20;
 
 pub(super) fn recover(text: &str) -> Recovered {
     let mut out = Recovered::default();
-    let mut headers = HashSet::new();
+    let mut headers = HashMap::new();
     let starts = part_starts(text);
     let ends = starts.iter().skip(1).copied().chain([text.len()]);
     for (start, end) in starts.iter().copied().zip(ends) {
         let part = text.get(start..end).unwrap_or_default();
         let header = part.lines().next().unwrap_or_default().trim();
-        if header.starts_with('[') && !header.starts_with("[[") && !headers.insert(header) {
-            out.errors.push((start..start + header.len(), "duplicate key".to_owned()));
+        let once = header.starts_with('[') && !header.starts_with("[[");
+        let first = if once { headers.insert(header, start) } else { None };
+        if let Some(first) = first {
+            headers.insert(header, first);
+            out.errors.push(NotToml {
+                bytes: start..start + header.len(),
+                message: syntax::DUPLICATE.to_owned(),
+                first: Some(first),
+            });
             out.lost.push((start..end, start..end));
         } else {
             out.mend(part, start);
@@ -66,7 +82,13 @@ impl Recovered {
             let at = span.start;
             // What an unclosed string hides comes up again and again at the same place.
             if last.is_none_or(|last| at > last) {
-                self.errors.push((base + span.start..base + span.end, error.message().to_owned()));
+                let twice = error.message() == syntax::DUPLICATE;
+                let first = twice.then(|| syntax::first_of(&text, 0, &span)).flatten();
+                self.errors.push(NotToml {
+                    bytes: base + span.start..base + span.end,
+                    message: error.message().to_owned(),
+                    first: first.map(|at| base + at),
+                });
             }
             last = last.max(Some(at));
             let wrong = statement(&text, at, root.get_ref());
@@ -84,8 +106,8 @@ impl Recovered {
         }
         if looked_at == MAX_ERRORS {
             let rest = base + last.unwrap_or_default();
-            let message = "too much is wrong in this table: the rest of it was not looked at";
-            self.errors.push((rest..rest, message.to_owned()));
+            let message = syntax::TOO_MUCH.to_owned();
+            self.errors.push(NotToml { bytes: rest..rest, message, first: None });
         }
         self.lost.push((whole.clone(), whole));
     }
@@ -113,12 +135,18 @@ fn part_starts(text: &str) -> Vec<usize> {
     }
     // A string without its end goes on to the text's; brackets without theirs are those of the
     // statement only.
-    values.retain(|(span, string)| *string || !errors.iter().any(|at| span.contains(at)));
+    let errors: BTreeSet<usize> = errors.into_iter().collect();
+    values.retain(|(span, string)| *string || errors.range(span.clone()).next().is_none());
+    values.sort_by_key(|(span, _)| span.start);
     let mut starts = vec![0];
-    let mut at = 0;
+    let mut values = values.into_iter().peekable();
+    // How far those reach that began before.
+    let (mut at, mut reach) = (0, 0);
     for line in text.split_inclusive('\n') {
-        let inside = || values.iter().any(|(span, _)| span.start < at && at < span.end);
-        if at > 0 && is_header(line) && !inside() {
+        while let Some((span, _)) = values.next_if(|(span, _)| span.start < at) {
+            reach = span.end.max(reach);
+        }
+        if at > 0 && is_header(line) && at >= reach {
             starts.push(at);
         }
         at += line.len();

@@ -1,9 +1,11 @@
 //! Good configurations, and the parts of [`super::load`] that are not a single value.
 
+mod bounds;
 mod broken;
 mod collected;
 mod keys_and_certificates;
 mod scalars;
+mod secrets;
 mod sources;
 mod written;
 

@@ -11,9 +11,11 @@ use toml::de::{DeTable, DeValue};
 
 use super::place::{Lines, Place, Span};
 use super::places;
-use super::problem::{Fault, Problem};
-use super::recover::{Part, Recovered, recover};
+use super::problem::{Fault, MAX_TOLD, Problem};
+use super::recover::{NotToml, Part, Recovered, recover};
 use super::report::Lost;
+use super::syntax;
+use super::told;
 
 /// A value and where it stands.
 #[derive(Clone)]
@@ -70,28 +72,35 @@ impl Node {
         }
     }
 
-    /// `the integer 5`, `a table`: as messages name what they found.
+    /// `the integer 5`, `a table`: as messages name what they found; of a secret its kind.
     pub fn described(&self, secret: bool) -> String {
-        let (kind, value) = match &self.value {
-            Value::String(text) => ("string", shown(self.written.as_deref().unwrap_or(text))),
-            Value::Integer(n) => ("integer", n.to_string()),
-            Value::Float(n) => ("float", n.to_string()),
-            Value::Boolean(b) => ("boolean", b.to_string()),
-            Value::Datetime(d) => ("date", d.clone()),
+        let kind = match &self.value {
+            Value::String(_) => "string",
+            Value::Integer(_) => "integer",
+            Value::Float(_) => "float",
+            Value::Boolean(_) => "boolean",
+            Value::Datetime(_) => "date",
             Value::Array(_) => return "a list".to_owned(),
             Value::Table(_) => return "a table".to_owned(),
             Value::Broken => return "a broken value".to_owned(),
         };
-        match secret {
-            true => format!("{} {kind}", if kind == "integer" { "an" } else { "a" }),
-            false => format!("the {kind} {value}"),
+        match self.quoted().filter(|_| !secret) {
+            None => format!("{} {kind}", if kind == "integer" { "an" } else { "a" }),
+            Some(value) => format!("the {kind} {value}"),
         }
     }
 
-    /// The value alone: `"abc"`, `5`; `None` for tables and lists.
+    /// The value alone, as written: `"abc"`, `5`; `None` for tables and lists, and for what may not
+    /// be told.
     pub fn quoted(&self) -> Option<String> {
+        if told::is_secret(self) {
+            return None;
+        }
         match &self.value {
-            Value::String(text) => Some(shown(text)),
+            Value::String(text) => match &self.written {
+                Some(written) => Some(shown(&told::as_written(written))),
+                None => Some(shown(text)),
+            },
             Value::Integer(n) => Some(n.to_string()),
             Value::Float(n) => Some(n.to_string()),
             Value::Boolean(b) => Some(b.to_string()),
@@ -126,10 +135,11 @@ pub(crate) fn parse(file: &Arc<str>, text: &str) -> Parsed {
     let mut problems = Vec::new();
     let place =
         Place::At { file: file.clone(), line: 1, column: 1, span: Span { start: 0, end: 0 } };
-    if errors.iter().any(|error| error.message() != "duplicate key") {
+    if errors.iter().any(|error| error.message() != syntax::DUPLICATE) {
         let Recovered { parts, errors, lost } = recover(text);
-        let not_toml = |(bytes, message)| {
-            Problem::new(lines.place(bytes), "", format!("this is not TOML: {message}"))
+        let not_toml = |NotToml { bytes, message, first }: NotToml| {
+            let first = first.map(|first| lines.place(first..first));
+            syntax::problem(lines.place(bytes), &message, first.as_ref())
         };
         problems.extend(errors.into_iter().map(not_toml));
         let mut table = Table::new();
@@ -160,6 +170,10 @@ pub(crate) fn parse(file: &Arc<str>, text: &str) -> Parsed {
     let mut inside_second = None;
     for error in errors {
         let span = error.span().unwrap_or_default();
+        if problems.len() >= MAX_TOLD {
+            problems.push(syntax::problem(lines.place(span), error.message(), None));
+            continue;
+        }
         // A table's second header says it all: its keys need not be listed as well.
         let header = header_before(text, span.start);
         if inside_second == Some(header) {
@@ -167,8 +181,8 @@ pub(crate) fn parse(file: &Arc<str>, text: &str) -> Parsed {
         }
         let is_header = text.get(header..).is_some_and(|line| line.starts_with('['));
         inside_second = is_header.then_some(header);
-        let message = format!("this is not TOML: {}", error.message());
-        problems.push(Problem::new(lines.place(span), "", message));
+        let first = syntax::first_of(text, header, &span).map(|first| lines.place(first..first));
+        problems.push(syntax::problem(lines.place(span), error.message(), first.as_ref()));
     }
     let mut builder =
         Builder { lines: &lines, base: 0, problems: &mut problems, depth: 0, path: String::new() };
@@ -186,7 +200,10 @@ fn join(into: &mut Table, from: Table, problems: &mut Vec<Problem>) {
             Some(first) => match (&mut first.node.value, entry.node.value) {
                 (Value::Table(here), Value::Table(there)) => join(here, there, problems),
                 (Value::Array(here), Value::Array(there)) => here.extend(there),
-                _ => problems.push(Problem::new(entry.key, "", "this is not TOML: duplicate key")),
+                _ => {
+                    let second = syntax::problem(entry.key, syntax::DUPLICATE, Some(&first.key));
+                    problems.push(second);
+                }
             },
         }
     }
@@ -254,18 +271,26 @@ impl Builder<'_> {
         let place = self.place(bytes);
         if self.depth == MAX_DEPTH {
             let message = format!("more than {MAX_DEPTH} tables and lists within each other");
-            return Node::new(place.clone(), self.broken(&place, message));
+            let fault = Fault::hint(message, "nothing that is read here is as deep: take some out");
+            return Node::new(place.clone(), self.broken(&place, fault));
         }
         self.depth += 1;
         let value = match value {
             DeValue::String(text) => Value::String(text.into_owned()),
             DeValue::Integer(n) => match i64::from_str_radix(n.as_str(), n.radix()) {
                 Ok(n) => Value::Integer(n),
-                Err(_) => self.broken(&place, format!("the integer {n} does not fit in 64 bits")),
+                Err(_) => {
+                    let hint =
+                        "write one from -9223372036854775808 to 9223372036854775807, or a text";
+                    self.broken(&place, Fault::hint("this integer does not fit in 64 bits", hint))
+                }
             },
             DeValue::Float(n) => match n.as_str().parse::<f64>() {
                 Ok(n) if n.is_finite() => Value::Float(n),
-                _ => self.broken(&place, format!("the float {n} is not a finite number")),
+                _ => {
+                    let hint = "write a number with an end, such as 0.5";
+                    self.broken(&place, Fault::hint("this float is not a finite number", hint))
+                }
             },
             DeValue::Boolean(b) => Value::Boolean(b),
             DeValue::Datetime(d) => Value::Datetime(d.to_string()),
@@ -279,8 +304,8 @@ impl Builder<'_> {
         Node::new(place, value)
     }
 
-    fn broken(&mut self, place: &Place, message: String) -> Value {
-        self.problems.push(Problem::of(Fault::new(message), place.clone(), &self.path));
+    fn broken(&mut self, place: &Place, fault: Fault) -> Value {
+        self.problems.push(Problem::of(fault, place.clone(), &self.path));
         Value::Broken
     }
 

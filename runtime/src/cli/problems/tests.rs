@@ -23,7 +23,7 @@ fn a_problem_is_drawn_under_its_line() {
         r#"error: listeners.web.bind: "8080" is not an address to listen on
  --> weir.toml:2:8
   |
-2 | bind = "8080" # all
+2 | bind = "8080"
   |        ^^^^^^
   |
   = help: an address and a port, "0.0.0.0:8080" or "[::]:8080", or "unix:/run/weir.sock"

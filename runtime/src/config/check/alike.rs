@@ -1,12 +1,12 @@
 //! Routes of which one can never be taken.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::Check;
+use super::{Check, Tables};
 use crate::config::model::{Match, PathMatch, Route, ValueMatch};
 use crate::config::problem::Problem;
-use crate::config::read::{Named, TableReader};
+use crate::config::read::TableReader;
 
 /// From where two routes are reached.
 enum Shared {
@@ -16,20 +16,59 @@ enum Shared {
     Some(usize),
 }
 
+/// Routes that match the same, in the order in which they go.
+#[derive(Default)]
+struct Taken<'a> {
+    count: usize,
+    first: Option<&'a Route>,
+    /// The first that is reached from everywhere, and how many go before it.
+    everywhere: Option<(usize, &'a Route)>,
+    /// The first of each listener.
+    on: HashMap<usize, (usize, &'a Route)>,
+}
+
+impl<'a> Taken<'a> {
+    /// The first that is reached from where a route is.
+    fn before(&self, route: &Route) -> Option<&'a Route> {
+        let Some(listeners) = &route.listeners else { return self.first };
+        let on = listeners.iter().filter_map(|listener| self.on.get(listener));
+        let first = on.chain(&self.everywhere).min_by_key(|(at, _)| *at);
+        first.map(|(_, route)| *route)
+    }
+
+    fn add(&mut self, route: &'a Route) {
+        let here = (self.count, route);
+        self.count += 1;
+        match &route.listeners {
+            None => {
+                self.everywhere.get_or_insert(here);
+            }
+            Some(listeners) if listeners.is_empty() => return,
+            Some(listeners) => {
+                listeners.iter().for_each(|listener| {
+                    self.on.entry(*listener).or_insert(here);
+                });
+            }
+        }
+        self.first.get_or_insert(route);
+    }
+}
+
 impl Check<'_> {
     /// Warns of routes that match the same as another that goes first, on the same listener.
-    pub(super) fn alike(&self, routes: &[Route], tables: &[Named<'_, TableReader<'_>>]) {
+    pub(super) fn alike(&self, routes: &[Route], tables: &Tables<'_>) {
         let mut first_come: Vec<&Route> = routes.iter().collect();
         first_come.sort_by_key(|route| (Reverse(any(&route.matches)), &route.name));
-        let mut known: HashMap<String, Vec<&Route>> = HashMap::new();
+        let mut known: HashMap<String, Taken<'_>> = HashMap::new();
         for route in first_come {
-            let alike = known.entry(told(&route.matches, route.priority)).or_default();
-            let before = alike.iter().find_map(|first| Some((*first, shared(first, route)?)));
-            let table = tables.iter().find(|table| *table.name == *route.name);
-            if let (Some((first, shared)), Some(table)) = (before, table) {
-                self.never_taken(&table.value, route, first, &shared);
+            let taken = known.entry(told(&route.matches, route.priority)).or_default();
+            if let Some(first) = taken.before(route)
+                && let Some(shared) = shared(first, route)
+                && let Some(table) = tables.get(&*route.name)
+            {
+                self.never_taken(table, route, first, &shared);
             }
-            alike.push(route);
+            taken.add(route);
         }
     }
 
@@ -58,6 +97,7 @@ fn shared(first: &Route, second: &Route) -> Option<Shared> {
         (None, _) => Some(Shared::All),
         (Some(first), None) => first.first().copied().map(Shared::Some),
         (Some(first), Some(second)) => {
+            let first: HashSet<&usize> = first.iter().collect();
             let mut both = second.iter().filter(|listener| first.contains(listener));
             let one = both.next().copied()?;
             let all = second.iter().all(|listener| first.contains(listener));

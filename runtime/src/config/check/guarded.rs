@@ -1,37 +1,59 @@
 //! Ways around a guard: a guarded path whose other spellings take a wider route to its upstream.
 //!
 //! In: routes, plugins and listeners that were checked. Out: warnings. Never: stops anything; package
-//! registries and object stores need the spellings that `path = "strict"` refuses.
+//! registries and object stores need the spellings that `path = "strict"` refuses. Or compares every
+//! route with every other: only those are that take the same spelling to the same endpoint.
 
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{Check, Checked, sample};
+use super::{Check, Checked, Tables, sample};
 use crate::config::model::{
-    ComponentSource, HostMatch, Listener, Match, PathMatch, PathPolicy, Plugin, Route, ValueMatch,
+    ComponentSource, HostMatch, Listener, Match, PathMatch, PathPolicy, Plugin, Route, Upstream,
+    ValueMatch,
 };
 use crate::config::problem::Problem;
-use crate::config::read::{Named, TableReader};
+use crate::config::read::TableReader;
 
 /// Built-in components that decide who may pass. One from a file may be one.
 const GUARDS: [&str; 4] = ["basic-auth", "ip-filter", "jwt", "key-auth"];
 
+/// Wide routes that are compared with guarded ones, all together.
+const MAX_COMPARED: usize = 1_000_000;
+
 impl Check<'_> {
     /// Warns of every wide route that leads around the guard of another, unless one of the two or
     /// the listener is strict, or the wide one says `path = "normal"` itself.
-    pub(super) fn ways_around(&self, checked: &Checked, routes: &[Named<'_, TableReader<'_>>]) {
-        for named in routes {
-            let Some(wide) = checked.routes.iter().find(|route| *route.name == *named.name) else {
-                continue;
-            };
-            // Strict, or said to be meant.
-            if named.value.field("path").is_some() {
-                continue;
-            }
-            for guarded in &checked.routes {
-                if self.leads_around(checked, wide, guarded)
-                    && let Some(spelling) = spelling(wide, guarded)
-                {
-                    self.warn(&named.value, wide, guarded, &spelling);
+    pub(super) fn ways_around(&self, checked: &Checked, tables: &Tables<'_>) {
+        let guards = self.guards(checked);
+        let guarded: Vec<(&Route, Vec<usize>)> = checked
+            .routes
+            .iter()
+            .filter(|route| route.path == PathPolicy::Normal && route.matches.path.is_some())
+            .map(|route| (route, self.guards_of(&guards, route)))
+            .filter(|(_, guards)| !guards.is_empty())
+            .collect();
+        if guarded.is_empty() {
+            return;
+        }
+        let Some(wide) = self.wide(checked, tables, &guards) else { return };
+        let mut left = MAX_COMPARED;
+        for (route, guards) in guarded {
+            let mut told: HashSet<&str> = HashSet::new();
+            let endpoints = wide.endpoints_of(route);
+            for spelling in spellings_of(route) {
+                let taking = wide.taking(route, &guards, &endpoints, &spelling);
+                let Some(rest) = left.checked_sub(endpoints.len() + taking.len()) else { return };
+                left = rest;
+                for around in taking {
+                    if self.report.has_many_warnings() {
+                        return;
+                    }
+                    if self.leads_around(checked, around, route, &guards)
+                        && told.insert(&around.name)
+                        && let Some(table) = tables.get(&*around.name)
+                    {
+                        self.warn(table, around, route, &spelling);
+                    }
                 }
             }
         }
@@ -51,59 +73,200 @@ impl Check<'_> {
         );
     }
 
-    /// Whether a request can take `wide` instead of `guarded` to the same upstream and meet a guard
-    /// less.
-    fn leads_around(&self, checked: &Checked, wide: &Route, guarded: &Route) -> bool {
+    /// Whether a request can take `wide` instead of `guarded` and meet a guard less; both lead to
+    /// the same endpoint.
+    fn leads_around(
+        &self,
+        checked: &Checked,
+        wide: &Route,
+        guarded: &Route,
+        guards: &[usize],
+    ) -> bool {
         let reaches = |route: &Route, at: usize| {
             route.listeners.as_ref().is_none_or(|listeners| listeners.contains(&at))
         };
         let unguarded = |listener: &Listener| {
             listener.path == PathPolicy::Normal
-                && guarded.plugins.iter().any(|plugin| {
-                    self.is_guard(checked, *plugin)
-                        && !wide.plugins.contains(plugin)
-                        && !listener.plugins.contains(plugin)
-                })
+                && guards
+                    .iter()
+                    .any(|guard| !wide.plugins.contains(guard) && !listener.plugins.contains(guard))
         };
-        guarded.path == PathPolicy::Normal
-            && overlap(&wide.matches, &guarded.matches)
-            && self.share_an_endpoint(checked, wide, guarded)
+        overlap(&wide.matches, &guarded.matches)
             && checked.listeners.iter().any(|listener| {
                 let at = self.listeners.names.binary_search(&&*listener.name);
                 at.is_ok_and(|at| reaches(wide, at) && reaches(guarded, at)) && unguarded(listener)
             })
     }
 
-    /// Whether both lead to the same address, through one upstream or two.
-    fn share_an_endpoint(&self, checked: &Checked, one: &Route, other: &Route) -> bool {
-        let endpoints = |route: &Route| -> Vec<(Arc<str>, u16)> {
-            let names =
-                route.upstreams.iter().filter_map(|to| self.upstreams.names.get(to.upstream));
-            let upstreams =
-                names.filter_map(|name| checked.upstreams.iter().find(|up| *up.name == **name));
-            let endpoints = upstreams.flat_map(|upstream| &upstream.endpoints);
-            endpoints.map(|endpoint| (endpoint.host.clone(), endpoint.port)).collect()
-        };
-        let (one, other) = (endpoints(one), endpoints(other));
-        one.iter().any(|(host, port)| {
-            other.iter().any(|(name, at)| port == at && host.eq_ignore_ascii_case(name))
-        })
-    }
-
-    fn is_guard(&self, checked: &Checked, plugin: usize) -> bool {
-        let Some(name) = self.plugins.names.get(plugin) else { return false };
-        let guards = |plugin: &Plugin| match &plugin.component {
+    /// The plugins that may decide who may pass, by index.
+    fn guards(&self, checked: &Checked) -> HashSet<usize> {
+        let guards = |plugin: &&Plugin| match &plugin.component {
             ComponentSource::BuiltIn(component) => GUARDS.contains(&&**component),
             ComponentSource::File(_) => true,
         };
-        checked.plugins.iter().any(|plugin| *plugin.name == **name && guards(plugin))
+        let named = |plugin: &Plugin| self.plugins.names.binary_search(&&*plugin.name).ok();
+        checked.plugins.iter().filter(guards).filter_map(named).collect()
+    }
+
+    /// A route's guards, sorted.
+    fn guards_of(&self, guards: &HashSet<usize>, route: &Route) -> Vec<usize> {
+        let mut own: Vec<usize> =
+            route.plugins.iter().copied().filter(|plugin| guards.contains(plugin)).collect();
+        own.sort_unstable();
+        own.dedup();
+        own
+    }
+
+    /// `None` where there are more ways than anybody compares.
+    fn wide<'a>(
+        &self,
+        checked: &'a Checked,
+        tables: &Tables<'_>,
+        guards: &HashSet<usize>,
+    ) -> Option<Wide<'a>> {
+        let mut numbers: HashMap<(String, u16), Endpoint> = HashMap::new();
+        let named = |upstream: &Upstream| {
+            let at = self.upstreams.names.binary_search(&&*upstream.name).ok()?;
+            let mut number = |host: &str, port| {
+                let next = numbers.len();
+                *numbers.entry((host.to_ascii_lowercase(), port)).or_insert(next)
+            };
+            let endpoints = upstream.endpoints.iter().map(|to| number(&to.host, to.port));
+            Some((at, endpoints.collect()))
+        };
+        let mut wide = Wide {
+            endpoints: checked.upstreams.iter().filter_map(named).collect(),
+            to: HashMap::new(),
+        };
+        let mut left = MAX_COMPARED;
+        for route in &checked.routes {
+            // Strict, or said to be meant.
+            let may = |table: &&&TableReader<'_>| table.field("path").is_none();
+            if tables.get(&*route.name).filter(may).is_none() {
+                continue;
+            }
+            let own = self.guards_of(guards, route);
+            let ways: usize = wide.lists(route).map(Vec::len).sum();
+            left = left.checked_sub(ways)?;
+            for endpoint in wide.endpoints_of(route) {
+                let to = wide.to.entry(endpoint).or_default().entry(own.clone()).or_default();
+                let host = host_of(route);
+                if host.is_some() {
+                    to.entry(None).or_default().all.add(route);
+                }
+                let to = to.entry(host).or_default();
+                to.own.add(route);
+            }
+        }
+        Some(wide)
     }
 }
 
-/// A spelling of a guarded path that only the wide route takes.
-fn spelling(wide: &Route, guarded: &Route) -> Option<String> {
-    let path = guarded.matches.path.as_ref()?;
-    let takes = |path: Option<&PathMatch>, spelling: &str| match path {
+/// Routes that some spelling may take, by where they lead to, the guards they have, and the host they
+/// are for if it is a single one.
+struct Wide<'a> {
+    /// By the upstream's index.
+    endpoints: HashMap<usize, Vec<Endpoint>>,
+    to: HashMap<Endpoint, ByGuards<'a>>,
+}
+
+type ByGuards<'a> = HashMap<Vec<usize>, HashMap<Option<&'a str>, Hosts<'a>>>;
+
+/// The number of a host and port.
+type Endpoint = usize;
+
+/// Routes of one host, or without one; and of none, those of all the others.
+#[derive(Default)]
+struct Hosts<'a> {
+    own: Paths<'a>,
+    all: Paths<'a>,
+}
+
+/// Routes by the paths that they take.
+#[derive(Default)]
+struct Paths<'a> {
+    exact: HashMap<&'a str, Vec<&'a Route>>,
+    /// Without the slash that ends it.
+    prefix: HashMap<&'a str, Vec<&'a Route>>,
+    /// Any path, or a pattern of them.
+    other: Vec<&'a Route>,
+}
+
+impl<'a> Wide<'a> {
+    fn lists(&self, route: &Route) -> impl Iterator<Item = &Vec<Endpoint>> {
+        route.upstreams.iter().filter_map(|to| self.endpoints.get(&to.upstream))
+    }
+
+    fn endpoints_of(&self, route: &Route) -> BTreeSet<Endpoint> {
+        self.lists(route).flatten().copied().collect()
+    }
+
+    /// Routes that take a spelling to where a guarded one leads, and lack a guard of it.
+    fn taking(
+        &self,
+        guarded: &Route,
+        guards: &[usize],
+        endpoints: &BTreeSet<Endpoint>,
+        spelling: &str,
+    ) -> Vec<&'a Route> {
+        let mut found = Vec::new();
+        for endpoint in endpoints {
+            for (own, hosts) in self.to.get(endpoint).into_iter().flatten() {
+                if guards.iter().all(|guard| own.binary_search(guard).is_ok()) {
+                    continue;
+                }
+                let any = hosts.get(&None);
+                any.into_iter().for_each(|hosts| hosts.own.taking(spelling, &mut found));
+                match host_of(guarded) {
+                    Some(host) => {
+                        let same = hosts.get(&Some(host)).into_iter();
+                        same.for_each(|hosts| hosts.own.taking(spelling, &mut found));
+                    }
+                    None => {
+                        any.into_iter().for_each(|hosts| hosts.all.taking(spelling, &mut found));
+                    }
+                }
+            }
+        }
+        // What is told does not depend on the order of tables that have none.
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found.dedup_by(|a, b| a.name == b.name);
+        found
+    }
+}
+
+impl<'a> Paths<'a> {
+    fn add(&mut self, route: &'a Route) {
+        match &route.matches.path {
+            Some(PathMatch::Exact(path)) => self.exact.entry(path).or_default().push(route),
+            Some(PathMatch::Below(path) | PathMatch::Prefix(path)) => {
+                self.prefix.entry(path.trim_end_matches('/')).or_default().push(route);
+            }
+            Some(PathMatch::Regex(_)) | None => self.other.push(route),
+        }
+    }
+
+    fn taking(&self, spelling: &str, found: &mut Vec<&'a Route>) {
+        let takes = |route: &&&Route| takes(route.matches.path.as_ref(), spelling);
+        found.extend(self.exact.get(spelling).into_iter().flatten());
+        let cuts = spelling.match_indices('/').map(|(at, _)| at).chain([spelling.len()]);
+        for prefix in cuts.filter_map(|at| spelling.get(..at)) {
+            found.extend(self.prefix.get(prefix).into_iter().flatten().filter(takes));
+        }
+        found.extend(self.other.iter().filter(takes));
+    }
+}
+
+/// The one host that a route is for.
+fn host_of(route: &Route) -> Option<&str> {
+    match &route.matches.host {
+        Some(HostMatch::Exact(host)) => Some(host),
+        _ => None,
+    }
+}
+
+fn takes(path: Option<&PathMatch>, spelling: &str) -> bool {
+    match path {
         None => true,
         Some(PathMatch::Exact(exact)) => spelling == exact,
         Some(PathMatch::Below(prefix)) => spelling.starts_with(prefix.as_str()),
@@ -111,11 +274,14 @@ fn spelling(wide: &Route, guarded: &Route) -> Option<String> {
             .strip_prefix(prefix.as_str())
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
         Some(PathMatch::Regex(regex)) => regex.is_match(spelling),
-    };
-    let spellings = sample::paths(path).into_iter().flat_map(|path| spellings(&path));
-    spellings.into_iter().find(|spelling| {
-        takes(wide.matches.path.as_ref(), spelling) && !takes(Some(path), spelling)
-    })
+    }
+}
+
+/// Spellings of a guarded path that it does not take itself.
+fn spellings_of(guarded: &Route) -> Vec<String> {
+    let Some(path) = &guarded.matches.path else { return Vec::new() };
+    let all = sample::paths(path).into_iter().flat_map(|path| spellings(&path));
+    all.filter(|spelling| !takes(Some(path), spelling)).collect()
 }
 
 /// A path with something else where one of its segments begins or ends, the last one first.

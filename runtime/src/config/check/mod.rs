@@ -5,6 +5,7 @@
 //! one, indices may mean nothing and [`super::read()`] gives no `Config`.
 
 mod alike;
+mod binds;
 mod certificate;
 mod guarded;
 mod listener;
@@ -15,18 +16,20 @@ mod server;
 mod upstream;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use binds::Binds;
 
 use super::Environment;
 use super::field::Field;
 use super::keys;
-use super::model::{Bind, Listener, Plugin, Route, Server, Upstream};
-use super::nearest::nearest;
+use super::model::{Listener, Plugin, Route, Server, Upstream};
 use super::problem::{Fault, Problem};
 use super::read::{Named, TableReader};
 use super::report::Report;
+use super::told;
 use super::tree::{Node, Table};
 
 /// What the checks of single tables share.
@@ -42,7 +45,7 @@ pub(crate) struct Check<'a> {
     plugins: Section<'a>,
     upstreams: Section<'a>,
     /// Addresses that are taken, and the key that takes them.
-    binds: RefCell<Vec<(Bind, String)>>,
+    binds: RefCell<Binds>,
 }
 
 /// The names of a section, and those that something uses.
@@ -53,6 +56,12 @@ struct Section<'a> {
     names: Vec<&'a str>,
     used: RefCell<BTreeSet<usize>>,
 }
+
+/// Names that a hint tells.
+const MAX_NAMES: usize = 20;
+
+/// Tables of a section that were read to their end, by name.
+type Tables<'a> = HashMap<&'a str, &'a TableReader<'a>>;
 
 /// Everything of a configuration but what [`super::load`] adds.
 pub(crate) struct Checked {
@@ -110,16 +119,15 @@ pub(crate) fn check(
         let wrong = |key| report.is_wrong(&format!("{}.{key}", named.value.path));
         !["match", "listeners", "priority", "upstream", "plugins"].into_iter().any(wrong)
     };
-    let (known, unread): (Vec<_>, Vec<_>) = routes.into_iter().partition(read);
+    let known: Tables<'_> =
+        routes.iter().filter(|named| read(named)).map(|named| (named.name, &named.value)).collect();
     let mut checked = checked;
-    let (sound, rest): (Vec<Route>, Vec<Route>) = checked
-        .routes
-        .into_iter()
-        .partition(|route| known.iter().any(|named| *named.name == *route.name));
+    let (sound, rest): (Vec<Route>, Vec<Route>) =
+        checked.routes.into_iter().partition(|route| known.contains_key(&*route.name));
     checked.routes = sound;
     check.alike(&checked.routes, &known);
     check.ways_around(&checked, &known);
-    if !unread.is_empty() {
+    if !rest.is_empty() {
         checked.routes.extend(rest);
         checked.routes.sort_by(|a, b| a.name.cmp(&b.name));
     }
@@ -134,13 +142,19 @@ impl Check<'_> {
 
     /// A file that must be there; a problem is reported at `field`.
     fn file(&self, field: &Field<'_>) -> Option<PathBuf> {
-        let path = self.path(field, field.text()?);
+        let text = field.text()?;
+        let path = self.path(field, text);
+        if told::is_contents(text) {
+            let hint = "write it to a file, and name that file here";
+            field.plain_problem(Fault::hint("this is no path, but what a file holds", hint));
+            return None;
+        }
         self.report.source(path.clone());
         match std::fs::metadata(&path) {
             Ok(metadata) if metadata.is_file() => Some(path),
             Ok(_) => {
                 let message = format!("{} is not a file", field.shown_path(&path));
-                field.plain_problem(Fault::new(message));
+                field.plain_problem(Fault::hint(message, "name a regular file, or a link to one"));
                 None
             }
             Err(error) => {
@@ -152,10 +166,10 @@ impl Check<'_> {
 
     /// Plugins by name, in order.
     fn chain(&self, table: &TableReader<'_>) -> Vec<usize> {
-        let mut chain = Vec::new();
+        let (mut chain, mut seen) = (Vec::new(), HashSet::new());
         for item in table.list("plugins").unwrap_or_default() {
             let Some(index) = self.plugin_index(&item) else { continue };
-            if chain.contains(&index) {
+            if !seen.insert(index) {
                 item.problem(Fault::hint(
                     format!("this plugin is in the chain already: {:?}", item.text().unwrap_or("")),
                     "a second pass needs a second [plugins.NAME] with the same component",
@@ -203,7 +217,7 @@ impl Check<'_> {
         better_hint: impl Fn(&str) -> Option<String>,
     ) -> Option<usize> {
         let name = field.text()?;
-        let fault = match section.index(name) {
+        let fault = match section.index(name, self.report) {
             Ok(index) => return Some(index),
             Err(fault) => fault,
         };
@@ -215,6 +229,10 @@ impl Check<'_> {
     }
 
     fn unused(&self, section: &Section<'_>, tables: &[Named<'_, TableReader<'_>>]) {
+        // A name that was misspelt is used, and it is not known which.
+        if !self.report.compared_all() {
+            return;
+        }
         for named in tables {
             let index = section.names.binary_search(&named.name);
             let unused = index.is_ok_and(|index| !section.used.borrow().contains(&index));
@@ -241,25 +259,34 @@ impl<'a> Section<'a> {
         Section { title, names, used: RefCell::default() }
     }
 
-    fn index(&self, name: &str) -> Result<usize, Fault> {
+    fn index(&self, name: &str, report: &Report) -> Result<usize, Fault> {
         if let Ok(index) = self.names.binary_search(&name) {
             self.used.borrow_mut().insert(index);
             return Ok(index);
         }
         let title = self.title;
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        let hint = match nearest(name, self.names.iter().copied()) {
+        let hint = match report.nearest(name, self.names.iter().copied()) {
             Some(nearest) => {
                 // It is used as soon as its name is mended.
                 self.used.borrow_mut().extend(self.names.binary_search(&nearest));
                 format!("did you mean {nearest:?}?")
             }
             None if name.is_empty() || !name.bytes().all(legal) => {
-                format!("no name has such characters; there are: {}", self.names.join(", "))
+                format!("no name has such characters; there are: {}", self.some())
             }
             None if self.names.is_empty() => format!("add [{title}.{name}]"),
-            None => format!("add [{title}.{name}]; there are: {}", self.names.join(", ")),
+            None => format!("add [{title}.{name}]; there are: {}", self.some()),
         };
         Err(Fault::hint(format!("there is no [{title}.{name}]"), hint))
+    }
+
+    /// The first names.
+    fn some(&self) -> String {
+        let some = self.names.iter().take(MAX_NAMES).copied().collect::<Vec<_>>().join(", ");
+        match self.names.len().saturating_sub(MAX_NAMES) {
+            0 => some,
+            more => format!("{some}, and {more} more"),
+        }
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::Check;
 use crate::config::field::Field;
 use crate::config::model::{ComponentSource, Grants, Isolation, OnFailure, Plugin, PluginLimits};
-use crate::config::nearest::nearest;
 use crate::config::problem::Fault;
 use crate::config::read::{Named, TableReader};
 use crate::config::tree::{Node, Value};
@@ -54,7 +53,7 @@ impl Check<'_> {
         }
         let hint = if text.ends_with(".wasm") {
             format!("a file needs a slash: \"./{text}\"")
-        } else if let Some(name) = nearest(text, self.built_ins.iter().copied()) {
+        } else if let Some(name) = self.report.nearest(text, self.built_ins.iter().copied()) {
             format!("did you mean {name:?}?")
         } else if self.built_ins.is_empty() {
             "name a file: \"./x.wasm\"".to_owned()

@@ -1,17 +1,19 @@
 //! `[routes.NAME]`
 
+use std::collections::HashSet;
+
 use http::{HeaderName, HeaderValue};
 
 use super::Check;
 use super::listener::path_policy;
 use crate::config::field::Field;
-use crate::config::matcher;
 use crate::config::model::{
     Bound, Match, PathMatch, PathPolicy, Route, ValueMatch, WeightedUpstream,
 };
 use crate::config::problem::Fault;
 use crate::config::read::{Named, TableReader};
 use crate::config::tree::Value;
+use crate::config::{keys, matcher};
 
 /// From the request's head to the response's head.
 const TIMEOUT: Bound = Bound::by_default(std::time::Duration::from_secs(60));
@@ -52,22 +54,23 @@ impl Check<'_> {
                     .into_iter()
                     .collect();
             }
-            Err(None) => return Vec::new(),
+            Err(None) => {
+                self.means(&field.node.value);
+                return Vec::new();
+            }
             Err(Some(list)) => list,
         };
         let items = list.list().unwrap_or_default();
         let mut out: Vec<WeightedUpstream> = Vec::new();
+        let mut seen = HashSet::new();
         for item in &items {
             let Some(table) = item.table() else {
-                // The name alone: it means to use it.
-                if let Value::String(name) = &item.node.value {
-                    let _ = self.upstreams.index(name);
-                }
+                self.means(&item.node.value);
                 continue;
             };
             let upstream = table.required("to").and_then(|to| {
                 let index = self.upstream_index(&to)?;
-                if out.iter().any(|known| known.upstream == index) {
+                if !seen.insert(index) {
                     to.problem(Fault::hint(
                         format!("this upstream is in the list already: {:?}", to.text()?),
                         "add their weights",
@@ -92,6 +95,26 @@ impl Check<'_> {
             ));
         }
         out
+    }
+}
+
+impl Check<'_> {
+    /// Names of upstreams where a name cannot be read: whoever wrote them means to use them.
+    fn means(&self, value: &Value) {
+        match value {
+            Value::String(name) => drop(self.upstreams.index(name, self.report)),
+            Value::Array(items) => items.iter().for_each(|item| self.means(&item.value)),
+            // `{ users = 1 }`, or `{ to = "users" }` without its brackets.
+            Value::Table(table) => {
+                for (name, entry) in table {
+                    if !keys::WEIGHTED.iter().any(|key| key.name == name) {
+                        drop(self.upstreams.index(name, self.report));
+                    }
+                    self.means(&entry.node.value);
+                }
+            }
+            _ => {}
+        }
     }
 }
 

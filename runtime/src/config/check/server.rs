@@ -1,10 +1,11 @@
 //! `[server]`
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::Ipv6Addr;
+use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Check;
+use super::{Check, binds};
 use crate::config::field::Field;
 use crate::config::model::{AccessLog, AccessLogFormat, Bind, CompileLimits, HostMatch, Server};
 use crate::config::place::Place;
@@ -24,17 +25,6 @@ fn filter(text: &str) -> Result<Filter, Fault> {
                     \"info,weir=debug\"";
         Fault::hint(why, hint)
     })
-}
-
-/// Whether two sockets would get the same connections: every address is also this one. Linux gives
-/// IPv4's to a socket at `[::]`, too.
-fn overlap(one: &Bind, other: &Bind) -> bool {
-    let (Bind::Tcp(one), Bind::Tcp(other)) = (one, other) else { return one == other };
-    let all_of = |all: &SocketAddr, one: &SocketAddr| {
-        all.ip().is_unspecified() && (all.is_ipv6() || one.is_ipv4())
-    };
-    one.port() == other.port()
-        && (one.ip() == other.ip() || all_of(one, other) || all_of(other, one))
 }
 
 /// A host that the admin pages may be asked for by.
@@ -111,19 +101,20 @@ impl Check<'_> {
             }
             tcp => tcp,
         };
-        let mut binds = self.binds.borrow_mut();
-        // Port 0 is another one each time.
-        let any_port = matches!(bind, Bind::Tcp(address) if address.port() == 0);
-        match binds.iter().find(|(other, _)| overlap(other, &bind) && !any_port) {
-            Some((known, other)) if *known == bind => field.problem(Fault::hint(
-                format!("{other} listens there already"),
-                "give each listener an address of its own",
-            )),
-            Some((_, other)) => field.problem(Fault::hint(
-                format!("{other} listens at this port of every address already"),
-                "give each listener a port of its own, or name the addresses of both",
-            )),
-            None => binds.push((bind.clone(), field.path.clone())),
+        match self.binds.borrow_mut().take(&bind, &field.path) {
+            Ok(()) => {
+                if let Some(fault) = binds::unusable(&bind) {
+                    field.plain_problem(fault);
+                } else if let Bind::Tcp(address) = bind
+                    && binds::is_foreign(address)
+                {
+                    field.warning(Fault::hint(
+                        "this machine has no such address",
+                        "name one that it has, or 0.0.0.0 or [::] for all, where it is to run",
+                    ));
+                }
+            }
+            Err(fault) => field.problem(fault),
         }
         Some(bind)
     }
@@ -136,8 +127,17 @@ impl Check<'_> {
             field.plain_problem(Fault::hint(format!("{shown} {why}"), hint))
         };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let kind = std::fs::metadata(&path).map(|facts| facts.file_type()).ok();
         if path.is_dir() {
             fault("is a folder", "name a file in it");
+        } else if kind.is_some_and(|kind| kind.is_fifo() || kind.is_socket()) {
+            // Opening it would wait for a reader, or fail.
+            fault(
+                "is a pipe or a socket",
+                "name a file; for a program leave file out and read stdout",
+            );
+        } else if self.report.is_source(&path) {
+            fault("is a file of this configuration", "name a file of its own");
         } else if folder.is_some_and(|folder| !folder.is_dir()) {
             fault("cannot be written: its folder is not there", "make the folder, or name another");
         } else if path.is_file()

@@ -1,5 +1,6 @@
 //! `[upstreams.NAME]`
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,13 +93,10 @@ fn endpoints(field: &Field<'_>) -> Vec<Endpoint> {
             "endpoints = [\"http://127.0.0.1:9001\"]",
         ));
     }
-    let mut out: Vec<Endpoint> = Vec::new();
+    let (mut out, mut seen) = (Vec::new(), HashSet::new());
     for item in items {
         let Some(endpoint) = endpoint(&item) else { continue };
-        let same = |known: &&Endpoint| {
-            (known.tls, &known.host, known.port) == (endpoint.tls, &endpoint.host, endpoint.port)
-        };
-        if out.iter().any(|known| same(&known)) {
+        if !seen.insert((endpoint.tls, endpoint.host.clone(), endpoint.port)) {
             let hint = "to send more there: { url = \"…\", weight = 2 }";
             let Endpoint { host, port, .. } = &endpoint;
             let message = format!("this endpoint is in the list already: {host}, port {port}");

@@ -158,7 +158,8 @@ fn places_are_found_by_path_and_by_pointer() {
     };
     assert_eq!(
         at("b", "/config/x/1/a~1b"),
-        "weir.toml:7:30: error: plugins.b.config.x[1].\"a/b\": it must be another"
+        "weir.toml:7:30: error: plugins.b.config.x[1].\"a/b\": it must be another; \
+         hint: the README of [plugins.b]'s component says what it takes"
     );
     assert!(at("b", "/config").starts_with("weir.toml:7:10: "));
     assert!(at("b", "/config/x/7").starts_with("weir.toml:7:16: "));
