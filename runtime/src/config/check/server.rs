@@ -130,12 +130,14 @@ impl Check<'_> {
         let kind = std::fs::metadata(&path).map(|facts| facts.file_type()).ok();
         if path.is_dir() {
             fault("is a folder", "name a file in it");
-        } else if kind.is_some_and(|kind| kind.is_fifo() || kind.is_socket()) {
-            // Opening it would wait for a reader, or fail.
-            fault(
-                "is a pipe or a socket",
-                "name a file; for a program leave file out and read stdout",
-            );
+        } else if kind.is_some_and(|kind| kind.is_socket()) {
+            fault("is a socket", "name a file, or leave file out for standard output");
+        } else if kind.is_some_and(|kind| kind.is_fifo()) && !path.starts_with("/dev") {
+            // Not opened to find out: its reader would take that for the end.
+            field.warning(Fault::hint(
+                format!("{shown} is a pipe, which can be opened only while somebody reads it"),
+                "have its reader start before, or name a file",
+            ));
         } else if self.report.is_source(&path) {
             fault("is a file of this configuration", "name a file of its own");
         } else if folder.is_some_and(|folder| !folder.is_dir()) {
