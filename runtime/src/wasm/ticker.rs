@@ -13,8 +13,8 @@ use wasmtime::{Engine, EngineWeak};
 
 use crate::threads;
 
-/// Length of a tick while a call lasts: half of what it may run before it lets others run, so that
-/// they wait for three halves at most.
+/// Length of a tick while a call lasts: what it may run before it lets others run, so that they wait
+/// for two of them at most.
 const SHORT_TICK: Duration = Duration::from_micros(250);
 /// Length of a tick while a guest was seen to run.
 const TICK: Duration = Duration::from_millis(1);
