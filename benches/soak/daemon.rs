@@ -10,7 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
-use weir_tests::{Origin, free_address, guest, resident_bytes, until_within};
+use tokio::io::AsyncWriteExt as _;
+use weir_tests::{Origin, free_address, guest, read_head, resident_bytes, until_within};
 
 /// `open sesame`, by bcrypt with cost 12.
 const HASH: &str = "$2b$12$4/eyuUiQh9rnZwSXxQtMNO7NuhQOi9vt5KjafvRpXBVr5nY6NmgF6";
@@ -27,6 +28,15 @@ pub struct Daemon {
     web: SocketAddr,
     admin: SocketAddr,
     origin: Origin,
+    odd: Odd,
+}
+
+/// Endpoints that are part of the harm.
+struct Odd {
+    /// Sends a byte at a time, and has no end.
+    tiny: Origin,
+    /// Takes its time.
+    slow: Origin,
 }
 
 impl Daemon {
@@ -39,7 +49,9 @@ impl Daemon {
         let folder = tempfile::tempdir().expect("a folder");
         let (web, admin) = (free_address(), free_address());
         let file = folder.path().join("weir.toml");
-        std::fs::write(&file, config(web, admin, &origin, 0)).expect("the configuration");
+        let odd = Odd::start();
+        let text = config(web, admin, &origin, &odd, 0);
+        std::fs::write(&file, text).expect("the configuration");
         let child = Command::new(std::env::current_exe().expect("this program"))
             .arg("run")
             .arg("-c")
@@ -51,7 +63,7 @@ impl Daemon {
             .spawn()
             .expect("the daemon starts");
         until_within(START, "the daemon does not serve", || TcpStream::connect(web).is_ok());
-        Daemon { child, folder, web, admin, origin }
+        Daemon { child, folder, web, admin, origin, odd }
     }
 
     pub fn web(&self) -> SocketAddr {
@@ -69,7 +81,7 @@ impl Daemon {
 
     /// What makes the next configuration of the file, by a rename.
     pub fn renewal(&self) -> Renewal {
-        let text = config(self.web, self.admin, &self.origin, 1);
+        let text = config(self.web, self.admin, &self.origin, &self.odd, 1);
         Renewal { folder: self.folder.path().to_owned(), text, version: 1 }
     }
 }
@@ -98,7 +110,33 @@ impl Drop for Daemon {
     }
 }
 
-fn config(web: SocketAddr, admin: SocketAddr, origin: &Origin, version: usize) -> String {
+impl Odd {
+    fn start() -> Odd {
+        let tiny = Origin::raw(|mut stream| async move {
+            read_head(&mut stream).await;
+            let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+            let many = b"1\r\nx\r\n".repeat(1000);
+            let mut sent = stream.write_all(head).await;
+            while sent.is_ok() {
+                sent = stream.write_all(&many).await;
+            }
+        });
+        let slow = Origin::raw(|mut stream| async move {
+            read_head(&mut stream).await;
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+        });
+        Odd { tiny, slow }
+    }
+}
+
+fn config(
+    web: SocketAddr,
+    admin: SocketAddr,
+    origin: &Origin,
+    odd: &Odd,
+    version: usize,
+) -> String {
     let routes: String = [
         ("good", r#""ids", "mark""#),
         ("faulty", r#""faulty""#),
@@ -107,12 +145,14 @@ fn config(web: SocketAddr, admin: SocketAddr, origin: &Origin, version: usize) -
         ("rewrite", r#""rewrite""#),
         ("limited", r#""limited""#),
         ("large", ""),
+        ("tiny", ""),
+        ("slow", ""),
     ]
     .iter()
     .map(|(name, plugins)| {
         format!(
             "[routes.{name}]\nmatch = {{ path = {{ prefix = \"/{name}\" }} }}\nplugins = [{plugins}]\nupstream = \"{}\"\n",
-            if *name == "large" { "large" } else { "origin" }
+            if ["large", "tiny", "slow"].contains(name) { name } else { "origin" }
         )
     })
     .collect();
@@ -152,9 +192,15 @@ endpoints = ["{origin}"]
 [upstreams.large]
 endpoints = ["{origin}"]
 pool = {{ max_connections = 64 }}
+[upstreams.tiny]
+endpoints = ["{tiny}"]
+[upstreams.slow]
+endpoints = ["{slow}"]
 "#,
         faulty = guest("faulty").display(),
         reading = guest("faulty-reading").display(),
         origin = origin.url(),
+        tiny = odd.tiny.url(),
+        slow = odd.slow.url(),
     )
 }

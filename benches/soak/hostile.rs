@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// One round of harm; the number tells rounds apart.
 type Harm = fn(SocketAddr, usize) -> std::io::Result<()>;
 
-const CLIENTS: [(&str, Harm); 18] = [
+const CLIENTS: [(&str, Harm); 20] = [
     ("traps", |at, _| fault(at, "/faulty", "trap")),
     ("endless loops", |at, _| fault(at, "/faulty", "loop")),
     ("endless allocation", |at, _| fault(at, "/faulty", "allocate")),
@@ -47,6 +47,8 @@ const CLIENTS: [(&str, Harm); 18] = [
     ("requests given up", given_up),
     ("broken framing", broken_framing),
     ("ninety-seven fields", many_fields),
+    ("chunks of a byte that nobody reads", tiny_chunks),
+    ("sockets closed behind a request", closed_behind),
 ];
 
 /// Starts everybody, two who harm the control side included.
@@ -208,6 +210,26 @@ fn slow_heads(at: SocketAddr, _: usize) -> std::io::Result<()> {
             stream.write_all(&[*byte])?;
         }
         thread::sleep(Duration::from_millis(500));
+    }
+    Ok(())
+}
+
+/// An endpoint's body of a byte a chunk, without end, for clients that take nothing of it.
+fn tiny_chunks(at: SocketAddr, _: usize) -> std::io::Result<()> {
+    let mut open = Vec::new();
+    for _ in 0..4 {
+        let mut stream = connect(at)?;
+        stream.write_all(b"GET /tiny HTTP/1.1\r\nhost: localhost\r\n\r\n")?;
+        open.push(stream);
+    }
+    thread::sleep(Duration::from_secs(2));
+    Ok(())
+}
+
+/// Half-closed, as it looks, while the endpoint takes its time.
+fn closed_behind(at: SocketAddr, _: usize) -> std::io::Result<()> {
+    for _ in 0..10 {
+        connect(at)?.write_all(b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n")?;
     }
     Ok(())
 }
