@@ -32,4 +32,4 @@ pub use client::{Client, Tls};
 pub use idle::IdleTimer;
 pub use pace::Pace;
 pub use received::{Received, Source};
-pub use upload::UploadState;
+pub use upload::{Pause, UploadState};

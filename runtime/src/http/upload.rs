@@ -11,6 +11,26 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 
+/// Milliseconds in which a body that has just begun need not come.
+const BEGINNING: u64 = 2000;
+/// Milliseconds that what came fast makes up for at most.
+const LONGEST_PAUSE: u64 = 3000;
+/// Sweeps in which nothing comes that are a pause.
+const QUIET_SWEEPS: u32 = 3;
+
+/// How little comes of a body that is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pause {
+    /// It comes, or nobody asks for it.
+    None,
+    /// Nothing for a moment.
+    Short,
+    /// Less than its least rate.
+    Long,
+    /// Nothing, and the client has closed its side.
+    Closed,
+}
+
 /// Progress of a request's body, shared by its reader and whoever waits for the response.
 #[derive(Debug)]
 pub struct UploadState {
@@ -26,6 +46,14 @@ pub struct UploadState {
     /// Sweeps in which nothing came, and the bytes that were there before them.
     quiet: AtomicU32,
     heard: AtomicU64,
+    /// Bytes a second that have to come, at least.
+    least: AtomicU64,
+    /// When the last sweep was, in milliseconds, and the thousandths of bytes that may be missing from
+    /// then on.
+    swept: AtomicU64,
+    credit: AtomicU64,
+    /// The client has closed its side.
+    closed: AtomicBool,
     /// Somebody else gets its connection.
     gives_way: AtomicBool,
     /// The exchange is.
@@ -47,6 +75,10 @@ impl Default for UploadState {
             answered: AtomicBool::new(false),
             quiet: AtomicU32::new(0),
             heard: AtomicU64::new(0),
+            least: AtomicU64::new(1),
+            swept: AtomicU64::new(0),
+            credit: AtomicU64::new(BEGINNING),
+            closed: AtomicBool::new(false),
             gives_way: AtomicBool::new(false),
             over: AtomicBool::new(false),
             reader: Mutex::default(),
@@ -112,14 +144,44 @@ impl UploadState {
         self.answered.load(Ordering::Relaxed)
     }
 
-    /// Counts the sweeps in a row, this one included, in which the client owed bytes and sent none.
-    pub fn quiet_sweeps(&self) -> u32 {
+    /// So many bytes a second have to come, or others may get its connection.
+    pub fn least(&self, rate: u64) {
+        let rate = rate.max(1);
+        self.least.store(rate, Ordering::Relaxed);
+        self.credit.store(rate.saturating_mul(BEGINNING), Ordering::Relaxed);
+    }
+
+    /// The client has closed its side: what is left has no hurry.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// How little has come, as a sweep finds it.
+    pub fn pause(&self, now: Instant) -> Pause {
+        let passed = now.saturating_duration_since(self.started).as_millis();
+        let passed = u64::try_from(passed).unwrap_or(u64::MAX);
+        let since = passed.saturating_sub(self.swept.swap(passed, Ordering::Relaxed));
         let bytes = self.bytes();
-        if self.heard.swap(bytes, Ordering::Relaxed) != bytes || !self.is_starved() {
+        let came = bytes.saturating_sub(self.heard.swap(bytes, Ordering::Relaxed));
+        let least = self.least.load(Ordering::Relaxed);
+        if !self.is_starved() {
             self.quiet.store(0, Ordering::Relaxed);
-            return 0;
+            let begun = self.credit.load(Ordering::Relaxed).max(least.saturating_mul(BEGINNING));
+            self.credit.store(begun, Ordering::Relaxed);
+            return Pause::None;
         }
-        self.quiet.fetch_add(1, Ordering::Relaxed) + 1
+        let quiet = if came > 0 { 0 } else { self.quiet.load(Ordering::Relaxed).saturating_add(1) };
+        self.quiet.store(quiet, Ordering::Relaxed);
+        let credit = self.credit.load(Ordering::Relaxed).saturating_add(came.saturating_mul(1000));
+        let credit = credit.min(least.saturating_mul(LONGEST_PAUSE));
+        let credit = credit.saturating_sub(least.saturating_mul(since));
+        self.credit.store(credit, Ordering::Relaxed);
+        match quiet >= QUIET_SWEEPS {
+            true if self.closed.load(Ordering::Relaxed) => Pause::Closed,
+            _ if credit == 0 => Pause::Long,
+            true => Pause::Short,
+            false => Pause::None,
+        }
     }
 
     /// Wakes whoever reads it, to end it.
@@ -172,5 +234,55 @@ impl UploadState {
     /// Bytes read so far.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_short_as_long_as_the_least_rate_is_kept() {
+        let sweep = Duration::from_millis(250);
+        // Bytes, and how often they come; how often it is found to pause short and long in a minute.
+        for (rate, bytes, every, short, long) in [
+            (240, 1000, 6, 40 * 3, 0),
+            (240, 60, 1, 0, 0),
+            (240, 1, 1, 0, 232),
+            (240, 0, 1, 5, 233),
+            (0, 1, 4, 60, 0),
+            (0, 0, 1, 5, 233),
+        ] {
+            let upload = UploadState::default();
+            upload.least(rate);
+            upload.begin();
+            upload.set_starved(true);
+            let mut found = Vec::new();
+            for number in 1..=240_u32 {
+                if number % every == 0 {
+                    upload.add(bytes);
+                }
+                found.push(upload.pause(upload.started + sweep * number));
+            }
+            let count = |pause| found.iter().filter(|it| **it == pause).count();
+            assert_eq!(
+                (count(Pause::Short), count(Pause::Long)),
+                (short, long),
+                "{bytes}, {every}"
+            );
+        }
+    }
+
+    #[test]
+    fn who_is_not_waited_for_does_not_pause() {
+        let upload = UploadState::default();
+        upload.begin();
+        let at = |seconds| upload.pause(upload.started + Duration::from_secs(seconds));
+        assert_eq!((at(1), at(100)), (Pause::None, Pause::None));
+        upload.set_starved(true);
+        upload.close();
+        assert_eq!((at(101), at(102), at(103)), (Pause::None, Pause::Long, Pause::Closed));
+        upload.end();
+        assert_eq!(at(104), Pause::None);
     }
 }

@@ -29,6 +29,7 @@ use crate::http::hop::{self, Found};
 use crate::http::length::{self, BadLength};
 use crate::http::trailer::Withheld;
 use crate::http::{Body, Client, crumbs, framing, grpc, host, max_forwards, padding, path, via};
+use crate::upstream::Usage;
 
 /// How long a listener's plugins may take over a request that no route takes.
 const UNROUTED_TIMEOUT: Duration = Duration::from_secs(30);
@@ -150,7 +151,7 @@ fn prepare(
     let client = forwarded.apply(&mut parts.headers, &host, &connection.client, &listener.trusted);
     let client = client.map_or_else(|| connection.client.clone(), Arc::new);
     if client.key != connection.client.key {
-        completion.counted = completion.worker.clients.usage(client.key).begin();
+        completion.named = Some(Usage::new(client.key));
     }
     if listener.via {
         via::append(&mut parts.headers, parts.version);

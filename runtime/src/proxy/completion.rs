@@ -24,7 +24,7 @@ use crate::http::max_forwards::Final;
 use crate::http::spare;
 use crate::telemetry::access_log::Record;
 use crate::telemetry::metrics::RequestGuard;
-use crate::upstream::{Counted, EndpointState, InFlightRequest, Lease};
+use crate::upstream::{EndpointState, InFlightRequest, Lease, Usage};
 
 /// The end of an exchange: dropping it tells everybody.
 pub struct Completion {
@@ -79,8 +79,8 @@ pub struct Completion {
     first_byte: Option<Duration>,
     attempts: u32,
     error: Option<(Kind, String)>,
-    /// Its part of what its client has under way.
-    pub counted: Counted,
+    /// The client that a trusted proxy names, where it is not the connection's own.
+    pub named: Option<Rc<Usage>>,
     #[expect(dead_code, reason = "counts the request in flight until it is dropped")]
     guard: RequestGuard,
 }
@@ -98,7 +98,7 @@ impl Completion {
         }
         Box::new(Completion {
             guard: worker.metrics.request(),
-            counted: connection.usage.begin(),
+            named: None,
             id: worker.next_id(),
             started: worker.clock.now(),
             worker,
@@ -133,6 +133,11 @@ impl Completion {
             attempts: 0,
             error: None,
         })
+    }
+
+    /// Whose it is, as far as shares go.
+    pub fn client(&self) -> &Usage {
+        self.named.as_deref().unwrap_or(&self.connection.usage)
     }
 
     /// The listener's name.

@@ -20,6 +20,7 @@ use super::ahead::Ahead;
 use super::completion::Completion;
 use crate::error::{Error, Kind, Side};
 use crate::http::Body;
+use crate::upstream::Pause;
 
 /// Most bytes of a frame that an HTTP/2 stream is given at once: what it may send in a DATA frame
 /// (RFC 9113, 4.2). What is given is kept until the client's windows let it go.
@@ -270,11 +271,11 @@ impl Download {
         completion.map_or_else(Default::default, |known| known.connection.activity.body_timeout())
     }
 
-    /// Whether somebody waits for the connection that it keeps, to whom it must give way.
-    pub fn keeps_others_waiting(&self) -> bool {
-        let Some(completion) = &self.completion else { return false };
-        let lease = completion.lease.as_ref();
-        lease.is_some_and(|lease| lease.is_wanted_from(completion.counted.usage()))
+    /// Whether it has to give way to somebody who waits for the place that it keeps.
+    pub fn gives_way(&self, pause: Pause) -> bool {
+        let completion = self.completion.as_ref();
+        let lease = completion.and_then(|completion| completion.lease.as_ref());
+        lease.is_some_and(|lease| lease.gives_way(pause))
     }
 
     /// Gives up a client that takes nothing: its stream on HTTP/2, else its connection.

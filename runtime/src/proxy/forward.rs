@@ -91,8 +91,7 @@ pub async fn forward(
             first_byte: config.timeouts.first_byte.of(completion.grpc).min(left),
             upload: completion.upload.as_ref(),
             due,
-            client: completion.counted.usage(),
-            on_connection: completion.connection.activity.exchanges(),
+            client: completion.client(),
             fresh: stale,
         };
         let unanswered = match pool.send(&outgoing, &mut body, &patience).await {

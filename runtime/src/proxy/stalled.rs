@@ -7,13 +7,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::download::{Download, Progress};
 use crate::net::SWEEP;
+use crate::upstream::Pause;
 
 /// Most bytes that one worker reads ahead for all clients together.
 const OF_A_WORKER: usize = 64 << 20;
+/// For so long who is slow may take nothing: others have his endpoint's connection before only where
+/// their time is nearly over.
+const LONG_PAUSE: Duration = Duration::from_secs(3);
 /// Most bytes that are read ahead before others get their turn.
 const STEP: usize = 256 << 10;
 
@@ -97,7 +101,9 @@ fn look(download: &mut Download, now: Instant) -> bool {
     if stalled > download.patience() + SWEEP {
         let most = download.patience();
         download.cut(format!("the client took nothing of the response within {most:?}"));
-    } else if stalled > SWEEP * 2 && download.keeps_others_waiting() {
+    } else if stalled > SWEEP * 2
+        && download.gives_way(if stalled > LONG_PAUSE { Pause::Long } else { Pause::Short })
+    {
         let why = "the client took nothing while others waited for its endpoint's connection";
         download.cut(why.to_owned());
     }

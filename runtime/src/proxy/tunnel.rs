@@ -69,6 +69,7 @@ where
     let state = Arc::<UploadState>::default();
     state.begin();
     state.set_starved(true);
+    state.close();
     closing(&state);
     let mut idle = IdleTimer::new(patience);
     poll_fn(|cx| {
@@ -144,10 +145,12 @@ impl Way {
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
+    use std::time::Instant;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     use super::*;
+    use crate::http::Pause;
 
     const LONG: Duration = Duration::from_secs(3600);
 
@@ -208,7 +211,10 @@ mod tests {
         client.shutdown().await.unwrap();
         assert_eq!(turn().await, Poll::Pending);
         let state = shown.get().expect("it is shown");
-        assert!((1..4).all(|sweep| state.quiet_sweeps() == sweep));
+        let now = Instant::now();
+        let last =
+            (1..4).map(|sweep| state.pause(now + LONG * sweep)).fold(None, |_, pause| Some(pause));
+        assert_eq!(last, Some(Pause::Closed));
         state.give_way();
         assert_eq!(turn().await, Poll::Ready(End::GaveWay));
     }

@@ -59,8 +59,7 @@ pub fn switch(
         };
         let mut client = Counted { stream, completion, broke: false };
         let patience = client.completion.connection.activity.body_timeout();
-        let usage = client.completion.counted.usage().clone();
-        let closing = |state: &_| place.may_give_way(state, &usage);
+        let closing = |state: &_| place.may_give_way(state);
         match tunnel::join(&mut client, &mut upstream, patience, closing).await {
             Ok(end) => {
                 tracing::debug!(request = %client.completion.id, ?end, "the tunnel is over");

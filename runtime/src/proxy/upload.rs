@@ -46,6 +46,7 @@ impl Upload {
         activity: Arc<Activity>,
     ) -> Upload {
         state.begin();
+        state.least(if grpc { 0 } else { limits.min_body_rate });
         let bounded = limits.min_body_rate > 0 && !grpc;
         let pace = bounded.then(|| Pace::new(limits.min_body_rate, limits.min_body_rate_window));
         let idle = IdleTimer::new(idle);

@@ -24,7 +24,7 @@ use crate::net::Activity;
 use crate::router::Router;
 use crate::telemetry::access_log::WorkerLog;
 use crate::telemetry::metrics::{Metrics, RouteMetrics};
-use crate::upstream::{Clients, Upstream, Usage};
+use crate::upstream::{Upstream, Usage};
 
 /// The name that stands for "no route" in hooks, log and metrics. No route can have it: names are
 /// TOML keys of letters, digits, `-` and `_`.
@@ -40,8 +40,6 @@ pub struct Worker {
     /// [`NO_ROUTE`].
     pub no_route: Arc<str>,
     pub log: RefCell<Option<WorkerLog>>,
-    /// What each client has under way here.
-    pub clients: Rc<Clients>,
     /// Responses whose clients may take nothing.
     pub(super) stalled: Rc<StalledBodies>,
     /// `Date` of responses that have none, as of the last [`Worker::tick`].
@@ -127,7 +125,7 @@ pub struct Connection {
     /// The number of the listener at its address; a reload may give the address another one.
     pub listener: Rc<Cell<usize>>,
     pub client: Arc<Client>,
-    /// What its client has under way, on this connection and others.
+    /// What its client holds at endpoints, on this connection and others.
     pub usage: Rc<Usage>,
     /// What all its requests say of its client.
     pub forwarded: ForwardedFields,
@@ -156,7 +154,6 @@ impl Worker {
             index,
             process,
             date: RefCell::new(date(&clock)),
-            clients: Rc::default(),
             stalled: StalledBodies::new(clock.now()),
             clock,
             metrics,

@@ -30,6 +30,7 @@ use crate::http::framing::FramingGuard;
 use crate::http::{Client, Tls};
 use crate::net::{Accepted, Acceptor, Activity, Linger, Stream, Watch, Watched};
 use crate::proxy::{self, Allowance, StreamExecutor};
+use crate::upstream::Usage;
 
 /// HTTP/2's connection preface (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -149,7 +150,7 @@ impl Serving {
         let forwarded = ForwardedFields::new(&client, local_port);
         Rc::new(proxy::Connection {
             listener: self.terms.number.clone(),
-            usage: self.proxy.clients.usage(client.key),
+            usage: Usage::new(client.key),
             client: client.into(),
             forwarded,
             streams: h2.then(StreamExecutor::default),

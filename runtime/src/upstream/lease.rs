@@ -18,15 +18,17 @@ use super::http2;
 use super::message::{Answer, Outgoing};
 use super::patience::Patience;
 use super::pool::Pool;
+use super::queue::{Pause, Place};
 use super::streams::StreamLimit;
 use super::unanswered::Unanswered;
-use super::usage::Usage;
 use crate::http::{Body, Received, UploadState};
 use crate::telemetry::metrics::{ConnectionState, UpstreamConnectionGuard};
 
 /// The connection of one exchange. [`Lease::finish`] gives it back; dropping it closes it.
 pub struct Lease {
     held: Held,
+    /// Behind the connection: whoever gets it next finds that one.
+    place: Place,
     /// It was open before this exchange.
     pub reused: bool,
     /// What connecting took, where it was opened for this exchange.
@@ -35,7 +37,7 @@ pub struct Lease {
 
 enum Held {
     Http1(Option<Box<Http1>>),
-    Http2(OpenStream),
+    Http2(#[expect(dead_code, reason = "counts the stream until it is dropped")] OpenStream),
 }
 
 /// A response's head, or why there is none.
@@ -76,7 +78,7 @@ struct Shared {
     guard: UpstreamConnectionGuard,
 }
 
-/// A place among the open connections; dropping it gives the place to the next one waiting. The
+/// One of the connections that may be open, until it is dropped. The
 /// pool holds its idle connections, and they their places: by a strong reference neither would ever
 /// go when a reload removes the endpoint.
 pub struct Slot(Weak<Pool>);
@@ -84,6 +86,7 @@ pub struct Slot(Weak<Pool>);
 /// The place of a connection that became a tunnel.
 pub struct TunnelPlace {
     slot: Slot,
+    place: Place,
     _guard: UpstreamConnectionGuard,
 }
 
@@ -98,9 +101,9 @@ impl Slot {
 
 impl TunnelPlace {
     /// One side has closed: it gives way to others while nothing comes.
-    pub fn may_give_way(&self, pending: &Arc<UploadState>, client: &Rc<Usage>) {
+    pub fn may_give_way(&self, pending: &Arc<UploadState>) {
         if let Some(pool) = self.slot.0.upgrade() {
-            pool.may_give_way(pending, client);
+            pool.may_give_way(pending, self.place.claim());
         }
     }
 }
@@ -128,6 +131,7 @@ impl Http1 {
         mut self: Box<Self>,
         outgoing: &Outgoing<'_>,
         body: &mut Option<Body>,
+        place: Place,
         connect: Option<Duration>,
         patience: &Patience<'_>,
     ) -> Answered {
@@ -147,7 +151,7 @@ impl Http1 {
                     let rest = async move { connection.upload().await };
                     *upload = Some(Upload(tokio::task::spawn_local(rest)));
                 }
-                Ok((answer, Lease { held: Held::Http1(Some(self)), reused, connect }))
+                Ok((answer, Lease { held: Held::Http1(Some(self)), place, reused, connect }))
             }
             Ok(Err(fault)) => {
                 let unsent = connection.is_untouched();
@@ -186,6 +190,11 @@ impl Http2 {
         self.sender.is_closed()
     }
 
+    /// Streams that the endpoint allows.
+    pub(super) fn limit(&self) -> usize {
+        self.shared.limit.now()
+    }
+
     /// Streams that have not ended.
     pub(super) fn streams(&self) -> usize {
         self.shared.streams.get()
@@ -211,6 +220,7 @@ impl Http2 {
         mut self,
         outgoing: &Outgoing<'_>,
         body: &mut Option<Body>,
+        place: Place,
         connect: Option<Duration>,
         patience: &Patience<'_>,
     ) -> Answered {
@@ -233,7 +243,7 @@ impl Http2 {
                     false => Body::Received(Received::http2(body)),
                 };
                 let answer = Answer { parts, body, found };
-                Ok((answer, Lease { held: Held::Http2(stream), reused, connect }))
+                Ok((answer, Lease { held: Held::Http2(stream), place, reused, connect }))
             }
             Ok(Err(mut failed)) => {
                 *body = failed.take_message().map(|request| request.into_body());
@@ -254,23 +264,18 @@ impl Lease {
         }
     }
 
-    /// Whether somebody waits for a connection to the same endpoint to whom what this client has must
-    /// give way.
-    pub fn is_wanted_from(&self, client: &Usage) -> bool {
-        let slot = match &self.held {
-            Held::Http1(Some(connection)) => &connection.slot,
-            Held::Http1(None) => return false,
-            Held::Http2(stream) => &stream.0.slot,
-        };
-        slot.0.upgrade().is_some_and(|pool| pool.is_wanted_from(client))
+    /// Whether the exchange has to give way to somebody who waits for its place; then it counts as gone.
+    pub fn gives_way(&self, pause: Pause) -> bool {
+        let claim = self.place.claim();
+        claim.queue.takes_from(claim, pause)
     }
 
     /// The connection became a tunnel (after a 101): it counts as open and active until its place is
     /// dropped. `None` where an upload is still under way, or the connection is HTTP/2's.
-    pub fn into_tunnel(mut self) -> Option<(TunnelPlace, Tunnel)> {
-        let Held::Http1(connection) = &mut self.held else { return None };
-        let Http1 { connection, slot, guard, .. } = *connection.take()?;
-        Some((TunnelPlace { slot, _guard: guard }, connection.into_tunnel()?))
+    pub fn into_tunnel(self) -> Option<(TunnelPlace, Tunnel)> {
+        let Lease { held: Held::Http1(Some(connection)), place, .. } = self else { return None };
+        let Http1 { connection, slot, guard, .. } = *connection;
+        Some((TunnelPlace { slot, place, _guard: guard }, connection.into_tunnel()?))
     }
 }
 

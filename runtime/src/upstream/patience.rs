@@ -4,7 +4,6 @@
 //! waited for in vain. Never: blames an endpoint that still waits for the client.
 
 use std::future::poll_fn;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -24,9 +23,7 @@ pub struct Patience<'a> {
     /// When it is over, whatever is on its way.
     pub due: Option<Instant>,
     pub upload: Option<&'a Arc<UploadState>>,
-    pub client: &'a Rc<Usage>,
-    /// Exchanges that the client has under way on its connection, this one included.
-    pub on_connection: u32,
+    pub client: &'a Usage,
     /// Not on a connection that was open before: one of them was found closed.
     pub fresh: bool,
 }
@@ -84,7 +81,6 @@ impl Patience<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::usage::Clients;
     use super::*;
     use crate::client::ClientKey;
 
@@ -97,9 +93,9 @@ mod tests {
         upload: &Arc<UploadState>,
         ask: impl FnOnce(Patience<'_>) -> T,
     ) -> T {
-        let client = &Rc::<Clients>::default().usage(ClientKey::Unnamed);
+        let client = &Usage::new(ClientKey::Unnamed);
         let (upload, first_byte) = (Some(upload), 2 * SECOND);
-        ask(Patience { sent, first_byte, due, upload, client, on_connection: 1, fresh: false })
+        ask(Patience { sent, first_byte, due, upload, client, fresh: false })
     }
 
     #[test]

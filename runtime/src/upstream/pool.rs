@@ -3,9 +3,10 @@
 //! In: requests. Out: responses, each with the [`Lease`](super::Lease) of the connection it arrives on. Never:
 //! shared between workers, so there is no lock; never hands out a connection that is known to be
 //! closed, or one whose last exchange did not end cleanly; never has more than it may, of either
-//! version.
+//! version; never lets a client into the last places who has his share ([`super::queue`]).
 
 use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -14,19 +15,19 @@ use super::connector::{Connector, Sender};
 use super::lease::{Answered, Http1, Http2, Slot};
 use super::message::Outgoing;
 use super::patience::Patience;
-use super::queue::{Queue, Standing};
+use super::queue::{Pause, Place, Queue};
 use super::unanswered::Unanswered;
-use super::usage::Usage;
+use super::usage::Claim;
+use tokio::sync::Notify;
+use tokio::time;
+
 use crate::config;
-use crate::error::{Error, Kind, Result, Side};
-use crate::http::{Body, UploadState};
+use crate::error::{Error, Kind, Side};
+use crate::http::{Body, Pause as UploadPause, UploadState};
 use crate::telemetry::metrics::{ConnectionState, EndpointMetrics};
 
 /// HTTP/2 streams on a connection before another one is opened, where the endpoint allows more.
 pub const STREAMS_PER_CONNECTION: usize = 100;
-
-/// Sweeps in which a client may send nothing of the body it owes while somebody else waits.
-const QUIET_SWEEPS: u32 = 2;
 
 /// How often the log tells of certificates that are not trusted.
 const TELL_EVERY: Duration = Duration::from_secs(60);
@@ -38,10 +39,14 @@ pub struct Pool {
     /// The one used last is at the end and is taken first, so that a quiet pool shrinks.
     idle: RefCell<Vec<Idle>>,
     http2: RefCell<Vec<Http2>>,
-    queue: Queue,
-    /// What may keep a connection without using it, and whose it is: bodies of requests on their
-    /// way, tunnels with one side closed.
-    pending: RefCell<Vec<(Weak<UploadState>, Rc<Usage>)>>,
+    queue: Rc<Queue>,
+    /// Requests that have a place and no connection, for the endpoint allows fewer streams than
+    /// before.
+    short: Cell<usize>,
+    has_room: Notify,
+    /// What may keep a place without using it, and whose it is: bodies of requests on their way,
+    /// tunnels with one side closed.
+    pending: RefCell<Vec<(Weak<UploadState>, Rc<Claim>)>>,
     /// No request comes here any more.
     retired: Cell<bool>,
     /// When the log was last told of a certificate, and how many times it was not since.
@@ -55,12 +60,15 @@ struct Idle {
     since: Instant,
 }
 
-/// What a request that waited gets.
+/// What a request goes on.
 enum Room {
     Slot(Slot),
     Http1(Box<Http1>),
     Http2(Http2),
 }
+
+/// One more request that has a place and no connection, until this is dropped.
+struct Short<'a>(&'a Cell<usize>);
 
 impl Pool {
     pub fn new(connector: Connector, limits: config::Pool, metrics: EndpointMetrics) -> Rc<Pool> {
@@ -70,6 +78,8 @@ impl Pool {
             limits,
             idle: RefCell::default(),
             http2: RefCell::default(),
+            short: Cell::default(),
+            has_room: Notify::new(),
             pending: RefCell::default(),
             retired: Cell::new(false),
             told: Cell::default(),
@@ -88,17 +98,21 @@ impl Pool {
         body: &mut Option<Body>,
         patience: &Patience<'_>,
     ) -> Answered {
+        let claim = patience.client.claim(&self.queue);
         if let Some(upload) = patience.upload {
-            self.may_give_way(upload, patience.client);
+            self.may_give_way(upload, &claim);
         }
-        let standing = self.queue.standing(patience.client, patience.on_connection);
-        if patience.fresh {
-            self.make_room();
-        } else if let Some(connection) = self.checkout(standing) {
-            return connection.exchange(outgoing, body, None, patience).await;
-        }
+        let place = match self.queue.enter(&claim) {
+            Some(place) if !patience.fresh => match self.checkout() {
+                Some(connection) => {
+                    return connection.exchange(outgoing, body, place, None, patience).await;
+                }
+                None => Some(place),
+            },
+            place => place,
+        };
         // Boxed, so that the future of the usual case stays small: it is moved for each request.
-        Box::pin(self.send_elsewhere(outgoing, body, patience, standing)).await
+        Box::pin(self.send_elsewhere(outgoing, body, patience, claim, place)).await
     }
 
     /// On an HTTP/2 connection, or a new one of either kind.
@@ -107,22 +121,24 @@ impl Pool {
         outgoing: &Outgoing<'_>,
         body: &mut Option<Body>,
         patience: &Patience<'_>,
-        standing: Standing,
+        claim: Rc<Claim>,
+        place: Option<Place>,
     ) -> Answered {
-        if !patience.fresh
-            && let Some(connection) = self.checkout_http2()
-        {
-            return connection.exchange(outgoing, body, None, patience).await;
-        }
-        let slot = match self.slot(standing, patience.client).await {
-            Ok(Room::Slot(slot)) => slot,
-            Ok(Room::Http1(connection)) => {
-                return connection.exchange(outgoing, body, None, patience).await;
+        let deadline = Instant::now() + self.connector.timeout;
+        let place = match place {
+            Some(place) => Some(place),
+            None => self.turn(&claim, deadline).await,
+        };
+        let Some(place) = place else { return Err(Unanswered::connecting(self.too_busy())) };
+        let slot = match self.room(patience.fresh, deadline).await {
+            Some(Room::Slot(slot)) => slot,
+            Some(Room::Http1(connection)) => {
+                return connection.exchange(outgoing, body, place, None, patience).await;
             }
-            Ok(Room::Http2(connection)) => {
-                return connection.exchange(outgoing, body, None, patience).await;
+            Some(Room::Http2(connection)) => {
+                return connection.exchange(outgoing, body, place, None, patience).await;
             }
-            Err(error) => return Err(Unanswered::connecting(error)),
+            None => return Err(Unanswered::connecting(self.too_busy())),
         };
         let started = Instant::now();
         match self.connector.connect().await {
@@ -133,14 +149,14 @@ impl Pool {
             Ok(Sender::Http1(connection)) => {
                 let took = started.elapsed();
                 let connection = Http1::new(connection, slot, self.metrics.connected(took));
-                connection.exchange(outgoing, body, Some(took), patience).await
+                connection.exchange(outgoing, body, place, Some(took), patience).await
             }
             Ok(Sender::Http2(sender, limit)) => {
                 let took = started.elapsed();
                 let pool = Rc::downgrade(self);
                 limit.on_raise(move || {
                     if let Some(pool) = pool.upgrade() {
-                        pool.queue.wake_all();
+                        pool.learn();
                     }
                 });
                 let (tls, guard) = (self.connector.endpoint.tls, self.metrics.connected(took));
@@ -148,10 +164,8 @@ impl Pool {
                 if !self.retired.get() {
                     self.http2.borrow_mut().push(connection.clone());
                 }
-                let exchange = connection.exchange(outgoing, body, Some(took), patience);
-                // It has room for those that wait, but for this one's stream.
-                self.queue.wake_all();
-                exchange.await
+                self.learn();
+                connection.exchange(outgoing, body, place, Some(took), patience).await
             }
         }
     }
@@ -169,33 +183,50 @@ impl Pool {
         });
         self.http2.replace(keep);
         drop(ended);
-        self.reclaim();
+        self.learn();
+        self.queue.look(now);
+        self.reclaim(now);
     }
 
     /// From now on it has to give way while nothing comes, where its client has more than his share.
-    pub(super) fn may_give_way(&self, pending: &Arc<UploadState>, client: &Rc<Usage>) {
-        self.pending.borrow_mut().push((Arc::downgrade(pending), client.clone()));
+    pub(super) fn may_give_way(&self, pending: &Arc<UploadState>, claim: &Rc<Claim>) {
+        self.pending.borrow_mut().push((Arc::downgrade(pending), claim.clone()));
     }
 
     /// Has clients with more than their share that owe bytes, and send none, give way to requests
-    /// that wait: first whoever has most.
-    fn reclaim(&self) {
-        let mut quiet = Vec::new();
-        self.pending.borrow_mut().retain(|(pending, client)| {
+    /// that wait: first those who have closed, then whoever does least and has most.
+    fn reclaim(&self, now: Instant) {
+        let mut paused = Vec::new();
+        self.pending.borrow_mut().retain(|(pending, claim)| {
             let Some(pending) = pending.upgrade().filter(|pending| pending.is_pending()) else {
                 return false;
             };
-            if pending.quiet_sweeps() > QUIET_SWEEPS {
-                quiet.push((pending, client.clone()));
-            }
+            let pause = match pending.pause(now) {
+                UploadPause::None => return true,
+                UploadPause::Short => Pause::Short,
+                UploadPause::Long => Pause::Long,
+                UploadPause::Closed => Pause::Closed,
+            };
+            paused.push((pending, claim.clone(), pause));
             true
         });
-        let Some(mut wanted) = self.queue.wanted() else { return };
-        quiet.sort_by_key(|(_, client)| std::cmp::Reverse(client.exchanges()));
-        for (pending, client) in quiet {
-            if wanted.take(&client) {
+        paused.sort_by_key(|(_, claim, pause)| Reverse((*pause, claim.holder.held.get())));
+        for (pending, claim, pause) in paused {
+            if self.queue.takes_from(&claim, pause) {
                 pending.give_way();
             }
+        }
+    }
+
+    /// Looks how many streams the endpoint allows: so many places each connection has.
+    fn learn(&self) {
+        let connections = self.http2.borrow();
+        let open = connections.iter().filter(|connection| !connection.is_closed());
+        let Some(streams) = open.map(Http2::limit).max() else { return };
+        drop(connections);
+        self.queue.set_streams(streams.clamp(1, STREAMS_PER_CONNECTION));
+        if self.short.get() > 0 {
+            self.has_room.notify_waiters();
         }
     }
 
@@ -229,19 +260,11 @@ impl Pool {
         self.has_room();
     }
 
-    /// A request that waits may look again.
+    /// A request that has a place may look for a connection again.
     pub(super) fn has_room(&self) {
-        self.queue.wake_one(self.unused());
-    }
-
-    /// Whether a request waits to which what this client has must give way.
-    pub(super) fn is_wanted_from(&self, client: &Usage) -> bool {
-        self.queue.is_wanted_from(client)
-    }
-
-    /// Idle connections. While the list itself is worked on there is none to hand out.
-    fn unused(&self) -> usize {
-        self.idle.try_borrow().map_or(0, |idle| idle.len())
+        if self.short.get() > 0 {
+            self.has_room.notify_one();
+        }
     }
 
     /// Closes an idle connection where a new one is wanted and there may be no more.
@@ -252,10 +275,7 @@ impl Pool {
         }
     }
 
-    fn checkout(&self, standing: Standing) -> Option<Box<Http1>> {
-        if self.queue.is_reserved(standing, self.unused()) {
-            return None;
-        }
+    fn checkout(&self) -> Option<Box<Http1>> {
         loop {
             let Idle { mut connection, .. } = { self.idle.borrow_mut().pop()? };
             if connection.is_quiet() {
@@ -275,28 +295,39 @@ impl Pool {
             .cloned()
     }
 
-    /// Waits for room for one more connection, or for one that was given back meanwhile.
-    async fn slot(self: &Rc<Self>, standing: Standing, client: &Usage) -> Result<Room> {
-        let deadline = tokio::time::Instant::now() + self.connector.timeout;
-        while !self.queue.enter(standing, self.unused()) {
-            let mut turn = self.queue.join(standing, client.key(), || self.has_room());
-            if tokio::time::timeout_at(deadline, turn.come()).await.is_err() {
-                let detail = format!(
-                    "all {} connections stayed busy for {:?}",
-                    self.queue.most(),
-                    self.connector.timeout
-                );
-                let error = Error::new(Kind::ConnectionLimitReached, Side::Upstream, detail);
-                return Err(error.unsent());
+    /// Waits for a place.
+    async fn turn(&self, claim: &Rc<Claim>, deadline: Instant) -> Option<Place> {
+        let mut turn = self.queue.join(claim, deadline - self.connector.timeout / 4);
+        time::timeout_at(deadline.into(), turn.come()).await.ok().flatten()
+    }
+
+    /// A connection for a request that has a place, or the place for a new one: at once, unless the
+    /// endpoint allows fewer streams than it was thought to.
+    async fn room(self: &Rc<Self>, mut fresh: bool, deadline: Instant) -> Option<Room> {
+        loop {
+            if fresh {
+                self.make_room();
+            } else if let Some(connection) = self.checkout() {
+                return Some(Room::Http1(connection));
+            } else if let Some(connection) = self.checkout_http2() {
+                return Some(Room::Http2(connection));
             }
-            if let Some(connection) = self.checkout(standing) {
-                return Ok(Room::Http1(connection));
+            if self.queue.open_one() {
+                return Some(Room::Slot(Slot::of(self)));
             }
-            if let Some(connection) = self.checkout_http2() {
-                return Ok(Room::Http2(connection));
+            // Rather one that was open before than none.
+            if std::mem::take(&mut fresh) {
+                continue;
             }
+            let _short = Short::new(&self.short);
+            time::timeout_at(deadline.into(), self.has_room.notified()).await.ok()?;
         }
-        Ok(Room::Slot(Slot::of(self)))
+    }
+
+    fn too_busy(&self) -> Error {
+        let (most, timeout) = (self.queue.most(), self.connector.timeout);
+        let detail = format!("all {most} connections stayed busy for {timeout:?}");
+        Error::new(Kind::ConnectionLimitReached, Side::Upstream, detail).unsent()
     }
 
     /// Says why an endpoint is not trusted: once in a while, for it happens to every request.
@@ -317,5 +348,18 @@ impl Pool {
             suppressed = self.untold.replace(0),
             "no TLS with an endpoint"
         );
+    }
+}
+
+impl Short<'_> {
+    fn new(count: &Cell<usize>) -> Short<'_> {
+        count.set(count.get() + 1);
+        Short(count)
+    }
+}
+
+impl Drop for Short<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
     }
 }

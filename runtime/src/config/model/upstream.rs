@@ -102,9 +102,10 @@ pub struct Pool {
     /// How long one is kept idle; default 60s.
     pub idle_timeout: Duration,
     /// Connections of an endpoint and worker, of either version; one more request waits for a free
-    /// one within the connect timeout. A client, over all his connections, has a sixteenth of them as
-    /// his share: the last eighth is kept for those within theirs, the one before also for
-    /// connections with no more under way. Default: 1024.
+    /// one within the connect timeout. Over HTTP/2 each has as many places as the endpoint allows streams,
+    /// 100 at most. A client, over all his connections, has a sixteenth of the places as his share: the
+    /// last eighth, of two one, is kept for those who have less, the one before also for connections
+    /// with less. Default: 1024.
     pub max_connections: usize,
 }
 

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use weir_tests::frames::Frames;
+use weir_tests::endpoint::{Endpoint, max_streams, ok};
+use weir_tests::frames::{Frames, kind};
 use weir_tests::{Origin, Proxy, RawClient, Setup, get, get_from, read_head, until};
 
 /// Somebody else.
@@ -170,4 +171,93 @@ fn a_half_closed_tunnel_ends_in_time() {
     client.stream().shutdown(std::net::Shutdown::Write).expect("half closed");
     assert_eq!(client.rest(), b"");
     until("its place is free", || active(&proxy, &origin) == 0.0);
+}
+
+/// Who asks for more at once than his share is served like anybody, though he waits for some of it.
+#[test]
+fn many_requests_at_once_are_no_crowd() {
+    let origin = origin();
+    let proxy = start(&origin, 32);
+    let _crowd = crowd(&proxy, 60, WAIT);
+    until("it has what one may have", || active(&proxy, &origin) == 28.0);
+    let mut browser: Vec<_> =
+        (0..24).map(|_| RawClient::connect_from(OTHER, proxy.address("web"))).collect();
+    for client in &mut browser {
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    for client in &mut browser {
+        assert_eq!(client.answer().text(), "small");
+    }
+}
+
+/// Of two places one is kept for who has none, and of the streams of an HTTP/2 endpoint a part.
+#[test]
+fn few_places_and_streams_are_shared_as_well() {
+    for places in [2, 3] {
+        let origin = origin();
+        let proxy = start(&origin, places);
+        let _crowd = crowd(&proxy, 8, WAIT);
+        until("it has what one may have", || active(&proxy, &origin) == (places - 1) as f64);
+        assert_eq!(get_from(OTHER, proxy.address("web"), "/").text(), "small");
+    }
+    for (streams, connections, most) in [(100, 2, 175), (4, 8, 28)] {
+        // The first ones are never answered.
+        let asked = std::sync::atomic::AtomicUsize::new(0);
+        let endpoint = Endpoint::new(max_streams(streams), move |_, stream| {
+            match asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < most {
+                true => Vec::new(),
+                false => ok(stream, true, &[]),
+            }
+        });
+        let pool = format!("protocol = \"http2\"\npool = {{ max_connections = {connections} }}");
+        let proxy = Setup::to(&endpoint.origin).upstream(&pool).start();
+        let _crowd = crowd(&proxy, most + 20, WAIT);
+        until("it has what one may have", || endpoint.count(kind::HEADERS, 0) == most);
+        for _ in 0..3 {
+            assert_eq!(get_from(OTHER, proxy.address("web"), "/").status, 200, "{streams}");
+        }
+        let _more = crowd(&proxy, 10, WAIT);
+        for _ in 0..3 {
+            assert_eq!(get_from(OTHER, proxy.address("web"), "/").status, 200, "{streams}");
+        }
+        assert_eq!(endpoint.count(kind::HEADERS, 0), most + 6, "{streams}");
+    }
+}
+
+/// An upload with pauses, fast enough for the listener, is nobody's to cut: not for what its client
+/// does at another upstream, and not for his own other requests.
+#[test]
+fn an_upload_that_keeps_its_rate_is_not_cut() {
+    for own in [false, true] {
+        let (origin, other) = (origin(), origin());
+        let proxy = Proxy::start(&format!(
+            "[server]\nworkers = 1\n[listeners.web]\nbind = \"127.0.0.1:0\"\n[routes.all]\n\
+             upstream = \"origin\"\n[routes.other]\nmatch = {{ path = \"/wait/other\" }}\n\
+             upstream = \"other\"\n[upstreams.origin]\nendpoints = [\"{}\"]\n\
+             pool = {{ max_connections = 4 }}\n[upstreams.other]\nendpoints = [\"{}\"]\n",
+            origin.url(),
+            other.url()
+        ));
+        let send = |source, request: &str| {
+            let mut client = RawClient::connect_from(source, proxy.address("web"));
+            client.send(request.as_bytes());
+            client
+        };
+        let elsewhere = "GET /wait/other HTTP/1.1\r\nHost: a\r\n\r\n";
+        let _elsewhere: Vec<_> = (0..3).map(|_| send(OTHER, elsewhere)).collect();
+        let head = "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n\r\n";
+        let mut upload = send(OTHER, head);
+        upload.send(&[b'x'; 1000]);
+        until("it is under way", || active(&proxy, &origin) == 1.0);
+        let waits = |last: u8| send(if own { OTHER } else { [127, 0, 0, last] }, WAIT);
+        let _waiting: Vec<_> = (20..32).map(waits).collect();
+        for part in 1..4 {
+            // A pause of many sweeps.
+            std::thread::sleep(Duration::from_millis(1500));
+            let mut body = [b'x'; 1000];
+            body[999] = if part == 3 { b'.' } else { b'x' };
+            upload.send(&body);
+        }
+        assert_eq!(upload.answer().text(), "whole", "own: {own}");
+    }
 }
