@@ -15,30 +15,54 @@ pub enum BadLength {
     NoNumber,
 }
 
+/// What the lines say that were seen so far.
+#[derive(Debug, Clone, Copy)]
+pub struct Said {
+    length: Result<Option<u64>, BadLength>,
+    /// As everybody spells it.
+    is_canonical: bool,
+}
+
 /// The length that is said, if there is one. Zeros before it go: some take what they begin for octal.
 ///
 /// # Errors
 /// See [`BadLength`].
 pub fn settle(headers: &mut HeaderMap) -> Result<Option<u64>, BadLength> {
-    let mut lines = headers.get_all(CONTENT_LENGTH).iter();
-    let Some(line) = lines.next() else { return Ok(None) };
-    if lines.next().is_some() {
-        return Err(BadLength::Several);
+    let mut said = Said::NOTHING;
+    for line in headers.get_all(CONTENT_LENGTH) {
+        said.line(line.as_bytes());
     }
-    let said = line.as_bytes();
-    let length = read(said)?;
-    if !is_canonical(said) {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    said.settle(headers)
+}
+
+impl Said {
+    pub const NOTHING: Said = Said { length: Ok(None), is_canonical: true };
+
+    /// One more line.
+    #[inline]
+    pub fn line(&mut self, line: &[u8]) {
+        self.length = match self.length {
+            Ok(None) => read(line).map(Some),
+            _ => Err(BadLength::Several),
+        };
+        self.is_canonical = is_canonical(line);
     }
-    Ok(Some(length))
+
+    /// As [`settle`], for a reader of the lines.
+    ///
+    /// # Errors
+    /// See [`BadLength`].
+    pub fn settle(self, headers: &mut HeaderMap) -> Result<Option<u64>, BadLength> {
+        if let (Ok(Some(length)), false) = (self.length, self.is_canonical) {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        self.length
+    }
 }
 
 /// The length that one line says.
-///
-/// # Errors
-/// Where it is no number.
 #[inline]
-pub fn read(line: &[u8]) -> Result<u64, BadLength> {
+fn read(line: &[u8]) -> Result<u64, BadLength> {
     let digits = line.trim_ascii();
     // Digits only: the parser of numbers would take a sign.
     let one_more = |length: u64, byte: &u8| {
@@ -53,7 +77,7 @@ pub fn read(line: &[u8]) -> Result<u64, BadLength> {
 
 /// Whether a length is spelled as everybody spells it.
 #[inline]
-pub fn is_canonical(line: &[u8]) -> bool {
+fn is_canonical(line: &[u8]) -> bool {
     line.trim_ascii().len() == line.len() && (line.len() < 2 || line.first() != Some(&b'0'))
 }
 

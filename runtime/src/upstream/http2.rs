@@ -37,8 +37,7 @@ pub fn accept(parts: &mut Parts, to_head: bool) -> Result<Found, Fault> {
         return malformed("HTTP/2 has no 101 (RFC 9113, 8.6)");
     }
     let found = Found::in_response(&parts.headers);
-    let said =
-        if found.has_content_length() { length::settle(&mut parts.headers) } else { Ok(None) };
+    let said = length::settle(&mut parts.headers);
     match framing::response_length(parts, found, said, to_head) {
         Ok(_) => Ok(found),
         Err(why) => malformed(why),

@@ -15,7 +15,7 @@ use super::Fault;
 use super::names::Names;
 use crate::http::framing::{self, BodyLength};
 use crate::http::hop::{self, Found};
-use crate::http::length::{self, BadLength};
+use crate::http::length::Said;
 use crate::http::spare;
 use crate::upstream::message::Outgoing;
 
@@ -123,7 +123,7 @@ pub fn parse(bytes: &mut Bytes, to_head: bool, names: &mut Names) -> Result<Opti
     *headers = spare::take();
     headers.reserve(response.headers.len() + ADDED);
     let (mut usual, mut found, mut names) = (None, Found::NOTHING, names.read());
-    let (mut said, mut respelled) = (Ok(None), false);
+    let mut said = Said::NOTHING;
     for field in response.headers.iter() {
         let (name, is) = match names.next(field.name.as_bytes()) {
             Ok(name) => name,
@@ -138,11 +138,7 @@ pub fn parse(bytes: &mut Bytes, to_head: bool, names: &mut Names) -> Result<Opti
         }
         found = found.and(is);
         if is.has_content_length() {
-            said = match said {
-                Ok(None) => length::read(field.value).map(Some),
-                _ => Err(BadLength::Several),
-            };
-            respelled |= !length::is_canonical(field.value);
+            said.line(field.value);
         }
         match HeaderValue::from_maybe_shared(bytes.slice_ref(field.value)) {
             Ok(value) => headers.append(name, value),
@@ -155,9 +151,7 @@ pub fn parse(bytes: &mut Bytes, to_head: bool, names: &mut Names) -> Result<Opti
         _ => Version::HTTP_11,
     };
     bytes.advance(length);
-    if let (Ok(Some(length)), true) = (said, respelled) {
-        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    }
+    let said = said.settle(&mut parts.headers);
     let length = framing::response_length(&parts, found, said, to_head).map_err(malformed)?;
     let persistent = match usual {
         Some(Usual::Close) => false,
