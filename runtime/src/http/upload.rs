@@ -18,16 +18,15 @@ const LONGEST_PAUSE: u64 = 3000;
 /// Sweeps in which nothing comes that are a pause.
 const QUIET_SWEEPS: u32 = 3;
 
-/// How little comes of a body that is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How little a client does for an exchange that keeps a place; the least last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pause {
-    /// It comes, or nobody asks for it.
-    None,
-    /// Nothing for a moment.
+    /// Nothing for a moment, but he keeps the least rate: only others whose time is nearly over get
+    /// the place.
     Short,
-    /// Less than its least rate.
+    /// Less than the least rate: others get it, and he himself when his time is nearly over.
     Long,
-    /// Nothing, and the client has closed its side.
+    /// He has closed his side: anybody gets it, and it goes first.
     Closed,
 }
 
@@ -156,8 +155,8 @@ impl UploadState {
         self.closed.store(true, Ordering::Relaxed);
     }
 
-    /// How little has come, as a sweep finds it.
-    pub fn pause(&self, now: Instant) -> Pause {
+    /// How little has come, as a sweep finds it; `None`: it comes, or nobody asks for it.
+    pub fn pause(&self, now: Instant) -> Option<Pause> {
         let passed = now.saturating_duration_since(self.started).as_millis();
         let passed = u64::try_from(passed).unwrap_or(u64::MAX);
         let since = passed.saturating_sub(self.swept.swap(passed, Ordering::Relaxed));
@@ -168,7 +167,7 @@ impl UploadState {
             self.quiet.store(0, Ordering::Relaxed);
             let begun = self.credit.load(Ordering::Relaxed).max(least.saturating_mul(BEGINNING));
             self.credit.store(begun, Ordering::Relaxed);
-            return Pause::None;
+            return None;
         }
         let quiet = if came > 0 { 0 } else { self.quiet.load(Ordering::Relaxed).saturating_add(1) };
         self.quiet.store(quiet, Ordering::Relaxed);
@@ -177,10 +176,10 @@ impl UploadState {
         let credit = credit.saturating_sub(least.saturating_mul(since));
         self.credit.store(credit, Ordering::Relaxed);
         match quiet >= QUIET_SWEEPS {
-            true if self.closed.load(Ordering::Relaxed) => Pause::Closed,
-            _ if credit == 0 => Pause::Long,
-            true => Pause::Short,
-            false => Pause::None,
+            true if self.closed.load(Ordering::Relaxed) => Some(Pause::Closed),
+            _ if credit == 0 => Some(Pause::Long),
+            true => Some(Pause::Short),
+            false => None,
         }
     }
 
@@ -264,7 +263,7 @@ mod tests {
                 }
                 found.push(upload.pause(upload.started + sweep * number));
             }
-            let count = |pause| found.iter().filter(|it| **it == pause).count();
+            let count = |pause| found.iter().filter(|it| **it == Some(pause)).count();
             assert_eq!(
                 (count(Pause::Short), count(Pause::Long)),
                 (short, long),
@@ -278,11 +277,11 @@ mod tests {
         let upload = UploadState::default();
         upload.begin();
         let at = |seconds| upload.pause(upload.started + Duration::from_secs(seconds));
-        assert_eq!((at(1), at(100)), (Pause::None, Pause::None));
+        assert_eq!((at(1), at(100)), (None, None));
         upload.set_starved(true);
         upload.close();
-        assert_eq!((at(101), at(102), at(103)), (Pause::None, Pause::Long, Pause::Closed));
+        assert_eq!((at(101), at(102), at(103)), (None, Some(Pause::Long), Some(Pause::Closed)));
         upload.end();
-        assert_eq!(at(104), Pause::None);
+        assert_eq!(at(104), None);
     }
 }

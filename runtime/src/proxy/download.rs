@@ -19,8 +19,7 @@ use tokio::task::coop::unconstrained;
 use super::ahead::Ahead;
 use super::completion::Completion;
 use crate::error::{Error, Kind, Side};
-use crate::http::Body;
-use crate::upstream::Pause;
+use crate::http::{Body, Pause};
 
 /// Most bytes of a frame that an HTTP/2 stream is given at once: what it may send in a DATA frame
 /// (RFC 9113, 4.2). What is given is kept until the client's windows let it go.

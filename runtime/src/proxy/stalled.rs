@@ -10,8 +10,8 @@ use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
 use super::download::{Download, Progress};
+use crate::http::Pause;
 use crate::net::SWEEP;
-use crate::upstream::Pause;
 
 /// Most bytes that one worker reads ahead for all clients together.
 const OF_A_WORKER: usize = 64 << 20;

@@ -212,9 +212,8 @@ mod tests {
         assert_eq!(turn().await, Poll::Pending);
         let state = shown.get().expect("it is shown");
         let now = Instant::now();
-        let last =
-            (1..4).map(|sweep| state.pause(now + LONG * sweep)).fold(None, |_, pause| Some(pause));
-        assert_eq!(last, Some(Pause::Closed));
+        let pauses: Vec<_> = (1..4).map(|sweep| state.pause(now + LONG * sweep)).collect();
+        assert_eq!(pauses.last(), Some(&Some(Pause::Closed)));
         state.give_way();
         assert_eq!(turn().await, Poll::Ready(End::GaveWay));
     }

@@ -18,10 +18,10 @@ use super::http2;
 use super::message::{Answer, Outgoing};
 use super::patience::Patience;
 use super::pool::Pool;
-use super::queue::{Pause, Place};
+use super::queue::Place;
 use super::streams::StreamLimit;
 use super::unanswered::Unanswered;
-use crate::http::{Body, Received, UploadState};
+use crate::http::{Body, Pause, Received, UploadState};
 use crate::telemetry::metrics::{ConnectionState, UpstreamConnectionGuard};
 
 /// The connection of one exchange. [`Lease::finish`] gives it back; dropping it closes it.

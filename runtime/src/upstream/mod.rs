@@ -27,6 +27,5 @@ pub use message::{Answer, Outgoing};
 pub use patience::Patience;
 pub use pool::Pool;
 pub use prober::Prober;
-pub use queue::Pause;
 pub use unanswered::Unanswered;
 pub use usage::Usage;

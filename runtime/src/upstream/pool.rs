@@ -15,7 +15,7 @@ use super::connector::{Connector, Sender};
 use super::lease::{Answered, Http1, Http2, Slot};
 use super::message::Outgoing;
 use super::patience::Patience;
-use super::queue::{Pause, Place, Queue};
+use super::queue::{Place, Queue};
 use super::unanswered::Unanswered;
 use super::usage::Claim;
 use tokio::sync::Notify;
@@ -23,7 +23,7 @@ use tokio::time;
 
 use crate::config;
 use crate::error::{Error, Kind, Side};
-use crate::http::{Body, Pause as UploadPause, UploadState};
+use crate::http::{Body, UploadState};
 use crate::telemetry::metrics::{ConnectionState, EndpointMetrics};
 
 /// HTTP/2 streams on a connection before another one is opened, where the endpoint allows more.
@@ -201,13 +201,9 @@ impl Pool {
             let Some(pending) = pending.upgrade().filter(|pending| pending.is_pending()) else {
                 return false;
             };
-            let pause = match pending.pause(now) {
-                UploadPause::None => return true,
-                UploadPause::Short => Pause::Short,
-                UploadPause::Long => Pause::Long,
-                UploadPause::Closed => Pause::Closed,
-            };
-            paused.push((pending, claim.clone(), pause));
+            if let Some(pause) = pending.pause(now) {
+                paused.push((pending, claim.clone(), pause));
+            }
             true
         });
         paused.sort_by_key(|(_, claim, pause)| Reverse((*pause, claim.holder.held.get())));

@@ -17,11 +17,10 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::usage::{Claim, Holder, Holders};
+use crate::http::Pause;
 use wanted::Wanted;
 
 mod wanted;
-
-pub use wanted::Pause;
 
 /// Places, and the bound on connections.
 pub struct Queue {

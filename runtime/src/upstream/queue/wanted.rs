@@ -6,18 +6,7 @@
 use std::collections::HashMap;
 
 use crate::client::ClientKey;
-
-/// How little a client does for an exchange that keeps a place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Pause {
-    /// Nothing for a moment, but he keeps the least rate: only others whose time is nearly over get
-    /// the place.
-    Short,
-    /// Less than the least rate: others get it, and he himself when his time is nearly over.
-    Long,
-    /// He has closed his side: anybody gets it, and it goes first.
-    Closed,
-}
+use crate::http::Pause;
 
 /// For whom something has to give way.
 #[derive(Default)]
