@@ -14,7 +14,7 @@ use super::told;
 use super::tree::{self, Node, Table, Value};
 use super::write_only::{Steps, WriteOnly};
 
-const MASK: &str = "***";
+pub(super) const MASK: &str = "***";
 
 /// The tree, where `schema_of` gives the schema of a plugin's table by the plugin's name.
 pub(super) fn masked(root: &Node, schema_of: &dyn Fn(&str) -> Option<Json>) -> Json {

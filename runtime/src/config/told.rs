@@ -8,11 +8,10 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::masked::looks_secret;
+use super::masked::{MASK, looks_secret};
 use super::place::Place;
 use super::tree::{Node, Value};
 
-const MASK: &str = "***";
 /// How PEM begins (RFC 7468, 2).
 const PEM: &str = "-----BEGIN";
 
@@ -30,7 +29,7 @@ pub(super) fn is_secret(node: &Node) -> bool {
 /// lines, or a colon and an `@`.
 pub(super) fn holds_secret(text: &str) -> bool {
     let user = text.find(':').zip(text.rfind('@')).is_some_and(|(colon, at)| colon < at);
-    user || text.contains(['\n', '\r']) || text.contains(PEM) || looks_secret(text)
+    user || is_contents(text) || looks_secret(text)
 }
 
 /// Whether a text is no value but what should be in a file of its own.

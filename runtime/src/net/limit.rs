@@ -180,6 +180,19 @@ mod tests {
         ClientKey::V4(u32::from(last))
     }
 
+    /// Opens connections of clients, each watched.
+    fn opener(
+        limit: &ConnectionLimit,
+    ) -> impl Fn(u8) -> Option<(ConnectionPlace, Arc<Activity>)> + '_ {
+        let (watch, bounds) = (Watch::new(Instant::now()), Bounds::new(&Limits::default()));
+        move |last| {
+            let place = limit.enter(client(last), || true)?;
+            let activity = watch.register(bounds.clone(), false);
+            place.watched_by(&activity);
+            Some((place, activity))
+        }
+    }
+
     #[test]
     fn places_are_given_back() {
         let limit = ConnectionLimit::new(Some(2));
@@ -226,15 +239,8 @@ mod tests {
 
     #[test]
     fn who_has_his_share_gets_what_he_never_asked_on() {
-        let watch = Watch::new(Instant::now());
         let limit = ConnectionLimit::new(Some(4));
-        let bounds = Bounds::new(&Limits::default());
-        let open = |last: u8| {
-            let place = limit.enter(client(last), || true)?;
-            let activity = watch.register(bounds.clone(), false);
-            place.watched_by(&activity);
-            Some((place, activity))
-        };
+        let open = opener(&limit);
         let mut own: Vec<_> = (0..3).map(|_| open(1).unwrap()).collect();
         own[0].1.begin_exchange(false);
         let fourth = open(1).expect("one of his own");
@@ -248,15 +254,8 @@ mod tests {
 
     #[test]
     fn the_oldest_that_asks_for_nothing_of_whoever_has_most_gives_way() {
-        let watch = Watch::new(Instant::now());
         let limit = ConnectionLimit::new(Some(6));
-        let bounds = Bounds::new(&Limits::default());
-        let open = |last: u8| {
-            let place = limit.enter(client(last), || true)?;
-            let activity = watch.register(bounds.clone(), false);
-            place.watched_by(&activity);
-            Some((place, activity))
-        };
+        let open = opener(&limit);
         let idle = |activity: &Activity| {
             activity.begin_exchange(false);
             activity.end_exchange();

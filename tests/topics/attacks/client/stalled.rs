@@ -24,6 +24,18 @@ fn sized(bytes: usize) -> Origin {
     })
 }
 
+/// A daemon that serves at `web`, and the bytes that it has in memory before anybody asks.
+fn measured(web: std::net::SocketAddr, toml: &str) -> (Daemon, usize) {
+    let daemon = Daemon::start(
+        env!("CARGO_BIN_EXE_weir-under-test"),
+        &["run", "-c", "weir.toml"],
+        &[("weir.toml", toml)],
+    );
+    wait_for_port(web);
+    let before = resident_bytes(daemon.id());
+    (daemon, before)
+}
+
 /// An HTTP/2 connection whose client grants its streams nothing.
 fn stalled(proxy: &Proxy, streams: u32) -> Frames {
     let mut client = Frames::connect(proxy.address("web"));
@@ -143,13 +155,7 @@ fn what_is_read_ahead_byte_by_byte_takes_no_more_memory() {
          [routes.all]\nupstream = \"origin\"\n[upstreams.origin]\nendpoints = [\"{}\"]\n",
         origin.url()
     );
-    let daemon = Daemon::start(
-        env!("CARGO_BIN_EXE_weir-under-test"),
-        &["run", "-c", "weir.toml"],
-        &[("weir.toml", &toml)],
-    );
-    wait_for_port(web);
-    let before = resident_bytes(daemon.id());
+    let (daemon, before) = measured(web, &toml);
     let clients: Vec<_> = (0..CLIENTS)
         .map(|_| {
             let mut client = Frames::connect(web);
@@ -264,13 +270,7 @@ fn stalled_uploads_leave_room_for_those_of_the_same_connection() {
          timeouts = {{ connect = \"60s\" }}\n",
         origin.url()
     );
-    let daemon = Daemon::start(
-        env!("CARGO_BIN_EXE_weir-under-test"),
-        &["run", "-c", "weir.toml"],
-        &[("weir.toml", &toml)],
-    );
-    wait_for_port(web);
-    let before = resident_bytes(daemon.id());
+    let (daemon, before) = measured(web, &toml);
     let mut client = Frames::connect(web);
     assert!(client.find(kind::SETTINGS, 0).is_some());
     client.send(kind::SETTINGS, ACK, 0, &[]);
