@@ -48,6 +48,46 @@ fn a_bound_that_is_written_holds_for_calls_too() {
     }
 }
 
+/// Whether a block of fields has the value `4`, plain or in Huffman's code (RFC 7541, B).
+fn says_late(block: &[u8]) -> bool {
+    block.windows(2).any(|pair| matches!(pair, [1, b'4'] | [0x81, 0x6b]))
+}
+
+/// The client's time is over, whatever is still on its way: its own messages, or the endpoint's.
+#[test]
+fn a_stream_of_messages_ends_at_its_clients_deadline() {
+    let fields = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "a"),
+        (":path", "/service/Method"),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+        ("grpc-timeout", "300m"),
+    ];
+    let origin = silent();
+    let proxy = Setup::to(&origin).start();
+    let mut client = Frames::connect(proxy.address("web"));
+    client.head(1, false, &fields);
+    client.send(kind::DATA, 0, 1, b"\0\0\0\0\x01a");
+    let head = client.find(kind::HEADERS, 1).expect("an answer");
+    assert!(says_late(&head.payload), "{head:?}");
+    let begins = Origin::raw(|mut stream| async move {
+        use tokio::io::AsyncWriteExt;
+        read_head(&mut stream).await;
+        let head = b"HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\n\
+            transfer-encoding: chunked\r\n\r\n6\r\n\0\0\0\0\x01a\r\n";
+        let _ = stream.write_all(head).await;
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    });
+    let proxy = Setup::to(&begins).start();
+    let mut client = Frames::connect(proxy.address("web"));
+    client.head(1, true, &fields);
+    client.find(kind::HEADERS, 1).expect("a head");
+    let trailers = client.find(kind::HEADERS, 1).expect("trailers");
+    assert!(says_late(&trailers.payload), "{trailers:?}");
+}
+
 /// A stream of messages may have pauses; what is no call by all that gRPC wants has to keep up.
 #[test]
 fn a_call_may_come_slowly() {

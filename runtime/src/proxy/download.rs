@@ -13,11 +13,13 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::task::coop::unconstrained;
 
 use super::ahead::Ahead;
 use super::completion::Completion;
+use super::respond;
 use crate::error::{Error, Kind, Side};
 use crate::http::{Body, Pause};
 
@@ -193,7 +195,12 @@ impl Download {
         }
         if self.broken.is_none() {
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-                Some(Err(error)) => self.fail(error),
+                Some(Err(error)) => {
+                    self.fail(error);
+                    if let Some((trailers, _)) = self.ahead.pop() {
+                        return Poll::Ready(Some(Ok(trailers)));
+                    }
+                }
                 other => return Poll::Ready(other),
             }
         }
@@ -256,7 +263,10 @@ impl Download {
             completion.failed(&error);
         }
         self.body = Body::Empty;
-        self.broken = Some(error);
+        match self.completion.as_ref().and_then(|completion| status_of_call(completion, &error)) {
+            Some(trailers) => drop(self.ahead.push(Frame::trailers(trailers))),
+            None => self.broken = Some(error),
+        }
     }
 
     /// When the client was given what it has not taken yet.
@@ -347,6 +357,14 @@ impl Drop for Download {
     fn drop(&mut self) {
         self.unhold(self.held);
     }
+}
+
+/// How a gRPC call ends whose time was over within its answer, where its client takes trailers.
+fn status_of_call(completion: &Completion, error: &Error) -> Option<HeaderMap> {
+    let is_late = matches!(error.kind, Kind::ConnectionReadTimeout | Kind::HttpResponseTimeout);
+    let is_told = completion.grpc && completion.connection.activity.is_multiplexed();
+    (is_late && is_told && error.side == Side::Upstream)
+        .then(|| HeaderMap::from_iter([(respond::GRPC_STATUS, HeaderValue::from(respond::LATE))]))
 }
 
 /// Most bytes of a frame for this client.

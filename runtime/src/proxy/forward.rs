@@ -114,7 +114,10 @@ pub async fn forward(
             Err(unanswered) => *unanswered,
         };
         // The client broke its own request: that is no fault of the endpoint's.
-        if let Some(error) = completion.upload.as_ref().and_then(|upload| upload.failure()) {
+        // But a call's messages come when its client has them, and its time is for the answer.
+        let over = completion.grpc && Instant::now() >= deadline;
+        let broken = completion.upload.as_ref().filter(|_| !over);
+        if let Some(error) = broken.and_then(|upload| upload.failure()) {
             return Err(Box::new(error.clone()));
         }
         attempt.over(outcome(unanswered.error.kind));

@@ -17,7 +17,9 @@ use crate::http::max_forwards::Final;
 use crate::http::{Body, grpc};
 
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+/// DEADLINE_EXCEEDED, as gRPC numbers it.
+pub const LATE: u16 = 4;
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// The form in which a client wants to read an error.
@@ -184,7 +186,8 @@ fn escape(text: &str) -> String {
 fn grpc_status(error: &Error, status: StatusCode) -> u16 {
     match status.as_u16() {
         // The time was the client's own, or the operator's: DEADLINE_EXCEEDED, not UNAVAILABLE.
-        504 if error.kind == Kind::HttpResponseTimeout => 4,
+        504 if error.kind == Kind::HttpResponseTimeout => LATE,
+        408 => LATE,
         400 => 13,
         401 => 16,
         403 => 7,
