@@ -22,6 +22,8 @@ pub(super) struct Claims {
     pub(super) nodes: Vec<(IpAddr, u16)>,
     /// How the client spoke to the first proxy.
     pub(super) https: Option<bool>,
+    /// What the client asked the first proxy for, where `Forwarded` says it.
+    pub(super) host: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,43 +41,49 @@ impl Claims {
         let proto = last(headers, X_FORWARDED_PROTO).and_then(element::is_https);
         let mut members = members(headers, X_FORWARDED_FOR).rev().peekable();
         if members.peek().is_some() {
-            let nodes = members.map(|member| Element { node: element::node(member), https: None });
-            let (nodes, _) = believed(nodes, trusted);
-            return Claims { list: List::XForwardedFor, nodes, https: proto };
+            let nodes =
+                members.map(|member| Element { node: element::node(member), ..Element::default() });
+            let Believed { nodes, .. } = believed(nodes, trusted);
+            return Claims { list: List::XForwardedFor, nodes, https: proto, host: None };
         }
         let mut elements = elements(headers).peekable();
         if elements.peek().is_some() {
-            let (nodes, said) = believed(elements, trusted);
-            return Claims { list: List::Forwarded, nodes, https: said.or(proto) };
+            let Believed { nodes, https, host } = believed(elements, trusted);
+            return Claims { list: List::Forwarded, nodes, https: https.or(proto), host };
         }
-        Claims { list: List::Neither, nodes: Vec::new(), https: proto }
+        Claims { list: List::Neither, nodes: Vec::new(), https: proto, host: None }
     }
 }
 
-/// The nodes that elements name, from right to left, up to the first that is no proxy, turned
-/// round; and what the last one that was looked at says of the scheme.
-fn believed(
-    elements: impl Iterator<Item = Element>,
-    trusted: &TrustedProxies,
-) -> (Vec<(IpAddr, u16)>, Option<bool>) {
-    let mut nodes = Vec::new();
-    let mut https = None;
+/// What elements say that may be believed.
+#[derive(Default)]
+struct Believed {
+    /// The nodes that they name, from the client to the nearest proxy.
+    nodes: Vec<(IpAddr, u16)>,
+    /// What the first of them says of the scheme and the authority.
+    https: Option<bool>,
+    host: Option<Vec<u8>>,
+}
+
+/// Looks at elements from right to left, up to the first whose node is no proxy.
+fn believed(elements: impl Iterator<Item = Element>, trusted: &TrustedProxies) -> Believed {
+    let Believed { mut nodes, mut https, mut host } = Believed::default();
     for element in elements {
         let Some(node) = element.node else {
             // The nearest proxy may hide whom it speaks for, and still say how it was spoken to.
             if nodes.is_empty() {
-                https = element.https;
+                (https, host) = (element.https, element.host);
             }
             break;
         };
         nodes.push(node);
-        https = element.https;
+        (https, host) = (element.https, element.host);
         if !trusted.holds(node.0) {
             break;
         }
     }
     nodes.reverse();
-    (nodes, https)
+    Believed { nodes, https, host }
 }
 
 /// The elements of `Forwarded` from right to left, up to a line that is broken.
@@ -108,7 +116,11 @@ fn without_empty_ends(mut line: &[u8]) -> &[u8] {
 
 /// The authority that the client asked the first proxy for, if the peer says it and it is one.
 pub(super) fn host(headers: &HeaderMap) -> Option<&[u8]> {
-    let host = last(headers, X_FORWARDED_HOST)?;
+    authority(last(headers, X_FORWARDED_HOST)?)
+}
+
+/// What a peer says as one.
+pub(super) fn authority(host: &[u8]) -> Option<&[u8]> {
     Target::parse(std::str::from_utf8(host).ok()?).ok().map(|target| target.authority.as_bytes())
 }
 

@@ -7,12 +7,14 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// What an element says, as far as it can be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Element {
     /// `for`; port 0 where none is written. `None`: it is missing, hidden or broken.
     pub(super) node: Option<(IpAddr, u16)>,
     /// `proto`.
     pub(super) https: Option<bool>,
+    /// `host`.
+    pub(super) host: Option<Vec<u8>>,
 }
 
 /// The elements of a line, left to right, without empty ones (RFC 9110, 5.6.1). `None`: a syntax
@@ -31,6 +33,8 @@ fn element(text: &[u8]) -> Option<Element> {
             element.node = node(&value);
         } else if name.eq_ignore_ascii_case(b"proto") {
             element.https = is_https(&value);
+        } else if name.eq_ignore_ascii_case(b"host") {
+            element.host = Some(value);
         }
     }
     Some(element)

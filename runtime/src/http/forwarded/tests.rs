@@ -43,6 +43,19 @@ fn applied(peer: &Client, fields: &[(&'static str, &str)]) -> Vec<String> {
 }
 
 #[test]
+fn the_host_that_forwarded_says_is_told_in_every_form() {
+    let lines =
+        applied(&client("10.0.0.1"), &[("forwarded", "for=192.0.2.7;proto=https;host=h.example")]);
+    for line in ["x-forwarded-host: h.example", "x-forwarded-port: 443"] {
+        assert!(lines.iter().any(|told| told == line), "{lines:?}");
+    }
+    // What is no authority is none.
+    let fields = [("forwarded", "for=192.0.2.7;proto=https;host=\"a b\"")];
+    let lines = applied(&client("10.0.0.1"), &fields);
+    assert!(lines.iter().any(|told| told == "x-forwarded-host: a.example"), "{lines:?}");
+}
+
+#[test]
 fn an_untrusted_peer_is_told_as_it_is() {
     let expected = [
         "accept: */*",

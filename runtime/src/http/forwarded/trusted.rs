@@ -57,7 +57,10 @@ impl ForwardedFields {
             let address = client.as_ref().map_or(&*connection.address, |(address, ..)| address);
             drop_other_address(headers, address);
         }
-        self.complete(headers, host, https, claims.https.is_some());
+        let said = claims.host.as_deref().and_then(claims::authority);
+        let said = said.and_then(|host| HeaderValue::from_bytes(host).ok());
+        let says = claims.https.is_some() || said.is_some();
+        self.complete(headers, said.as_ref().unwrap_or(host), https, says);
         let tls = || connection.tls.clone();
         client.map(|(address, key, port)| Client { address, key, port, https, tls: tls() })
     }
