@@ -17,10 +17,10 @@ pub struct Final {
 }
 
 /// Counts this hop. `Some`: there are none left, so the request must not be forwarded. A value that
-/// is no number is passed on as it is.
+/// is no number is passed on as it is, and one that is too large as the largest.
 ///
 /// # Errors
-/// 400 for a field of several lines: whichever counts here, another one may count behind us.
+/// 400 for a field of several lines or members: whichever counts here, another one may count behind us.
 pub fn count(parts: &mut Parts) -> Result<Option<Box<Final>>> {
     if !matches!(parts.method, Method::OPTIONS | Method::TRACE) {
         return Ok(None);
@@ -30,14 +30,17 @@ pub fn count(parts: &mut Parts) -> Result<Option<Box<Final>>> {
     if lines.next().is_some() {
         return Err(Error::request(400, "there is more than one Max-Forwards"));
     }
+    if field.as_bytes().contains(&b',') {
+        return Err(Error::request(400, "there is more than one Max-Forwards"));
+    }
     let digits = std::str::from_utf8(field.as_bytes()).unwrap_or_default();
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(None);
     }
-    match digits.parse::<u64>() {
+    // Of what is more than we can count to, it is the most that we can.
+    match digits.parse::<u64>().or(if digits.is_empty() { Err(()) } else { Ok(u64::MAX) }) {
         Ok(0) => Ok(Some(Box::new(answer(parts)))),
-        // More than we can count to is more than there are hops.
-        Err(_) => Ok(None),
+        Err(()) => Ok(None),
         Ok(left) => {
             parts.headers.insert(MAX_FORWARDS, HeaderValue::from(left - 1));
             Ok(None)
@@ -90,7 +93,7 @@ mod tests {
             (Method::TRACE, "0", true, "0"),
             (Method::OPTIONS, "00", true, "00"),
             (Method::OPTIONS, "+1", false, "+1"),
-            (Method::OPTIONS, "99999999999999999999", false, "99999999999999999999"),
+            (Method::OPTIONS, "99999999999999999999", false, "18446744073709551614"),
             (Method::GET, "0", false, "0"),
         ] {
             let got = counted(method.clone(), field);
@@ -106,6 +109,9 @@ mod tests {
             let request = Request::builder().method(method.clone());
             let request = request.header(MAX_FORWARDS, "5").header(MAX_FORWARDS, "0");
             let (mut parts, ()) = request.body(()).unwrap().into_parts();
+            assert_eq!(count(&mut parts).is_err(), refused, "{method}");
+            // An earlier hop may have joined them.
+            parts.headers.insert(MAX_FORWARDS, HeaderValue::from_static("5, 0"));
             assert_eq!(count(&mut parts).is_err(), refused, "{method}");
         }
     }
