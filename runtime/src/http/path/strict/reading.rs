@@ -161,7 +161,7 @@ fn trimmed(path: &[u8]) -> Vec<u8> {
     path.iter().copied().filter(|byte| !byte.is_ascii_control()).collect()
 }
 
-/// Two or three bytes of overlong UTF-8 as the ASCII character that lenient decoders make of them.
+/// Two, three or four bytes of overlong UTF-8 as the ASCII character that lenient decoders make of them.
 fn shortest(path: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(path.len());
     let mut rest = path;
@@ -173,6 +173,10 @@ fn shortest(path: &[u8]) -> Vec<u8> {
                 rest = after;
             }
             (0xe0, [middle @ (0x80 | 0x81), low @ 0x80..=0xbf, after @ ..]) => {
+                out.push((middle & 1) << 6 | (low & 0x3f));
+                rest = after;
+            }
+            (0xf0, [0x80, middle @ (0x80 | 0x81), low @ 0x80..=0xbf, after @ ..]) => {
                 out.push((middle & 1) << 6 | (low & 0x3f));
                 rest = after;
             }

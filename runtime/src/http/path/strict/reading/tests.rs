@@ -26,6 +26,8 @@ fn whatever_an_endpoint_does_to_it_is_a_reading() {
         "/x%2F%252e%252e%2Fadmin/y",
         "/%c1%a1dmin/y",
         "/%e0%81%a1dmin/y",
+        "/%f0%80%81%a1dmin/y",
+        "/admin%f0%80%80%afy",
         "/admin/y%3Fz",
         "/admin/y%0az",
         "/%09admin/y",
