@@ -44,7 +44,7 @@ impl Heading {
             method: head.method.clone(),
             target: head.uri.path_and_query().cloned(),
             version: head.version,
-            host: field(HOST),
+            host: field(HOST).or_else(|| authority(head)),
             user_agent: field(USER_AGENT),
             referer: field(REFERER),
             client: None,
@@ -77,6 +77,11 @@ impl Heading {
             _ => None,
         }
     }
+}
+
+/// What HTTP/2 says in the place of `Host`, as long as it was not written there.
+fn authority(head: &Parts) -> Option<HeaderValue> {
+    HeaderValue::from_str(head.uri.authority()?.as_str()).ok()
 }
 
 impl<'a> Underway<'a> {
