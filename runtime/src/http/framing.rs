@@ -190,6 +190,14 @@ impl FramingGuard {
         self.heads
     }
 
+    /// How many of them came to their end.
+    pub fn whole(&self) -> u32 {
+        match self.is_in_head() || self.state == State::Released {
+            true => self.heads,
+            false => self.heads.wrapping_sub(1),
+        }
+    }
+
     /// Whether a head is being read, or was refused.
     pub fn is_in_head(&self) -> bool {
         matches!(self.state, State::Start | State::Fields)

@@ -17,6 +17,14 @@ use crate::telemetry::metrics::ListenerMetrics;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// A client that is gone tells within this when it is asked; looked for after each part.
+const HEARD_WITHIN: [Duration; 4] = [
+    Duration::from_millis(2),
+    Duration::from_millis(8),
+    Duration::from_millis(40),
+    Duration::from_millis(100),
+];
+
 /// One worker's end of a listener.
 #[derive(Debug)]
 pub struct Acceptor {
@@ -78,9 +86,14 @@ impl Acceptor {
         }
     }
 
-    /// The next connection. Those beyond the limit are closed at once, where no other one gives way.
-    /// A peer that `speaks_for_many` has no share of them. Cancel safe.
-    pub async fn accept(&mut self, speaks_for_many: impl Fn(IpAddr) -> bool) -> Accepted {
+    /// The next connection. Those beyond the limit are closed at once, where no other one gives way
+    /// and no client is found to have gone. A peer that `speaks_for_many` has no share of them; `doubt`
+    /// has those looked for that may be gone: see [`super::Watch::doubt`]. Cancel safe.
+    pub async fn accept(
+        &mut self,
+        speaks_for_many: impl Fn(IpAddr) -> bool,
+        doubt: impl Fn() -> bool,
+    ) -> Accepted {
         loop {
             let accepted = match &self.socket {
                 Socket::Tcp(socket) => {
@@ -98,7 +111,7 @@ impl Acceptor {
                     let key = peer_ip.map_or(ClientKey::Unnamed, ClientKey::from);
                     // Behind a Unix socket all are one.
                     let one = || peer_ip.is_some_and(|ip| !speaks_for_many(ip.to_canonical()));
-                    match self.limit.enter(key, one) {
+                    match self.enter(key, one, &doubt).await {
                         Some(mut place) => {
                             if place.is_anothers {
                                 self.metrics.rejected();
@@ -112,11 +125,37 @@ impl Acceptor {
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, pause = ?self.pause, "cannot accept connections");
+                    // Descriptors of clients that are gone come back.
+                    doubt();
                     tokio::time::sleep(self.pause).await;
                     self.pause = (self.pause * 2).min(LONGEST_PAUSE);
                 }
             }
         }
+    }
+}
+
+impl Acceptor {
+    /// A place, also that of a client that has gone without a word.
+    async fn enter(
+        &self,
+        key: ClientKey,
+        one: impl Fn() -> bool,
+        doubt: impl Fn() -> bool,
+    ) -> Option<ConnectionPlace> {
+        let place = self.limit.enter(key, &one);
+        if place.is_some() || !doubt() {
+            return place;
+        }
+        for pause in HEARD_WITHIN {
+            tokio::time::sleep(pause).await;
+            doubt();
+            tokio::task::yield_now().await;
+            if let Some(place) = self.limit.enter(key, &one) {
+                return Some(place);
+            }
+        }
+        None
     }
 }
 
@@ -163,10 +202,10 @@ mod tests {
         let mut acceptor = Acceptor::new(listener, limit, metrics.listener("web")).unwrap();
         let connect = || tokio::net::TcpStream::connect(address);
         let first = connect().await.unwrap();
-        let accepted = acceptor.accept(|_| false).await;
+        let accepted = acceptor.accept(|_| false, || false).await;
         assert_eq!(accepted.peer, Some(first.local_addr().unwrap()));
         let mut refused = connect().await.unwrap();
-        let next = tokio::spawn(async move { acceptor.accept(|_| false).await });
+        let next = tokio::spawn(async move { acceptor.accept(|_| false, || false).await });
         assert_eq!(refused.read(&mut [0]).await.unwrap(), 0);
         drop(accepted);
         let third = connect().await.unwrap();

@@ -7,6 +7,9 @@
 //! The state is shared by atomics only because an upgraded connection must be `Send`; all of it
 //! stays on one worker, and a relaxed store is an ordinary one.
 
+mod doubt;
+mod streams;
+
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
@@ -51,6 +54,13 @@ pub struct Activity {
     delayed: AtomicU32,
     /// HTTP/2 streams whose request's body is not at its end.
     uploads: AtomicU32,
+    /// The client closed its side.
+    half_closed: AtomicBool,
+    /// Somebody has need of its place, and when that was last so.
+    doubted: AtomicBool,
+    doubted_at: AtomicU64,
+    /// It is to be looked whether the client is there.
+    attended: AtomicBool,
     /// 0: not overdue.
     overdue: AtomicU8,
     waker: Mutex<Option<Waker>>,
@@ -85,6 +95,10 @@ impl Activity {
             unanswered_streams: AtomicU32::new(0),
             delayed: AtomicU32::new(0),
             uploads: AtomicU32::new(0),
+            half_closed: AtomicBool::new(false),
+            doubted: AtomicBool::new(false),
+            doubted_at: AtomicU64::new(0),
+            attended: AtomicBool::new(false),
             overdue: AtomicU8::new(0),
             waker: Mutex::new(None),
         }
@@ -128,29 +142,9 @@ impl Activity {
         }
     }
 
-    /// A stream's request came.
-    pub fn begin_stream(&self) {
-        self.unanswered_streams.fetch_add(1, Relaxed);
-    }
-
-    /// Its response's head is there, or there will be none.
-    pub fn answer_stream(&self) {
-        self.unanswered_streams.fetch_sub(1, Relaxed);
-    }
-
-    /// A stream's request has a body.
-    pub fn begin_upload(&self) {
-        self.uploads.fetch_add(1, Relaxed);
-    }
-
-    /// It came to its end, or nobody reads on.
-    pub fn end_upload(&self) {
-        self.uploads.fetch_sub(1, Relaxed);
-    }
-
-    /// Whether all streams under way have come as a whole, and one of them has no answer.
-    pub fn has_whole_streams(&self) -> bool {
-        self.unanswered_streams.load(Relaxed) > 0 && self.uploads.load(Relaxed) == 0
+    /// What was written is not the answer.
+    pub fn expect_answer(&self) {
+        self.unanswered.store(true, Relaxed);
     }
 
     /// An answer is held back.
@@ -179,7 +173,9 @@ impl Activity {
     /// Whether one of this many requests has no response yet, or not all of it. (An exchange begins
     /// a little after its request was read.)
     pub fn owes(&self, requests: u32) -> bool {
-        self.ended.load(Relaxed) != requests
+        let left = requests.wrapping_sub(self.ended.load(Relaxed));
+        // More may have ended than was asked for.
+        left != 0 && left <= u32::MAX / 2
     }
 
     /// When the last byte came or went, in milliseconds of the watch's clock.

@@ -13,6 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::coop;
 
+use super::heard::{EVENTS, Heard, known};
+
 /// Slices that hold no more than this together are copied into one and written by one plain write:
 /// a small copy costs less than the kernel's handling of a vector.
 const GATHER: usize = 4 << 10;
@@ -60,6 +62,14 @@ impl Stream {
             Socket::Unix(stream) => stream.try_io(Interest::READABLE, || Ok(())),
         };
         readable.is_ok()
+    }
+
+    /// What the runtime has heard of the peer, whether or not anything is read.
+    pub(super) fn heard(&self) -> Heard {
+        match &self.socket {
+            Socket::Tcp(stream) => known(stream.ready(EVENTS)),
+            Socket::Unix(stream) => known(stream.ready(EVENTS)),
+        }
     }
 }
 

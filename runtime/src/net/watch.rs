@@ -1,8 +1,9 @@
 //! Watching connections for peers that are slow or gone, without a timer for each request.
 //!
 //! In: what each connection does ([`Activity`]), and the time. Out: what is overdue, found by a sweep
-//! over all connections of a worker every [`super::SWEEP`]. Never: asks for the time on a read or a
-//! write: the sweep leaves it in a cell, and a stamp is one store.
+//! over all connections of a worker every [`super::SWEEP`]; and a look at those from which nothing is
+//! read. Never: asks for the time on a read or a write: the sweep leaves it in a cell, and a stamp is
+//! one store.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -33,8 +34,8 @@ impl Watch {
         activity
     }
 
-    /// Sets the clock to `now`, wakes what is overdue, forgets what is gone. Gives the number of
-    /// connections that were found overdue.
+    /// Sets the clock to `now`, wakes what is overdue or has nothing read from it, forgets what is gone.
+    /// Gives the number of connections that were found overdue.
     pub fn sweep(&self, now: Instant) -> usize {
         let now = now.saturating_duration_since(self.start);
         let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
@@ -51,10 +52,23 @@ impl Watch {
             {
                 overdue += 1;
                 activity.close(why);
+            } else if activity.is_unheard() {
+                activity.attend_to();
             }
             true
         });
         overdue
+    }
+
+    /// Somebody has need of a place: whoever closed his side is asked now whether he is still there,
+    /// and found out if he is not. Whether there is anybody who was not asked just before.
+    pub fn doubt(&self) -> bool {
+        let mut fresh = false;
+        for activity in self.connections.borrow().iter().filter(|it| it.is_unheard()) {
+            fresh |= activity.doubt();
+            activity.attend_to();
+        }
+        fresh
     }
 
     /// Connections that were there at the last sweep or came since.

@@ -30,6 +30,10 @@ impl<S> Watched<S> {
         &self.activity
     }
 
+    pub fn inner(&self) -> &S {
+        &self.stream
+    }
+
     pub fn into_inner(self) -> S {
         self.stream
     }

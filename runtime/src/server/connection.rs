@@ -28,7 +28,7 @@ use crate::config::Limits;
 use crate::http::forwarded::ForwardedFields;
 use crate::http::framing::FramingGuard;
 use crate::http::{Client, Tls};
-use crate::net::{Accepted, Acceptor, Activity, Linger, Stream, Watch, Watched};
+use crate::net::{Accepted, Acceptor, Activity, Linger, OnSocket, Stream, Watch, Watched};
 use crate::proxy::{self, Allowance, StreamExecutor};
 use crate::upstream::Usage;
 
@@ -72,7 +72,7 @@ pub async fn accept(
     loop {
         acceptor.end_after(terms.borrow().limits.body_timeout.of(false).max(LEAST_PATIENCE));
         let speaks_for_many = |peer| terms.borrow().trusted.holds(peer);
-        let accepted = acceptor.accept(speaks_for_many).await;
+        let accepted = acceptor.accept(speaks_for_many, || watch.doubt()).await;
         let terms = terms.borrow().clone();
         let activity = watch.register(terms.bounds.clone(), terms.tls.is_some());
         accepted.place.watched_by(&activity);
@@ -163,7 +163,7 @@ impl Serving {
 
     async fn http<S>(self, stream: S, ahead: Bytes, connection: Rc<proxy::Connection>)
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: AsyncRead + AsyncWrite + OnSocket + Unpin + Send + 'static,
     {
         let limits = self.terms.limits.clone();
         let (proxy, activity) = (self.proxy.clone(), self.activity.clone());

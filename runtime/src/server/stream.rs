@@ -4,29 +4,31 @@
 //! strict. In the place of a head that is refused, or that does not come to its end in time, hyper
 //! gets a stand-in for the proxy to answer; a target that no parser behind us takes as it is, is
 //! spelled well. A client that closes its side behind its requests gets its answers: hyper learns of
-//! the end once they are out. What comes behind a request for another protocol is held until that is
-//! answered. On HTTP/2 a target with a fragment becomes one that hyper refuses. Never: changes
-//! another byte; reads on after a refusal.
+//! the end once they are out, and whether it still listens is [asked](asking). What comes behind a
+//! request for another protocol is held until that is answered. On HTTP/2 a target with a
+//! fragment becomes one that hyper refuses. Never: changes another byte; reads on after a refusal.
 
+mod asking;
 mod guarded;
+mod half_closed;
 
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
+use std::time::Instant;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep};
 
 use crate::error::{Error, Kind};
 use crate::http::framing::{Fragments, FramingGuard};
-use crate::net::{Activity, Overdue};
+use crate::net::{Activity, OnSocket, Overdue};
 use crate::proxy::Refusal;
 use crate::telemetry::metrics::Metrics;
+use asking::Asking;
 use guarded::{End, Guarded};
+use half_closed::HalfClosed;
 
 /// What hyper reads from and writes to.
 pub struct Served<S> {
@@ -41,25 +43,18 @@ pub struct Served<S> {
     metrics: Arc<Metrics>,
     /// The client closed its side behind whole requests of which one had no answer yet.
     half_closed: Option<HalfClosed>,
+    /// Whether it still listens.
+    asking: Option<Box<Asking>>,
     /// Of a half-closed connection of HTTP/2: its exchanges are over, and their last bytes have been
     /// written but for what its client has no room for.
     settled: bool,
     /// hyper wrote, and has not flushed since.
     unflushed: bool,
+    /// Something was written since the end was last looked at.
+    wrote: bool,
     /// Whoever waits to read a stand-in, or the end, until hyper has flushed.
     waiting: Option<Waker>,
 }
-
-/// A client that closed its side. Nothing tells one that still listens from one that has gone away.
-struct HalfClosed {
-    /// When to look again.
-    timer: Pin<Box<Sleep>>,
-    /// Until when an answer may begin.
-    until: Instant,
-}
-
-/// How long a client that has closed its side keeps an answer that is there, and held back.
-const HELD_BACK: Duration = Duration::from_secs(3);
 
 /// No chunk, and no end of one, begins like this: hyper ends the body with an error.
 const POISON: &[u8] = b"\0\r\n\r\n";
@@ -79,8 +74,10 @@ impl<S> Served<S> {
             activity,
             metrics,
             half_closed: None,
+            asking: None,
             settled: false,
             unflushed: false,
+            wrote: false,
             waiting: None,
         }
     }
@@ -91,7 +88,7 @@ impl<S> Served<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Served<S> {
+impl<S: AsyncRead + AsyncWrite + OnSocket + Unpin> Served<S> {
     /// Once something was refused nothing more is read. What was refused before a 101 is no byte of
     /// the new protocol either: it ends there.
     fn end(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -102,11 +99,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Served<S> {
             return Poll::Ready(Ok(()));
         }
         match end {
-            End::Head(stand_in) if !stand_in.is_empty() => {
+            End::Head { stand_in, blank } if !stand_in.is_empty() => {
                 // Its answer comes behind those that hyper owes.
                 if self.activity.owes(guard.heads()) || self.unflushed {
                     self.waiting = Some(cx.waker().clone());
                     return Poll::Pending;
+                }
+                // Nothing but a line's end came behind them, and nothing more will.
+                if *blank && self.stream.heard().ended {
+                    return Poll::Ready(Ok(()));
                 }
                 let (now, later) = stand_in.split_at(stand_in.len().min(buffer.remaining()));
                 buffer.put_slice(now);
@@ -114,7 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Served<S> {
                 Poll::Ready(Ok(()))
             }
             // hyper closes once the answer is out.
-            End::Head(_) => Poll::Pending,
+            End::Head { .. } => Poll::Pending,
             End::Body { poisoned } => {
                 let owed = self.activity.owes(guard.heads());
                 if owed && !*poisoned && buffer.remaining() >= POISON.len() {
@@ -141,50 +142,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Served<S> {
     }
 }
 
-impl HalfClosed {
-    fn new(patience: Duration) -> HalfClosed {
-        let until = Instant::now() + patience;
-        let timer = Box::pin(tokio::time::sleep(HELD_BACK.min(patience)));
-        HalfClosed { timer, until }
-    }
-
-    /// Whether an answer that has not begun is not waited for any more.
-    fn is_late(&mut self, is_held_back: bool, cx: &mut Context<'_>) -> bool {
-        while self.timer.as_mut().poll(cx).is_ready() {
-            let now = Instant::now();
-            if is_held_back || now >= self.until {
-                return true;
-            }
-            self.timer.as_mut().reset(self.until.min(now + HELD_BACK));
-        }
-        false
-    }
-}
-
 impl<S> Served<S> {
-    /// Whether the stream's end is one behind a whole request whose answer is still to come. A client
-    /// that ends within its answer has gone away.
+    /// Whether the stream's end is one behind a whole request whose answer is not all out. What else
+    /// began to come behind it will not come to its end.
     fn ends_behind_a_request(&self) -> bool {
         let Some(Guarded { guard, .. }) = &self.guarded else {
-            return self.activity.has_whole_streams();
+            return self.activity.has_whole_streams() || self.unflushed;
         };
-        guard.is_between() && self.activity.owes(guard.heads()) && self.activity.is_unanswered()
+        !self.activity.is_tunnel() && self.activity.owes(guard.whole())
     }
 
     /// The end, once every request is answered, or none of it in time.
     fn answered(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let owes = match &self.guarded {
-            Some(guarded) => self.activity.owes(guarded.guard.heads()),
+            Some(guarded) => self.activity.owes(guarded.guard.whole()),
             None => !self.settle(cx),
         };
         // A tunnel hears of it at once: what the other side still sends is passed on there.
         let unanswered = match &self.guarded {
             Some(_) => self.activity.is_unanswered(),
-            None => self.activity.has_whole_streams(),
+            None => self.activity.has_unanswered_streams(),
         };
-        let activity = &self.activity;
-        let late = unanswered
-            && self.half_closed.as_mut().is_some_and(|it| it.is_late(activity.is_delaying(), cx));
+        let goes_on = std::mem::take(&mut self.wrote) || self.unflushed;
+        let (activity, may_ask) = (&self.activity, self.guarded.is_none());
+        let late = self.half_closed.as_mut().is_some_and(|it| match unanswered {
+            true => it.is_late(activity.is_delaying(), cx),
+            false => owes && !may_ask && it.stands_still(goes_on, cx),
+        });
         if self.activity.overdue().is_none()
             && !self.activity.is_tunnel()
             && !late
@@ -212,7 +196,39 @@ impl<S> Served<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Served<S> {
+impl<S: AsyncWrite + OnSocket + Unpin> Served<S> {
+    /// Nothing is read, and all that was written is out: looks whether the client is there, and asks
+    /// it where it closed its side.
+    fn attend(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let heard = self.stream.heard();
+        if heard.failed {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        if self.half_closed.is_none() && !heard.ended {
+            return Ok(());
+        }
+        self.activity.half_close();
+        let wanted = self.activity.take_doubt();
+        let multiplexed = self.guarded.is_none();
+        let may_ask = if multiplexed { true } else { self.activity.is_unanswered() };
+        if !may_ask || self.activity.exchanges() == 0 || self.activity.is_tunnel() {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let asking = self.asking.get_or_insert_with(|| Box::new(Asking::new(multiplexed, now)));
+        if let Some(question) = asking.question(now, wanted)
+            && let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(cx, question)
+        {
+            asking.asked(question, written?, now);
+            if !multiplexed {
+                self.activity.expect_answer();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + OnSocket + Unpin> AsyncRead for Served<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -252,6 +268,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Served<S> {
             let read = ready!(this.read(cx, buffer));
             if read.is_ok() && buffer.filled().len() == before && this.ends_behind_a_request() {
                 this.half_closed = Some(HalfClosed::new(this.activity.bounds().answer()));
+                this.activity.half_close();
                 return this.answered(cx);
             }
             let Some(guarded) = &mut this.guarded else {
@@ -286,15 +303,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Served<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Served<S> {
+impl<S: AsyncRead + AsyncWrite + OnSocket + Unpin> AsyncWrite for Served<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.unflushed = true;
-        Pin::new(&mut this.stream).poll_write(cx, bytes)
+        (this.unflushed, this.wrote) = (true, true);
+        let stream = &mut this.stream;
+        match &mut this.asking {
+            None => Pin::new(stream).poll_write(cx, bytes),
+            Some(asking) => {
+                asking.write(bytes, |bytes| Pin::new(&mut *stream).poll_write(cx, bytes))
+            }
+        }
     }
 
     fn poll_write_vectored(
@@ -303,7 +326,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Served<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.unflushed = true;
+        if this.asking.is_some() {
+            let first = slices.iter().find(|slice| !slice.is_empty());
+            return Pin::new(this).poll_write(cx, first.map_or(&[], |slice| &**slice));
+        }
+        (this.unflushed, this.wrote) = (true, true);
         Pin::new(&mut this.stream).poll_write_vectored(cx, slices)
     }
 
@@ -313,6 +340,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Served<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if !this.unflushed && this.activity.is_attended_to() {
+            this.attend(cx)?;
+        }
         ready!(Pin::new(&mut this.stream).poll_flush(cx))?;
         this.unflushed = false;
         this.activity.flushed();

@@ -17,6 +17,7 @@ use tokio_rustls::server::TlsStream;
 use super::{CertificateFacts, CertificateStore, Error, H2, HTTP_1_0, HTTP_1_1, provider};
 use crate::config::{Contents, ListenerTls, TlsVersion};
 use crate::http::Tls;
+use crate::net::{Heard, OnSocket};
 
 /// Sessions kept for TLS 1.2 clients that resume by session ID; rustls's own default is 256.
 const SESSIONS: usize = 16 << 10;
@@ -77,6 +78,12 @@ where
     let facts = facts(connection);
     let h2 = connection.alpn_protocol() == Some(H2);
     Ok(Accepted { stream, facts, h2 })
+}
+
+impl<S: OnSocket> OnSocket for TlsStream<S> {
+    fn heard(&self) -> Heard {
+        self.get_ref().0.heard()
+    }
 }
 
 /// The facts of a finished handshake.

@@ -3,6 +3,7 @@
 mod containment;
 mod desync;
 mod framing;
+mod gone;
 mod limits;
 mod seats;
 mod shares;

@@ -55,7 +55,7 @@ where
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            accepted = acceptor.accept(|_| false) => {
+            accepted = acceptor.accept(|_| false, || false) => {
                 open.make_room();
                 let activity = watch.register(bounds.clone(), false);
                 let task = connection(accepted, activity.clone(), answer.clone());

@@ -28,8 +28,9 @@ pub(super) struct Guarded {
 
 /// Nothing more is read.
 pub(super) enum End {
-    /// A head was refused: its stand-in, until hyper has it.
-    Head(&'static [u8]),
+    /// A head was refused: its stand-in, until hyper has it. `blank`: all that came of it is ends of
+    /// lines.
+    Head { stand_in: &'static [u8], blank: bool },
     /// A body was: hyper is given bytes that are no chunk, once.
     Body { poisoned: bool },
 }
@@ -110,8 +111,10 @@ impl Guarded {
 
     /// The head that is held is the connection's last.
     pub(super) fn refuse(&mut self, error: Error) {
-        let head = framing::glimpse(&std::mem::take(&mut self.held));
-        self.end = Some(End::Head(proxy::stand_in(&head)));
+        let held = std::mem::take(&mut self.held);
+        let blank = held.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
+        let head = framing::glimpse(&held);
+        self.end = Some(End::Head { stand_in: proxy::stand_in(&head), blank });
         self.refusal.leave(self.guard.heads().wrapping_add(1), Refused { error, head });
     }
 }
