@@ -48,6 +48,12 @@ pub enum Sender {
 /// What the endpoint may send of one response before it is read. Streams that nobody reads must not
 /// use up what the connection grants to the others, so that grants this for each of its streams.
 const STREAM_WINDOW: u32 = 256 << 10;
+/// What a connection grants. The codec ends a connection, with all its streams, whose small DATA
+/// frames wait to be read, by what a frame costs beyond its bytes: at 255 bytes each, and half of this
+/// together. So one stream may wait full of frames of a byte, and all may of frames of 45.
+const CONNECTION_WINDOW: u32 = 256 << 20;
+const _: () =
+    assert!(CONNECTION_WINDOW as usize >= STREAM_WINDOW as usize * STREAMS_PER_CONNECTION);
 /// Bytes of a request that wait for an endpoint's windows, at most.
 const SEND_BUFFER: usize = 64 << 10;
 
@@ -135,7 +141,7 @@ where
         .initial_stream_window_size(STREAM_WINDOW)
         // A frame costs more than its bytes, and a client may send a byte at a time.
         .max_send_buf_size(SEND_BUFFER)
-        .initial_connection_window_size(STREAM_WINDOW * STREAMS_PER_CONNECTION as u32)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10))
         .handshake::<_, Body>(TokioIo::new(io))

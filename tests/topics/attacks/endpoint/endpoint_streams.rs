@@ -132,6 +132,43 @@ fn responses_that_nobody_reads_do_not_stop_the_others() {
     }
 }
 
+/// A frame costs the codec more than its bytes, and one that nobody takes may not cost the others
+/// their streams.
+#[test]
+fn small_frames_that_nobody_reads_do_not_end_the_connection_of_others() {
+    let gate = Gate::default();
+    let at = gate.clone();
+    let endpoint = Endpoint::new(max_streams(100), move |number, stream| {
+        let head = ok(stream, false, &[]);
+        // The first is somebody else's, and waits; the others are as many bytes as a stream may send.
+        let frames = match number {
+            0 => return [head, framed(kind::DATA, 0, stream, b"begin")].concat(),
+            1 => framed(kind::DATA, 0, stream, b"x").repeat(255_000),
+            2 => {
+                at.pass();
+                framed(kind::DATA, END_STREAM, 1, b"end")
+            }
+            _ => framed(kind::DATA, 0, stream, &[b'x'; 80]).repeat(3_200),
+        };
+        [head, frames].concat()
+    });
+    let proxy = to(&endpoint, "pool = { max_connections = 1 }");
+    let mut other = RawClient::connect(proxy.address("web"));
+    other.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    until("it has begun", || endpoint.count(kind::HEADERS, 0) == 1);
+    let mut client = Frames::connect(proxy.address("web"));
+    client.send(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    client.head(1, true, GET);
+    assert_eq!(client.status(1), 200);
+    gate.open();
+    for number in 1..60 {
+        client.head(number * 2 + 1, true, GET);
+        assert_eq!(client.status(number * 2 + 1), 200);
+    }
+    let text = String::from_utf8(other.rest()).expect("text");
+    assert!(text.ends_with("\r\n\r\n5\r\nbegin\r\n3\r\nend\r\n0\r\n\r\n"), "{text:?}");
+}
+
 /// Head, data and reset in one packet: what came arrives, and is no whole message.
 #[test]
 fn what_came_before_a_reset_arrives() {
