@@ -177,6 +177,32 @@ fn a_written_timeout_is_not_prolonged_by_a_body() {
     assert_eq!(client.answer().status, 200);
 }
 
+/// Neither for a place in the pool, nor for a connection, is there more time than for the answer.
+#[test]
+fn a_written_timeout_holds_before_there_is_a_connection() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let silent = silent.local_addr().expect("an address");
+    let origin = Origin::raw(|mut stream| async move {
+        read_head(&mut stream).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    });
+    let soon = format!(
+        "pool = {{ max_connections = 1 }}\n\
+         [routes.soon]\nmatch.path = \"/soon\"\nupstream = \"origin\"\ntimeout = \"400ms\"\n\
+         [routes.mute]\nmatch.path = \"/mute\"\nupstream = \"mute\"\ntimeout = \"400ms\"\n\
+         [upstreams.mute]\nendpoints = [\"https://{silent}\"]\ntls = {{ verify = false }}"
+    );
+    let proxy = Setup::to(&origin).upstream(&soon).start();
+    let mut first = RawClient::connect(proxy.address("web"));
+    first.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    weir_tests::until("it has the place", || origin.connections() == 1);
+    for path in ["/soon", "/mute"] {
+        let started = Instant::now();
+        assert_eq!(get(proxy.address("web"), path).status, 504, "{path}");
+        within(path, Duration::from_millis(400), started);
+    }
+}
+
 /// It neither takes the body nor answers: nobody else would end the exchange.
 #[test]
 fn an_endpoint_that_does_not_read_is_a_504() {

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use tokio::time;
+
 use super::alarm::Alarm;
 use super::usage::Usage;
-use crate::error::Error;
+use crate::error::{Error, Kind, Result, Side};
 use crate::http::UploadState;
 
 /// What an exchange grants an endpoint, and what its client is granted by a pool.
@@ -68,7 +70,30 @@ impl Patience<'_> {
         Some(self.no_later(since + self.first_byte)).filter(|due| *due > now)
     }
 
-    fn no_later(&self, than: Instant) -> Instant {
+    /// A connection, as long as there is time for an answer.
+    ///
+    /// # Errors
+    /// Those of `opened`, and a timeout.
+    pub(super) async fn connect<T>(&self, opened: impl Future<Output = Result<T>>) -> Result<T> {
+        let Some(due) = self.due else { return opened.await };
+        match time::timeout_at(due.into(), opened).await {
+            Ok(opened) => opened,
+            Err(_) => Err(self.late("there was no connection")),
+        }
+    }
+
+    /// An error where the time for an answer is over, with what it was waited for.
+    pub(super) fn over(&self, why: &str) -> Option<Error> {
+        self.due.filter(|due| *due <= Instant::now()).map(|_| self.late(why))
+    }
+
+    fn late(&self, why: &str) -> Error {
+        let detail = format!("{why} within the request's timeout");
+        Error::new(Kind::HttpResponseTimeout, Side::Upstream, detail).unsent()
+    }
+
+    /// No later than it is over.
+    pub(super) fn no_later(&self, than: Instant) -> Instant {
         self.due.map_or(than, |due| than.min(due))
     }
 

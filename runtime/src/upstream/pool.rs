@@ -124,12 +124,12 @@ impl Pool {
         claim: Rc<Claim>,
         place: Option<Place>,
     ) -> Answered {
-        let deadline = Instant::now() + self.connector.timeout;
+        let deadline = patience.no_later(Instant::now() + self.connector.timeout);
         let place = match place {
             Some(place) => Some(place),
             None => self.turn(&claim, deadline).await,
         };
-        let Some(place) = place else { return Err(Unanswered::connecting(self.too_busy())) };
+        let Some(place) = place else { return Err(self.too_busy(patience)) };
         let slot = match self.room(patience.fresh, deadline).await {
             Some(Room::Slot(slot)) => slot,
             Some(Room::Http1(connection)) => {
@@ -138,10 +138,10 @@ impl Pool {
             Some(Room::Http2(connection)) => {
                 return connection.exchange(outgoing, body, place, None, patience).await;
             }
-            None => return Err(Unanswered::connecting(self.too_busy())),
+            None => return Err(self.too_busy(patience)),
         };
         let started = Instant::now();
-        match self.connector.connect().await {
+        match patience.connect(self.connector.connect()).await {
             Err(error) => {
                 self.tell(&error);
                 Err(Unanswered::connecting(error))
@@ -320,10 +320,15 @@ impl Pool {
         }
     }
 
-    fn too_busy(&self) -> Error {
-        let (most, timeout) = (self.queue.most(), self.connector.timeout);
-        let detail = format!("all {most} connections stayed busy for {timeout:?}");
-        Error::new(Kind::ConnectionLimitReached, Side::Upstream, detail).unsent()
+    /// Why there is no connection: the client's time is over, or that of whoever waits for one.
+    fn too_busy(&self, patience: &Patience<'_>) -> Box<Unanswered> {
+        let most = self.queue.most();
+        let over = || patience.over(&format!("all {most} connections were busy"));
+        Unanswered::connecting(over().unwrap_or_else(|| {
+            let timeout = self.connector.timeout;
+            let detail = format!("all {most} connections stayed busy for {timeout:?}");
+            Error::new(Kind::ConnectionLimitReached, Side::Upstream, detail).unsent()
+        }))
     }
 
     /// Says why an endpoint is not trusted: once in a while, for it happens to every request.
