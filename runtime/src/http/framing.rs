@@ -10,7 +10,7 @@
 //! head. Behind a request that asks for another protocol it waits to be told how it was answered: to
 //! stop ([`FramingGuard::release`]), or to go on ([`FramingGuard::resume`]).
 
-mod fragment;
+mod frames;
 mod glimpse;
 mod head;
 mod response;
@@ -19,7 +19,7 @@ mod violation;
 
 use memchr::memchr3;
 
-pub use self::fragment::Fragments;
+pub use self::frames::Frames;
 pub use self::glimpse::glimpse;
 use self::head::Head;
 pub use self::response::{BodyLength, MAX_RESPONSE_BYTES, MAX_RESPONSE_FIELDS, response_length};

@@ -22,7 +22,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::error::{Error, Kind};
-use crate::http::framing::{Fragments, FramingGuard};
+use crate::http::framing::{Frames, FramingGuard};
 use crate::net::{Activity, OnSocket, Overdue};
 use crate::proxy::Refusal;
 use crate::telemetry::metrics::Metrics;
@@ -38,16 +38,15 @@ pub struct Served<S> {
     /// HTTP/1.1 only.
     guarded: Option<Guarded>,
     /// HTTP/2 only.
-    fragments: Fragments,
+    frames: Frames,
     activity: Arc<Activity>,
     metrics: Arc<Metrics>,
     /// The client closed its side behind whole requests of which one had no answer yet.
     half_closed: Option<HalfClosed>,
     /// Whether it still listens.
     asking: Option<Box<Asking>>,
-    /// Of a half-closed connection of HTTP/2: its exchanges are over, and their last bytes have been
-    /// written but for what its client has no room for.
-    settled: bool,
+    /// Of a half-closed connection of HTTP/2: turns that it had without an exchange.
+    settled: u8,
     /// hyper wrote, and has not flushed since.
     unflushed: bool,
     /// Something was written since the end was last looked at.
@@ -55,6 +54,13 @@ pub struct Served<S> {
     /// Whoever waits to read a stand-in, or the end, until hyper has flushed.
     waiting: Option<Waker>,
 }
+
+/// Turns of a connection in which a request that came with the client's end is served, or the end of
+/// an answer is written.
+const SETTLING: u8 = 2;
+
+/// What hyper says for a body that is expected; the answer is yet to come.
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// No chunk, and no end of one, begins like this: hyper ends the body with an error.
 const POISON: &[u8] = b"\0\r\n\r\n";
@@ -70,12 +76,12 @@ impl<S> Served<S> {
             stream,
             ahead,
             guarded: None,
-            fragments: Fragments::default(),
+            frames: Frames::default(),
             activity,
             metrics,
             half_closed: None,
             asking: None,
-            settled: false,
+            settled: 0,
             unflushed: false,
             wrote: false,
             waiting: None,
@@ -147,7 +153,7 @@ impl<S> Served<S> {
     /// began to come behind it will not come to its end.
     fn ends_behind_a_request(&self) -> bool {
         let Some(Guarded { guard, .. }) = &self.guarded else {
-            return self.activity.has_whole_streams() || self.unflushed;
+            return self.frames.are_whole() || self.activity.has_whole_streams() || self.unflushed;
         };
         !self.activity.is_tunnel() && self.activity.owes(guard.whole())
     }
@@ -183,15 +189,18 @@ impl<S> Served<S> {
 
 impl<S> Served<S> {
     /// Whether all streams are over and what there is to say was written. The codec reads before it
-    /// writes: when the last stream has ended it is given another turn.
+    /// serves or writes: what has come only now has its turns first.
     fn settle(&mut self, cx: &mut Context<'_>) -> bool {
         if self.activity.exchanges() > 0 {
+            self.settled = 0;
             return false;
         }
-        if !std::mem::replace(&mut self.settled, true) {
+        self.settled += 1;
+        if self.settled <= SETTLING {
             cx.waker().wake_by_ref();
             return false;
         }
+        self.settled = SETTLING;
         true
     }
 }
@@ -273,7 +282,7 @@ impl<S: AsyncRead + AsyncWrite + OnSocket + Unpin> AsyncRead for Served<S> {
             }
             let Some(guarded) = &mut this.guarded else {
                 if let Some(fresh) = buffer.filled_mut().get_mut(before..) {
-                    this.fragments.inspect(fresh);
+                    this.frames.inspect(fresh);
                 }
                 return Poll::Ready(read);
             };
@@ -312,12 +321,16 @@ impl<S: AsyncRead + AsyncWrite + OnSocket + Unpin> AsyncWrite for Served<S> {
         let this = self.get_mut();
         (this.unflushed, this.wrote) = (true, true);
         let stream = &mut this.stream;
-        match &mut this.asking {
+        let written = match &mut this.asking {
             None => Pin::new(stream).poll_write(cx, bytes),
             Some(asking) => {
                 asking.write(bytes, |bytes| Pin::new(&mut *stream).poll_write(cx, bytes))
             }
+        };
+        if bytes == CONTINUE {
+            this.activity.expect_answer();
         }
+        written
     }
 
     fn poll_write_vectored(
@@ -326,8 +339,8 @@ impl<S: AsyncRead + AsyncWrite + OnSocket + Unpin> AsyncWrite for Served<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.asking.is_some() {
-            let first = slices.iter().find(|slice| !slice.is_empty());
+        let first = slices.iter().find(|slice| !slice.is_empty());
+        if this.asking.is_some() || first.is_some_and(|first| **first == *CONTINUE) {
             return Pin::new(this).poll_write(cx, first.map_or(&[], |slice| &**slice));
         }
         (this.unflushed, this.wrote) = (true, true);

@@ -1,13 +1,18 @@
-//! Fragments in targets of HTTP/2 requests.
+//! The frames of an HTTP/2 client: fragments in targets, and whether its requests are whole.
 //!
 //! In: the bytes that a client sends, in any pieces. Out: the same, but for each `#` of a `:path`,
 //! which becomes a `>`. The codec behind cuts a fragment off without a word, so that the request
 //! would act on another resource than it names; a `>` has no place in a target, so that it is
-//! malformed (RFC 9113, 8.1.1) and its stream reset. Never: changes a length, so that the tables of
-//! both sides stay the same; keeps a table, or a byte.
+//! malformed (RFC 9113, 8.1.1) and its stream reset. And whether every request that began has come to
+//! its end, which the codec tells only whoever reads it. Never: changes a length, so that the tables
+//! of both sides stay the same; keeps a table, or a byte.
 //!
 //! What is not seen: a `:path` whose name is taken from the dynamic table, which no client has a
 //! reason for: the static one has it.
+
+mod unended;
+
+use unended::Unended;
 
 /// The preface (RFC 9113, 3.4).
 const PREFACE: usize = 24;
@@ -16,6 +21,8 @@ const HEADERS: u8 = 1;
 const CONTINUATION: u8 = 9;
 const PADDED: u8 = 0x8;
 const PRIORITY: u8 = 0x20;
+/// The bits of a stream's identifier.
+const STREAM: u32 = u32::MAX >> 1;
 
 /// `:path`, as it is and in Huffman's code.
 const PATH: &[u8] = b":path";
@@ -39,10 +46,11 @@ const FIRST: [u32; 31] = {
 
 /// Follows the frames of a connection.
 #[derive(Debug)]
-pub struct Fragments {
+pub struct Frames {
     place: Place,
     head: [u8; HEAD],
     block: Block,
+    unended: Unended,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -90,13 +98,19 @@ enum Step {
     Broken,
 }
 
-impl Default for Fragments {
+impl Default for Frames {
     fn default() -> Self {
-        Fragments { place: Place::Skip(PREFACE), head: [0; HEAD], block: Block::default() }
+        let place = Place::Skip(PREFACE);
+        Frames { place, head: [0; HEAD], block: Block::default(), unended: Unended::default() }
     }
 }
 
-impl Fragments {
+impl Frames {
+    /// Whether every request that began has come to its end, as far as is known.
+    pub fn are_whole(&self) -> bool {
+        self.unended.is_none()
+    }
+
     /// Looks at the next bytes of the connection.
     pub fn inspect(&mut self, mut bytes: &mut [u8]) {
         loop {
@@ -143,8 +157,9 @@ impl Fragments {
     }
 
     /// A frame's head is complete.
-    fn begin(&self) -> Place {
-        let [a, b, c, kind, flags, ..] = self.head;
+    fn begin(&mut self) -> Place {
+        let [a, b, c, kind, flags, stream @ ..] = self.head;
+        self.unended.frame(kind, flags, u32::from_be_bytes(stream) & STREAM);
         let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
         match kind {
             HEADERS if length > 0 && flags & PADDED != 0 => Place::PadLength(length),

@@ -10,7 +10,8 @@ use http::Response;
 use http_body_util::Full;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
-use weir_tests::frames::{Frames, kind};
+use weir_tests::endpoint::framed;
+use weir_tests::frames::{END_HEADERS, END_STREAM, Frames, block, kind};
 use weir_tests::{Certificates, Gate, Origin, RawClient, Setup, get_from, until};
 
 use super::super::system::{BINARY, System};
@@ -149,6 +150,18 @@ fn who_left_his_requests_may_ask_again() {
     until("it is served again", || get_from(client, proxy.address("web"), "/now").status == 200);
 }
 
+/// Waits to be told to go on.
+fn ask_slowly(head: &[u8], body: &[u8], address: std::net::SocketAddr) -> RawClient {
+    let mut client = RawClient::connect(address);
+    client.send(head);
+    let mut told = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+    client.stream().read_exact(&mut told).expect("an interim response");
+    assert!(told.starts_with(b"HTTP/1.1 100 "));
+    client.send(body);
+    client.stream().shutdown(Shutdown::Write).expect("half closed");
+    client
+}
+
 /// Whoever still listens gets the very bytes of its answer, however often it was asked.
 #[test]
 fn who_only_closed_its_side_gets_its_whole_answer_however_late() {
@@ -168,6 +181,10 @@ fn who_only_closed_its_side_gets_its_whole_answer_however_late() {
         (ask(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), 2),
         (ask(b"GET /now HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), 2),
     ];
+    // It was told to go on, and that is no answer.
+    let expects =
+        b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+    let mut expects = ask_slowly(expects, b"ab", proxy.address("web"));
     let mut streams = Frames::connect(proxy.address("web"));
     streams.head(1, true, GET);
     streams.head(3, true, GET);
@@ -182,6 +199,8 @@ fn who_only_closed_its_side_gets_its_whole_answer_however_late() {
     gate.open();
     let text = String::from_utf8(clients.remove(0).0.rest()).expect("text");
     assert!(text.starts_with("P/1.1 200 OK\r\n") && text.ends_with("\r\n\r\nlate"), "{text}");
+    let text = String::from_utf8(expects.rest()).expect("text");
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("late"), "{text}");
     for (mut client, answers) in clients {
         let text = String::from_utf8(client.rest()).expect("text");
         assert!(text.starts_with("HTTP/1."), "{text}");
@@ -251,6 +270,46 @@ fn over_tls_who_only_closed_its_side_gets_its_answer_and_who_is_gone_holds_nothi
         let _ = client.read_to_string(&mut text);
         assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text:?}");
         assert!(text.ends_with("\r\n\r\nlate"), "{text:?}");
+    }
+}
+
+/// What came before the client's end may be read only later, or wait for a place.
+#[test]
+fn over_http2_the_end_may_come_with_the_request() {
+    let gate = Gate::default();
+    let origin = waiting(&gate);
+    let proxy = Setup::to(&origin).upstream("pool = { max_connections = 1 }").start();
+    let post: Vec<_> = GET
+        .iter()
+        .map(|&(name, value)| match name {
+            ":method" => (name, "POST"),
+            _ => (name, value),
+        })
+        .collect();
+    let ask = |body: Option<&[u8]>| {
+        let mut client = Frames::connect(proxy.address("web"));
+        // All that it says on its own is read, so that what follows is one read with the end.
+        client.send(kind::PING, 0, 0, &[0; 8]);
+        assert!(client.find(kind::PING, 0).is_some());
+        let mut bytes = framed(kind::HEADERS, END_HEADERS | END_STREAM, 1, &block(GET));
+        if let Some(body) = body {
+            bytes = framed(kind::HEADERS, END_HEADERS, 1, &block(&post));
+            bytes.extend(framed(kind::DATA, END_STREAM, 1, body));
+        }
+        (&*client.stream()).write_all(&bytes).expect("sent");
+        client.stream().shutdown(Shutdown::Write).expect("half closed");
+        client
+    };
+    let large = vec![b'x'; 16_000];
+    let mut clients = Vec::new();
+    for _ in 0..6 {
+        clients.extend([None, Some(&b"abc"[..]), Some(&large)].map(ask));
+    }
+    gate.wait_for(1);
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.status(1), 200);
+        assert_eq!(client.find(kind::DATA, 1).expect("a body").payload, b"late");
     }
 }
 

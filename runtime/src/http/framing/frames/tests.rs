@@ -44,8 +44,8 @@ fn check(frames: &[Vec<u8>], wanted: &[Vec<u8>]) {
     let wanted = [std::slice::from_ref(&preface), wanted].concat().concat();
     for piece in [1, 2, 3, 7, stream.len()] {
         let mut seen = stream.clone();
-        let mut fragments = Fragments::default();
-        seen.chunks_mut(piece).for_each(|piece| fragments.inspect(piece));
+        let mut follower = Frames::default();
+        seen.chunks_mut(piece).for_each(|piece| follower.inspect(piece));
         assert_eq!(seen, wanted, "in pieces of {piece}");
     }
 }
@@ -108,7 +108,7 @@ fn nonsense_is_passed_on() {
         let mut bytes: Vec<u8> = (0..200).map(|_| random.u8(..)).collect();
         bytes.splice(..0, frame(HEADERS, random.u8(..), &[0x44, 0xff, 0xff, 0xff]));
         let length = bytes.len();
-        Fragments::default().inspect(&mut bytes);
+        Frames::default().inspect(&mut bytes);
         assert_eq!(bytes.len(), length);
     }
 }
