@@ -226,11 +226,6 @@ impl Activity {
         }
     }
 
-    /// The same, of one that never had a request.
-    pub(super) fn has_never_asked(&self) -> bool {
-        self.begun() == 0 && self.asks_for_nothing()
-    }
-
     /// Ends the connection: another client gets its place.
     pub(super) fn give_way(&self) {
         self.close(Overdue::Idle);

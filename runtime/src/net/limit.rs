@@ -136,8 +136,8 @@ impl Known {
         own >= left - left / 4
     }
 
-    /// Ends the oldest connection that asks for nothing, of the client with most of them; of his own
-    /// only one that has never asked, and of others, if at all, only what is more than he has.
+    /// Ends the oldest connection that asks for nothing, of the client with most of them: one of his own,
+    /// or of others, if at all, only of who has more than he.
     fn give_way(&mut self, to: ClientKey, of_others: bool) -> Option<()> {
         let has = |client| self.clients.get(client).copied().unwrap_or(0);
         let own = has(&to);
@@ -145,11 +145,8 @@ impl Known {
         for (number, (client, activity)) in &self.open {
             let Some(activity) = activity else { continue };
             let count = has(client);
-            let goes = match *client == to {
-                true => activity.has_never_asked(),
-                false => of_others && count > own && activity.asks_for_nothing(),
-            };
-            if goes && found.is_none_or(|(most, _)| count > most) {
+            let may = *client == to || of_others && count > own;
+            if may && activity.asks_for_nothing() && found.is_none_or(|(most, _)| count > most) {
                 found = Some((count, *number));
             }
         }
@@ -238,17 +235,21 @@ mod tests {
     }
 
     #[test]
-    fn who_has_his_share_gets_what_he_never_asked_on() {
+    fn who_has_his_share_gets_what_of_his_own_asks_for_nothing() {
         let limit = ConnectionLimit::new(Some(4));
         let open = opener(&limit);
         let mut own: Vec<_> = (0..3).map(|_| open(1).unwrap()).collect();
         own[0].1.begin_exchange(false);
+        own[1].1.begin_exchange(false);
+        // Behind one address there may be many people, and one of them has served.
+        own[1].1.end_exchange();
         let fourth = open(1).expect("one of his own");
         assert_eq!(own[1].1.overdue(), Some(Overdue::Idle));
         for (_, activity) in [&own[2], &fourth] {
             activity.begin_exchange(false);
         }
         drop(own.remove(1));
+        assert!(open(1).is_none(), "all are asked on");
         assert!(open(2).is_some(), "there is one for others");
     }
 
@@ -272,13 +273,15 @@ mod tests {
         let fourth = open(1).expect("one of his own");
         assert_eq!(one[2].1.overdue(), Some(Overdue::Idle));
         // Nobody but who has more than he.
-        for (_, activity) in [&one[3], &fourth, &third] {
+        for (_, activity) in [&third, &two[1]] {
             idle(activity);
         }
-        idle(&two[1].1);
-        two[0].1.begin_exchange(false);
-        assert!(open(1).is_none(), "his own have served");
-        assert!(open(2).is_some(), "three are more than two");
+        for (_, activity) in [&one[3], &fourth, &two[0]] {
+            activity.begin_exchange(false);
+        }
+        assert!(open(1).is_none(), "his own are asked on");
+        assert!(open(2).is_some(), "one of his own");
+        assert_eq!(two[1].1.overdue(), Some(Overdue::Idle));
         assert!(limit.0.known().open.len() <= 6);
     }
 }
