@@ -29,11 +29,17 @@ impl IdleTimer {
 
     /// Nothing came: ready when that was so for too long.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_until(None, cx)
+    }
+
+    /// The same, or at `due` at the latest.
+    pub fn poll_until(&mut self, due: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
         let after = self.after;
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(after)));
         if !self.armed {
             self.armed = true;
-            sleep.as_mut().reset(Instant::now() + after);
+            let late = Instant::now() + after;
+            sleep.as_mut().reset(due.map_or(late, |due| due.min(late)));
         }
         sleep.as_mut().poll(cx)
     }

@@ -18,6 +18,8 @@ use crate::error::Error;
 
 /// A frame of fewer bytes is joined with the next one.
 const SMALL: usize = 512;
+/// Below this a frame costs an HTTP/2 codec that keeps it several times its bytes.
+const TINY: usize = 64;
 /// Bytes of what they are joined to, and frames of it.
 const MOST: usize = 16 << 10;
 const MOST_FRAMES: usize = 128;
@@ -44,6 +46,9 @@ struct Held {
     /// The first frame and others, where there are others.
     joined: BytesMut,
     frames: usize,
+    /// Small frames so far, and their bytes.
+    small: u64,
+    bytes: u64,
     /// Others had their turn meanwhile.
     waited: bool,
     /// What came behind, and is no small frame.
@@ -70,6 +75,11 @@ impl Merging {
             }
             other => Poll::Ready(other),
         }
+    }
+
+    /// Whether the body comes in frames of a few bytes, as far as is known.
+    pub fn is_of_tiny_frames(&self) -> bool {
+        self.0.as_ref().is_some_and(|held| held.bytes < held.small * TINY as u64)
     }
 
     /// Nothing is left to be given.
@@ -136,6 +146,8 @@ impl Held {
     fn join(&mut self, frame: Frame<Bytes>) {
         let Ok(data) = frame.into_data() else { return };
         self.frames += 1;
+        self.small += 1;
+        self.bytes += data.len() as u64;
         self.waited = false;
         if self.frames == 1 {
             self.first = data;

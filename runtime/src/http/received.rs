@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use super::IdleTimer;
 use super::merging::{Grace, Merging};
@@ -34,6 +35,8 @@ pub struct Received {
     merging: Merging,
     /// How long the endpoint may pause; zero: as long as it likes.
     pause: Duration,
+    /// When it is over, at its end or not.
+    due: Option<Instant>,
     /// What does not come behind it.
     withheld: Withheld,
     /// Made when it keeps us waiting.
@@ -63,7 +66,7 @@ impl Received {
 
     fn from(from: From) -> Received {
         let (merging, withheld) = Default::default();
-        Received { from, merging, pause: Duration::ZERO, withheld, idle: None }
+        Received { from, merging, pause: Duration::ZERO, due: None, withheld, idle: None }
     }
 
     /// Holds trailers back beyond those that never pass.
@@ -76,6 +79,11 @@ impl Received {
         self.pause = pause;
     }
 
+    /// Bounds the time until its end.
+    pub fn end_by(&mut self, due: Instant) {
+        self.due = Some(due);
+    }
+
     /// How many bytes are still to come, where that is known.
     pub fn left(&self) -> Option<u64> {
         match &self.from {
@@ -83,6 +91,11 @@ impl Received {
             From::Http2(stream) => stream.size_hint().exact(),
             From::Nowhere => Some(0),
         }
+    }
+
+    /// Whether what is not read of it costs its connection's codec far more than its bytes.
+    pub fn is_dear_to_keep(&self) -> bool {
+        matches!(self.from, From::Http2(_)) && self.merging.is_of_tiny_frames()
     }
 
     pub fn is_end_stream(&self) -> bool {
@@ -98,6 +111,7 @@ impl Received {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let frame = match self.merging.poll_frame(&mut self.from, Grace::Nothing, cx) {
+            Poll::Ready(Some(Ok(_))) if self.is_over() => Some(Err(over())),
             Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => {
                 Some(self.withheld.filter(frame).map_err(|why| malformed(&why)))
             }
@@ -120,10 +134,24 @@ impl Received {
         }
         let pause = self.pause;
         let idle = self.idle.get_or_insert_with(|| Box::new(IdleTimer::new(pause)));
-        ready!(idle.poll(cx));
+        ready!(idle.poll_until(self.due, cx));
+        if self.is_over() {
+            return Poll::Ready(over());
+        }
         let detail = format!("no byte of the response within {pause:?}");
         Poll::Ready(Error::new(Kind::ConnectionReadTimeout, Side::Upstream, detail))
     }
+}
+
+impl Received {
+    fn is_over(&self) -> bool {
+        self.due.is_some_and(|due| due <= Instant::now())
+    }
+}
+
+fn over() -> Error {
+    let detail = "the request's time was over within the response";
+    Error::new(Kind::HttpResponseTimeout, Side::Upstream, detail)
 }
 
 impl HttpBody for From {

@@ -312,6 +312,15 @@ impl Download {
         fits && completion.lease.is_some() && completion.room_ahead() > 0
     }
 
+    /// Whether it is to be given up where it cannot be read ahead: its stream's frames are so small that
+    /// a few such streams would end the endpoint's connection, and those of others with it.
+    pub fn is_dear_to_keep(&self) -> bool {
+        match &self.body {
+            Body::Received(body) => body.is_dear_to_keep() && !self.may_read_ahead(),
+            _ => false,
+        }
+    }
+
     /// Reads up to `most` bytes that are there, while the client takes nothing.
     pub fn read_ahead(&mut self, most: usize) -> Progress {
         let mut read = 0;

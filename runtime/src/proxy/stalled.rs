@@ -106,6 +106,9 @@ fn look(download: &mut Download, now: Instant) -> bool {
     {
         let why = "the client took nothing while others waited for its endpoint's connection";
         download.cut(why.to_owned());
+    } else if stalled > SWEEP && download.is_dear_to_keep() {
+        let why = "the client took nothing of a response in frames of a few bytes";
+        download.cut(why.to_owned());
     }
     stalled >= SWEEP && download.may_read_ahead()
 }

@@ -49,8 +49,9 @@ pub enum Sender {
 /// use up what the connection grants to the others, so that grants this for each of its streams.
 const STREAM_WINDOW: u32 = 256 << 10;
 /// What a connection grants. The codec ends a connection, with all its streams, whose small DATA
-/// frames wait to be read, by what a frame costs beyond its bytes: at 255 bytes each, and half of this
-/// together. So one stream may wait full of frames of a byte, and all may of frames of 45.
+/// frames wait to be read, by what they cost beyond their bytes: up to 255 bytes each, and half of this
+/// together. So all streams may wait full of frames of 45 bytes, or one of frames of one; whose client
+/// lets it wait with smaller ones is cut before there are as many (see `proxy::stalled`).
 const CONNECTION_WINDOW: u32 = 256 << 20;
 const _: () =
     assert!(CONNECTION_WINDOW as usize >= STREAM_WINDOW as usize * STREAMS_PER_CONNECTION);
