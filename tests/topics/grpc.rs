@@ -86,6 +86,24 @@ fn a_stream_of_messages_ends_at_its_clients_deadline() {
     client.find(kind::HEADERS, 1).expect("a head");
     let trailers = client.find(kind::HEADERS, 1).expect("trailers");
     assert!(says_late(&trailers.payload), "{trailers:?}");
+    // Messages that go on coming prolong nothing.
+    let drips = Origin::raw(|mut stream| async move {
+        use tokio::io::AsyncWriteExt;
+        read_head(&mut stream).await;
+        let head = b"HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\n\
+            transfer-encoding: chunked\r\n\r\n";
+        let mut sent = stream.write_all(head).await;
+        while sent.is_ok() {
+            sent = stream.write_all(b"6\r\n\0\0\0\0\x01a\r\n").await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let proxy = Setup::to(&drips).start();
+    let mut client = Frames::connect(proxy.address("web"));
+    client.head(1, true, &fields);
+    client.find(kind::HEADERS, 1).expect("a head");
+    let trailers = client.find(kind::HEADERS, 1).expect("trailers");
+    assert!(says_late(&trailers.payload), "{trailers:?}");
 }
 
 /// A stream of messages may have pauses; what is no call by all that gRPC wants has to keep up.

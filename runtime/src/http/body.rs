@@ -6,7 +6,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -65,6 +65,13 @@ impl Body {
     pub fn pause_at_most(&mut self, pause: Duration) {
         if let Body::Received(body) = self {
             body.pause_at_most(pause);
+        }
+    }
+
+    /// Bounds the time until the end of what an endpoint sends; others bound themselves.
+    pub fn end_by(&mut self, due: Instant) {
+        if let Body::Received(body) = self {
+            body.end_by(due.into());
         }
     }
 

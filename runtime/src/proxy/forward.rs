@@ -193,9 +193,12 @@ fn accept(
     exchange.response_body = body;
     exchange.response_body.withhold(withheld);
     let idle = upstream.cluster.config.timeouts.idle.of(completion.grpc);
-    let idle = idle.min(grpc_timeout(exchange, completion));
     // Whoever reads it, a hook or the client, waits for so long at most.
     exchange.response_body.pause_at_most(idle);
+    let own = grpc_timeout(exchange, completion);
+    if own < Bound::NEVER {
+        exchange.response_body.end_by(exchange.started + own);
+    }
     Ok(())
 }
 

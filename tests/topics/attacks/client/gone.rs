@@ -296,7 +296,7 @@ fn over_http2_the_end_may_come_with_the_request() {
             bytes = framed(kind::HEADERS, END_HEADERS, 1, &block(&post));
             bytes.extend(framed(kind::DATA, END_STREAM, 1, body));
         }
-        (&*client.stream()).write_all(&bytes).expect("sent");
+        client.stream().write_all(&bytes).expect("sent");
         client.stream().shutdown(Shutdown::Write).expect("half closed");
         client
     };
