@@ -23,6 +23,21 @@ fn what_came_of_a_broken_response_arrives() {
             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\npart",
             "4\r\npart\r\n",
         ),
+        (
+            "no size",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\npart\r\nzz\r\n",
+            "4\r\npart\r\n",
+        ),
+        (
+            "longer than its size",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\npartial\r\n",
+            "4\r\npart\r\n",
+        ),
+        (
+            "trailers that are none",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\npart\r\n0\r\n: x\r\n\r\n",
+            "4\r\npart\r\n",
+        ),
         ("length", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\npart", "\r\n\r\npart"),
     ] {
         let origin = Origin::replying(answer);
