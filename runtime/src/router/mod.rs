@@ -5,13 +5,12 @@
 //! (404). Never: allocates for a request unless a query value must be decoded, looks at routes of
 //! other hosts, or depends on the order in which routes were written.
 //!
-//! Routes are put in the order of precedence once, when the table is built ([`order`]); a route's
+//! Routes are put in the order of [precedence] once, when the table is built; a route's
 //! place in it is its rank. A request then asks the tables of its exact host, of the suffixes it
 //! ends in, and of any host, for the lowest rank whose conditions hold, and leaves out what cannot
 //! beat the rank it has. So thousands of hosts cost a hash, thousands of paths of a host a binary
 //! search; only regular expressions are tried one after the other.
 
-mod order;
 mod paths;
 mod rule;
 
@@ -20,7 +19,7 @@ use std::collections::HashMap;
 use http::request::Parts;
 use rustc_hash::FxBuildHasher;
 
-use crate::config::{HostMatch, Route};
+use crate::config::{HostMatch, Route, precedence};
 
 use self::paths::Paths;
 use self::rule::Rule;
@@ -64,7 +63,7 @@ impl Router {
             .map(|route| Route { matches: paths::normal(&route.matches), ..route.clone() })
             .enumerate()
             .collect();
-        ranked.sort_by(|(_, a), (_, b)| order::precedence(a, b));
+        ranked.sort_by(|(_, a), (_, b)| precedence(a, b));
 
         let mut exact: HashMap<Box<str>, paths::Builder, FxBuildHasher> = HashMap::default();
         let mut suffixes: HashMap<Box<str>, paths::Builder, FxBuildHasher> = HashMap::default();

@@ -9,10 +9,10 @@
 
 use std::cmp::Ordering;
 
-use crate::config::{HostMatch, PathMatch, Route};
+use super::model::{HostMatch, PathMatch, Route};
 
 /// `Less`: `a` wins.
-pub(super) fn precedence(a: &Route, b: &Route) -> Ordering {
+pub(crate) fn precedence(a: &Route, b: &Route) -> Ordering {
     let specific = |route: &Route| {
         let matches = &route.matches;
         (
