@@ -3,6 +3,7 @@
 mod bounds;
 mod broken;
 mod collected;
+mod guards;
 mod keys_and_certificates;
 mod scalars;
 mod secrets;

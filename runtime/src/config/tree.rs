@@ -167,6 +167,7 @@ pub(crate) fn parse(file: &Arc<str>, text: &str) -> Parsed {
             lost: lost.collect(),
         };
     }
+    let headers = headers(text);
     let mut inside_second = None;
     for error in errors {
         let span = error.span().unwrap_or_default();
@@ -175,7 +176,9 @@ pub(crate) fn parse(file: &Arc<str>, text: &str) -> Parsed {
             continue;
         }
         // A table's second header says it all: its keys need not be listed as well.
-        let header = header_before(text, span.start);
+        let before = headers.partition_point(|header| *header < span.start);
+        let header = before.checked_sub(1).and_then(|at| headers.get(at)).copied();
+        let header = header.unwrap_or_default();
         if inside_second == Some(header) {
             continue;
         }
@@ -222,9 +225,9 @@ pub(crate) fn parse_value(place: &Place, text: &str) -> Option<Node> {
     problems.is_empty().then_some(node)
 }
 
-/// Where the last line that opens a table starts, of those that start before `offset`.
-fn header_before(text: &str, offset: usize) -> usize {
-    text.get(..offset).and_then(|before| before.rfind("\n[")).map_or(0, |newline| newline + 1)
+/// Where each line starts that opens a table, in order.
+fn headers(text: &str) -> Vec<usize> {
+    text.match_indices("\n[").map(|(newline, _)| newline + 1).collect()
 }
 
 fn relocate(node: &mut Node, place: &Place) {

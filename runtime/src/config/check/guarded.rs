@@ -1,75 +1,165 @@
-//! Ways around a guard: a guarded path whose other spellings take a wider route to its upstream.
+//! Ways around a guard: paths that a guarded route does not take, and servers read as one that it
+//! does, where a wider route takes them to its upstream.
 //!
 //! In: routes, plugins and listeners that were checked. Out: warnings. Never: stops anything; package
 //! registries and object stores need the spellings that `path = "strict"` refuses. Or compares every
-//! route with every other: only those are that take the same spelling to the same endpoint.
+//! route with every other: only those are that take the same path to the same endpoint, and only so
+//! many that nobody waits for it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+mod meeting;
+mod spelling;
+mod ways;
 
-use super::{Check, Checked, Tables, sample};
+use std::collections::HashSet;
+
+use self::meeting::{meet, takes_all_of};
+use self::ways::{Left, Ways, Wide};
+use super::{Check, Checked, Tables};
 use crate::config::model::{
-    ComponentSource, HostMatch, Listener, Match, PathMatch, PathPolicy, Plugin, Route, Upstream,
-    ValueMatch,
+    ComponentSource, Listener, PathMatch, PathPolicy, Plugin, Route, Upstream,
 };
+use crate::config::place::Place;
+use crate::config::precedence::precedence;
 use crate::config::problem::Problem;
-use crate::config::read::TableReader;
 
 /// Built-in components that decide who may pass. One from a file may be one.
 const GUARDS: [&str; 4] = ["basic-auth", "ip-filter", "jwt", "key-auth"];
 
-/// Wide routes that are compared with guarded ones, all together.
-const MAX_COMPARED: usize = 1_000_000;
+/// A route and its guards, sorted.
+struct Guarded<'a> {
+    route: &'a Route,
+    guards: &'a [usize],
+}
+
+/// How a path leads around a guard.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It is written as `path = "strict"` refuses it.
+    Spelled,
+    /// It lacks the slash at its end, or has one more: no endpoint has to refuse that.
+    Slash,
+}
 
 impl Check<'_> {
-    /// Warns of every wide route that leads around the guard of another, unless one of the two or
-    /// the listener is strict, or the wide one says `path = "normal"` itself.
+    /// Warns of every wide route that leads around the guard of another, unless the wide one says
+    /// `path = "normal"` itself; of other spellings not where one of the two or the listener is
+    /// strict.
     pub(super) fn ways_around(&self, checked: &Checked, tables: &Tables<'_>) {
         let guards = self.guards(checked);
-        let guarded: Vec<(&Route, Vec<usize>)> = checked
-            .routes
-            .iter()
-            .filter(|route| route.path == PathPolicy::Normal && route.matches.path.is_some())
-            .map(|route| (route, self.guards_of(&guards, route)))
-            .filter(|(_, guards)| !guards.is_empty())
-            .collect();
+        let own: Vec<Vec<usize>> =
+            checked.routes.iter().map(|route| guards_of(&guards, route)).collect();
+        let mut guarded = Vec::new();
+        for (route, guards) in checked.routes.iter().zip(&own) {
+            if route.matches.path.is_some() && !guards.is_empty() {
+                guarded.push(Guarded { route, guards });
+            }
+        }
         if guarded.is_empty() {
             return;
         }
-        let Some(wide) = self.wide(checked, tables, &guards) else { return };
-        let mut left = MAX_COMPARED;
-        for (route, guards) in guarded {
-            let mut told: HashSet<&str> = HashSet::new();
-            let endpoints = wide.endpoints_of(route);
-            for spelling in spellings_of(route) {
-                let taking = wide.taking(route, &guards, &endpoints, &spelling);
-                let Some(rest) = left.checked_sub(endpoints.len() + taking.len()) else { return };
-                left = rest;
-                for around in taking {
+        let named = |upstream: &Upstream| self.upstreams.names.binary_search(&&*upstream.name).ok();
+        let indexed = checked.upstreams.iter().filter_map(|it| Some((named(it)?, it)));
+        let wide = checked.routes.iter().zip(&own).map(|(route, guards)| {
+            // One that says so is meant.
+            let said = tables.get(&*route.name).is_none_or(|table| table.field("path").is_some());
+            Wide { route, guards, meant: said && route.path == PathPolicy::Normal }
+        });
+        let mut left = Left::default();
+        let compared = Ways::new(indexed, wide, &mut left).and_then(|ways| {
+            guarded
+                .iter()
+                .try_for_each(|guarded| self.around(checked, tables, &ways, guarded, &mut left))
+        });
+        if compared.is_none() {
+            self.report.warning(
+                Problem::new(
+                    Place::Whole("configuration".into()),
+                    "",
+                    "there are too many routes to compare each guarded one with all that may lead \
+                     around it: there may be more ways than are told",
+                )
+                .with_hint("path = \"strict\" in a listener refuses other spellings for all"),
+            );
+        }
+    }
+
+    /// `None` where there is more than anybody compares.
+    fn around(
+        &self,
+        checked: &Checked,
+        tables: &Tables<'_>,
+        ways: &Ways<'_>,
+        guarded: &Guarded<'_>,
+        left: &mut Left,
+    ) -> Option<()> {
+        let to = ways.endpoints_of(guarded.route);
+        for kind in [Kind::Spelled, Kind::Slash] {
+            let paths = match kind {
+                Kind::Spelled if guarded.route.path == PathPolicy::Strict => continue,
+                Kind::Spelled => spelling::of(guarded.route),
+                Kind::Slash => spelling::with_other_slash(guarded.route),
+            };
+            let mut seen = HashSet::new();
+            for path in paths {
+                let mut found = ways.taking(guarded, &to, &path, left)?;
+                found.retain(|around| match kind {
+                    Kind::Spelled => around.path == PathPolicy::Normal,
+                    Kind::Slash => !is_exactly(around, &path),
+                });
+                let rivals = match kind {
+                    Kind::Slash if !found.is_empty() => ways.rivals(guarded.route, &path, left)?,
+                    _ => Vec::new(),
+                };
+                for around in found {
                     if self.report.has_many_warnings() {
-                        return;
+                        return Some(());
                     }
-                    if self.leads_around(checked, around, route, &guards)
-                        && told.insert(&around.name)
-                        && let Some(table) = tables.get(&*around.name)
+                    if !seen.insert(&*around.name) {
+                        continue;
+                    }
+                    left.take(checked.listeners.len())?;
+                    if self.leads_around(checked, around, guarded, kind)
+                        && !is_taken_before(&rivals, around, guarded.route, left)?
                     {
-                        self.warn(table, around, route, &spelling);
+                        self.warn(tables, around, guarded.route, kind, &path);
                     }
                 }
             }
         }
+        Some(())
     }
 
-    fn warn(&self, table: &TableReader<'_>, wide: &Route, guarded: &Route, spelling: &str) {
+    fn warn(&self, tables: &Tables<'_>, wide: &Route, guarded: &Route, kind: Kind, path: &str) {
+        let Some(table) = tables.get(&*wide.name) else { return };
+        let (reads, hint) = match (kind, &guarded.matches.path) {
+            (Kind::Spelled, _) => (
+                "some servers read it as the guarded path",
+                "path = \"strict\" in either route or in the listener refuses such paths; path = \
+                 \"normal\" here says that this is meant"
+                    .to_owned(),
+            ),
+            (Kind::Slash, Some(PathMatch::Below(_))) => (
+                "some servers answer it as with the slash",
+                format!(
+                    "match.path = {{ prefix = {path:?} }} in [routes.{}] takes both; path = \
+                     \"normal\" here says that this is meant",
+                    guarded.name
+                ),
+            ),
+            (Kind::Slash, _) => (
+                "some servers make no difference of the slash at its end",
+                format!(
+                    "guard {path:?} as well, by a route of its own; path = \"normal\" here says \
+                     that this is meant"
+                ),
+            ),
+        };
         let message = format!(
-            "[routes.{}] takes {spelling:?} to the upstream that [routes.{}] guards, and some \
-             servers read it as the guarded path",
+            "[routes.{}] takes {path:?} to the upstream that [routes.{}] guards, and {reads}",
             wide.name, guarded.name,
         );
         self.report.warning(
-            Problem::new(table.place.clone(), table.path.clone(), message).with_hint(
-                "path = \"strict\" in either route or in the listener refuses such paths; path = \
-                 \"normal\" here says that this is meant",
-            ),
+            Problem::new(table.place.clone(), table.path.clone(), message).with_hint(hint),
         );
     }
 
@@ -79,22 +169,24 @@ impl Check<'_> {
         &self,
         checked: &Checked,
         wide: &Route,
-        guarded: &Route,
-        guards: &[usize],
+        guarded: &Guarded<'_>,
+        kind: Kind,
     ) -> bool {
         let reaches = |route: &Route, at: usize| {
             route.listeners.as_ref().is_none_or(|listeners| listeners.contains(&at))
         };
         let unguarded = |listener: &Listener| {
-            listener.path == PathPolicy::Normal
-                && guards
+            (kind == Kind::Slash || listener.path == PathPolicy::Normal)
+                && guarded
+                    .guards
                     .iter()
                     .any(|guard| !wide.plugins.contains(guard) && !listener.plugins.contains(guard))
         };
-        overlap(&wide.matches, &guarded.matches)
+        meet(&wide.matches, &guarded.route.matches)
             && checked.listeners.iter().any(|listener| {
                 let at = self.listeners.names.binary_search(&&*listener.name);
-                at.is_ok_and(|at| reaches(wide, at) && reaches(guarded, at)) && unguarded(listener)
+                at.is_ok_and(|at| reaches(wide, at) && reaches(guarded.route, at))
+                    && unguarded(listener)
             })
     }
 
@@ -107,237 +199,31 @@ impl Check<'_> {
         let named = |plugin: &Plugin| self.plugins.names.binary_search(&&*plugin.name).ok();
         checked.plugins.iter().filter(guards).filter_map(named).collect()
     }
-
-    /// A route's guards, sorted.
-    fn guards_of(&self, guards: &HashSet<usize>, route: &Route) -> Vec<usize> {
-        let mut own: Vec<usize> =
-            route.plugins.iter().copied().filter(|plugin| guards.contains(plugin)).collect();
-        own.sort_unstable();
-        own.dedup();
-        own
-    }
-
-    /// `None` where there are more ways than anybody compares.
-    fn wide<'a>(
-        &self,
-        checked: &'a Checked,
-        tables: &Tables<'_>,
-        guards: &HashSet<usize>,
-    ) -> Option<Wide<'a>> {
-        let mut numbers: HashMap<(String, u16), Endpoint> = HashMap::new();
-        let named = |upstream: &Upstream| {
-            let at = self.upstreams.names.binary_search(&&*upstream.name).ok()?;
-            let mut number = |host: &str, port| {
-                let next = numbers.len();
-                *numbers.entry((host.to_ascii_lowercase(), port)).or_insert(next)
-            };
-            let endpoints = upstream.endpoints.iter().map(|to| number(&to.host, to.port));
-            Some((at, endpoints.collect()))
-        };
-        let mut wide = Wide {
-            endpoints: checked.upstreams.iter().filter_map(named).collect(),
-            to: HashMap::new(),
-        };
-        let mut left = MAX_COMPARED;
-        for route in &checked.routes {
-            // Strict, or said to be meant.
-            let may = |table: &&&TableReader<'_>| table.field("path").is_none();
-            if tables.get(&*route.name).filter(may).is_none() {
-                continue;
-            }
-            let own = self.guards_of(guards, route);
-            let ways: usize = wide.lists(route).map(Vec::len).sum();
-            left = left.checked_sub(ways)?;
-            for endpoint in wide.endpoints_of(route) {
-                let to = wide.to.entry(endpoint).or_default().entry(own.clone()).or_default();
-                let host = host_of(route);
-                if host.is_some() {
-                    to.entry(None).or_default().all.add(route);
-                }
-                let to = to.entry(host).or_default();
-                to.own.add(route);
-            }
-        }
-        Some(wide)
-    }
 }
 
-/// Routes that some spelling may take, by where they lead to, the guards they have, and the host they
-/// are for if it is a single one.
-struct Wide<'a> {
-    /// By the upstream's index.
-    endpoints: HashMap<usize, Vec<Endpoint>>,
-    to: HashMap<Endpoint, ByGuards<'a>>,
+/// A route's guards, sorted.
+fn guards_of(guards: &HashSet<usize>, route: &Route) -> Vec<usize> {
+    let mut own: Vec<usize> =
+        route.plugins.iter().copied().filter(|plugin| guards.contains(plugin)).collect();
+    own.sort_unstable();
+    own.dedup();
+    own
 }
 
-type ByGuards<'a> = HashMap<Vec<usize>, HashMap<Option<&'a str>, Hosts<'a>>>;
-
-/// The number of a host and port.
-type Endpoint = usize;
-
-/// Routes of one host, or without one; and of none, those of all the others.
-#[derive(Default)]
-struct Hosts<'a> {
-    own: Paths<'a>,
-    all: Paths<'a>,
+/// Whether a route is for this path alone: who writes that means it.
+fn is_exactly(route: &Route, path: &str) -> bool {
+    matches!(&route.matches.path, Some(PathMatch::Exact(exact)) if exact == path)
 }
 
-/// Routes by the paths that they take.
-#[derive(Default)]
-struct Paths<'a> {
-    exact: HashMap<&'a str, Vec<&'a Route>>,
-    /// Without the slash that ends it.
-    prefix: HashMap<&'a str, Vec<&'a Route>>,
-    /// Any path, or a pattern of them.
-    other: Vec<&'a Route>,
-}
-
-impl<'a> Wide<'a> {
-    fn lists(&self, route: &Route) -> impl Iterator<Item = &Vec<Endpoint>> {
-        route.upstreams.iter().filter_map(|to| self.endpoints.get(&to.upstream))
-    }
-
-    fn endpoints_of(&self, route: &Route) -> BTreeSet<Endpoint> {
-        self.lists(route).flatten().copied().collect()
-    }
-
-    /// Routes that take a spelling to where a guarded one leads, and lack a guard of it.
-    fn taking(
-        &self,
-        guarded: &Route,
-        guards: &[usize],
-        endpoints: &BTreeSet<Endpoint>,
-        spelling: &str,
-    ) -> Vec<&'a Route> {
-        let mut found = Vec::new();
-        for endpoint in endpoints {
-            for (own, hosts) in self.to.get(endpoint).into_iter().flatten() {
-                if guards.iter().all(|guard| own.binary_search(guard).is_ok()) {
-                    continue;
-                }
-                let any = hosts.get(&None);
-                any.into_iter().for_each(|hosts| hosts.own.taking(spelling, &mut found));
-                match host_of(guarded) {
-                    Some(host) => {
-                        let same = hosts.get(&Some(host)).into_iter();
-                        same.for_each(|hosts| hosts.own.taking(spelling, &mut found));
-                    }
-                    None => {
-                        any.into_iter().for_each(|hosts| hosts.all.taking(spelling, &mut found));
-                    }
-                }
-            }
-        }
-        // What is told does not depend on the order of tables that have none.
-        found.sort_by(|a, b| a.name.cmp(&b.name));
-        found.dedup_by(|a, b| a.name == b.name);
-        found
-    }
-}
-
-impl<'a> Paths<'a> {
-    fn add(&mut self, route: &'a Route) {
-        match &route.matches.path {
-            Some(PathMatch::Exact(path)) => self.exact.entry(path).or_default().push(route),
-            Some(PathMatch::Below(path) | PathMatch::Prefix(path)) => {
-                self.prefix.entry(path.trim_end_matches('/')).or_default().push(route);
-            }
-            Some(PathMatch::Regex(_)) | None => self.other.push(route),
-        }
-    }
-
-    fn taking(&self, spelling: &str, found: &mut Vec<&'a Route>) {
-        let takes = |route: &&&Route| takes(route.matches.path.as_ref(), spelling);
-        found.extend(self.exact.get(spelling).into_iter().flatten());
-        let cuts = spelling.match_indices('/').map(|(at, _)| at).chain([spelling.len()]);
-        for prefix in cuts.filter_map(|at| spelling.get(..at)) {
-            found.extend(self.prefix.get(prefix).into_iter().flatten().filter(takes));
-        }
-        found.extend(self.other.iter().filter(takes));
-    }
-}
-
-/// The one host that a route is for.
-fn host_of(route: &Route) -> Option<&str> {
-    match &route.matches.host {
-        Some(HostMatch::Exact(host)) => Some(host),
-        _ => None,
-    }
-}
-
-fn takes(path: Option<&PathMatch>, spelling: &str) -> bool {
-    match path {
-        None => true,
-        Some(PathMatch::Exact(exact)) => spelling == exact,
-        Some(PathMatch::Below(prefix)) => spelling.starts_with(prefix.as_str()),
-        Some(PathMatch::Prefix(prefix)) => spelling
-            .strip_prefix(prefix.as_str())
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
-        Some(PathMatch::Regex(regex)) => regex.is_match(spelling),
-    }
-}
-
-/// Spellings of a guarded path that it does not take itself.
-fn spellings_of(guarded: &Route) -> Vec<String> {
-    let Some(path) = &guarded.matches.path else { return Vec::new() };
-    let all = sample::paths(path).into_iter().flat_map(|path| spellings(&path));
-    all.filter(|spelling| !takes(Some(path), spelling)).collect()
-}
-
-/// A path with something else where one of its segments begins or ends, the last one first.
-fn spellings(path: &str) -> Vec<String> {
-    let path = path.trim_end_matches('/');
-    let slashes: Vec<usize> = path.match_indices('/').map(|(at, _)| at).collect();
-    let mut all = Vec::new();
-    for slash in slashes.into_iter().rev() {
-        let (before, rest) = path.split_at(slash);
-        let rest = rest.get(1..).unwrap_or_default();
-        let (segment, behind) = rest.split_once('/').unwrap_or((rest, "y"));
-        if segment.is_empty() {
-            continue;
-        }
-        all.push(format!("{before}/{segment};x/{behind}"));
-        all.push(format!("{before}//{segment}/{behind}"));
-        all.push(format!("{before}/{segment}%2F{behind}"));
-        if segment == rest {
-            all.push(format!("{before}/{segment};x"));
-        }
-    }
-    all
-}
-
-/// Whether one request can match both, but for its path.
-fn overlap(one: &Match, other: &Match) -> bool {
-    let methods = one.methods.is_empty()
-        || other.methods.is_empty()
-        || one.methods.iter().any(|method| other.methods.contains(method));
-    methods
-        && hosts_overlap(one.host.as_ref(), other.host.as_ref())
-        && agree(&one.headers, &other.headers)
-        && agree(&one.query, &other.query)
-}
-
-/// Whether no name has to have two values.
-fn agree<N: PartialEq>(one: &[(N, ValueMatch)], other: &[(N, ValueMatch)]) -> bool {
-    one.iter().all(|(name, value)| {
-        other.iter().filter(|(same, _)| same == name).all(|(_, wanted)| match (value, wanted) {
-            (ValueMatch::Exact(one), ValueMatch::Exact(other)) => one == other,
-            (ValueMatch::Exact(text), ValueMatch::Regex(regex))
-            | (ValueMatch::Regex(regex), ValueMatch::Exact(text)) => regex.is_match(text),
-            _ => true,
-        })
-    })
-}
-
-/// Whether one host can match both.
-fn hosts_overlap(one: Option<&HostMatch>, other: Option<&HostMatch>) -> bool {
-    let (Some(one), Some(other)) = (one, other) else { return true };
-    match (one, other) {
-        (HostMatch::Exact(one), HostMatch::Exact(other)) => one == other,
-        (HostMatch::Exact(host), HostMatch::Suffix(suffix))
-        | (HostMatch::Suffix(suffix), HostMatch::Exact(host)) => host.ends_with(suffix.as_str()),
-        (HostMatch::Suffix(one), HostMatch::Suffix(other)) => {
-            one.ends_with(other.as_str()) || other.ends_with(one.as_str())
-        }
-    }
+/// Whether another route, of those in the order of precedence, takes all of what is guarded that
+/// `wide` would; `None` where there are more than anybody compares.
+fn is_taken_before(
+    rivals: &[&Route],
+    wide: &Route,
+    guarded: &Route,
+    left: &mut Left,
+) -> Option<bool> {
+    let before = rivals.partition_point(|rival| precedence(rival, wide).is_lt());
+    left.take(before)?;
+    Some(rivals.iter().take(before).any(|rival| takes_all_of(rival, wide, guarded)))
 }

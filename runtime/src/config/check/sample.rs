@@ -1,8 +1,10 @@
 //! Paths that a match takes.
 //!
-//! In: a path match. Out: some of what it takes, the shortest of each of a pattern's branches. Never:
-//! all: a pattern takes more than anybody lists.
+//! In: a path match. Out: some of what it takes, the shortest of each of a pattern's branches; and what
+//! all of it begins with. Never: all: a pattern takes more than anybody lists.
 
+use regex::Regex;
+use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use crate::config::model::PathMatch;
@@ -25,6 +27,14 @@ pub(super) fn paths(matches: &PathMatch) -> Vec<String> {
             samples.into_iter().filter(takes).collect()
         }
     }
+}
+
+/// What every path begins with that a pattern takes, as far as that is easily told.
+pub(super) fn start(regex: &Regex) -> String {
+    let Ok(pattern) = regex_syntax::parse(regex.as_str()) else { return String::new() };
+    let literals = Extractor::new().extract(&pattern);
+    let common = literals.longest_common_prefix().unwrap_or_default();
+    std::str::from_utf8(common).unwrap_or_default().to_owned()
 }
 
 fn of(pattern: &Hir) -> Vec<String> {
@@ -81,13 +91,29 @@ mod tests {
             (".*", &[]),
             ("/(a{100}){3}", &[]),
         ] {
-            let regex = regex::Regex::new(&format!("^(?:{pattern})$")).expect("a pattern");
+            let regex = Regex::new(&format!("^(?:{pattern})$")).expect("a pattern");
             let found = paths(&PathMatch::Regex(regex));
             assert!(
                 wanted.iter().all(|path| found.iter().any(|sample| sample == path)),
                 "{found:?}"
             );
             assert_eq!(found.is_empty(), wanted.is_empty(), "{pattern}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_pattern_takes_begins_with_its_start() {
+        for (pattern, wanted) in [
+            ("/admin(/.*)?", "/admin"),
+            ("/x1/[a-z]+/.*y", "/x1/"),
+            ("/(admin|admit)/.+", "/admi"),
+            ("(?i)/admin", "/"),
+            ("/a|b", ""),
+            (".*", ""),
+            ("(a|)/b", ""),
+        ] {
+            let regex = Regex::new(&format!("^(?:{pattern})$")).expect("a pattern");
+            assert_eq!(start(&regex), wanted, "{pattern}");
         }
     }
 }

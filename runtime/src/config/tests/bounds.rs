@@ -71,16 +71,94 @@ fn a_check_costs_what_the_configuration_is_long() {
     });
     soon("torn tables", &large(one, keyed("upstream = \nplugins = [\n")));
     soon("keys twice", &large("[server]", |_, text| text.push_str("grace = \"1s\"\n")));
+    let many = "[server]\n".to_owned() + &"grace = \"1s\"\n".repeat(20 * ROUTES);
+    soon("one key many times", &many);
+}
+
+/// What is said of guards, and that not everything was compared.
+const TOO_MANY: &str = "there are too many routes to compare";
+
+/// The warnings of a text, of which no more are wanted than are told.
+fn warned(toml: &str) -> Vec<String> {
+    let config = load(&text(toml), &Environment::default(), &["key-auth"]).unwrap();
+    config.warnings.iter().map(|warning| warning.message.clone()).collect()
+}
+
+/// By what is visited, which is bounded, and not by the time that it takes.
+#[test]
+fn what_many_guards_cost_is_what_they_are_long() {
+    const MANY: usize = 2000;
+    let head = "[listeners.web]\nbind = \"127.0.0.1:0\"\npath = \"normal\"\n\
+                [plugins.k]\ncomponent = \"key-auth\"\n\
+                [upstreams.u]\nendpoints = [\"http://127.0.0.1:1\"]\n";
+    let with = |route: &dyn Fn(usize, &mut String)| {
+        let mut text = head.to_owned();
+        (0..MANY).for_each(|at| route(at, &mut text));
+        text
+    };
+    let tenants = with(&|at, text| {
+        let _ = writeln!(text, "[plugins.k{at}]\ncomponent = \"key-auth\"\n[routes.r{at}]");
+        let _ = writeln!(text, "match.path = \"/api/v1/tenants/t{at}/*\"\nplugins = [\"k{at}\"]");
+        let _ = writeln!(text, "upstream = \"u\"");
+    });
+    let patterns = with(&|at, text| {
+        let _ = writeln!(text, "[routes.r{at}]\nmatch.path = \"/a/b/c/d/e{at}/*\"");
+        let _ = writeln!(text, "plugins = [\"k\"]\nupstream = \"u\"\n[routes.p{at}]");
+        let _ =
+            writeln!(text, "match.path = {{ regex = \"/x{at}/[a-z]+/.*y\" }}\nupstream = \"u\"");
+    });
+    let hosts = with(&|at, text| {
+        let _ = writeln!(text, "[routes.r{at}]\nmatch = {{ host = \"h{at}\", path = \"/a/*\" }}");
+        let _ = writeln!(text, "plugins = [\"k\"]\nupstream = \"u\"\n[routes.p{at}]");
+        let _ = writeln!(text, "match = {{ host = \"h{at}\", path = \"/b/*\" }}\nupstream = \"u\"");
+    });
+    let endpoints = (0..50).fold(String::new(), |all, at| format!("{all}\"http://10.0.0.{at}\", "));
+    let endpoints = tenants.replace("\"http://127.0.0.1:1\"", &endpoints);
+    for (what, toml) in [
+        ("a guard each", &tenants),
+        ("and many endpoints", &endpoints),
+        ("beside patterns", &patterns),
+        ("of a host each", &hosts),
+    ] {
+        let warned = warned(toml);
+        assert!(!warned.iter().any(|it| it.contains("takes") || it.contains(TOO_MANY)), "{what}");
+    }
+    let open = "[routes.open]\nupstream = \"u\"\n";
+    let found = warned(&format!("{tenants}{open}"));
+    assert_eq!(found.len(), 201, "{:?}", found.first());
+    // Where nobody can tell without comparing all with all it is said.
+    let alike = with(&|at, text| {
+        let _ = writeln!(text, "[routes.r{at}]\nmatch.path = \"/a/{at}/*\"");
+        let _ = writeln!(text, "plugins = [\"k\"]\nupstream = \"u\"\n[routes.p{at}]");
+        let _ = writeln!(text, "match.path = {{ regex = \".*/x{at}/y\" }}\nupstream = \"u\"");
+    });
+    let found = warned(&alike);
+    assert!(found.iter().any(|it| it.contains(TOO_MANY)), "{:?}", found.first());
+}
+
+#[test]
+fn a_guarded_path_may_be_as_long_as_a_head() {
+    for (paths, segments) in [(1, 8000), (40, 2000)] {
+        let mut toml = String::from(
+            "[listeners.web]\nbind = \"127.0.0.1:0\"\n[plugins.k]\ncomponent = \"key-auth\"\n\
+             [upstreams.u]\nendpoints = [\"http://127.0.0.1:1\"]\n\
+             [routes.open]\nmatch.path = \"/a/a/*\"\nupstream = \"u\"\n",
+        );
+        for at in 0..paths {
+            let path = "/a".repeat(segments);
+            let _ = writeln!(toml, "[routes.r{at}]\nmatch.path = {{ prefix = \"{path}/{at}\" }}");
+            let _ = writeln!(toml, "plugins = [\"k\"]\nupstream = \"u\"");
+        }
+        let warned = warned(&toml);
+        assert!(warned.iter().all(|it| it.starts_with("[routes.open] takes")), "{}", warned[0]);
+        assert_eq!(warned.len(), paths);
+    }
 }
 
 #[test]
 fn the_ways_around_a_guard_are_found_by_what_they_lead_to() {
-    let warnings = |toml: &str| -> Vec<String> {
-        let config = load(&text(toml), &Environment::default(), &["key-auth"]).unwrap();
-        config.warnings.iter().map(|warning| warning.message.clone()).collect()
-    };
     let with = |guarded: &str, wide: &str| {
-        warnings(&format!(
+        warned(&format!(
             "[listeners.web]\nbind = \"127.0.0.1:0\"\n[plugins.k]\ncomponent = \"key-auth\"\n\
              [routes.guarded]\nplugins = [\"k\"]\nupstream = \"u\"\n{guarded}\n\
              [routes.wide]\nupstream = \"v\"\n{wide}\n\
