@@ -4,7 +4,7 @@
 //! back, or a clear refusal. Never: makes one more than `limits.instances`, lets a call wait longer
 //! than `limits.wait`, or keeps instances of a plugin that no new exchange will call.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::aside::Terms;
@@ -15,7 +15,6 @@ use super::instance::Instance;
 use super::loaded::LoadedPlugin;
 use super::shares::{Share, Shares};
 use super::ticker::Pulse;
-use crate::chain::InFlight;
 use crate::client::ClientKey;
 use crate::config::Isolation;
 
@@ -27,7 +26,7 @@ const MAX_IDLE: usize = 16;
 /// limit: a guest never gives memory back, and a password's hash may have taken 64 MiB of it.
 const MAX_IDLE_MEMORY: usize = 32 << 20;
 /// Calls that may wait, for each instance there may be. A waiting call holds its request's head.
-const WAITING_PER_INSTANCE: u32 = 16;
+const WAITING_PER_INSTANCE: usize = 16;
 
 /// The plugin's instances on one worker.
 pub struct Pool {
@@ -35,10 +34,8 @@ pub struct Pool {
     pub pulse: Arc<Pulse>,
     /// Calls that outlast a slice leave a quarter of the instances to those that do not.
     long_calls: Arc<Shares>,
-    /// One for each call under way.
+    /// One for each call under way, and the queue for them.
     places: Arc<Shares>,
-    /// Calls in the queue for a place.
-    waiting: Arc<AtomicU32>,
     // Boxed, for an instance is handed from place to place and has a kilobyte.
     #[allow(clippy::vec_box)]
     idle: Mutex<Vec<Box<Instance>>>,
@@ -63,9 +60,8 @@ impl Pool {
         let most = plugin.instances;
         Arc::new(Pool {
             pulse: plugin.ticker.pulse(plugin.template.limit),
-            long_calls: Shares::new(most.saturating_sub(most / 4)),
-            places: Shares::new(most),
-            waiting: Arc::default(),
+            long_calls: Shares::new(most - most / 4, 0),
+            places: Shares::new(most, most.saturating_mul(WAITING_PER_INSTANCE)),
             idle: Mutex::default(),
             backoff: Mutex::default(),
             failing: AtomicBool::new(false),
@@ -121,17 +117,14 @@ impl Pool {
         if let Some(place) = self.places.try_take(client) {
             return Ok(place);
         }
-        let plugin = &self.plugin;
-        let (instances, wait) = (plugin.instances, plugin.wait);
-        let most =
-            u32::try_from(instances).unwrap_or(u32::MAX).saturating_mul(WAITING_PER_INSTANCE);
-        let Some(_waiting) = InFlight::enter(&self.waiting, most) else {
+        let (instances, wait) = (self.plugin.instances, self.plugin.wait);
+        let Some(waiting) = self.places.wait(client) else {
             return Err(Fault::busy(format!(
                 "of {instances} calls at a time on this worker (limits.instances) none is left for \
-                 this client, and {most} calls wait"
+                 this client, and as many wait as may"
             )));
         };
-        match tokio::time::timeout(wait, self.places.take(client)).await {
+        match tokio::time::timeout(wait, waiting).await {
             Ok(Some(place)) => Ok(place),
             Ok(None) | Err(_) => Err(Fault::busy(format!(
                 "of {instances} calls at a time on this worker (limits.instances) none was left for \

@@ -1,158 +1,266 @@
 //! A number of places, and the most of them that one client may hold while others want some.
 //!
 //! In: clients that want a place. Out: one, or none, or one in a while. Never: lets a single client
-//! have all: a quarter of the places is kept for those that hold less than their share.
+//! have all: a quarter of the places is kept for those that hold less than their share, and of the
+//! queue for them a client may fill three quarters of what others leave; lets anybody wait who may
+//! have a place.
+//!
+//! How a client stands is looked at when a place is given, not when it is asked for. Clients take
+//! turns, those within their share first; of one client, who came first is first.
 
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::oneshot;
 
 use crate::client::ClientKey;
 
 /// The places.
 #[derive(Debug)]
-pub struct Shares {
-    /// For everybody.
-    open: Arc<Semaphore>,
-    /// For clients that hold less than `share`.
-    kept: Arc<Semaphore>,
-    share: u32,
-    /// Who holds how many; as many entries as places at most.
-    held: Mutex<Vec<(ClientKey, u32)>>,
+pub struct Shares<K: Key = ClientKey> {
+    /// The last places, for clients within their share.
+    kept: usize,
+    /// Who holds less than this is within it.
+    share: usize,
+    /// So many may wait.
+    most_waiting: usize,
+    /// No more than the kept ones are free: whoever is not within his share would get none. Spares
+    /// those who only want to know that a lock.
+    tight: AtomicBool,
+    places: Mutex<Places<K>>,
 }
+
+/// Who counts as one client.
+pub trait Key: Copy + Eq + Hash + Unpin {}
+
+impl<K: Copy + Eq + Hash + Unpin> Key for K {}
 
 /// One place; dropping it gives it back.
 #[derive(Debug)]
-pub struct Share {
-    shares: Arc<Shares>,
-    client: ClientKey,
-    _permit: OwnedSemaphorePermit,
+pub struct Share<K: Key = ClientKey> {
+    shares: Arc<Shares<K>>,
+    client: K,
 }
 
-impl Shares {
-    /// So many places, at least one.
-    pub fn new(places: usize) -> Arc<Shares> {
+/// A place that is waited for. Dropped, it leaves its turn, or what it was given, to the next.
+#[derive(Debug)]
+pub struct Waiting<K: Key = ClientKey> {
+    shares: Arc<Shares<K>>,
+    client: K,
+    number: u64,
+    told: oneshot::Receiver<()>,
+    came: bool,
+}
+
+#[derive(Debug)]
+struct Places<K> {
+    free: usize,
+    waiting: usize,
+    /// Who holds a place or waits for one.
+    clients: HashMap<K, Client>,
+    /// Clients with somebody who waits, by when it is their turn.
+    within: BTreeMap<u64, K>,
+    beyond: BTreeMap<u64, K>,
+    /// Numbers are given in order.
+    next: u64,
+}
+
+#[derive(Debug, Default)]
+struct Client {
+    held: usize,
+    waiting: BTreeMap<u64, oneshot::Sender<()>>,
+    /// The line it stands in, and its number there.
+    listed: Option<(Standing, u64)>,
+}
+
+/// How a client stands to the share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Within,
+    Beyond,
+}
+
+impl<K: Key> Shares<K> {
+    /// So many places, at least one, and a queue for so many.
+    pub fn new(places: usize, most_waiting: usize) -> Arc<Shares<K>> {
         let kept = places / 4;
         Arc::new(Shares {
-            open: Arc::new(Semaphore::new((places - kept).max(1))),
-            kept: Arc::new(Semaphore::new(kept)),
-            share: u32::try_from(kept).unwrap_or(u32::MAX).max(1),
-            held: Mutex::default(),
+            kept,
+            share: kept.max(1),
+            most_waiting,
+            tight: AtomicBool::new(false),
+            places: Mutex::new(Places {
+                free: places.max(1),
+                waiting: 0,
+                clients: HashMap::new(),
+                within: BTreeMap::new(),
+                beyond: BTreeMap::new(),
+                next: 0,
+            }),
         })
     }
 
     /// A place that is free now.
-    pub fn try_take(self: &Arc<Self>, client: ClientKey) -> Option<Share> {
-        let mut permit = self.open.clone().try_acquire_owned();
-        if permit.is_err() && self.holds(client) < self.share {
-            permit = self.kept.clone().try_acquire_owned();
+    pub fn try_take(self: &Arc<Self>, client: K) -> Option<Share<K>> {
+        let mut places = self.places();
+        // Nobody is passed by: whoever waits still may not have it.
+        if !self.may_have(&places, client) {
+            return None;
         }
-        permit.ok().map(|permit| self.hand_out(client, permit))
+        places.free -= 1;
+        places.clients.entry(client).or_default().held += 1;
+        self.settle(&mut places, client);
+        drop(places);
+        Some(self.share(client))
     }
 
-    /// The next place that becomes free, first come, first served.
-    ///
-    /// Cancel safe: given up, it leaves its place in the queue to the next.
-    pub async fn take(self: &Arc<Self>, client: ClientKey) -> Option<Share> {
-        let open = self.open.clone().acquire_owned();
-        let permit = if self.holds(client) < self.share {
-            tokio::select! {
-                permit = open => permit,
-                permit = self.kept.clone().acquire_owned() => permit,
-            }
-        } else {
-            open.await
-        };
-        permit.ok().map(|permit| self.hand_out(client, permit))
-    }
-
-    fn hand_out(self: &Arc<Self>, client: ClientKey, permit: OwnedSemaphorePermit) -> Share {
-        let mut held = self.held();
-        match held.iter_mut().find(|(known, _)| *known == client) {
-            Some((_, count)) => *count += 1,
-            None => held.push((client, 1)),
+    /// The next place that becomes free for this client; `None`: so many wait already.
+    pub fn wait(self: &Arc<Self>, client: K) -> Option<Waiting<K>> {
+        let mut guard = self.places();
+        let places = &mut *guard;
+        let own = places.clients.get(&client).map_or(0, |client| client.waiting.len());
+        let left = self.most_waiting.saturating_sub(places.waiting - own);
+        if own >= left - left / 4 {
+            return None;
         }
-        drop(held);
-        Share { shares: self.clone(), client, _permit: permit }
+        let (tell, told) = oneshot::channel();
+        let number = places.number();
+        places.clients.entry(client).or_default().waiting.insert(number, tell);
+        places.waiting += 1;
+        self.settle(places, client);
+        drop(guard);
+        Some(Waiting { shares: self.clone(), client, number, told, came: false })
     }
 
-    fn holds(&self, client: ClientKey) -> u32 {
-        self.held().iter().find(|(known, _)| *known == client).map_or(0, |(_, count)| *count)
+    fn share(self: &Arc<Self>, client: K) -> Share<K> {
+        Share { shares: self.clone(), client }
     }
 
-    fn held(&self) -> MutexGuard<'_, Vec<(ClientKey, u32)>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn may_have(&self, places: &Places<K>, client: K) -> bool {
+        let held = places.clients.get(&client).map_or(0, |client| client.held);
+        places.free > if held < self.share { 0 } else { self.kept }
+    }
+
+    /// Something changed for a client: lists it where it stands now, and gives what may be given.
+    fn settle(&self, places: &mut Places<K>, client: K) {
+        places.list(client, self.share);
+        while let Some(next) = places.next(self.kept) {
+            places.give(next);
+            places.list(next, self.share);
+        }
+        self.tight.store(places.free <= self.kept, Relaxed);
+    }
+
+    fn give_back(&self, client: K) {
+        let mut places = self.places();
+        places.free += 1;
+        if let Some(known) = places.clients.get_mut(&client) {
+            known.held = known.held.saturating_sub(1);
+        }
+        self.settle(&mut places, client);
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places<K>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Share {
-    fn drop(&mut self) {
-        let mut held = self.shares.held();
-        let at = held.iter().position(|(known, _)| *known == self.client);
-        if let Some(at) = at
-            && let Some((_, count)) = held.get_mut(at)
-        {
-            *count -= 1;
-            if *count == 0 {
-                held.swap_remove(at);
+impl<K: Key> Places<K> {
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// Puts a client into the line where it belongs, at the end, unless it stands there.
+    fn list(&mut self, key: K, share: usize) {
+        let number = self.number();
+        let Some(client) = self.clients.get_mut(&key) else { return };
+        let standing = match client.held < share {
+            true => Standing::Within,
+            false => Standing::Beyond,
+        };
+        let belongs = (!client.waiting.is_empty()).then_some(standing);
+        if client.listed.map(|(line, _)| line) != belongs {
+            let left = std::mem::replace(&mut client.listed, belongs.map(|line| (line, number)));
+            if let Some((line, number)) = left {
+                self.line(line).remove(&number);
+            }
+            if let Some(line) = belongs {
+                self.line(line).insert(number, key);
             }
         }
+        if belongs.is_none() && self.clients.get(&key).is_some_and(|client| client.held == 0) {
+            self.clients.remove(&key);
+        }
+    }
+
+    /// Whose turn it is, where there is a place for it; it leaves the line.
+    fn next(&mut self, kept: usize) -> Option<K> {
+        let within = if self.free > 0 { self.within.pop_first() } else { None };
+        let beyond = |places: &mut Self| match places.free > kept {
+            true => places.beyond.pop_first(),
+            false => None,
+        };
+        within.or_else(|| beyond(self)).map(|(_, key)| key)
+    }
+
+    /// Gives a place to the first of a client that was next.
+    fn give(&mut self, key: K) {
+        let Some(client) = self.clients.get_mut(&key) else { return };
+        client.listed = None;
+        if let Some((_, tell)) = client.waiting.pop_first() {
+            client.held += 1;
+            self.free -= 1;
+            self.waiting -= 1;
+            // Whoever gives up takes himself out of `waiting` first.
+            let _ = tell.send(());
+        }
+    }
+
+    fn line(&mut self, standing: Standing) -> &mut BTreeMap<u64, K> {
+        match standing {
+            Standing::Within => &mut self.within,
+            Standing::Beyond => &mut self.beyond,
+        }
+    }
+}
+
+impl<K: Key> Future for Waiting<K> {
+    type Output = Option<Share<K>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        this.came = ready!(Pin::new(&mut this.told).poll(cx)).is_ok();
+        Poll::Ready(this.came.then(|| this.shares.share(this.client)))
+    }
+}
+
+impl<K: Key> Drop for Waiting<K> {
+    fn drop(&mut self) {
+        if self.came {
+            return;
+        }
+        let mut places = self.shares.places();
+        let client = places.clients.get_mut(&self.client);
+        if client.is_some_and(|client| client.waiting.remove(&self.number).is_some()) {
+            places.waiting -= 1;
+            self.shares.settle(&mut places, self.client);
+        } else {
+            drop(places);
+            self.shares.give_back(self.client);
+        }
+    }
+}
+
+impl<K: Key> Drop for Share<K> {
+    fn drop(&mut self) {
+        self.shares.give_back(self.client);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::{ClientKey, Share, Shares};
-
-    fn as_many(shares: &Arc<Shares>, client: &str) -> Vec<Share> {
-        std::iter::from_fn(|| shares.try_take(ClientKey::of(client))).collect()
-    }
-
-    #[test]
-    fn one_client_leaves_a_quarter_to_others() {
-        for (places, greedy, other) in [(1, 1, 0), (3, 3, 0), (4, 3, 1), (16, 12, 4), (64, 48, 16)]
-        {
-            let shares = Shares::new(places);
-            let first = as_many(&shares, "192.0.2.1");
-            assert_eq!(first.len(), greedy, "of {places}");
-            let second = as_many(&shares, "192.0.2.2");
-            assert_eq!(second.len(), other, "of {places}");
-            drop((first, second));
-            assert!(shares.held().is_empty());
-            assert_eq!(as_many(&shares, "192.0.2.3").len(), greedy, "all came back");
-        }
-    }
-
-    #[test]
-    fn many_addresses_of_one_network_are_one_client() {
-        let shares = Shares::new(4);
-        let of = |last: u16| ClientKey::of(&format!("2001:db8::{last:x}"));
-        let first: Vec<_> = (1..100).filter_map(|last| shares.try_take(of(last))).collect();
-        assert_eq!(first.len(), 3);
-        assert!(shares.try_take(ClientKey::of("2001:db8:0:1::1")).is_some());
-    }
-
-    #[tokio::test]
-    async fn who_holds_little_waits_for_any_place_and_who_holds_much_for_an_open_one() {
-        let shares = Shares::new(4);
-        let mut greedy = as_many(&shares, "192.0.2.1");
-        let kept = shares.try_take(ClientKey::of("192.0.2.2")).expect("a place is kept");
-        let (waits_open, waits_any) = (ClientKey::of("192.0.2.1"), ClientKey::of("192.0.2.3"));
-        let mut more = std::pin::pin!(shares.take(waits_open));
-        let mut any = std::pin::pin!(shares.take(waits_any));
-        assert!(futures_pending(more.as_mut()).await && futures_pending(any.as_mut()).await);
-        drop(kept);
-        assert!(futures_pending(more.as_mut()).await, "the kept place is not for it");
-        let any = any.await.expect("a place");
-        greedy.pop();
-        assert!(more.await.is_some());
-        drop(any);
-    }
-
-    async fn futures_pending<F: Future>(mut future: std::pin::Pin<&mut F>) -> bool {
-        std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx).is_pending()))
-            .await
-    }
-}
+mod tests;
