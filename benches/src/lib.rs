@@ -11,7 +11,7 @@ use weir::chain::{Attributes, Exchange, ExchangeId, HeadLimits};
 use weir::clock::Clock;
 use weir::http::{Body, Client};
 use weir::telemetry::metrics::Metrics;
-use weir::wasm::{Host, HostOptions, Loader};
+use weir::wasm::{BuiltIn, Host, HostOptions, Loader};
 
 /// The component of `benches/guests/trivial`, which the build script compiles.
 pub fn trivial() -> Vec<u8> {
@@ -20,11 +20,16 @@ pub fn trivial() -> Vec<u8> {
 
 /// A host with the trivial plugin built in.
 pub fn host() -> Host {
+    host_of(&[("trivial", include_bytes!(concat!(env!("OUT_DIR"), "/trivial.wasm")))])
+}
+
+/// A host with these plugins built in.
+pub fn host_of(built_ins: &'static [BuiltIn]) -> Host {
     Host::new(HostOptions {
         cache_dir: None,
         metrics: Metrics::new(),
         clock: Clock::System,
-        built_ins: &[("trivial", include_bytes!(concat!(env!("OUT_DIR"), "/trivial.wasm")))],
+        built_ins,
         loader: Loader::Here,
     })
     .expect("this machine runs components")

@@ -78,18 +78,36 @@ fn rewrite() {
 /// What a pattern may cost is settled with the configuration, so that no path costs it.
 #[test]
 fn a_pattern_that_a_path_could_keep_busy_is_refused() {
-    for component in ["rewrite", "redirect"] {
-        let toml = format!(
+    let start = |component: &str, pattern: &str| {
+        weir_tests::Proxy::try_start(&format!(
             "[listeners.web]\nbind = \"127.0.0.1:0\"\n\
              [plugins.p]\ncomponent = \"{component}\"\n\
-             config = {{ regex = {{ pattern = '(?:[a-z]{{0,60}}[0-9]{{0,60}}){{1,20}}x', replace = '/' }} }}\n\
+             config = {{ regex = {{ pattern = '{pattern}', replace = '/' }} }}\n\
              [routes.all]\nplugins = [\"p\"]\n"
-        );
-        let refused = weir_tests::Proxy::try_start(&toml).err().expect("refused").to_string();
+        ))
+    };
+    for (component, pattern) in [
+        ("rewrite", "(?:[a-z]{0,60}[0-9]{0,60}){1,20}x"),
+        ("redirect", "(?:[a-z]{0,60}[0-9]{0,60}){1,20}x"),
+        ("rewrite", &format!("(?:{})*b", ["a"; 240].join("|"))),
+        ("rewrite", &format!("(?:{})b", ["a*"; 125].join("|"))),
+        ("redirect", "(?:a?){100}b"),
+        ("rewrite", "a{300}"),
+    ] {
+        let refused = start(component, pattern).err().expect("refused").to_string();
         assert!(refused.contains("is too large"), "{refused}");
     }
-    // The largest that is allowed, against the paths that it takes longest for.
-    let pattern = "a|(?:[b-z]{0,50}[0-9]{0,50}){1,4}!";
+    // What people write.
+    let id = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}";
+    for pattern in [
+        "^/(?<a>[a-z0-9-]{1,64})/(?<b>.*)$",
+        &format!("^/o/({id})/u/({id})$"),
+        "(?i)/(en|de|fr|es|it|pt|nl|pl|sv|da|fi|cs|hu|ro|bg|el|tr|ru|uk|ja|ko|zh)/",
+    ] {
+        start("rewrite", pattern).unwrap_or_else(|refused| panic!("{pattern}: {refused}"));
+    }
+    // Near the largest that is allowed, against the paths that it takes longest for.
+    let pattern = "a|[b-z]{0,40}[0-9]{0,40}!";
     let config = format!("config = {{ regex = {{ pattern = '{pattern}', replace = '/' }} }}");
     let setup = Setup::new("rewrite", &config);
     for (path, status) in [

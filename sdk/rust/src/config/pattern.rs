@@ -45,9 +45,14 @@ pub const MAX_SUBJECT: usize = 2048;
 /// The most matches that are replaced in one text.
 pub const MAX_MATCHES: usize = 128;
 
-/// What the searches of one text may cost together: bytes searched, times bytes of the program, times
-/// a fifth of four and its groups. That many are less than 20 ms of the 50 that a hook has by default.
-const MAX_COST: usize = 64 << 20;
+/// What the searches of one text may cost together: bytes searched, times bytes of the program, a little
+/// more with each group. At most 1.3 ns each, where the program is letters beside each other that are
+/// all alive (`(?:a|a|…)*b`), so less than a third of the 50 ms that a hook has by default:
+/// `cargo bench --bench pattern` prints it for the worst shapes.
+const MAX_COST: usize = 11 << 20;
+/// So many groups cost as much as the program itself: each thread of a search copies what it knows of
+/// them.
+const GROUPS: usize = 32;
 /// The largest program, in bytes of a guest's memory; elsewhere pointers are larger.
 const MAX_PROGRAM: usize = MAX_COST / MAX_SUBJECT;
 const POINTERS: usize = size_of::<usize>() / 4;
@@ -211,11 +216,11 @@ fn cost(pattern: &Regex) -> Result<usize, Error> {
         }
         (below, size) = (size, size * 2);
     }
-    for _ in 0..4 {
+    for _ in 0..6 {
         let middle = below.midpoint(size);
         if fits(middle) { size = middle } else { below = middle }
     }
-    let cost = size * (4 + pattern.captures_len()) / 5;
+    let cost = size * (GROUPS + pattern.captures_len() - 1) / GROUPS;
     if cost > MAX_PROGRAM { Err(too_large()) } else { Ok(cost) }
 }
 
