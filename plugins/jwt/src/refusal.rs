@@ -42,7 +42,7 @@ impl Refusal {
     fn describe(self) -> &'static str {
         match self {
             Self::Missing => "a token is needed",
-            Self::Several => "one token is allowed, several were sent",
+            Self::Several => "one token is allowed, several were sent or may be read",
             Self::Malformed => "the token is malformed",
             Self::Algorithm => "the token is signed in a way that is not accepted",
             Self::Signature => "the signature of the token is not valid",

@@ -202,7 +202,7 @@ fn requests_without_one_good_token_are_told_so() {
     let none = "Bearer realm=\"api\"";
     let malformed = "Bearer realm=\"api\", error=\"invalid_token\", error_description=\"the token is malformed\"";
     let several = "Bearer realm=\"api\", error=\"invalid_request\", \
-                   error_description=\"one token is allowed, several were sent\"";
+                   error_description=\"one token is allowed, several were sent or may be read\"";
     for (request, told) in [
         (get(), Some(none)),
         (authorization("Basic YTpi"), Some(none)),

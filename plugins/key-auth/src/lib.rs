@@ -99,7 +99,9 @@ impl Plugin for KeyAuth {
             Sent::One(place, candidate) => (place, candidate),
             Sent::Nothing => return Ok(self.refuse("a key is needed")),
             // Which of them would the upstream believe?
-            Sent::Several => return Ok(self.refuse("one key is allowed, several were sent")),
+            Sent::Several => {
+                return Ok(self.refuse("one key is allowed, several were sent or may be read"));
+            }
         };
         let Some(name) = self.keys.find(&candidate) else {
             return Ok(self.refuse("the key is not known"));

@@ -198,12 +198,26 @@ impl Request {
     /// Takes every cookie of this name out of what is forwarded; the others stay, in one field
     /// line.
     pub fn remove_cookie(&mut self, name: &str) -> Result<(), HeaderError> {
-        let lines = self.handle.header_values("cookie");
-        let other = |pair: &&[u8]| cookie(pair).0 != name.as_bytes();
-        if cookie_pairs(&lines).all(|pair| other(&pair)) {
+        self.keep_cookies(|key, _| key != name.as_bytes())
+    }
+
+    /// The lines that have cookies.
+    pub(crate) fn cookie_lines(&self) -> Vec<Vec<u8>> {
+        self.handle.header_values("cookie")
+    }
+
+    /// Forwards only the cookies that stay, which is asked of each name and of all that stands with it
+    /// between two semicolons.
+    pub(crate) fn keep_cookies(
+        &mut self,
+        stays: impl Fn(&[u8], &[u8]) -> bool,
+    ) -> Result<(), HeaderError> {
+        let lines = self.cookie_lines();
+        let stays = |pair: &&[u8]| stays(cookie(pair).0, pair);
+        if cookie_pairs(&lines).all(|pair| stays(&pair)) {
             return Ok(());
         }
-        let rest: Vec<&[u8]> = cookie_pairs(&lines).filter(other).collect();
+        let rest: Vec<&[u8]> = cookie_pairs(&lines).filter(stays).collect();
         if rest.is_empty() {
             self.remove_header("cookie")
         } else {
@@ -280,7 +294,7 @@ impl ClientExt for Client {
 
 /// What stands between semicolons, but for what is empty. Cookies need not be UTF-8, and a line
 /// with one that is not has others.
-fn cookie_pairs(lines: &[Vec<u8>]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn cookie_pairs(lines: &[Vec<u8>]) -> impl Iterator<Item = &[u8]> {
     lines
         .iter()
         .flat_map(|line| line.split(|byte| *byte == b';'))
@@ -298,7 +312,7 @@ fn cookie(pair: &[u8]) -> (&[u8], &[u8]) {
     (name.trim_ascii(), inner.unwrap_or(value))
 }
 
-fn cookies(lines: &[Vec<u8>]) -> impl Iterator<Item = (&[u8], &[u8])> {
+pub(crate) fn cookies(lines: &[Vec<u8>]) -> impl Iterator<Item = (&[u8], &[u8])> {
     cookie_pairs(lines).map(cookie)
 }
 

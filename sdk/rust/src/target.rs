@@ -58,7 +58,7 @@ impl Target {
     /// Every query parameter in order, decoded as `application/x-www-form-urlencoded`: `+` is a
     /// space, and bytes that are no UTF-8 become U+FFFD.
     pub fn parameters(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-        self.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        self.pairs().filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             (decode(name, true), decode(value, true))
         })
@@ -115,6 +115,23 @@ impl Target {
             }
         }
         Some(out)
+    }
+
+    /// What stands between two `&`, not decoded.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = &str> {
+        self.query().unwrap_or_default().split('&')
+    }
+
+    /// The whole with those pairs only; `None` where all of them stay.
+    pub(crate) fn with_pairs(&self, stays: impl Fn(&str) -> bool) -> Option<String> {
+        if self.pairs().all(&stays) {
+            return None;
+        }
+        let rest: Vec<&str> = self.pairs().filter(|pair| stays(pair)).collect();
+        Some(match rest.as_slice() {
+            [] => self.path().into(),
+            rest => [self.path(), "?", &rest.join("&")].concat(),
+        })
     }
 
     /// The whole, without a copy.

@@ -154,6 +154,24 @@ fn jwt_takes_one_token_in_all_places_together() {
         .body(bytes::Bytes::new())
         .expect("a request");
     assert_eq!(weir_tests::h2(setup.proxy.address("web"), crumbs).status, 400);
+    // As Python's `http.cookies`, PHP, ASP.NET and others read it.
+    for odd in ["a=b s=x", "a=b, s=x", "a=b,s=x", "S=x", "%73=x", "a=\"b\" s = x"] {
+        let beside = format!("{cookie}; {odd}");
+        assert_eq!(setup.get("/", &[("cookie", &beside)]).status, 400, "{odd}");
+        let lone = [("authorization", &*bearer), ("cookie", odd)];
+        assert_eq!(setup.get("/", &lone).status, 400, "{odd}");
+    }
+    for odd in ["+t=x", "%20t=x", "t%00=x", "t[]=x", "T=x", "a=b;t=x", "%74=x", "%u0074=x"] {
+        let answer = setup.get(&format!("/?{odd}"), &[("authorization", &bearer)]);
+        assert_eq!(answer.status, 400, "{odd}");
+    }
+    assert!(setup.origin.seen().is_empty(), "the upstream was asked");
+    for harmless in ["q=t%3Dx", "q=t=x", "at=x&t2=y", "q[t]=x"] {
+        let fields = [("authorization", &*bearer), ("cookie", "a=\"x s\"; b=s=1; ss=2; c=d e=f")];
+        assert_eq!(setup.get(&format!("/?{harmless}"), &fields).status, 200, "{harmless}");
+        assert_eq!(setup.origin.last().headers["cookie"], fields[1].1);
+        assert_eq!(setup.origin.last().target, format!("/?{harmless}"));
+    }
     let basic = [("cookie", &*cookie), ("authorization", "Basic YTpi")];
     assert_eq!(setup.get("/", &basic).status, 200);
     assert!(!setup.origin.last().headers.contains_key("authorization"));
