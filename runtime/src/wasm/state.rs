@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode, Uri};
 use wasmtime::component::Resource;
@@ -36,6 +37,8 @@ pub struct State {
     pub response_bytes: Option<usize>,
     /// CPU time of the call.
     pub budget: Budget,
+    /// CPU time of a hook call, which the guest may ask for.
+    pub deadline: Duration,
     pub caps: Caps,
     pub shared: Arc<Shared>,
     pub metrics: RefCell<WorkerCustomMetrics>,
@@ -98,7 +101,12 @@ impl Phase {
 }
 
 impl State {
-    pub fn new(shared: Arc<Shared>, memory: usize, keeps_backup: bool) -> State {
+    pub fn new(
+        shared: Arc<Shared>,
+        memory: usize,
+        deadline: Duration,
+        keeps_backup: bool,
+    ) -> State {
         State {
             exchange: None,
             call: 0,
@@ -109,6 +117,7 @@ impl State {
             request_bytes: None,
             response_bytes: None,
             budget: Budget::default(),
+            deadline,
             caps: Caps { memory, used: 0, refused: false },
             metrics: RefCell::new(WorkerCustomMetrics::new(shared.metrics.custom().clone())),
             lines: Cell::new(0),

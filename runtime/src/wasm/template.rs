@@ -103,7 +103,7 @@ impl Template {
     }
 
     fn store(&self) -> Store<State> {
-        let state = State::new(self.shared.clone(), self.memory, self.keeps_backup);
+        let state = State::new(self.shared.clone(), self.memory, self.limit, self.keeps_backup);
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.caps);
         let quota = self.shared.quota.limit();

@@ -15,7 +15,15 @@ pub mod imports {
                 import weir:plugin/http@0.1.0;
                 import weir:plugin/limiter@0.1.0;
                 import weir:plugin/store@0.1.0;
+                import wasi:cli/environment@0.2.0;
                 import wasi:random/random@0.2.0;
+            }
+            package wasi:cli@0.2.0 {
+                interface environment {
+                    get-environment: func() -> list<tuple<string, string>>;
+                    get-arguments: func() -> list<string>;
+                    initial-cwd: func() -> option<string>;
+                }
             }
             package wasi:random@0.2.0 {
                 interface random {

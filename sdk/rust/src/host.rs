@@ -4,6 +4,7 @@
 
 #[cfg(target_family = "wasm")]
 mod calls {
+    pub use crate::bindings::imports::wasi::cli::environment;
     pub use crate::bindings::imports::wasi::random::random;
     pub use crate::bindings::imports::weir::plugin::http::{Request, Response};
     pub use crate::bindings::imports::weir::plugin::{limiter, store};

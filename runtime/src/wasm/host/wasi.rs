@@ -1,8 +1,9 @@
-//! WASI 0.2 as far as a plugin gets it: clocks and random work, stdout and stderr are log lines,
-//! everything else that a toolchain links in is there but empty.
+//! WASI 0.2 as far as a plugin gets it: clocks and random work, stdout and stderr are log lines, the
+//! environment says what the plugin may use, everything else that a toolchain links in is there but
+//! empty.
 //!
 //! In: a component's `wasi:*` imports. Out: definitions for exactly those. Never: reaches a file, a
-//! socket, an environment variable or an argument, and never blocks, which is why `wasmtime-wasi`
+//! socket, an environment variable of the proxy or an argument, and never blocks, which is why `wasmtime-wasi`
 //! does not serve here: its synchronous half blocks on a runtime of its own, and its asynchronous
 //! half would put every call of every plugin on a fiber.
 
@@ -296,11 +297,18 @@ fn monotonic_clock(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
     Ok(true)
 }
 
-/// The process a toolchain thinks it is: without environment, arguments, files or terminal.
+/// The process a toolchain thinks it is: without arguments, files or terminal, and with the plugin's
+/// limits for an environment.
 fn process(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
     match name {
         "get-environment" => {
-            instance.func_wrap(name, |_: Context, (): ()| Ok((Vec::<(String, String)>::new(),)))?
+            instance.func_wrap(name, |store: Context, (): ()| {
+                let State { caps, deadline, .. } = store.data();
+                Ok((vec![
+                    ("WEIR_LIMITS_MEMORY".to_owned(), caps.memory.to_string()),
+                    ("WEIR_LIMITS_DEADLINE".to_owned(), deadline.as_millis().to_string()),
+                ],))
+            })?;
         }
         "get-arguments" => {
             instance.func_wrap(name, |_: Context, (): ()| Ok((Vec::<String>::new(),)))?;

@@ -25,6 +25,13 @@ pub fn now() -> SystemTime {
     state::current().borrow().now
 }
 
+/// What the proxy says of the plugin's limits, if the test had it say something.
+pub mod environment {
+    pub fn get_environment() -> Vec<(String, String)> {
+        crate::testing::state::current().borrow().environment.clone()
+    }
+}
+
 // === impl Request ===
 
 impl Request {

@@ -31,7 +31,25 @@ impl<P: crate::Plugin> Plugin<P> {
     /// refused, whatever the plugin says; the proxy looks at the schema first, but here the plugin's
     /// own words are what a test is after.
     pub fn configure(config: serde_json::Value) -> Result<Self> {
+        Self::configure_in(State::new(), config)
+    }
+
+    /// The same, with what [`limits`](crate::limits) tells the plugin: bytes of memory, and CPU time of
+    /// a hook call. The fake does not watch over them.
+    pub fn configure_within(
+        config: serde_json::Value,
+        memory: u64,
+        deadline: Duration,
+    ) -> Result<Self> {
         let state = State::new();
+        state.borrow_mut().environment = vec![
+            ("WEIR_LIMITS_MEMORY".into(), memory.to_string()),
+            ("WEIR_LIMITS_DEADLINE".into(), deadline.as_millis().to_string()),
+        ];
+        Self::configure_in(state, config)
+    }
+
+    fn configure_in(state: Rc<RefCell<State>>, config: serde_json::Value) -> Result<Self> {
         let plugin = state::enter(&state, || config::configure(&config.to_string()))?;
         schema::check(&config, &crate::schema::document::<P::Config>()).map_err(Error::new)?;
         Ok(Self { plugin, state })

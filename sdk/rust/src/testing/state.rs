@@ -29,6 +29,7 @@ pub struct LogLine {
 pub(crate) struct State {
     pub(crate) now: SystemTime,
     pub(crate) random: u64,
+    pub(crate) environment: Vec<(String, String)>,
     pub(crate) logs: Vec<LogLine>,
     /// Lines of the call under way.
     pub(crate) lines: u32,
@@ -87,6 +88,7 @@ impl State {
         Rc::new(RefCell::new(Self {
             now: SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600),
             random: 1,
+            environment: Vec::new(),
             logs: Vec::new(),
             lines: 0,
             metrics: Metrics::default(),
