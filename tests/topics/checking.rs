@@ -235,8 +235,11 @@ const TABLES: [(&str, &str, &[Told]); 12] = [
     ),
     (
         "basic-auth",
-        r#"{ users = { alice = "hunter2", "a:b" = "plain:hunter2", c = "plain:" }, realm = "\"" }"#,
+        r#"{ users = { alice = "hunter2", "a:b" = "plain:hunter2", c = "plain:", d = "$2b$15$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy", e = "$argon2id$v=19$m=131072,t=1,p=1$aHVudGVyMjI$J0h/eOIccad38gI2gY5uzw", f = "$2b$31$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy", g = "$argon2id$v=19$m=90000,t=1,p=1$aHVudGVyMjI$J0h/eOIccad38gI2gY5uzw" }, realm = "\"" }"#,
         &[
+            ("users.d: to compare with this hash may take 7.2s", "raise it to \"8s\""),
+            ("users.e: to compare with this hash takes 128 MiB", "raise it to \"136MiB\""),
+            ("users.f: to compare with this hash may take", "make one of a lower cost"),
             ("users.alice: it is no hash of a kind known here", ""),
             ("users.\"a:b\": \"a:b\" has a colon", "rename it"),
             ("users.c: the password is empty", ""),

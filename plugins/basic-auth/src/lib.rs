@@ -13,10 +13,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use weir_sdk::{Duration, Error, Plugin, Problems, Reply, Request, Result, Secret, Verdict, store};
 
+mod cost;
 mod password;
 #[cfg(test)]
 mod tests;
 
+use cost::Purse;
 use password::Password;
 
 /// What the operator writes under `config = { … }`.
@@ -94,6 +96,11 @@ impl Plugin for BasicAuth {
             let password = Password::parse(secret).map_err(|error| error.at(&name).at("users"));
             users.extend(problems.take(password).map(|password| User { name, password }));
         }
+        let mut purse = Purse::new();
+        for User { name, password } in &users {
+            let paid = password.cost().map_or(Ok(()), |cost| purse.pay(cost));
+            problems.take(paid.map_err(|error| error.at(name).at("users")));
+        }
         problems.or(Self {
             users,
             challenge: format!("Basic realm=\"{}\", charset=\"UTF-8\"", config.realm),
@@ -142,14 +149,14 @@ impl BasicAuth {
         };
 
         // A plain password costs less than the look-up would.
-        if user.password.is_cheap() || self.remember.is_zero() {
-            return Ok((user.password.matches(password) & known).then_some(&user.name));
+        if user.password.cost().is_none() || self.remember.is_zero() {
+            return Ok((user.matches(password)? & known).then_some(&user.name));
         }
         let tag = self.tag(name, password);
         if store::get(&tag)?.is_some() {
             return Ok(Some(&user.name));
         }
-        if !(user.password.matches(password) & known) {
+        if !(user.matches(password)? & known) {
             return Ok(None);
         }
         store::set(&tag, [], Some(*self.remember))?;
@@ -177,6 +184,16 @@ impl BasicAuth {
         Reply::problem(401, "Unauthorized", detail)
             .header("www-authenticate", &self.challenge)
             .into()
+    }
+}
+
+// === impl User ===
+
+impl User {
+    fn matches(&self, password: &[u8]) -> Result<bool> {
+        self.password.matches(password).map_err(|error| {
+            error.context(format_args!("cannot compare with the hash of the user {:?}", self.name))
+        })
     }
 }
 

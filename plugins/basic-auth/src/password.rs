@@ -1,21 +1,35 @@
 //! Passwords as they are kept: hashed, or plain from a secret.
 //!
 //! In: the text of the configuration, then candidates. Out: whether a candidate is the password.
-//! Never: finds out at the first request that a hash is none.
+//! Never: finds out at the first request that a hash is none, or takes what could not be computed for a
+//! wrong password.
 
-use argon2::Argon2;
-use argon2::password_hash::PasswordVerifier;
 use argon2::password_hash::phc::PasswordHash as ArgonHash;
+use argon2::password_hash::{self, PasswordVerifier};
+use argon2::{Argon2, MIN_SALT_LEN, Params, Version};
+use base64ct::{Base64ShaCrypt, Encoding};
 use sha_crypt::{PasswordHashRef, ShaCrypt};
 use weir_sdk::{Error, Result, Secret, bail};
+
+use crate::cost::Cost;
 
 /// A password as it is kept.
 pub enum Password {
     Plain(Secret),
-    Bcrypt(Secret),
-    Argon2(Box<ArgonHash>),
-    ShaCrypt(Secret),
+    Bcrypt(Secret, Cost),
+    Argon2(Box<ArgonHash>, Cost),
+    ShaCrypt(Secret, Cost),
 }
+
+// CPU time of what a hash does over and over, in nanoseconds: measured in the proxy's host on the
+// machine of the README's table, while it was busy.
+/// For each of the 2^COST rounds of bcrypt.
+const BCRYPT: u64 = 73_000;
+/// For each KiB in each pass of argon2id, however many lanes it has.
+const ARGON2: u64 = 1_150;
+/// For each round of SHA-crypt over a password of 64 bytes, with SHA-256 and SHA-512.
+const SHA256: u64 = 800;
+const SHA512: u64 = 700;
 
 // === impl Password ===
 
@@ -34,19 +48,25 @@ impl Password {
                 if text.len() != 60 || !(4..=31).contains(&hash.get_cost()) {
                     return Err(malformed("bcrypt"));
                 }
-                Ok(Self::Bcrypt(secret))
+                let cost = Cost::of(1 << hash.get_cost(), BCRYPT, 0);
+                Ok(Self::Bcrypt(secret, cost))
             }
             Some("argon2id") if text.starts_with('$') => {
                 let hash = ArgonHash::new(text).map_err(|_| malformed("argon2id"))?;
-                argon2::Params::try_from(&hash).map_err(|_| malformed("argon2id"))?;
-                if hash.salt.is_none() || hash.hash.is_none() {
+                let params = Params::try_from(&hash).map_err(|_| malformed("argon2id"))?;
+                let has_salt = hash.salt.as_ref().is_some_and(|salt| salt.len() >= MIN_SALT_LEN);
+                let is_known = hash.version.is_none_or(|number| Version::try_from(number).is_ok());
+                if !has_salt || !is_known || hash.hash.is_none() {
                     return Err(malformed("argon2id"));
                 }
-                Ok(Self::Argon2(Box::new(hash)))
+                let kibibytes = u64::from(params.m_cost());
+                let passes = kibibytes.saturating_mul(params.t_cost().into());
+                Ok(Self::Argon2(Box::new(hash), Cost::of(passes, ARGON2, kibibytes << 10)))
             }
             Some("5" | "6") if text.starts_with('$') => {
-                sha_crypt_fields(text).ok_or_else(|| malformed("sha-crypt"))?;
-                Ok(Self::ShaCrypt(secret))
+                let rounds = sha_crypt_rounds(text).ok_or_else(|| malformed("sha-crypt"))?;
+                let each = if text.starts_with("$5") { SHA256 } else { SHA512 };
+                Ok(Self::ShaCrypt(secret, Cost::of(rounds.into(), each, 0)))
             }
             _ => {
                 let error = "it is no hash of a kind known here ($2b$, $argon2id$, $5$, $6$)";
@@ -55,25 +75,45 @@ impl Password {
         }
     }
 
-    /// Whether to compare costs next to nothing.
-    pub fn is_cheap(&self) -> bool {
-        matches!(self, Self::Plain(_))
+    /// What it takes to compare with it; `None`: next to nothing.
+    pub fn cost(&self) -> Option<Cost> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Bcrypt(_, cost) | Self::Argon2(_, cost) | Self::ShaCrypt(_, cost) => Some(*cost),
+        }
     }
 
     /// Compares in constant time; hashing takes as long as the hash says.
-    pub fn matches(&self, candidate: &[u8]) -> bool {
+    ///
+    /// # Errors
+    /// It could not be computed, for lack of memory. What lacks time is ended by the proxy.
+    pub fn matches(&self, candidate: &[u8]) -> Result<bool> {
         match self {
-            Self::Plain(password) => password.matches(candidate),
-            Self::Bcrypt(hash) => bcrypt::verify(candidate, hash.expose()).unwrap_or(false),
-            Self::Argon2(hash) => Argon2::default().verify_password(candidate, &**hash).is_ok(),
-            Self::ShaCrypt(hash) => PasswordHashRef::new(hash.expose())
-                .is_ok_and(|hash| ShaCrypt::SHA256.verify_password(candidate, hash).is_ok()),
+            Self::Plain(password) => Ok(password.matches(candidate)),
+            Self::Bcrypt(hash, _) => bcrypt::verify(candidate, hash.expose())
+                .map_err(|error| Error::new(error.to_string())),
+            Self::Argon2(hash, _) => {
+                verified(Argon2::default().verify_password(candidate, &**hash))
+            }
+            Self::ShaCrypt(hash, _) => {
+                let hash = PasswordHashRef::new(hash.expose())?;
+                verified(ShaCrypt::SHA256.verify_password(candidate, hash))
+            }
         }
     }
 }
 
-/// `$5$rounds=5000$salt$hash`, or without the rounds.
-fn sha_crypt_fields(text: &str) -> Option<()> {
+/// Only one of these errors says that the password is another.
+pub fn verified(outcome: password_hash::Result<()>) -> Result<bool> {
+    match outcome {
+        Ok(()) => Ok(true),
+        Err(password_hash::Error::PasswordInvalid) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// How many it has: `$5$rounds=5000$salt$hash`, or 5000 without them.
+fn sha_crypt_rounds(text: &str) -> Option<u32> {
     PasswordHashRef::new(text).ok()?;
     let mut fields = text.split('$').skip(1);
     let length = match fields.next()? {
@@ -81,15 +121,17 @@ fn sha_crypt_fields(text: &str) -> Option<()> {
         _ => 86,
     };
     let mut salt = fields.next()?;
-    if let Some(rounds) = salt.strip_prefix("rounds=") {
-        let rounds: u32 = rounds.parse().ok()?;
+    let mut rounds = 5_000;
+    if let Some(written) = salt.strip_prefix("rounds=") {
+        rounds = written.parse().ok()?;
         if !(1_000..=999_999_999).contains(&rounds) {
             return None;
         }
         salt = fields.next()?;
     }
     let hash = fields.next()?;
-    (salt.len() <= 16 && hash.len() == length && fields.next().is_none()).then_some(())
+    let is_whole = hash.len() == length && Base64ShaCrypt::decode(hash, &mut [0; 64]).is_ok();
+    (salt.len() <= 16 && is_whole && fields.next().is_none()).then_some(rounds)
 }
 
 /// Without the text: it is a secret.

@@ -1,4 +1,4 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -145,6 +145,84 @@ fn a_name_that_nobody_has_takes_its_time() {
     assert!(unknown * 20 > known, "{known:?} {unknown:?}");
 }
 
+/// A hash of each kind, of which nobody knows the password: it takes what it says.
+fn hashes(bcrypt: u32, argon2: (u32, u32, u32), sha: (&str, u32)) -> [String; 3] {
+    let (m, t, p) = argon2;
+    let (kind, rounds) = sha;
+    let length = if kind == "5" { 43 } else { 86 };
+    [
+        format!("$2b${bcrypt:02}$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy"),
+        format!("$argon2id$v=19$m={m},t={t},p={p}$c29tZXNhbHQ$J0h/eOIccad38gI2gY5uzw"),
+        format!("${kind}$rounds={rounds}$topsecret${}", ".".repeat(length)),
+    ]
+}
+
+#[test]
+fn what_could_not_be_computed_within_the_limits_is_refused() {
+    let (memory, deadline) = (96 << 20, Duration::from_secs(2));
+    let configure = |hash: &str, memory: u64, deadline: Duration| {
+        let config = json!({ "users": { "alice": hash, "bob": "plain:x" } });
+        testing::Plugin::<BasicAuth>::configure_within(config, memory, deadline)
+            .err()
+            .map(|error| error.to_string())
+    };
+    let fits =
+        [hashes(13, (65_536, 3, 4), ("5", 535_000)), hashes(4, (94_208, 1, 1), ("6", 656_000))];
+    for hash in fits.as_flattened() {
+        assert_eq!(configure(hash, memory, deadline), None, "{hash}");
+    }
+    for (hash, says) in [
+        (&hashes(14, (131_072, 1, 1), ("5", 999_999_999))[..], ["4s", "MiB", "a lower cost"]),
+        (&hashes(15, (65_536, 90, 1), ("6", 5_000_000)), ["8s", "a lower cost", "a lower cost"]),
+        (&hashes(31, (8, u32::MAX, 1), ("6", 999_999_999)), ["a lower cost"; 3]),
+        (&hashes(16, (u32::MAX, 1, 1), ("5", 1_000_000)), ["a lower cost", "takes less", "3s"]),
+    ]
+    .into_iter()
+    .flat_map(|(hashes, says)| hashes.iter().zip(says))
+    {
+        let error = configure(hash, memory, deadline).unwrap_or_else(|| panic!("accepted {hash}"));
+        assert!(error.starts_with("users.alice: to compare with this hash"), "{error}");
+        assert!(error.contains(says), "{hash}: {error}");
+        assert!(error.contains("limits.deadline") != error.contains("limits.memory"), "{error}");
+        assert!(!error.contains("topsecret") && !error.contains("LVz6"), "{error}");
+    }
+    // What is told is enough.
+    let [bcrypt, argon2, _] = hashes(15, (131_072, 1, 1), ("5", 5_000));
+    assert_eq!(configure(&bcrypt, memory, Duration::from_secs(8)), None);
+    assert_eq!(configure(&argon2, 136 << 20, deadline), None);
+    assert!(configure(&bcrypt, memory, Duration::from_secs(7)).is_some());
+    assert!(configure(&argon2, 128 << 20, deadline).is_some());
+}
+
+#[test]
+fn many_users_are_configured_at_once() {
+    let hashes = hashes(13, (65_536, 3, 1), ("5", 535_000));
+    let users: Value = hashes
+        .iter()
+        .cycle()
+        .take(3_000)
+        .enumerate()
+        .map(|(n, hash)| (format!("u{n}"), json!(hash)))
+        .collect();
+    let start = Instant::now();
+    let config = json!({ "users": users });
+    testing::Plugin::<BasicAuth>::configure_within(config, 96 << 20, Duration::from_secs(2))
+        .unwrap();
+    // A single one of them takes a fifth of a second; the whole would take ten minutes.
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+}
+
+#[test]
+fn what_could_not_be_computed_is_not_wrong() {
+    use super::password::verified;
+    use argon2::password_hash::Error;
+    assert!(verified(Ok(())).unwrap());
+    assert!(!verified(Err(Error::PasswordInvalid)).unwrap());
+    for error in [Error::OutOfMemory, Error::Internal, Error::SaltInvalid, Error::Version] {
+        assert!(verified(Err(error)).is_err(), "{error:?}");
+    }
+}
+
 #[test]
 fn a_wrong_configuration_says_what_to_write_and_shows_no_hash() {
     let user = |hash: &str| json!({ "users": { "alice": hash } });
@@ -164,6 +242,9 @@ fn a_wrong_configuration_says_what_to_write_and_shows_no_hash() {
         (user("$argon2id$v=19$m=64,t=1,p=1$topsecret"), "begins as a argon2id hash but is none"),
         (user("$argon2id$v=19$m=64,t=0,p=1$c29tZXNhbHQ$J0h/eOIccad38gI2gY5uzw"), "argon2id"),
         (user("$5$rounds=10$pepper$oWZorsUmPOKJiuz3b2Jv.1gslgXZar14XnGUa6f3M.9"), "sha-crypt"),
+        (user("$argon2id$v=18$m=64,t=1,p=1$c29tZXNhbHQ$J0h/eOIccad38gI2gY5uzw"), "argon2id"),
+        (user("$argon2id$v=19$m=64,t=1,p=1$c2hvcnQ$J0h/eOIccad38gI2gY5uzw"), "argon2id"),
+        (user("$5$pepper$oWZorsUmPOKJiuz3b2Jv.1gslgXZar14XnGUa6f3M.z"), "sha-crypt"),
         (user("$5$topsecret"), "sha-crypt"),
         (user("$6$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8"), "sha-crypt"),
         (json!({ "users": { "alice": "plain:topsecret" }, "realm": "a\"" }), "realm: a realm has"),

@@ -36,6 +36,33 @@ config = { realm = "staff", users = { alice = "$5$rounds=1000$weirtests$ndLInfVE
     assert_eq!(setup.get("/", &two).status, 401);
 }
 
+/// As much memory as the README says: what is accepted can be computed.
+#[test]
+fn basic_auth_takes_the_largest_hash_that_fits() {
+    let hash = "$argon2id$v=19$m=94208,t=1,p=1$Q+yEgJxFJqDg11cAQZR7fg$mV7Arb3Pajtwc5g8GweZDF9m5KxIAGq1vEXQHq0uOrM";
+    // As many plain ones as a configuration may have beside it, and no time that is short.
+    let users: String = (0..500).map(|n| format!("u{n} = \"plain:x\"\n")).collect();
+    let table = format!(
+        "limits.deadline = \"10s\"\n[plugins.it.config.users]\nlarge = \"{hash}\"\n{users}"
+    );
+    let setup = Setup::new("basic-auth", &table);
+    // large:open sesame, and a wrong one.
+    let right = setup.get("/", &[("authorization", "Basic bGFyZ2U6b3BlbiBzZXNhbWU=")]);
+    assert_eq!(right.status, 200);
+    let wrong = setup.get("/", &[("authorization", "Basic bGFyZ2U6b3BlbiBzZXNhbQ==")]);
+    assert_eq!(wrong.status, 401);
+    // What the plugin itself takes is found out by trying.
+    let refused = weir_tests::Proxy::try_start(
+        "[listeners.web]\nbind = \"127.0.0.1:0\"\n[plugins.p]\ncomponent = \"basic-auth\"\n\
+         limits.memory = \"20MiB\"\n\
+         config.users.a = \"$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$J0h/eOIccad38gI2gY5uzw\"\n\
+         [routes.all]\nplugins = [\"p\"]\n",
+    );
+    let refused = refused.err().expect("refused").to_string();
+    assert!(refused.contains("more than `limits.memory` leaves"), "{refused}");
+    assert!(refused.contains("raise it to \"27MiB\""), "{refused}");
+}
+
 #[test]
 fn key_auth() {
     let setup = Setup::new(
