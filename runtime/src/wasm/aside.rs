@@ -2,10 +2,12 @@
 //!
 //! In: a call on a fiber, which stops by itself when its slice is over (see
 //! [`deadline`]). Out: the call's result. Never: two slices between two looks at
-//! the worker's sockets, however many guests are busy: they take turns, first come, first served.
+//! the worker's sockets, however many guests are busy: they take turns, by client and then first come,
+//! first served.
 //!
 //! ```text
 //! call ─ first slice, at once ─▶ over ─▶ queue ─ its turn, and sockets were looked at ─▶ next slice ─▶ …
+//!   └─ its client is over its part ─ a turn ─▶ first slice ─▶ over ─▶ refused
 //! ```
 
 use std::fmt;
@@ -14,24 +16,37 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
 use super::deadline;
+use super::long_calls::{Admission, LongCalls, Wait};
 use super::shares::{Share, Shares};
 use super::ticker::{Lasting, Pulse};
 use crate::client::ClientKey;
 
 thread_local! {
-    /// Who may run a slice that is not its first.
-    static TURN: Arc<Semaphore> = Arc::new(Semaphore::new(1));
+    /// Who may run a slice that has to wait for it.
+    static TURN: Arc<Shares<Whose>> = Shares::new(1, usize::MAX);
 }
+
+/// Who takes a turn: a client's calls that are under way, and those that want to be, alternate.
+type Whose = (ClientKey, Slice);
+
+/// What a turn is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Slice {
+    First,
+    Later,
+}
+
+/// A turn, and how it comes.
+type Turn = Share<Whose>;
+type Turning = Pin<Box<dyn Future<Output = Option<Turn>> + Send>>;
 
 /// On what terms calls of a plugin run on a worker.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'a> {
     pub pulse: &'a Pulse,
     /// Calls that outlast their first slice: so many, and no more.
-    pub long_calls: &'a Arc<Shares>,
+    pub long_calls: &'a LongCalls,
     /// For whom this call is made.
     pub client: ClientKey,
 }
@@ -58,15 +73,74 @@ enum State<'a> {
     New,
     /// In its first slice, waiting for a peer.
     Short,
+    /// The same as one of these, but its client has its part: waits for its turn.
+    Paying { is_new: bool, turn: Turning },
+    /// Its first slice is over; waits until it may be one of those under way.
+    Parked(Wait),
     /// A slice is over; waits for its turn.
-    Queued(Long<'a>, Pin<Box<dyn Future<Output = OwnedSemaphorePermit> + Send>>),
+    Queued(Long<'a>, Turning),
     /// Outlasted a slice, waiting for a peer.
     Long(Long<'a>),
+}
+
+/// A slice that may run now.
+struct Next<'a> {
+    is_first: bool,
+    long: Option<Long<'a>>,
+    turn: Option<Turn>,
 }
 
 impl<'a, F> Aside<'a, F> {
     pub fn new(running: Pin<&'a mut F>, terms: Terms<'a>) -> Self {
         Aside { running, terms, state: State::New }
+    }
+
+    /// The next slice, as soon as it may run.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next<'a>, TooManyLongCalls>> {
+        let Terms { long_calls, client, .. } = self.terms;
+        if let State::New | State::Short = self.state
+            && long_calls.pays_first(client)
+        {
+            let is_new = matches!(self.state, State::New);
+            self.state = State::Paying { is_new, turn: next_turn((client, Slice::First)) };
+        }
+        if let State::Parked(wait) = &mut self.state {
+            let Some(share) = ready!(wait.as_mut().poll(cx)) else {
+                return Poll::Ready(Err(TooManyLongCalls));
+            };
+            self.state = self.queued(self.lasts(share));
+        }
+        let mut turn = None;
+        if let State::Paying { turn: its_turn, .. } | State::Queued(_, its_turn) = &mut self.state {
+            turn = ready!(its_turn.as_mut().poll(cx));
+        }
+        let (is_first, long) = match std::mem::replace(&mut self.state, State::Short) {
+            State::New | State::Paying { is_new: true, .. } => (true, None),
+            State::Short | State::Paying { .. } | State::Parked(_) => (false, None),
+            State::Queued(call, _) | State::Long(call) => (false, Some(call)),
+        };
+        Poll::Ready(Ok(Next { is_first, long, turn }))
+    }
+
+    /// Its slice is over, and it is not done.
+    fn step_aside(&mut self, long: Option<Long<'a>>) -> Result<(), TooManyLongCalls> {
+        self.state = match long {
+            Some(call) => self.queued(call),
+            None => match self.terms.long_calls.admit(self.terms.client) {
+                Admission::Goes(share) => self.queued(self.lasts(share)),
+                Admission::Waits(wait) => State::Parked(wait),
+                Admission::Refused => return Err(TooManyLongCalls),
+            },
+        };
+        Ok(())
+    }
+
+    fn lasts(&self, share: Share) -> Long<'a> {
+        Long { _share: share, _lasting: self.terms.pulse.lasts() }
+    }
+
+    fn queued(&self, call: Long<'a>) -> State<'a> {
+        State::Queued(call, next_turn((self.terms.client, Slice::Later)))
     }
 }
 
@@ -78,21 +152,14 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let mut turn = None;
-        if let State::Queued(_, its_turn) = &mut this.state {
-            turn = Some(ready!(its_turn.as_mut().poll(cx)));
-        }
-        let (is_first, mut long) = match std::mem::replace(&mut this.state, State::Short) {
-            State::New => (true, None),
-            State::Short => (false, None),
-            State::Queued(call, _) | State::Long(call) => (false, Some(call)),
+        let Next { is_first, long, turn } = match ready!(this.poll_next(cx)) {
+            Ok(next) => next,
+            Err(why) => return Poll::Ready(Err(why.into())),
         };
         deadline::resume(is_first);
         let beat = this.terms.pulse.beat();
         let polled = this.running.as_mut().poll(cx);
         drop(beat);
-        // The next one's turn, also where this one only waits for a peer now.
-        drop(turn);
         let is_over = deadline::slice_is_over();
         if polled.is_ready() {
             return polled;
@@ -101,33 +168,34 @@ where
             this.state = long.map_or(State::Short, State::Long);
             return Poll::Pending;
         }
-        let Terms { long_calls, client, pulse } = this.terms;
-        let lasts = || {
-            let share = long_calls.try_take(client)?;
-            Some(Long { _share: share, _lasting: pulse.lasts() })
-        };
-        let Some(call) = long.take().or_else(lasts) else {
-            return Poll::Ready(Err(TooManyLongCalls.into()));
-        };
-        let mut its_turn: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(next_turn());
-        // Takes its place in the queue now. It is never there yet: sockets come first.
-        let waits = its_turn.as_mut().poll(cx);
-        debug_assert!(waits.is_pending());
-        this.state = State::Queued(call, its_turn);
-        Poll::Pending
+        if let Err(why) = this.step_aside(long) {
+            return Poll::Ready(Err(why.into()));
+        }
+        // The next one's, as where this one is over, or only waits for a peer now.
+        drop(turn);
+        // Its own is never there yet: sockets come first.
+        match this.poll_next(cx) {
+            Poll::Ready(Err(why)) => Poll::Ready(Err(why.into())),
+            waits => {
+                debug_assert!(waits.is_pending());
+                Poll::Pending
+            }
+        }
     }
 }
 
 /// The permission to run one slice, after those that waited before, and after the worker has looked
-/// at its sockets.
-async fn next_turn() -> OwnedSemaphorePermit {
-    let queue = TURN.with(Arc::clone);
-    loop {
-        if let Ok(turn) = queue.clone().acquire_owned().await {
-            tokio::task::yield_now().await;
-            return turn;
-        }
-    }
+/// at its sockets. Takes its place in the queue now.
+fn next_turn(whose: Whose) -> Turning {
+    let waiting = TURN.with(|queue| queue.wait(whose));
+    Box::pin(async move {
+        let turn = match waiting {
+            Some(turn) => turn.await,
+            None => None,
+        };
+        tokio::task::yield_now().await;
+        turn
+    })
 }
 
 impl fmt::Display for TooManyLongCalls {

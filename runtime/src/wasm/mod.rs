@@ -33,6 +33,7 @@ mod kept;
 mod limiter;
 mod loaded;
 mod loading;
+mod long_calls;
 mod member;
 mod named;
 mod plugin;

@@ -13,6 +13,7 @@ use super::capacity::MadeFor;
 use super::fault::Fault;
 use super::instance::Instance;
 use super::loaded::LoadedPlugin;
+use super::long_calls::LongCalls;
 use super::shares::{Share, Shares};
 use super::ticker::Pulse;
 use crate::client::ClientKey;
@@ -32,8 +33,7 @@ const WAITING_PER_INSTANCE: usize = 16;
 pub struct Pool {
     pub plugin: Arc<LoadedPlugin>,
     pub pulse: Arc<Pulse>,
-    /// Calls that outlast a slice leave a quarter of the instances to those that do not.
-    long_calls: Arc<Shares>,
+    long_calls: LongCalls,
     /// One for each call under way, and the queue for them.
     places: Arc<Shares>,
     // Boxed, for an instance is handed from place to place and has a kilobyte.
@@ -60,7 +60,7 @@ impl Pool {
         let most = plugin.instances;
         Arc::new(Pool {
             pulse: plugin.ticker.pulse(plugin.template.limit),
-            long_calls: Shares::new(most - most / 4, 0),
+            long_calls: LongCalls::of(most, plugin.wait),
             places: Shares::new(most, most.saturating_mul(WAITING_PER_INSTANCE)),
             idle: Mutex::default(),
             backoff: Mutex::default(),

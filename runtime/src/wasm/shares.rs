@@ -79,7 +79,8 @@ struct Client {
 
 /// How a client stands to the share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+pub enum Standing {
+    /// It holds less.
     Within,
     Beyond,
 }
@@ -136,13 +137,25 @@ impl<K: Key> Shares<K> {
         Some(Waiting { shares: self.clone(), client, number, told, came: false })
     }
 
+    /// How a client stands that would get no place now. Takes no lock where everybody would.
+    pub fn without(&self, client: K) -> Option<Standing> {
+        if !self.tight.load(Relaxed) {
+            return None;
+        }
+        let places = self.places();
+        (!self.may_have(&places, client)).then(|| places.standing(client, self.share))
+    }
+
     fn share(self: &Arc<Self>, client: K) -> Share<K> {
         Share { shares: self.clone(), client }
     }
 
     fn may_have(&self, places: &Places<K>, client: K) -> bool {
-        let held = places.clients.get(&client).map_or(0, |client| client.held);
-        places.free > if held < self.share { 0 } else { self.kept }
+        places.free
+            > match places.standing(client, self.share) {
+                Standing::Within => 0,
+                Standing::Beyond => self.kept,
+            }
     }
 
     /// Something changed for a client: lists it where it stands now, and gives what may be given.
@@ -170,6 +183,13 @@ impl<K: Key> Shares<K> {
 }
 
 impl<K: Key> Places<K> {
+    fn standing(&self, client: K, share: usize) -> Standing {
+        match self.clients.get(&client).is_none_or(|client| client.held < share) {
+            true => Standing::Within,
+            false => Standing::Beyond,
+        }
+    }
+
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
@@ -177,12 +197,8 @@ impl<K: Key> Places<K> {
 
     /// Puts a client into the line where it belongs, at the end, unless it stands there.
     fn list(&mut self, key: K, share: usize) {
-        let number = self.number();
+        let (number, standing) = (self.number(), self.standing(key, share));
         let Some(client) = self.clients.get_mut(&key) else { return };
-        let standing = match client.held < share {
-            true => Standing::Within,
-            false => Standing::Beyond,
-        };
         let belongs = (!client.waiting.is_empty()).then_some(standing);
         if client.listed.map(|(line, _)| line) != belongs {
             let left = std::mem::replace(&mut client.listed, belongs.map(|line| (line, number)));

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::super::tests::*;
 use crate::chain::{Failure, Middleware, Verdict};
+use crate::client::ClientKey;
 
 /// A guest that is busy until its time is up.
 const LOOP: &str = "(loop $for_ever (br $for_ever)) (i32.const 256)";
@@ -138,8 +139,87 @@ fn a_call_that_is_given_up_leaves_its_turn_to_others() {
         two.abort();
         assert!(one.await.is_err_and(|error| error.is_cancelled()));
         assert!(two.await.is_err_and(|error| error.is_cancelled()));
-        let turn = tokio::time::timeout(Duration::from_secs(60), super::next_turn()).await;
-        assert!(turn.is_ok(), "nobody holds it");
+        let whose = (Default::default(), super::Slice::Later);
+        let turn = tokio::time::timeout(Duration::from_secs(60), super::next_turn(whose)).await;
+        assert!(turn.is_ok_and(|turn| turn.is_some()), "nobody holds it");
     });
+    // The thread's own, and this one.
     assert_eq!(Arc::strong_count(&super::TURN.with(Arc::clone)), 2);
+}
+
+/// An exchange of a client.
+fn of_client(address: &str) -> Box<crate::chain::Exchange> {
+    let mut exchange = exchange(&[]);
+    let key = ClientKey::of(address);
+    exchange.client = Arc::new(crate::http::Client { key, ..Default::default() });
+    exchange
+}
+
+/// Each call beyond a client's part once ran a first slice at once: forty that asked again and again
+/// had nearly all the time, and others' calls none.
+#[test]
+fn calls_beyond_their_clients_part_take_its_own_turns() {
+    let (_host, member) = looping(|plugin| {
+        plugin.limits.deadline = Duration::from_millis(200);
+        plugin.limits.instances = 16;
+    });
+    let refused = Rc::new(Cell::new(0));
+    let local = tokio::task::LocalSet::new();
+    let (polls, meanwhile) = local.block_on(&runtime(), async {
+        for _ in 0..40 {
+            let (member, refused) = (member.clone(), refused.clone());
+            tokio::task::spawn_local(async move {
+                loop {
+                    let step = member.on_request(of_client("192.0.2.1"));
+                    let (_, result) = step.resolve().await;
+                    refused.set(refused.get() + usize::from(result.is_err_and(|it| it.is_busy())));
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
+        while refused.get() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let before = refused.get();
+        let mut call = pin!(member.on_request(of_client("192.0.2.2")).resolve());
+        let mut polls = 0;
+        let (_, result) = poll_fn(|cx| {
+            polls += 1;
+            call.as_mut().poll(cx)
+        })
+        .await;
+        assert_eq!(result.expect_err("it loops").reason, "deadline");
+        (polls, refused.get() - before)
+    });
+    // Two for each slice, in each of which the other client has two turns.
+    assert!(polls > 20 && meanwhile <= polls, "{meanwhile} were refused in {polls} polls");
+}
+
+/// Of 16 instances 12 may take long. Two clients have them all; the next one's call waits for one of
+/// theirs to end, on an instance that is to spare, and is not refused.
+#[test]
+fn who_has_none_of_them_waits_for_a_long_call_to_end() {
+    let (_host, member) = looping(|plugin| {
+        plugin.limits.deadline = Duration::from_millis(50);
+        plugin.limits.instances = 16;
+    });
+    let local = tokio::task::LocalSet::new();
+    let reasons = local.block_on(&runtime(), async {
+        let calls = [("192.0.2.1", 9), ("192.0.2.2", 3), ("192.0.2.3", 1), ("192.0.2.4", 1)];
+        let of = |(client, count)| std::iter::repeat_n(client, count);
+        let mut under_way = Vec::new();
+        for client in calls.into_iter().chain([("192.0.2.5", 1)]).flat_map(of) {
+            let step = member.on_request(of_client(client));
+            under_way.push(tokio::task::spawn_local(step.resolve()));
+        }
+        let mut reasons = Vec::new();
+        for call in under_way {
+            let (_, result) = call.await.expect("no panic");
+            reasons.push(result.map(|_: Verdict| ()).expect_err("it loops").reason);
+        }
+        reasons
+    });
+    // Two of four instances are to spare.
+    assert_eq!(reasons[..14], ["deadline"; 14]);
+    assert_eq!(reasons[14], "busy");
 }

@@ -1,5 +1,7 @@
 //! Calls of a plugin that wait for a place: in turn by client, and nobody's wait is another's.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
 use weir_tests::{Origin, Proxy, RawClient, guest, until};
 
 use super::Neighbours;
@@ -72,4 +74,62 @@ fn who_fills_the_queue_leaves_others_a_part_of_it() {
     until("they wait too", || under_way(&proxy) == 12.0 + 192.0 + 12.0);
     assert_eq!(go_on(others), [200; 12]);
     assert_eq!(refused(&proxy), 64.0);
+}
+
+/// `open sesame` by bcrypt, cost 10: some hundred slices.
+const HASH: &str = "$2b$10$BlON..YpabY3/aIVK0UWiufeXF924zVsBLFxgD8alxWKGZiPeWcMO";
+/// Connections of one address on which wrong passwords are tried.
+const GUESSING: usize = 40;
+
+/// A request for the route of basic-auth.
+fn login(client: &str, credentials: &str) -> Vec<u8> {
+    format!(
+        "GET /staff HTTP/1.1\r\nhost: localhost\r\nx-forwarded-for: {client}\r\n\
+         authorization: Basic {credentials}\r\n\r\n"
+    )
+    .into_bytes()
+}
+
+/// Each guess beyond his part once ran a slice at once, thousands of them while somebody else's
+/// password was verified: that took a minute.
+#[test]
+fn who_guesses_passwords_does_so_in_his_own_turns() {
+    let origin = Origin::echo();
+    let table = format!("component = \"basic-auth\"\nconfig.users.a = '{HASH}'");
+    let table =
+        Neighbours { server: "workers = 1", name: "staff", table: &table, ..Neighbours::default() };
+    let proxy = Proxy::start(&table.toml(&origin));
+    let (done, answers) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let meanwhile = std::thread::scope(|scope| {
+        for _ in 0..GUESSING {
+            scope.spawn(|| {
+                let mut client = RawClient::connect(proxy.address("web"));
+                while !done.load(Relaxed) {
+                    // `a:open sesamf`
+                    client.send(&login("192.0.2.1", "YTpvcGVuIHNlc2FtZg=="));
+                    let status = client.answer().status;
+                    assert!([401, 503].contains(&status), "{status}");
+                    answers.fetch_add(1, Relaxed);
+                }
+            });
+        }
+        let asked = || {
+            let busy =
+                "weir_plugin_failures_total{plugin=\"staff\",hook=\"request\",reason=\"busy\"}";
+            proxy.metric(busy) >= 20.0
+        };
+        until("he has more under way than he may", asked);
+        let before = answers.load(Relaxed);
+        let mut client = RawClient::connect(proxy.address("web"));
+        // `a:open sesame`
+        client.send(&login("192.0.2.2", "YTpvcGVuIHNlc2FtZQ=="));
+        let status = client.answer().status;
+        let meanwhile = answers.load(Relaxed) - before;
+        done.store(true, Relaxed);
+        assert_eq!(status, 200);
+        meanwhile
+    });
+    println!("{meanwhile} guesses were answered meanwhile");
+    // A turn of his for each of the other's, and the first slices of the hook and of an instance.
+    assert!(meanwhile < 1500, "{meanwhile} guesses were answered meanwhile");
 }
