@@ -30,7 +30,7 @@ pub struct Excerpt {
 #[derive(Clone, Default)]
 pub(crate) struct Excerpts {
     texts: Texts,
-    /// Every value that is no table and no list, in order.
+    /// Every value that is no table and no list, and keys that are secrets, in order.
     values: BTreeMap<Arc<str>, Vec<(Span, Shown)>>,
 }
 
@@ -113,7 +113,25 @@ impl Excerpts {
     fn table(&mut self, table: &Table, keys: &[Key]) {
         for (name, entry) in table {
             let kind = keys.iter().find(|key| key.name == name).map_or(&Kind::Any, |key| &key.kind);
+            if told::is_name(name) {
+                self.key(name, &entry.key);
+            } else {
+                self.hide(&entry.key);
+            }
             self.node(&entry.node, kind, false);
+        }
+    }
+
+    /// A key is shown, but for one that is a secret itself.
+    fn key(&mut self, name: &str, place: &Place) {
+        if told::holds_secret(name) {
+            self.hide(place);
+        }
+    }
+
+    fn hide(&mut self, place: &Place) {
+        if let Place::At { file, span, .. } = place {
+            self.values.entry(file.clone()).or_default().push((*span, Shown::Never));
         }
     }
 
@@ -122,13 +140,17 @@ impl Excerpts {
         match (&node.value, kind) {
             (Value::Table(table), Kind::Table(keys)) => self.table(table, keys),
             (Value::Table(table), Kind::Named(keys)) => {
-                table.values().for_each(|entry| self.node(&entry.node, &Kind::Table(keys), false));
+                for (name, entry) in table {
+                    self.key(name, &entry.key);
+                    self.node(&entry.node, &Kind::Table(keys), false);
+                }
             }
             (Value::Table(_) | Value::Array(_), Kind::TextOr(kind)) => {
                 self.node(node, kind, secret);
             }
             (Value::Table(table), _) => {
                 for (name, entry) in table {
+                    self.key(name, &entry.key);
                     self.node(&entry.node, &Kind::Any, secret || sounds_secret(name));
                 }
             }

@@ -12,6 +12,7 @@ use super::place::Place;
 use super::places::join;
 use super::problem::{Fault, Problem};
 use super::report::Report;
+use super::told;
 use super::tree::{Node, Table};
 
 /// A table whose keys are defined.
@@ -71,12 +72,15 @@ impl<'a> TableReader<'a> {
             let known: Vec<&str> = self.keys.iter().map(|key| key.name).collect();
             format!("known here: {}", known.join(", "))
         };
+        // What is no name may be anything, a line of another file for one.
+        let secret = !told::is_name(name);
+        let key = if secret { "key".to_owned() } else { format!("key {name:?}") };
         let message = match self.path.as_str() {
-            "" => format!("unknown key {name:?}"),
-            path => format!("unknown key {name:?} in {}", bracketed(path)),
+            "" => format!("unknown {key}"),
+            path => format!("unknown {key} in {}", bracketed(path)),
         };
-        self.report
-            .problem(Problem::new(place.clone(), join(&self.path, name), message).with_hint(hint));
+        let problem = Problem::new(place.clone(), join(&self.path, name), message);
+        self.report.problem(Problem { secret, ..problem.with_hint(hint) });
     }
 
     pub fn field(&self, name: &str) -> Option<Field<'a>> {

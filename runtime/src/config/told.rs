@@ -14,6 +14,10 @@ use super::tree::{Node, Value};
 
 /// How PEM begins (RFC 7468, 2).
 const PEM: &str = "-----BEGIN";
+/// Characters of the shortest key in base64: 32 bytes of Ed25519's, and a head.
+const LONG: usize = 40;
+/// Characters from which on a mixed word is no name.
+const MIXED: usize = 12;
 
 /// Whether nothing of a value may be told.
 pub(super) fn is_secret(node: &Node) -> bool {
@@ -29,7 +33,34 @@ pub(super) fn is_secret(node: &Node) -> bool {
 /// lines, or a colon and an `@`.
 pub(super) fn holds_secret(text: &str) -> bool {
     let user = text.find(':').zip(text.rfind('@')).is_some_and(|(colon, at)| colon < at);
-    user || is_contents(text) || looks_secret(text)
+    user || is_contents(text) || is_der(text) || looks_secret(text)
+}
+
+/// Whether a text may be DER without the lines that PEM has around it: a SEQUENCE (X.690, 8.9) in
+/// base64, which every certificate and key is. A path may look like it.
+pub(super) fn is_der(text: &str) -> bool {
+    let text = text.trim();
+    // Or the end of it: of a path neither is likely.
+    let whole = matches!(text.as_bytes(), [b'M', b'A'..=b'I', ..]) || text.ends_with('=');
+    let base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte);
+    let others = text.bytes().filter(|byte| !base64(*byte)).count();
+    // Some of it may have been lost on the way.
+    whole && text.len() >= LONG && others * 10 <= text.len()
+}
+
+/// Whether a text can be the name of a key of Weir's own, and is no secret by its form.
+pub(super) fn is_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    text.bytes().all(plain) && !holds_secret(text)
+}
+
+/// Whether nobody would give such a name to anything: small letters and capitals mixed, and digits
+/// where it is short.
+pub(super) fn is_random(word: &str) -> bool {
+    let any = |kind: fn(&u8) -> bool| word.bytes().any(|byte| kind(&byte));
+    any(u8::is_ascii_lowercase)
+        && any(u8::is_ascii_uppercase)
+        && (word.len() >= 2 * MIXED || word.len() >= MIXED && any(u8::is_ascii_digit))
 }
 
 /// Whether a text is no value but what should be in a file of its own.
@@ -54,7 +85,14 @@ pub(super) fn as_written(text: &str) -> Cow<'_, str> {
 
 /// A text that may quote anything, a key for one, without what has the form of a secret.
 pub(super) fn words(text: &str) -> Cow<'_, str> {
-    let secrets = secrets(text);
+    let quoted = without(text, quoted(text));
+    match without(&quoted, secrets(&quoted)) {
+        Cow::Owned(words) => Cow::Owned(words),
+        Cow::Borrowed(_) => quoted,
+    }
+}
+
+fn without(text: &str, secrets: Vec<Range<usize>>) -> Cow<'_, str> {
     if secrets.is_empty() {
         return Cow::Borrowed(text);
     }
@@ -67,6 +105,27 @@ pub(super) fn words(text: &str) -> Cow<'_, str> {
     }
     out.push_str(text.get(at..).unwrap_or_default());
     Cow::Owned(out)
+}
+
+/// Where in a text something is quoted that is a secret by its form. In order.
+fn quoted(text: &str) -> Vec<Range<usize>> {
+    let mut out = Vec::new();
+    let (mut open, mut escaped) = (None, false);
+    for (at, c) in text.char_indices() {
+        match (open, c) {
+            (None, '"') => open = Some(at + 1),
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(start), '"') => {
+                if text.get(start..at).is_some_and(holds_secret) {
+                    out.push(start..at);
+                }
+                open = None;
+            }
+            _ => {}
+        }
+    }
+    out
 }
 
 /// Where in a text the user information of URLs is (RFC 3986, 3.2.1), and PEM. In order.

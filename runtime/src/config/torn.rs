@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::keys::{self, Key, Kind};
+use super::told;
 
 /// The sections that a table's head begins with.
 const SECTIONS: [&str; 5] = ["server", "listeners", "plugins", "routes", "upstreams"];
@@ -84,10 +85,13 @@ fn is_key(word: &str, behind: &str, own: bool) -> bool {
     let known = word.split('.').all(is_known);
     let quoted = |c: char| matches!(c, '"' | '\'');
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.\"'".contains(c);
-    // The end of base64 is no key.
-    let assigns = !value.trim().is_empty() && !value.starts_with('=');
+    // The end of base64 is no key: there is a value behind one.
+    let assigns = !value.starts_with('=')
+        && !value.trim_start().is_empty()
+        && !value.trim_start().starts_with([',', ']', '}', '#']);
     let closed = !word.starts_with(quoted) || word.len() > 1 && word.ends_with(quoted);
-    known || !own && assigns && closed && word.len() <= MAX_KEY && word.chars().all(plain)
+    let named = closed && word.len() <= MAX_KEY && word.chars().all(plain);
+    known || !own && assigns && named && !told::holds_secret(word) && !told::is_random(word)
 }
 
 fn is_known(name: &str) -> bool {
