@@ -331,3 +331,20 @@ fn all_that_a_plugin_finds_is_told_at_once_each_at_its_value() {
         assert!(!told.contains("hunter2"), "{told}");
     }
 }
+
+/// Nobody can tell before whether it will have a reader.
+#[test]
+fn an_access_log_that_cannot_be_opened_is_told_with_its_key_and_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let text = "[listeners.web]\nbind = \"127.0.0.1:0\"\n[routes.a]\nupstream = \"u\"\n\
+                [upstreams.u]\nendpoints = [\"http://127.0.0.1:1\"]\n\
+                [server]\naccess_log = { file = \"pipe\" }\n";
+    assert_eq!(weir("check", folder.path(), text).status.code(), Some(0));
+    let output = weir("run", folder.path(), text);
+    assert_eq!(output.status.code(), Some(1));
+    let told = errors(&output);
+    assert!(told.contains("weir.toml:8:23: server.access_log.file: "), "{told}");
+    assert!(told.contains("pipe: cannot be opened for appending"), "{told}");
+}

@@ -157,6 +157,6 @@ fn failed(error: &StartError) -> ExitCode {
     }
     match error {
         StartError::Config(_) => ExitCode::from(2),
-        StartError::System(_) => ExitCode::from(1),
+        StartError::System(_) | StartError::Ending => ExitCode::from(1),
     }
 }

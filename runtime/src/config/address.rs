@@ -27,8 +27,19 @@ pub(crate) fn bind(text: &str) -> Result<Bind, Fault> {
             }
         };
     }
-    if let Ok(address) = text.parse::<SocketAddr>() {
-        return Ok(Bind::Tcp(address));
+    match text.parse::<SocketAddr>() {
+        // Each interface may have it (RFC 4007, 6).
+        Ok(SocketAddr::V6(v6)) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 => {
+            let (ip, port) = (v6.ip(), v6.port());
+            return Err(Fault::hint(
+                format!("{ip} is an address of one link, and it is not said of which"),
+                format!(
+                    "write \"[{ip}%2]:{port}\" with the interface's number, as `ip link` tells"
+                ),
+            ));
+        }
+        Ok(address) => return Ok(Bind::Tcp(address)),
+        Err(_) => {}
     }
     if text.parse::<IpAddr>().is_ok() {
         return Err(Fault::hint(format!("{text:?} has no port"), hint));

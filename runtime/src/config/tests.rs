@@ -5,6 +5,7 @@ mod broken;
 mod collected;
 mod guards;
 mod keys_and_certificates;
+mod log_files;
 mod scalars;
 mod secrets;
 mod sources;

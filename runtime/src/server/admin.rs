@@ -41,7 +41,7 @@ pub trait AdminView: Send + Sync + 'static {
     /// Plugins, their components, hooks and instances.
     fn plugins(&self) -> serde_json::Value;
     /// Reads the configuration again and takes it into use; gives the files that are left as they were,
-    /// for somebody is writing to them, or every problem.
+    /// for somebody is writing to them, or why not.
     fn reload(&self) -> Reload;
     /// What the daemon's own log tells; with a level, or levels by target, from now on those, and
     /// with an empty text what the configuration says.
@@ -49,7 +49,15 @@ pub trait AdminView: Send + Sync + 'static {
 }
 
 /// A reload under way.
-pub type Reload = Pin<Box<dyn Future<Output = Result<Vec<String>, Vec<String>>> + Send>>;
+pub type Reload = Pin<Box<dyn Future<Output = Result<Vec<String>, NotReloaded>> + Send>>;
+
+/// Why a configuration is not taken into use.
+pub enum NotReloaded {
+    /// Every problem that it has.
+    Wrong(Vec<String>),
+    /// None is any more, and why.
+    Ending(String),
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Page {
@@ -136,9 +144,13 @@ async fn answer(
                 let body = serde_json::json!({ "reloaded": true, "still_written": left });
                 json(StatusCode::OK, &body)
             }
-            Err(problems) => {
+            Err(why) => {
+                let (status, problems) = match why {
+                    NotReloaded::Wrong(problems) => (StatusCode::UNPROCESSABLE_ENTITY, problems),
+                    NotReloaded::Ending(why) => (StatusCode::SERVICE_UNAVAILABLE, vec![why]),
+                };
                 let body = serde_json::json!({ "reloaded": false, "problems": problems });
-                json(StatusCode::UNPROCESSABLE_ENTITY, &body)
+                json(status, &body)
             }
         },
     }

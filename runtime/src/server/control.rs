@@ -75,6 +75,10 @@ impl Running {
         open: &[PathBuf],
         tell: impl FnOnce(Sources),
     ) -> Result<Reloaded, StartError> {
+        // Whatever is wrong with what is there, it is not why.
+        if self.is_ending() {
+            return Err(StartError::Ending);
+        }
         let started = std::time::Instant::now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = self.load(open);
@@ -105,9 +109,13 @@ impl Running {
                 tracing::info!(generation, ?took, "configuration reloaded");
                 Ok(Reloaded { generation, took, awaiting_restart })
             }
-            // What was read is stale, or the process ends.
+            Err(_) if self.is_ending() => {
+                tracing::info!("a reload was given up: the process ends");
+                Err(StartError::Ending)
+            }
+            // What was read is stale.
             Err(error) if self.host.loading().is_interrupted() => {
-                tracing::info!("a reload was given up: a newer one follows, or the end");
+                tracing::info!("a reload was given up: a newer one follows");
                 Err(error)
             }
             Err(error) => Err(self.refused(error)),
@@ -122,9 +130,13 @@ impl Running {
     /// Others may go on.
     pub(super) fn go_on(&self) {
         self.host.loading().resume();
-        if self.ending.load(Ordering::SeqCst) {
+        if self.is_ending() {
             self.host.loading().interrupt();
         }
+    }
+
+    fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::SeqCst)
     }
 
     /// Reads the configuration, and no file that is named for the first time while somebody writes it.

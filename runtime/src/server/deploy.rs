@@ -83,7 +83,7 @@ impl Running {
             parts.push(Box::new(Parts { built: built.clone(), plugins, sockets, limits }));
         }
         if self.ending.load(Ordering::Relaxed) {
-            return Err(StartError::System("the process is ending".into()));
+            return Err(StartError::Ending);
         }
         // From here on only the system can fail, and this configuration serves.
         for bind in state.bound.keys().filter(|bind| !bound.contains_key(*bind)) {

@@ -124,7 +124,7 @@ async fn end(running: &Running, interrupted: bool, signals: &mut Signals) {
         tracing::info!(?delay, "not ready any more, and still accepting");
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
-            () = signals.end() => return tracing::warn!("told twice: ending at once"),
+            () = signals.told_again(running) => return tracing::warn!("told twice: ending at once"),
         }
     }
     tracing::info!(?grace, "draining");
@@ -135,7 +135,7 @@ async fn end(running: &Running, interrupted: bool, signals: &mut Signals) {
             Ok(cut) => tracing::warn!(cut, "connections were cut at the end of the grace"),
             Err(_) => tracing::error!("a worker does not end"),
         },
-        () = signals.end() => tracing::warn!("told twice: ending at once"),
+        () = signals.told_again(running) => tracing::warn!("told twice: ending at once"),
     }
 }
 
@@ -161,6 +161,21 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
             reopen: signal(SignalKind::user_defined1())?,
         })
+    }
+
+    /// Returns when a process that ends is told so again.
+    async fn told_again(&mut self, running: &Running) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.reopen.recv() => running.reopen_log(),
+                _ = self.hangup.recv() => {
+                    running.reopen_log();
+                    tracing::warn!("told to reload: {}", StartError::Ending);
+                }
+            }
+        }
     }
 
     /// Returns when the process is told to end.

@@ -40,6 +40,8 @@ pub enum StartError {
     Config(Problems),
     /// The system refused something: an address, a thread, a file.
     System(String),
+    /// The process ends, and takes nothing new into use.
+    Ending,
 }
 
 /// Loads and builds a configuration without serving it.
@@ -78,7 +80,13 @@ pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
             };
             let dropped = metrics.access_log_dropped();
             let opened = AccessLog::open(format, settings.file.as_deref(), dropped);
-            Some(opened.map_err(|error| StartError::System(format!("access log: {error}")))?)
+            Some(opened.map_err(|error| {
+                let key = match settings.file {
+                    Some(_) => "server.access_log.file",
+                    None => "server.access_log",
+                };
+                StartError::System(format!("{}: {key}: {error}", config.places.of(key)))
+            })?)
         }
         None => None,
     };
@@ -192,6 +200,7 @@ impl fmt::Display for StartError {
         match self {
             StartError::Config(problems) => write!(f, "{problems}"),
             StartError::System(what) => f.write_str(what),
+            StartError::Ending => f.write_str("the process ends: nothing new is taken into use"),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use super::admin;
+use super::admin::{self, NotReloaded};
 use super::control::Running;
 use super::reloads::Reloads;
 use super::start::StartError;
@@ -131,8 +131,11 @@ impl admin::AdminView for View {
             match reloads.reload().await {
                 Ok(left) => Ok(left.iter().map(|path| path.display().to_string()).collect()),
                 Err(error) => Err(match &*error {
-                    StartError::Config(all) => all.iter().map(ToString::to_string).collect(),
-                    StartError::System(what) => vec![what.clone()],
+                    StartError::Config(all) => {
+                        NotReloaded::Wrong(all.iter().map(ToString::to_string).collect())
+                    }
+                    StartError::System(what) => NotReloaded::Wrong(vec![what.clone()]),
+                    StartError::Ending => NotReloaded::Ending(error.to_string()),
                 }),
             }
         })

@@ -297,13 +297,22 @@ impl Told {
     }
 }
 
-fn append(path: &Path) -> io::Result<File> {
+/// Opens what is there already as it would be to append to it.
+pub(super) fn can_append(path: &Path) -> io::Result<()> {
+    appending().open(path).map(drop)
+}
+
+fn appending() -> OpenOptions {
     // A pipe without a reader is refused, and one with a slow reader makes nobody wait.
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
-    let opened =
-        OpenOptions::new().create(true).append(true).mode(0o640).custom_flags(flags).open(path);
-    opened.map_err(|error| {
+    let mut options = OpenOptions::new();
+    options.append(true).mode(0o640).custom_flags(flags);
+    options
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    appending().create(true).open(path).map_err(|error| {
         let text = format!("{}: cannot be opened for appending: {error}", path.display());
         io::Error::new(error.kind(), text)
     })

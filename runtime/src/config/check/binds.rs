@@ -15,6 +15,8 @@ use crate::config::problem::Fault;
 #[derive(Default)]
 pub(super) struct Binds {
     files: HashMap<PathBuf, String>,
+    /// Files that are written to, likewise.
+    written: HashMap<PathBuf, String>,
     ports: HashMap<u16, Port>,
 }
 
@@ -33,6 +35,10 @@ impl Binds {
         match bind {
             Bind::Unix(path) => {
                 let path = resolved(path);
+                if let Some(other) = self.written.get(&path) {
+                    let hint = "give the socket a path of its own";
+                    return Err(Fault::hint(format!("{other} names this file to write to"), hint));
+                }
                 match self.files.get(&path) {
                     Some(other) => return Err(twice(other)),
                     None => self.files.insert(path, key.to_owned()),
@@ -46,6 +52,17 @@ impl Binds {
                 port.take(address.ip(), key);
             }
         }
+        Ok(())
+    }
+
+    /// Takes a file to write to for a key, or tells whose socket it is.
+    pub(super) fn write_to(&mut self, path: &Path, key: &str) -> Result<(), Fault> {
+        let path = resolved(path);
+        if let Some(other) = self.files.get(&path) {
+            let hint = "name a file, or leave file out for standard output";
+            return Err(Fault::hint(format!("{other} listens there"), hint));
+        }
+        self.written.insert(path, key.to_owned());
         Ok(())
     }
 }
@@ -125,6 +142,10 @@ pub(super) fn unusable(bind: &Bind) -> Option<Fault> {
 
 /// Whether this machine has no such address; nothing is sent to find out.
 pub(super) fn is_foreign(address: SocketAddr) -> bool {
-    let bound = UdpSocket::bind(SocketAddr::new(address.ip(), 0));
-    bound.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrNotAvailable)
+    let (mut any_port, no_interface) = (address, rustix::io::Errno::NODEV.raw_os_error());
+    any_port.set_port(0);
+    UdpSocket::bind(any_port).is_err_and(|error| {
+        error.kind() == std::io::ErrorKind::AddrNotAvailable
+            || error.raw_os_error() == Some(no_interface)
+    })
 }

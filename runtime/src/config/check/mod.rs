@@ -4,6 +4,7 @@
 //! every name an index; problems go to the report. Never: stops at a problem; where the report has
 //! one, indices may mean nothing and [`super::read()`] gives no `Config`.
 
+mod access_log;
 mod alike;
 mod binds;
 mod certificate;
@@ -144,7 +145,7 @@ impl Check<'_> {
     fn file(&self, field: &Field<'_>) -> Option<PathBuf> {
         let text = field.text()?;
         let path = self.path(field, text);
-        if told::is_contents(text) {
+        if told::is_contents(text) || told::is_der(text) && !path.exists() {
             let hint = "write it to a file, and name that file here";
             field.plain_problem(Fault::hint("this is no path, but what a file holds", hint));
             return None;

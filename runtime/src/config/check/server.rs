@@ -1,13 +1,12 @@
 //! `[server]`
 
 use std::net::Ipv6Addr;
-use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Check, binds};
 use crate::config::field::Field;
-use crate::config::model::{AccessLog, AccessLogFormat, Bind, CompileLimits, HostMatch, Server};
+use crate::config::model::{Bind, CompileLimits, HostMatch, Server};
 use crate::config::place::Place;
 use crate::config::problem::{Fault, Problem};
 use crate::config::read::TableReader;
@@ -117,64 +116,5 @@ impl Check<'_> {
             Err(fault) => field.problem(fault),
         }
         Some(bind)
-    }
-
-    /// A file to append to, which need not be there yet; its folder does.
-    fn log_file(&self, field: &Field<'_>) -> Option<PathBuf> {
-        let path = self.path(field, field.text()?);
-        let shown = field.shown_path(&path);
-        let fault = |why: &str, hint: &str| {
-            field.plain_problem(Fault::hint(format!("{shown} {why}"), hint))
-        };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let kind = std::fs::metadata(&path).map(|facts| facts.file_type()).ok();
-        if path.is_dir() {
-            fault("is a folder", "name a file in it");
-        } else if kind.is_some_and(|kind| kind.is_socket()) {
-            fault("is a socket", "name a file, or leave file out for standard output");
-        } else if kind.is_some_and(|kind| kind.is_fifo()) && !path.starts_with("/dev") {
-            // Not opened to find out: its reader would take that for the end.
-            field.warning(Fault::hint(
-                format!("{shown} is a pipe, which can be opened only while somebody reads it"),
-                "have its reader start before, or name a file",
-            ));
-        } else if self.report.is_source(&path) {
-            fault("is a file of this configuration", "name a file of its own");
-        } else if folder.is_some_and(|folder| !folder.is_dir()) {
-            fault("cannot be written: its folder is not there", "make the folder, or name another");
-        } else if path.is_file()
-            && let Err(error) = std::fs::OpenOptions::new().append(true).open(&path)
-        {
-            fault(
-                &format!("cannot be opened for appending: {error}"),
-                "let Weir's user write to it",
-            );
-        }
-        Some(path)
-    }
-
-    fn access_log(&self, field: &Field<'_>) -> Option<AccessLog> {
-        let format = |text: &str| match text {
-            "json" => Ok(AccessLogFormat::Json),
-            "combined" => Ok(AccessLogFormat::Combined),
-            _ => Err(Fault::hint(
-                format!("{text:?} is not a format of the access log"),
-                "write \"json\" or \"combined\", or a table with file = \"…\"",
-            )),
-        };
-        match field.shorthand() {
-            Ok(_) => Some(AccessLog { format: field.parsed(format)?, file: None }),
-            Err(field) => {
-                let table = field?.table()?;
-                let file = table.field("file");
-                Some(AccessLog {
-                    format: match table.one_of("format") {
-                        Some("combined") => AccessLogFormat::Combined,
-                        _ => AccessLogFormat::Json,
-                    },
-                    file: file.and_then(|file| self.log_file(&file)),
-                })
-            }
-        }
     }
 }

@@ -50,6 +50,10 @@ fn binds() {
         assert_eq!(bind(text), Ok(Bind::Tcp(address.parse().unwrap())), "{text}");
     }
     assert_eq!(bind("unix:/run/x"), Ok(Bind::Unix("/run/x".into())));
+    assert!(
+        matches!(bind("[fe80::1%2]:80"), Ok(Bind::Tcp(std::net::SocketAddr::V6(v6))) if v6.scope_id() == 2)
+    );
+    assert!(bind("[fe80::1]:80").unwrap_err().hint.unwrap().contains("[fe80::1%2]:80"));
     for text in ["::1", "*:80", "host:80", "127.0.0.1:http", "", "unix:"] {
         assert!(bind(text).is_err(), "{text:?}");
     }

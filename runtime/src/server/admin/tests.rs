@@ -50,7 +50,7 @@ impl AdminView for View {
         let broken = self.broken.load(Ordering::Relaxed);
         Box::pin(async move {
             let problems = || vec!["weir.toml:1:1: a".to_owned(), "weir.toml:2:1: b".to_owned()];
-            if broken { Err(problems()) } else { Ok(Vec::new()) }
+            if broken { Err(NotReloaded::Wrong(problems())) } else { Ok(Vec::new()) }
         })
     }
 

@@ -146,6 +146,15 @@ impl AccessLog {
     }
 }
 
+/// Whether a file that is there can be opened as [`AccessLog::open`] would.
+///
+/// # Errors
+///
+/// Why not.
+pub fn can_append(file: &Path) -> io::Result<()> {
+    super::writer::can_append(file)
+}
+
 impl WorkerLog {
     /// Adds a line.
     pub fn write(&mut self, record: &Record<'_>) {

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use weir_tests::{Daemon, Origin, RawClient, Setup, free_address, get, until, wait_for_port};
+use weir_tests::{
+    Daemon, Origin, RawClient, Setup, free_address, get, request, until, wait_for_port,
+};
 
 use super::super::system::{BINARY, System, WITHIN};
 
@@ -99,6 +101,30 @@ fn after_sigterm_it_is_not_ready_and_still_accepts_for_a_while() {
     }
     assert!(served > 0);
     assert!(started.elapsed().as_secs() >= 2, "{:?}", started.elapsed());
+    assert_eq!(system.daemon.wait(WITHIN).expect("it ends").code(), Some(0));
+}
+
+#[test]
+fn what_ends_says_so_to_whoever_has_it_reload() {
+    let origin = Origin::saying("one");
+    let mut system = System::start(&Setup::to(&origin).server("drain_delay = \"1h\""));
+    system.daemon.signal("TERM");
+    until("it is not ready", || get(system.admin, "/readyz").status == 503);
+    // Also where what there is now would be refused, or is the same.
+    for text in [None, Some("broken = [")] {
+        if let Some(text) = text {
+            system.daemon.replace("weir.toml", text);
+        }
+        let answer = request(system.admin, "POST", "/reload", &[], b"");
+        assert_eq!(answer.status, 503, "{}", answer.text());
+        let told: serde_json::Value = serde_json::from_str(&answer.text()).expect("JSON");
+        let why = ["the process ends: nothing new is taken into use"];
+        assert_eq!(told, serde_json::json!({ "reloaded": false, "problems": why }));
+    }
+    system.daemon.signal("HUP");
+    system.daemon.wait_for_line("told to reload: the process ends");
+    assert_eq!(get(system.web, "/").text(), "one");
+    system.daemon.signal("TERM");
     assert_eq!(system.daemon.wait(WITHIN).expect("it ends").code(), Some(0));
 }
 
