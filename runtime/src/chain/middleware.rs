@@ -92,13 +92,19 @@ pub type Waiting<T> = Pin<Box<dyn Future<Output = (Box<Exchange>, Result<T, Box<
 #[derive(Debug, Clone)]
 pub struct Failure {
     pub plugin: Arc<str>,
-    /// `trap`, `deadline`, `memory`, `quota`, `error`, `invalid-reply`, `unavailable`, `busy`.
+    /// `trap`, `deadline`, `memory`, `quota`, `error`, `invalid-reply`, `unavailable`, `busy`,
+    /// `timeout`.
     pub reason: &'static str,
     /// One line for the log; never for the client.
     pub detail: String,
 }
 
 impl Failure {
+    /// The exchange's time is over: nothing more is to be done for it.
+    pub fn is_too_late(&self) -> bool {
+        self.reason == "timeout"
+    }
+
     /// As many calls of the plugin are under way as may be: the exchange can be tried again.
     pub fn is_busy(&self) -> bool {
         matches!(self.reason, "busy" | "quota")

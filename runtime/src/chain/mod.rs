@@ -116,7 +116,8 @@ impl Chain {
                     let plugin = member.name().clone();
                     return (exchange, Outcome::Respond { plugin, reply }, Reached(at + 1));
                 }
-                Err(_) if member.on_failure() == OnFailure::Skip => {}
+                Err(failure)
+                    if member.on_failure() == OnFailure::Skip && !failure.is_too_late() => {}
                 Err(failure) => {
                     // It did not see the request through: its own response hook is not due.
                     return (exchange, Outcome::Failed(failure), Reached(at));
@@ -163,7 +164,8 @@ impl Chain {
             exchange = back;
             match result {
                 Ok(transform) => transforms.extend(transform),
-                Err(_) if member.on_failure() == OnFailure::Skip => {}
+                Err(failure)
+                    if member.on_failure() == OnFailure::Skip && !failure.is_too_late() => {}
                 Err(failure) => return (exchange, Err(failure)),
             }
         }

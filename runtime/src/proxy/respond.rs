@@ -71,11 +71,15 @@ pub fn last(last: Option<Box<Final>>, exchange: &mut Exchange) {
     exchange.response = Some(parts);
 }
 
-/// A plugin failed whose policy is to reject: 500, or 503 where it was only busy. The client learns
-/// which plugin, not why.
+/// A plugin failed whose policy is to reject: 500, 503 where it was only busy, or 504 where it was not
+/// done within the exchange's time. The client does not learn why.
 pub fn failed(failure: &Failure, exchange: &mut Exchange, completion: &mut Completion) {
     let detail = format!("plugin {}: {}", failure.plugin, failure.reason);
-    let mut error = Error::new(Kind::ProxyInternalError, Side::Plugin, detail);
+    let kind = match failure.is_too_late() {
+        true => Kind::HttpResponseTimeout,
+        false => Kind::ProxyInternalError,
+    };
+    let mut error = Error::new(kind, Side::Plugin, detail);
     if failure.is_busy() {
         error.status = Some(503);
     }

@@ -15,6 +15,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use super::deadline;
 use super::long_calls::{Admission, LongCalls, Wait};
@@ -49,11 +50,17 @@ pub struct Terms<'a> {
     pub long_calls: &'a LongCalls,
     /// For whom this call is made.
     pub client: ClientKey,
+    /// When it is to be over; none: nobody waits for it. Looked at between slices.
+    pub due: Option<Instant>,
 }
 
 /// The call needs more than a slice, and so do as many others as may.
 #[derive(Debug)]
 pub struct TooManyLongCalls;
+
+/// The time of the exchange that the call is made for is over.
+#[derive(Debug)]
+pub struct TooLate;
 
 /// A call that runs in slices. Dropping it gives it up.
 pub struct Aside<'a, F> {
@@ -96,8 +103,8 @@ impl<'a, F> Aside<'a, F> {
     }
 
     /// The next slice, as soon as it may run.
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next<'a>, TooManyLongCalls>> {
-        let Terms { long_calls, client, .. } = self.terms;
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<wasmtime::Result<Next<'a>>> {
+        let Terms { long_calls, client, due, .. } = self.terms;
         if let State::New | State::Short = self.state
             && long_calls.pays_first(client)
         {
@@ -106,13 +113,19 @@ impl<'a, F> Aside<'a, F> {
         }
         if let State::Parked(wait) = &mut self.state {
             let Some(share) = ready!(wait.as_mut().poll(cx)) else {
-                return Poll::Ready(Err(TooManyLongCalls));
+                return Poll::Ready(Err(match is_over(due) {
+                    true => TooLate.into(),
+                    false => TooManyLongCalls.into(),
+                }));
             };
             self.state = self.queued(self.lasts(share));
         }
         let mut turn = None;
         if let State::Paying { turn: its_turn, .. } | State::Queued(_, its_turn) = &mut self.state {
             turn = ready!(its_turn.as_mut().poll(cx));
+            if is_over(due) {
+                return Poll::Ready(Err(TooLate.into()));
+            }
         }
         let (is_first, long) = match std::mem::replace(&mut self.state, State::Short) {
             State::New | State::Paying { is_new: true, .. } => (true, None),
@@ -126,7 +139,7 @@ impl<'a, F> Aside<'a, F> {
     fn step_aside(&mut self, long: Option<Long<'a>>) -> Result<(), TooManyLongCalls> {
         self.state = match long {
             Some(call) => self.queued(call),
-            None => match self.terms.long_calls.admit(self.terms.client) {
+            None => match self.terms.long_calls.admit(self.terms.client, self.terms.due) {
                 Admission::Goes(share) => self.queued(self.lasts(share)),
                 Admission::Waits(wait) => State::Parked(wait),
                 Admission::Refused => return Err(TooManyLongCalls),
@@ -154,7 +167,7 @@ where
         let this = self.get_mut();
         let Next { is_first, long, turn } = match ready!(this.poll_next(cx)) {
             Ok(next) => next,
-            Err(why) => return Poll::Ready(Err(why.into())),
+            Err(why) => return Poll::Ready(Err(why)),
         };
         deadline::resume(is_first);
         let beat = this.terms.pulse.beat();
@@ -175,13 +188,17 @@ where
         drop(turn);
         // Its own is never there yet: sockets come first.
         match this.poll_next(cx) {
-            Poll::Ready(Err(why)) => Poll::Ready(Err(why.into())),
+            Poll::Ready(Err(why)) => Poll::Ready(Err(why)),
             waits => {
                 debug_assert!(waits.is_pending());
                 Poll::Pending
             }
         }
     }
+}
+
+fn is_over(due: Option<Instant>) -> bool {
+    due.is_some_and(|due| due <= Instant::now())
 }
 
 /// The permission to run one slice, after those that waited before, and after the worker has looked
@@ -205,6 +222,14 @@ impl fmt::Display for TooManyLongCalls {
 }
 
 impl std::error::Error for TooManyLongCalls {}
+
+impl fmt::Display for TooLate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the call was not over within the route's timeout")
+    }
+}
+
+impl std::error::Error for TooLate {}
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::fmt::{self, Write as _};
 
 use wasmtime::{Trap, WasmBacktrace};
 
-use super::aside::TooManyLongCalls;
+use super::aside::{TooLate, TooManyLongCalls};
 use crate::quota::UsedUp;
 
 /// A call that failed.
@@ -68,6 +68,15 @@ impl Fault {
         Fault::new("quota", &why.to_string())
     }
 
+    /// The exchange's time is over, whatever the plugin did with it.
+    pub fn too_late() -> Fault {
+        Fault::new("timeout", &TooLate.to_string())
+    }
+
+    pub fn is_too_late(&self) -> bool {
+        self.reason == "timeout"
+    }
+
     pub fn is_busy(&self) -> bool {
         self.reason == "busy"
     }
@@ -81,6 +90,9 @@ impl Fault {
     pub fn trap(error: &wasmtime::Error, out_of_memory: bool) -> Fault {
         if error.is::<TooManyLongCalls>() || error.is::<wasmtime::PoolConcurrencyLimitError>() {
             return Fault { fatal: true, ..Fault::busy(error.root_cause().to_string()) };
+        }
+        if error.is::<TooLate>() {
+            return Fault { fatal: true, ..Fault::too_late() };
         }
         let deadline = error.is::<DeadlineExceeded>()
             || error.downcast_ref::<Trap>() == Some(&Trap::Interrupt);

@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::shares::{Share, Shares, Standing};
 use crate::client::ClientKey;
@@ -60,15 +60,17 @@ impl LongCalls {
         }
     }
 
-    /// A call's first slice is over.
-    pub fn admit(&self, client: ClientKey) -> Admission {
+    /// The first slice is over of a call that is due then.
+    pub fn admit(&self, client: ClientKey, due: Option<Instant>) -> Admission {
         if let Some(share) = self.under_way.try_take(client) {
             self.refused().retain(|known| *known != client);
             return Admission::Goes(share);
         }
         if self.under_way.without(client) == Some(Standing::Within) {
             if let Some(waiting) = self.under_way.wait(client) {
-                let share = tokio::time::timeout(self.wait, waiting);
+                let until = Instant::now() + self.wait;
+                let until = due.map_or(until, |due| due.min(until));
+                let share = tokio::time::timeout_at(until.into(), waiting);
                 return Admission::Waits(Box::pin(async { share.await.ok().flatten() }));
             }
             let mut refused = self.refused();

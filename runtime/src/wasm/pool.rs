@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use super::aside::Terms;
 use super::backoff::Backoff;
@@ -75,12 +76,16 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    /// An instance, as soon as there is one for this client.
-    pub async fn lend(self: &Arc<Self>, client: ClientKey) -> Result<Lent, Fault> {
-        let place = self.place(client).await?;
+    /// An instance, as soon as there is one for this client, for calls that are `due` then.
+    pub async fn lend(
+        self: &Arc<Self>,
+        client: ClientKey,
+        due: Option<Instant>,
+    ) -> Result<Lent, Fault> {
+        let place = self.place(client, due).await?;
         let (instance, made_for) = match self.take_idle() {
             Some(idle) => (idle, None),
-            None => self.make(client).await?,
+            None => self.make(client, due).await?,
         };
         let (instance, pool) = (Some(instance), self.clone());
         Ok(Lent { instance, pool, client, _place: place, _made_for: made_for })
@@ -109,11 +114,11 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn terms(&self, client: ClientKey) -> Terms<'_> {
-        Terms { pulse: &self.pulse, long_calls: &self.long_calls, client }
+    fn terms(&self, client: ClientKey, due: Option<Instant>) -> Terms<'_> {
+        Terms { pulse: &self.pulse, long_calls: &self.long_calls, client, due }
     }
 
-    async fn place(&self, client: ClientKey) -> Result<Share, Fault> {
+    async fn place(&self, client: ClientKey, due: Option<Instant>) -> Result<Share, Fault> {
         if let Some(place) = self.places.try_take(client) {
             return Ok(place);
         }
@@ -124,8 +129,11 @@ impl Pool {
                  this client, and as many wait as may"
             )));
         };
-        match tokio::time::timeout(wait, waiting).await {
+        let until = Instant::now() + wait;
+        let sooner = due.filter(|due| *due < until);
+        match tokio::time::timeout_at(sooner.unwrap_or(until).into(), waiting).await {
             Ok(Some(place)) => Ok(place),
+            _ if sooner.is_some() => Err(Fault::too_late()),
             Ok(None) | Err(_) => Err(Fault::busy(format!(
                 "of {instances} calls at a time on this worker (limits.instances) none was left for \
                  this client within {wait:?} (limits.wait)"
@@ -135,7 +143,11 @@ impl Pool {
 
     /// A fresh, configured instance. One that cannot be made is tried again after a pause: it is
     /// the only trouble of a plugin that concerns more than one exchange.
-    async fn make(&self, client: ClientKey) -> Result<(Box<Instance>, Option<MadeFor>), Fault> {
+    async fn make(
+        &self,
+        client: ClientKey,
+        due: Option<Instant>,
+    ) -> Result<(Box<Instance>, Option<MadeFor>), Fault> {
         let clock = &self.plugin.template.shared.clock;
         let backoff = || self.backoff.lock().unwrap_or_else(PoisonError::into_inner);
         if self.failing.load(Relaxed) && !backoff().admits(clock.now()) {
@@ -149,14 +161,14 @@ impl Pool {
                 "no instance is free for this client; the rest is kept for others and a reload",
             ));
         };
-        match template.configured(&self.plugin.config, self.terms(client)).await {
+        match template.configured(&self.plugin.config, self.terms(client, due)).await {
             Ok(instance) => {
                 if self.failing.swap(false, Relaxed) {
                     backoff().succeeded();
                 }
                 Ok((instance, Some(made_for)))
             }
-            Err(fault) if fault.is_busy() => Err(fault),
+            Err(fault) if fault.is_busy() || fault.is_too_late() => Err(fault),
             Err(fault) => {
                 self.failing.store(true, Relaxed);
                 if let Some(pause) = backoff().failed(clock.now()) {
@@ -177,9 +189,9 @@ impl Lent {
         &self.pool.plugin
     }
 
-    /// The instance, and the terms of its calls. It is there until this is dropped.
-    pub fn parts(&mut self) -> Option<(&mut Instance, Terms<'_>)> {
-        Some((self.instance.as_mut()?, self.pool.terms(self.client)))
+    /// The instance, and the terms of a call that is `due` then. It is there until this is dropped.
+    pub fn parts(&mut self, due: Option<Instant>) -> Option<(&mut Instance, Terms<'_>)> {
+        Some((self.instance.as_mut()?, self.pool.terms(self.client, due)))
     }
 }
 

@@ -49,7 +49,7 @@ impl GuestTransform {
         call: impl AsyncFnOnce(&mut Instance, Terms<'_>, &OpenTransform) -> Result<Vec<u8>, Fault>,
     ) -> Result<Bytes, Box<Failure>> {
         let plugin = self.lent.plugin().clone();
-        let (Some((instance, terms)), Some(open)) = (self.lent.parts(), &self.open) else {
+        let (Some((instance, terms)), Some(open)) = (self.lent.parts(None), &self.open) else {
             return Err(self.failed(Fault::unavailable("the body ended already")));
         };
         let metrics = plugin.metrics();
@@ -77,7 +77,7 @@ impl GuestTransform {
     /// Drops the guest's side, so that the instance can serve again.
     async fn close(mut self: Box<Self>) {
         let open = self.open.take();
-        if let (Some((instance, terms)), Some(open)) = (self.lent.parts(), open) {
+        if let (Some((instance, terms)), Some(open)) = (self.lent.parts(None), open) {
             instance.close_transform(terms, open).await;
         }
     }
@@ -113,7 +113,7 @@ impl Drop for GuestTransform {
     fn drop(&mut self) {
         // Given up half-way: the guest still holds what it keeps for this body.
         if self.open.is_some()
-            && let Some((instance, _)) = self.lent.parts()
+            && let Some((instance, _)) = self.lent.parts(None)
         {
             instance.broken = true;
         }

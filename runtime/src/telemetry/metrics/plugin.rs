@@ -38,7 +38,7 @@ const BOUNDS: [u64; 15] = [
 ];
 
 /// Labels of `reason`; whatever else a failure says is counted as the last.
-const REASONS: [&str; 9] = [
+const REASONS: [&str; 10] = [
     "trap",
     "deadline",
     "memory",
@@ -47,6 +47,7 @@ const REASONS: [&str; 9] = [
     "invalid-reply",
     "unavailable",
     "busy",
+    "timeout",
     "other",
 ];
 

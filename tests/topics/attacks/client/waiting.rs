@@ -133,3 +133,33 @@ fn who_guesses_passwords_does_so_in_his_own_turns() {
     // A turn of his for each of the other's, and the first slices of the hook and of an instance.
     assert!(meanwhile < 1500, "{meanwhile} guesses were answered meanwhile");
 }
+
+/// The time of an exchange is also that of a plugin which computes for it, also of one that may be
+/// skipped: nobody waits for what comes after it.
+#[test]
+fn a_hook_ends_with_its_exchanges_time() {
+    for component in ["faulty", "faulty-reading"] {
+        let origin = Origin::echo();
+        let table = format!(
+            "component = \"{}\"\non_failure = \"skip\"\nlimits = {{ deadline = \"10s\" }}",
+            guest(component).display()
+        );
+        let table = Neighbours {
+            server: "workers = 1",
+            name: "faulty",
+            table: &table,
+            ..Neighbours::default()
+        };
+        let toml = table
+            .toml(&origin)
+            .replace("plugins = [\"faulty\"]", "plugins = [\"faulty\"]\ntimeout = \"300ms\"");
+        let proxy = Proxy::start(&toml);
+        let mut client = RawClient::connect(proxy.address("web"));
+        client.send(b"GET /faulty HTTP/1.1\r\nhost: a\r\nx-fault: loop\r\n\r\n");
+        let answer = client.answer();
+        assert_eq!(answer.status, 504, "{component}: {answer:?}");
+        assert_eq!(answer.header("proxy-status"), Some("weir; error=http_response_timeout"));
+        let late = r#"weir_plugin_failures_total{plugin="faulty",hook="request",reason="timeout"}"#;
+        assert_eq!(proxy.metric(late), 1.0, "it did not end at its deadline: {component}");
+    }
+}
