@@ -18,6 +18,11 @@ pub enum ClientKey {
     V6(u64),
 }
 
+/// The most that one client may have of what the others leave: three quarters, rounded up.
+pub fn share_of(left: usize) -> usize {
+    left - left / 4
+}
+
 impl From<IpAddr> for ClientKey {
     fn from(address: IpAddr) -> Self {
         match address.to_canonical() {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Activity;
-use crate::client::ClientKey;
+use crate::client::{ClientKey, share_of};
 use crate::telemetry::metrics::ConnectionGuard;
 
 /// How many connections a listener has, over all workers, and may have.
@@ -133,7 +133,7 @@ impl Known {
     fn has_his_share(&self, client: ClientKey, taken: usize, most: usize) -> bool {
         let own = self.clients.get(&client).copied().unwrap_or(0);
         let left = most.saturating_sub(taken.saturating_sub(own));
-        own >= left - left / 4
+        own >= share_of(left)
     }
 
     /// Ends the oldest connection that asks for nothing, of the client with most of them: one of his own,

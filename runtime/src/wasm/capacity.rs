@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::client::ClientKey;
+use crate::client::{ClientKey, share_of};
 
 /// The seats of the process's engine.
 #[derive(Debug, Clone)]
@@ -110,8 +110,7 @@ impl Capacity {
     /// this one already.
     pub fn admit(&self, client: ClientKey, weight: usize) -> Option<MadeFor> {
         let mut taken = self.0.taken();
-        let all = self.0.total - taken.reserved;
-        let most = all - all / 4;
+        let most = share_of(self.0.total - taken.reserved);
         let held = taken.clients.entry(client).or_default();
         // The first is always welcome, whatever its weight; and nobody in particular may be many.
         if client != ClientKey::Unnamed && *held > 0 && *held + weight > most {

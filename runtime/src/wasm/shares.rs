@@ -17,7 +17,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::sync::oneshot;
 
-use crate::client::ClientKey;
+use crate::client::{ClientKey, share_of};
 
 /// The places.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ impl<K: Key> Shares<K> {
         let places = &mut *guard;
         let own = places.clients.get(&client).map_or(0, |client| client.waiting.len());
         let left = self.most_waiting.saturating_sub(places.waiting - own);
-        if own >= left - left / 4 {
+        if own >= share_of(left) {
             return None;
         }
         let (tell, told) = oneshot::channel();
