@@ -133,9 +133,7 @@ impl Acceptor {
             }
         }
     }
-}
 
-impl Acceptor {
     /// A place, also that of a client that has gone without a word.
     async fn enter(
         &self,

@@ -5,7 +5,7 @@
 //! request twice unless nothing of it was sent, or it is idempotent and here as a whole.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::header::{EXPECT, HeaderValue, UPGRADE};
 use http::{Method, StatusCode};
@@ -53,10 +53,11 @@ pub async fn forward(
         return Err(Box::new(Error { status: Some(503), ..error }));
     };
     let config = &upstream.cluster.config;
-    let own = grpc_timeout(exchange, completion);
-    let deadline = exchange.started + route.timeout.of(completion.grpc).min(own);
+    let over = call_is_over(exchange, completion);
+    let deadline = exchange.started + route.timeout.of(completion.grpc);
+    let deadline = over.map_or(deadline, |over| over.min(deadline));
     // By default a body may be on its way for longer; who says how long it may take means it.
-    let due = (route.timeout.is_written() || own < Bound::NEVER).then_some(deadline);
+    let due = (route.timeout.is_written() || over.is_some()).then_some(deadline);
     let spare = body.is_replayable().then(|| body.replay());
     let mut body = Some(body);
     let mut tried = Tried::default();
@@ -104,7 +105,7 @@ pub async fn forward(
                 completion.in_flight = Some(in_flight);
                 completion.answered_by(status, lease, sent);
                 let guarded = chain.guarded().cloned();
-                let answered = accept(exchange, upstream, answer, guarded, completion);
+                let answered = accept(exchange, upstream, answer, guarded, over, completion);
                 attempt.over(match answered {
                     Ok(()) => Outcome::of_status(status.as_u16()),
                     Err(_) => Outcome::Failed,
@@ -115,8 +116,8 @@ pub async fn forward(
         };
         // The client broke its own request: that is no fault of the endpoint's.
         // But a call's messages come when its client has them, and its time is for the answer.
-        let over = completion.grpc && Instant::now() >= deadline;
-        let broken = completion.upload.as_ref().filter(|_| !over);
+        let is_late = completion.grpc && Instant::now() >= deadline;
+        let broken = completion.upload.as_ref().filter(|_| !is_late);
         if let Some(error) = broken.and_then(|upload| upload.failure()) {
             return Err(Box::new(error.clone()));
         }
@@ -161,6 +162,7 @@ fn accept(
     upstream: &Upstream,
     answer: Answer,
     guarded: Option<Arc<Guarded>>,
+    over: Option<Instant>,
     completion: &mut Completion,
 ) -> Result<(), Box<Error>> {
     let Answer { parts, body, found } = answer;
@@ -195,9 +197,8 @@ fn accept(
     let idle = upstream.cluster.config.timeouts.idle.of(completion.grpc);
     // Whoever reads it, a hook or the client, waits for so long at most.
     exchange.response_body.pause_at_most(idle);
-    let own = grpc_timeout(exchange, completion);
-    if own < Bound::NEVER {
-        exchange.response_body.end_by(exchange.started + own);
+    if let Some(over) = over {
+        exchange.response_body.end_by(over);
     }
     Ok(())
 }
@@ -245,10 +246,10 @@ impl Drop for Attempt<'_> {
     }
 }
 
-/// How long the client of a gRPC call waits; no other client says it.
-fn grpc_timeout(exchange: &Exchange, completion: &Completion) -> Duration {
-    let own = completion.grpc.then(|| grpc::timeout(&exchange.request.headers)).flatten();
-    own.unwrap_or(Bound::NEVER)
+/// When the client of a gRPC call waits no longer; no other client says it.
+fn call_is_over(exchange: &Exchange, completion: &Completion) -> Option<Instant> {
+    let own = completion.grpc.then(|| grpc::timeout(&exchange.request.headers)).flatten()?;
+    (own < Bound::NEVER).then(|| exchange.started + own)
 }
 
 /// Whether the endpoint is asked if it wants the body. Not where a plugin wanted it already.

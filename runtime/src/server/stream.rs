@@ -185,9 +185,7 @@ impl<S> Served<S> {
         }
         Poll::Ready(Ok(()))
     }
-}
 
-impl<S> Served<S> {
     /// Whether all streams are over and what there is to say was written. The codec reads before it
     /// serves or writes: what has come only now has its turns first.
     fn settle(&mut self, cx: &mut Context<'_>) -> bool {
@@ -219,7 +217,7 @@ impl<S: AsyncWrite + OnSocket + Unpin> Served<S> {
         self.activity.half_close();
         let wanted = self.activity.take_doubt();
         let multiplexed = self.guarded.is_none();
-        let may_ask = if multiplexed { true } else { self.activity.is_unanswered() };
+        let may_ask = multiplexed || self.activity.is_unanswered();
         if !may_ask || self.activity.exchanges() == 0 || self.activity.is_tunnel() {
             return Ok(());
         }

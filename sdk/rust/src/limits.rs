@@ -3,16 +3,20 @@
 
 use std::time::Duration;
 
+/// The variables of the environment that say it: bytes, and milliseconds.
+pub(crate) const MEMORY: &str = "WEIR_LIMITS_MEMORY";
+pub(crate) const DEADLINE: &str = "WEIR_LIMITS_DEADLINE";
+
 /// CPU time that a hook call may take: `limits.deadline`, to the millisecond. `None` where the proxy
 /// does not say.
 pub fn deadline() -> Option<Duration> {
-    said("WEIR_LIMITS_DEADLINE").map(Duration::from_millis)
+    said(DEADLINE).map(Duration::from_millis)
 }
 
 /// Linear memory that an instance may have, in bytes: `limits.memory`. `None` where the proxy does not
 /// say.
 pub fn memory() -> Option<u64> {
-    said("WEIR_LIMITS_MEMORY")
+    said(MEMORY)
 }
 
 fn said(name: &str) -> Option<u64> {

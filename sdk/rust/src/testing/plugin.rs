@@ -16,7 +16,9 @@ use super::host;
 use super::message::{FakeRequest, FakeResponse, response};
 use super::schema;
 use super::state::{self, LogLine, State};
-use crate::{BodyError, Error, Request, Response, Result, Summary, Transform, Verdict, config};
+use crate::{
+    BodyError, Error, Request, Response, Result, Summary, Transform, Verdict, config, limits,
+};
 
 /// A plugin and a fake proxy around it.
 pub struct Plugin<P> {
@@ -34,7 +36,7 @@ impl<P: crate::Plugin> Plugin<P> {
         Self::configure_in(State::new(), config)
     }
 
-    /// The same, with what [`limits`](crate::limits) tells the plugin: bytes of memory, and CPU time of
+    /// The same, with what [`limits`] tells the plugin: bytes of memory, and CPU time of
     /// a hook call. The fake does not watch over them.
     pub fn configure_within(
         config: serde_json::Value,
@@ -43,8 +45,8 @@ impl<P: crate::Plugin> Plugin<P> {
     ) -> Result<Self> {
         let state = State::new();
         state.borrow_mut().environment = vec![
-            ("WEIR_LIMITS_MEMORY".into(), memory.to_string()),
-            ("WEIR_LIMITS_DEADLINE".into(), deadline.as_millis().to_string()),
+            (limits::MEMORY.into(), memory.to_string()),
+            (limits::DEADLINE.into(), deadline.as_millis().to_string()),
         ];
         Self::configure_in(state, config)
     }
