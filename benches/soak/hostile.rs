@@ -21,6 +21,14 @@ pub struct Hostile {
     times: Arc<AtomicUsize>,
 }
 
+/// Which clients there are, by parts of their names.
+#[derive(Default)]
+pub struct Chosen {
+    /// Nobody else, where it names somebody.
+    pub only: Vec<String>,
+    pub without: Vec<String>,
+}
+
 /// Between two rounds of a client. Clients that never pause would take this machine's processors
 /// from the proxy, which would be measured then.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -28,6 +36,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// One round of harm; the number tells rounds apart.
 type Harm = fn(SocketAddr, usize) -> std::io::Result<()>;
 
+const METRICS: &str = "metrics without reading";
+const RELOADS: &str = "a reload every two seconds";
 const CLIENTS: [(&str, Harm); 20] = [
     ("traps", |at, _| fault(at, "/faulty", "trap")),
     ("endless loops", |at, _| fault(at, "/faulty", "loop")),
@@ -51,12 +61,31 @@ const CLIENTS: [(&str, Harm); 20] = [
     ("sockets closed behind a request", closed_behind),
 ];
 
-/// Starts everybody, two who harm the control side included.
-pub fn start(daemon: &Daemon, stop: &Arc<AtomicBool>) -> Vec<Hostile> {
+impl Chosen {
+    fn has(&self, client: &str) -> bool {
+        let named = |names: &[String]| names.iter().any(|name| client.contains(name.as_str()));
+        (self.only.is_empty() || named(&self.only)) && !named(&self.without)
+    }
+}
+
+/// Starts everybody who is chosen, two who harm the control side included.
+pub fn start(daemon: &Daemon, chosen: &Chosen, stop: &Arc<AtomicBool>) -> Vec<Hostile> {
     let (web, admin) = (daemon.web(), daemon.admin());
-    let mut started: Vec<Hostile> =
-        CLIENTS.iter().map(|(name, harm)| spawn(name, web, *harm, stop)).collect();
-    started.push(spawn("metrics without reading", admin, pipelined_metrics, stop));
+    let mut started: Vec<Hostile> = CLIENTS
+        .iter()
+        .filter(|(name, _)| chosen.has(name))
+        .map(|(name, harm)| spawn(name, web, *harm, stop))
+        .collect();
+    if chosen.has(METRICS) {
+        started.push(spawn(METRICS, admin, pipelined_metrics, stop));
+    }
+    if chosen.has(RELOADS) {
+        started.push(reloads(daemon, stop));
+    }
+    started
+}
+
+fn reloads(daemon: &Daemon, stop: &Arc<AtomicBool>) -> Hostile {
     let mut renewal = daemon.renewal();
     let times = Arc::new(AtomicUsize::new(0));
     let (count, stop) = (times.clone(), stop.clone());
@@ -67,8 +96,7 @@ pub fn start(daemon: &Daemon, stop: &Arc<AtomicBool>) -> Vec<Hostile> {
             thread::sleep(Duration::from_secs(2));
         }
     });
-    started.push(Hostile { name: "a reload every two seconds", times });
-    started
+    Hostile { name: RELOADS, times }
 }
 
 fn spawn(name: &'static str, at: SocketAddr, harm: Harm, stop: &Arc<AtomicBool>) -> Hostile {

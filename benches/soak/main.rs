@@ -1,7 +1,8 @@
 //! A soak: ordinary clients at a fixed rate, while hostile ones and hostile plugins do their worst.
 //!
 //! In: `--minutes`, `--rate` (requests a second) and `--quiet` (seconds without anybody hostile, for
-//! comparison). Out: a line a minute, and at the end whether the ordinary clients were hurt: an error,
+//! comparison), `--only` or `--without` (hostile clients by a part of their name, divided by commas: to
+//! find what hurts). Out: a line a minute, and at the end whether the ordinary clients were hurt: an error,
 //! a 99th percentile 5 ms above the quiet one's, or memory that grows after the first sixth. Never: a
 //! proxy in this process: what is measured is the daemon, a child.
 //!
@@ -19,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use daemon::Daemon;
+use hostile::Chosen;
 use ordinary::{Latencies, Load};
 
 /// The same as the daemon's own, for the child is this program.
@@ -34,6 +36,7 @@ struct Plan {
     length: Duration,
     quiet: Duration,
     rate: u32,
+    chosen: Chosen,
     /// Whether what was measured decides: not in a run that only shows that this works.
     judges: bool,
 }
@@ -46,7 +49,7 @@ fn main() -> ExitCode {
         return weir::cli::main();
     }
     let Some(plan) = plan(&arguments) else {
-        eprintln!("soak: --minutes N, --rate N, --quiet SECONDS");
+        eprintln!("soak: --minutes N, --rate N, --quiet SECONDS, --only NAMES, --without NAMES");
         return ExitCode::from(2);
     };
     soak(&plan)
@@ -64,12 +67,18 @@ fn plan(arguments: &[String]) -> Option<Plan> {
     let length = Duration::from_secs(number("--minutes", 60)? * 60);
     let quiet = Duration::from_secs(number("--quiet", 60)?);
     let rate = u32::try_from(number("--rate", 1000)?).ok()?;
+    let names = |name: &str| match arguments.iter().position(|argument| argument == name) {
+        Some(at) => arguments.get(at + 1)?.split(',').map(|name| Some(name.to_owned())).collect(),
+        None => Some(Vec::new()),
+    };
+    let chosen = Chosen { only: names("--only")?, without: names("--without")? };
     Some(match judges {
-        true => Plan { length, quiet, rate, judges },
+        true => Plan { length, quiet, rate, chosen, judges },
         false => Plan {
             length: Duration::from_secs(4),
             quiet: Duration::from_secs(1),
             rate: rate.min(100),
+            chosen,
             judges,
         },
     })
@@ -83,7 +92,7 @@ fn soak(plan: &Plan) -> ExitCode {
     println!("quiet: {quiet}");
 
     let stop = Arc::new(AtomicBool::new(false));
-    let clients = hostile::start(&daemon, &stop);
+    let clients = hostile::start(&daemon, &plan.chosen, &stop);
     let begun = Instant::now();
     let tick = Duration::from_secs(60).min(plan.length / 4);
     let mut all = Latencies::default();
