@@ -173,7 +173,7 @@ impl Activity {
     /// Whether one of this many requests has no response yet, or not all of it. (An exchange begins
     /// a little after its request was read.)
     pub fn owes(&self, requests: u32) -> bool {
-        let left = requests.wrapping_sub(self.ended.load(Relaxed));
+        let left = requests.wrapping_sub(self.ended());
         // More may have ended than was asked for.
         left != 0 && left <= u32::MAX / 2
     }
@@ -255,9 +255,14 @@ impl Activity {
         self.flush_awaited.store(true, Relaxed);
     }
 
+    /// How many exchanges have ended so far; wraps.
+    pub fn ended(&self) -> u32 {
+        self.ended.load(Relaxed)
+    }
+
     /// How many exchanges have begun so far; wraps.
     pub fn begun(&self) -> u32 {
-        self.ended.load(Relaxed).wrapping_add(self.exchanges.load(Relaxed))
+        self.ended().wrapping_add(self.exchanges.load(Relaxed))
     }
 
     /// Whether a request's head has begun to come and is not complete.

@@ -51,8 +51,15 @@ pub struct Served<S> {
     unflushed: bool,
     /// Something was written since the end was last looked at.
     wrote: bool,
-    /// Whoever waits to read a stand-in, or the end, until hyper has flushed.
-    waiting: Option<Waker>,
+    /// Whoever waits to read a stand-in, or the end.
+    waiting: Option<Waiting>,
+}
+
+/// A reader to be woken once something went out, or another exchange is over.
+struct Waiting {
+    reader: Waker,
+    /// Exchanges that were over when it began.
+    ended: u32,
 }
 
 /// Turns of a connection in which a request that came with the client's end is served, or the end of
@@ -108,7 +115,7 @@ impl<S: AsyncRead + AsyncWrite + OnSocket + Unpin> Served<S> {
             End::Head { stand_in, blank } if !stand_in.is_empty() => {
                 // Its answer comes behind those that hyper owes.
                 if self.activity.owes(guard.heads()) || self.unflushed {
-                    self.waiting = Some(cx.waker().clone());
+                    self.waiting = Some(self.until_something_goes_out(cx));
                     return Poll::Pending;
                 }
                 // Nothing but a line's end came behind them, and nothing more will.
@@ -149,6 +156,10 @@ impl<S: AsyncRead + AsyncWrite + OnSocket + Unpin> Served<S> {
 }
 
 impl<S> Served<S> {
+    fn until_something_goes_out(&self, cx: &Context<'_>) -> Waiting {
+        Waiting { reader: cx.waker().clone(), ended: self.activity.ended() }
+    }
+
     /// Whether the stream's end is one behind a whole request whose answer is not all out. What else
     /// began to come behind it will not come to its end.
     fn ends_behind_a_request(&self) -> bool {
@@ -180,7 +191,7 @@ impl<S> Served<S> {
             && !late
             && (owes || self.unflushed)
         {
-            self.waiting = Some(cx.waker().clone());
+            self.waiting = Some(self.until_something_goes_out(cx));
             return Poll::Pending;
         }
         Poll::Ready(Ok(()))
@@ -265,7 +276,7 @@ impl<S: AsyncRead + AsyncWrite + OnSocket + Unpin> AsyncRead for Served<S> {
                 let switched = this.activity.is_tunnel();
                 let answered = !this.activity.owes(guarded.guard.heads()) && !this.unflushed;
                 if !switched && !answered && this.activity.overdue().is_none() {
-                    this.waiting = Some(cx.waker().clone());
+                    this.waiting = Some(this.until_something_goes_out(cx));
                     return Poll::Pending;
                 }
                 guarded.go_on(switched);
@@ -355,10 +366,12 @@ impl<S: AsyncRead + AsyncWrite + OnSocket + Unpin> AsyncWrite for Served<S> {
             this.attend(cx)?;
         }
         ready!(Pin::new(&mut this.stream).poll_flush(cx))?;
-        this.unflushed = false;
+        let went_out = std::mem::take(&mut this.unflushed);
         this.activity.flushed();
-        if let Some(waiting) = this.waiting.take() {
-            waiting.wake();
+        // The codec flushes whenever it is polled: waking it for nothing would never end.
+        let ended = this.activity.ended();
+        if let Some(waiting) = this.waiting.take_if(|it| went_out || it.ended != ended) {
+            waiting.reader.wake();
         }
         Poll::Ready(Ok(()))
     }
