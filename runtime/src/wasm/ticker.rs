@@ -16,6 +16,9 @@ use crate::threads;
 /// Length of a tick while a call lasts: what it may run before it lets others run, so that they wait
 /// for two of them at most.
 const SHORT_TICK: Duration = Duration::from_micros(250);
+/// Ticks stay as short for so long after a call that lasted: the first slice of the next one ends with
+/// a tick, too.
+const AFTERWARDS: Duration = Duration::from_millis(250);
 /// Length of a tick while a guest was seen to run.
 const TICK: Duration = Duration::from_millis(1);
 /// Longest tick otherwise. Waking a thread costs more than many a call, and nearly all are over
@@ -150,9 +153,9 @@ impl Drop for Beat<'_> {
 }
 
 impl Look {
-    /// When to look again.
-    fn tick(self) -> Duration {
-        match (self.lasting, self.running) {
+    /// When to look again, so long after the last call that lasted.
+    fn tick(self, since: Duration) -> Duration {
+        match (self.lasting || self.active && since < AFTERWARDS, self.running) {
             (true, _) => SHORT_TICK,
             (false, true) => TICK,
             (false, false) => (self.shortest_deadline / TICKS_PER_DEADLINE).clamp(TICK, LONG_TICK),
@@ -185,6 +188,7 @@ impl Shared {
 
 fn run(engine: &EngineWeak, shared: &Shared) {
     let mut quiet = Duration::ZERO;
+    let mut since = Duration::MAX;
     let mut tick = TICK;
     while !shared.stopped.load(Ordering::Relaxed) {
         std::thread::sleep(tick);
@@ -195,7 +199,8 @@ fn run(engine: &EngineWeak, shared: &Shared) {
         drop(engine);
         let look = shared.look();
         quiet = if look.active { Duration::ZERO } else { quiet + tick };
-        tick = look.tick();
+        since = if look.lasting { Duration::ZERO } else { since.saturating_add(tick) };
+        tick = look.tick(since);
         if quiet < QUIET {
             continue;
         }

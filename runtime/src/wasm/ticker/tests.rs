@@ -49,17 +49,21 @@ fn ticks_are_long_while_no_call_lasts() {
         lasting,
         shortest_deadline: Duration::from_millis(millis),
     };
-    for (lasting, running, deadline, tick) in [
-        (false, false, 10, Duration::from_micros(2_500)),
-        (false, true, 10, TICK),
-        (false, false, 1, TICK),
-        (false, false, 60_000, LONG_TICK),
-        (true, false, 10, SHORT_TICK),
-        (true, true, 10, SHORT_TICK),
+    let (just, long_ago) = (AFTERWARDS / 2, AFTERWARDS);
+    for (lasting, since, running, deadline, tick) in [
+        (false, long_ago, false, 10, Duration::from_micros(2_500)),
+        (false, long_ago, true, 10, TICK),
+        (false, long_ago, false, 1, TICK),
+        (false, Duration::MAX, false, 60_000, LONG_TICK),
+        (false, just, true, 60_000, SHORT_TICK),
+        (true, Duration::ZERO, false, 10, SHORT_TICK),
+        (true, Duration::ZERO, true, 10, SHORT_TICK),
     ] {
         let look = look(lasting, running, deadline);
-        assert_eq!(look.tick(), tick, "{look:?}");
+        assert_eq!(look.tick(since), tick, "{look:?}, {since:?}");
     }
+    let idle = Look { active: false, ..look(false, false, 60_000) };
+    assert_eq!(idle.tick(just), LONG_TICK);
 }
 
 #[test]
