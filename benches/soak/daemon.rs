@@ -5,6 +5,7 @@
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,8 +16,13 @@ use weir_tests::{Origin, free_address, guest, read_head, resident_bytes, until_w
 
 /// `open sesame`, by bcrypt with cost 12.
 const HASH: &str = "$2b$12$4/eyuUiQh9rnZwSXxQtMNO7NuhQOi9vt5KjafvRpXBVr5nY6NmgF6";
+/// A thousand chunks of a byte come so often from each endpoint of such.
+const PACE: Duration = Duration::from_millis(5);
 /// Bytes of the large answer.
 const LARGE: usize = 4 << 20;
+
+/// What is elsewhere weighs a tenth of the proxy, to the scheduler.
+const NICENESS: i32 = 10;
 
 /// The longest that a first start may take: every plugin is compiled.
 const START: Duration = Duration::from_secs(120);
@@ -31,8 +37,19 @@ pub struct Daemon {
     odd: Odd,
 }
 
+/// Runs, in a thread of its own, what is on other machines in truth: it gets what the proxy and its
+/// ordinary clients leave of the processors, as do the threads that it starts.
+pub fn elsewhere<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    std::thread::spawn(|| {
+        rustix::process::nice(NICENESS).expect("a lower priority");
+        work()
+    })
+}
+
 /// Endpoints that are part of the harm.
 struct Odd {
+    /// Sends as much at a time as there is room for.
+    large: Origin,
     /// Sends a byte at a time, and has no end.
     tiny: Origin,
     /// Takes its time.
@@ -41,15 +58,11 @@ struct Odd {
 
 impl Daemon {
     pub fn start() -> Daemon {
-        let large = Bytes::from(vec![b'a'; LARGE]);
-        let origin = Origin::answering(move |seen| {
-            let body = if seen.target == "/large" { large.clone() } else { Bytes::from("fine") };
-            Response::new(Full::new(body))
-        });
+        let origin = Origin::answering(|_| Response::new(Full::new(Bytes::from("fine"))));
         let folder = tempfile::tempdir().expect("a folder");
         let (web, admin) = (free_address(), free_address());
         let file = folder.path().join("weir.toml");
-        let odd = Odd::start();
+        let odd = elsewhere(Odd::start).join().expect("endpoints start");
         let text = config(web, admin, &origin, &odd, 0);
         std::fs::write(&file, text).expect("the configuration");
         let child = Command::new(std::env::current_exe().expect("this program"))
@@ -112,12 +125,16 @@ impl Drop for Daemon {
 
 impl Odd {
     fn start() -> Odd {
+        let large = Bytes::from(vec![b'a'; LARGE]);
+        let large = Origin::answering(move |_| Response::new(Full::new(large.clone())));
         let tiny = Origin::raw(|mut stream| async move {
             read_head(&mut stream).await;
             let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
             let many = b"1\r\nx\r\n".repeat(1000);
             let mut sent = stream.write_all(head).await;
             while sent.is_ok() {
+                // As fast as it can, it would have what the proxy leaves of this machine's processors.
+                tokio::time::sleep(PACE).await;
                 sent = stream.write_all(&many).await;
             }
         });
@@ -126,7 +143,7 @@ impl Odd {
             tokio::time::sleep(Duration::from_secs(20)).await;
             let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
         });
-        Odd { tiny, slow }
+        Odd { large, tiny, slow }
     }
 }
 
@@ -190,7 +207,7 @@ config = {{ rate = 10, key = "request.header.x-key" }}
 [upstreams.origin]
 endpoints = ["{origin}"]
 [upstreams.large]
-endpoints = ["{origin}"]
+endpoints = ["{large}"]
 pool = {{ max_connections = 64 }}
 [upstreams.tiny]
 endpoints = ["{tiny}"]
@@ -200,6 +217,7 @@ endpoints = ["{slow}"]
         faulty = guest("faulty").display(),
         reading = guest("faulty-reading").display(),
         origin = origin.url(),
+        large = odd.large.url(),
         tiny = odd.tiny.url(),
         slow = odd.slow.url(),
     )

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use weir_tests::frames::{Frames, kind};
 
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, elsewhere};
 
 /// One client, and how often it did its harm.
 pub struct Hostile {
@@ -102,7 +102,7 @@ fn reloads(daemon: &Daemon, stop: &Arc<AtomicBool>) -> Hostile {
 fn spawn(name: &'static str, at: SocketAddr, harm: Harm, stop: &Arc<AtomicBool>) -> Hostile {
     let times = Arc::new(AtomicUsize::new(0));
     let (count, stop) = (times.clone(), stop.clone());
-    thread::spawn(move || {
+    elsewhere(move || {
         while !stop.load(Relaxed) {
             let round = count.fetch_add(1, Relaxed);
             let _ = harm(at, round);
