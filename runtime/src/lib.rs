@@ -19,11 +19,14 @@ pub mod client;
 pub mod clock;
 pub mod error;
 mod threads;
+pub mod turn;
 // Floor 1
 pub mod http;
 pub mod quota;
+pub mod shares;
 // Floor 2
 pub mod telemetry;
+pub mod turns;
 // Floor 3
 pub mod config;
 // Floor 4

@@ -31,5 +31,5 @@ pub use ports::{free_port, wait_for_port};
 pub use proxy::{Daemon, Proxy};
 pub use secure::{tls_get, tls_version};
 pub use setup::Setup;
-pub use system::{connect_from, free_address, resident_bytes};
+pub use system::{connect_from, free_address, processor_time, resident_bytes};
 pub use wait::{until, until_within};

@@ -1,6 +1,7 @@
 //! What tests ask of the system.
 
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::time::Duration;
 
 use crate::ports::free_port;
 
@@ -26,10 +27,21 @@ pub fn connect_from(source: IpAddr, address: SocketAddr) -> std::io::Result<TcpS
 
 /// Of every machine that these tests run on.
 const PAGE: usize = 4096;
+/// Ticks of processor time in a second.
+const TICKS: u32 = 100;
 
 /// Bytes of a process in memory.
 pub fn resident_bytes(process: u32) -> usize {
     let text = std::fs::read_to_string(format!("/proc/{process}/statm")).expect("Linux");
     let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
     pages.expect("a number of pages") * PAGE
+}
+
+/// Processor time that a process has taken.
+pub fn processor_time(process: u32) -> Duration {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("Linux");
+    // Behind the name, which may hold spaces: user and system time are the 14th and 15th field.
+    let fields = text.rsplit(") ").next().expect("fields").split(' ').skip(11);
+    let ticks: u32 = fields.take(2).map(|field| field.parse::<u32>().expect("ticks")).sum();
+    Duration::from_secs(1) * ticks / TICKS
 }

@@ -12,9 +12,9 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame};
-use tokio::task::coop;
 
 use crate::error::Error;
+use crate::turn;
 
 /// A frame of fewer bytes is joined with the next one.
 const SMALL: usize = 512;
@@ -23,8 +23,8 @@ const TINY: usize = 64;
 /// Bytes of what they are joined to, and frames of it.
 const MOST: usize = 16 << 10;
 const MOST_FRAMES: usize = 128;
-/// So many of them are as much work as a read of a socket, by which a task's turn is measured.
-const FRAMES_OF_A_READ: usize = 16;
+/// So many of them are as much work as a read of a socket, a step of a task's turn.
+const FRAMES_OF_A_STEP: usize = 16;
 
 /// How long more is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl Held {
                     if grace == Grace::Nothing || std::mem::replace(&mut self.waited, true) {
                         break;
                     }
-                    cx.waker().wake_by_ref();
+                    turn::end(cx);
                     return Poll::Pending;
                 }
                 other => return other,
@@ -122,8 +122,8 @@ impl Held {
                 true => {
                     self.join(frame);
                     // Frames that are here already wait for no peer: others must get their turn.
-                    if self.frames.is_multiple_of(FRAMES_OF_A_READ) {
-                        ready!(coop::poll_proceed(cx)).made_progress();
+                    if self.frames.is_multiple_of(FRAMES_OF_A_STEP) {
+                        ready!(turn::poll_proceed(cx));
                     }
                 }
                 false if self.frames == 0 => return Poll::Ready(Some(Ok(frame))),

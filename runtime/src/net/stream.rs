@@ -7,13 +7,14 @@ use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::coop;
 
 use super::heard::{EVENTS, Heard, known};
+use crate::turn;
 
 /// Slices that hold no more than this together are copied into one and written by one plain write:
 /// a small copy costs less than the kernel's handling of a vector.
@@ -96,6 +97,7 @@ impl AsyncRead for Stream {
         if awaited && !this.is_readable() {
             return Poll::Pending;
         }
+        ready!(turn::poll_proceed(cx));
         let read = match &mut this.socket {
             Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Socket::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
@@ -118,6 +120,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(turn::poll_proceed(cx));
         match &mut self.get_mut().socket {
             Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Socket::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
@@ -141,6 +144,7 @@ impl AsyncWrite for Stream {
                 self.poll_write(cx, gathered)
             });
         }
+        ready!(turn::poll_proceed(cx));
         match &mut self.get_mut().socket {
             Socket::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Socket::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),

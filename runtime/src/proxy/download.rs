@@ -22,13 +22,11 @@ use super::completion::Completion;
 use super::respond;
 use crate::error::{Error, Kind, Side};
 use crate::http::{Body, Pause};
+use crate::turn;
 
 /// Most bytes of a frame that an HTTP/2 stream is given at once: what it may send in a DATA frame
 /// (RFC 9113, 4.2). What is given is kept until the client's windows let it go.
 const PIECE: usize = 16 << 10;
-
-/// What a frame counts for at least where it is read ahead: as much work as so many bytes.
-const LEAST_COST: usize = 512;
 
 /// The response's body, as hyper polls it.
 pub struct ResponseBody(Place);
@@ -321,27 +319,26 @@ impl Download {
         }
     }
 
-    /// Reads up to `most` bytes that are there, while the client takes nothing.
-    pub fn read_ahead(&mut self, most: usize) -> Progress {
-        let mut read = 0;
-        while read < most && self.given.is_some() && self.may_read_ahead() {
+    /// Reads what is there for as long as the turn lasts, while the client takes nothing.
+    pub fn read_ahead(&mut self) -> Progress {
+        while self.given.is_some() && self.may_read_ahead() {
             // Whoever takes the next frame asks again, and is woken then.
             let body = &mut self.body;
             let frame = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
             let mut cx = Context::from_waker(Waker::noop());
             match pin!(unconstrained(frame)).poll(&mut cx) {
+                Poll::Pending if turn::is_over() => return Progress::More,
                 Poll::Pending => return Progress::Nothing,
                 Poll::Ready(Some(Err(error))) => self.fail(error),
                 Poll::Ready(None) => self.release(),
                 Poll::Ready(Some(Ok(frame))) => {
                     let cost = self.ahead.push(frame);
-                    read += cost.max(LEAST_COST);
                     self.hold(cost);
                     self.release();
                 }
             }
         }
-        if read < most { Progress::Nothing } else { Progress::More }
+        Progress::Nothing
     }
 
     fn hold(&mut self, bytes: usize) {

@@ -6,20 +6,23 @@
 //! ahead beyond two bounds, of the client's connection and of the worker.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
 use super::download::{Download, Progress};
+use crate::client::ClientKey;
 use crate::http::Pause;
 use crate::net::SWEEP;
+use crate::turn;
+use crate::turns::InTurns;
 
 /// Most bytes that one worker reads ahead for all clients together.
 const OF_A_WORKER: usize = 64 << 20;
 /// For so long who is slow may take nothing: others have his endpoint's connection before only where
 /// their time is nearly over.
 const LONG_PAUSE: Duration = Duration::from_secs(3);
-/// Most bytes that are read ahead before others get their turn.
-const STEP: usize = 256 << 10;
 
 /// The bodies of one worker that may stall.
 pub struct StalledBodies {
@@ -81,7 +84,10 @@ impl StalledBodies {
             }
         }
         if worth_reading && !self.reading.replace(true) {
-            tokio::task::spawn_local(read_ahead(self.clone()));
+            let reading = read_ahead(self.clone());
+            tokio::task::spawn_local(async move {
+                InTurns::new(pin!(reading), ClientKey::default()).await;
+            });
         }
     }
 
@@ -116,17 +122,17 @@ fn look(download: &mut Download, now: Instant) -> bool {
 async fn read_ahead(stalled: Rc<StalledBodies>) {
     for download in stalled.all() {
         while read_some(&download) == Progress::More {
-            tokio::task::yield_now().await;
+            poll_fn(turn::poll_proceed).await;
         }
-        tokio::task::yield_now().await;
+        poll_fn(turn::poll_proceed).await;
     }
     stalled.reading.set(false);
 }
 
-/// Reads a step ahead, if the client is still there.
+/// Reads ahead until the turn is over, if the client is still there.
 fn read_some(download: &Weak<RefCell<Download>>) -> Progress {
     let Some(download) = download.upgrade() else { return Progress::Nothing };
-    let read = download.try_borrow_mut().map(|mut download| download.read_ahead(STEP));
+    let read = download.try_borrow_mut().map(|mut download| download.read_ahead());
     read.unwrap_or(Progress::Nothing)
 }
 

@@ -1,23 +1,60 @@
 //! The tasks of a client's HTTP/2 streams, so that one can be ended without the others.
 //!
-//! In: hyper's future of each stream. Out: local tasks, each known to its exchange. Never: ends one by
-//! itself; ending it resets its stream.
+//! In: hyper's future of each stream. Out: local tasks, each known to its exchange, which share the
+//! turns of their connection. Never: ends one by itself; ending it resets its stream.
+//!
+//! A hundred streams that have something to do are as much work as a hundred connections. After
+//! [`POLLS`] of them the others wait for the connection's next turn.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::future::Future;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 
 use tokio::task::AbortHandle;
+
+use crate::client::ClientKey;
+use crate::turn::{self, Taken};
+use crate::turns;
+
+/// Streams that are polled in one turn of their connection.
+const POLLS: usize = 8;
 
 /// The task of one stream.
 #[derive(Debug, Default)]
 pub struct StreamTask(OnceCell<AbortHandle>);
 
 /// Where the streams of one connection run.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct StreamExecutor {
     /// The exchange that was begun last: hyper has its future executed next.
     begun: Rc<Cell<Option<Rc<StreamTask>>>>,
+    turns: Rc<Turns>,
+}
+
+/// The turns of one connection.
+#[derive(Debug)]
+struct Turns {
+    client: ClientKey,
+    /// Polls that are left of the turn.
+    left: Cell<usize>,
+    /// Streams that wait, by when they came.
+    waiting: RefCell<BTreeMap<u64, Waker>>,
+    /// The number of the next one that waits.
+    next: Cell<u64>,
+    /// Those below may go.
+    called: Cell<u64>,
+    /// A task asks for the next turn.
+    asks: Cell<bool>,
+}
+
+/// A stream in its connection's turns.
+struct InTurns<'a, F> {
+    task: Pin<&'a mut F>,
+    turns: Rc<Turns>,
+    number: Option<u64>,
 }
 
 impl StreamTask {
@@ -29,6 +66,11 @@ impl StreamTask {
 }
 
 impl StreamExecutor {
+    /// For a connection of this client.
+    pub fn new(client: ClientKey) -> StreamExecutor {
+        StreamExecutor { begun: Rc::default(), turns: Turns::of(client) }
+    }
+
     /// An exchange begins whose future is executed next.
     pub fn begin(&self) -> Rc<StreamTask> {
         let task = Rc::<StreamTask>::default();
@@ -42,9 +84,91 @@ where
     F: Future<Output = ()> + 'static,
 {
     fn execute(&self, future: F) {
-        let handle = tokio::task::spawn_local(future);
+        let turns = self.turns.clone();
+        let handle = tokio::task::spawn_local(async move {
+            InTurns { task: pin!(future), turns, number: None }.await;
+        });
         if let Some(task) = self.begun.take() {
             let _ = task.0.set(handle.abort_handle());
+        }
+    }
+}
+
+impl Turns {
+    fn of(client: ClientKey) -> Rc<Turns> {
+        Rc::new(Turns {
+            client,
+            left: Cell::new(POLLS),
+            waiting: RefCell::default(),
+            next: Cell::default(),
+            called: Cell::default(),
+            asks: Cell::default(),
+        })
+    }
+
+    /// Whether a stream may be polled that has this number, where it has waited.
+    fn admits(self: &Rc<Self>, number: &mut Option<u64>, cx: &Context<'_>) -> bool {
+        if number.is_some_and(|number| number < self.called.get()) {
+            *number = None;
+            return true;
+        }
+        // Nobody passes those who wait.
+        if number.is_none() && self.left.get() > 0 && self.waiting.borrow().is_empty() {
+            self.left.set(self.left.get() - 1);
+            return true;
+        }
+        self.wait(number, cx);
+        false
+    }
+
+    fn wait(self: &Rc<Self>, number: &mut Option<u64>, cx: &Context<'_>) {
+        let next = self.next.get();
+        let number = *number.get_or_insert(next);
+        self.next.set(next.max(number + 1));
+        self.waiting.borrow_mut().insert(number, cx.waker().clone());
+        if !self.asks.replace(true) {
+            tokio::task::spawn_local(self.clone().renewed());
+        }
+    }
+
+    /// Turns come until nobody waits.
+    async fn renewed(self: Rc<Self>) {
+        while !self.waiting.borrow().is_empty() {
+            let turn = turns::next_of(self.client).await;
+            let mut waiting = self.waiting.borrow_mut();
+            for _ in 0..POLLS {
+                let Some((number, waker)) = waiting.pop_first() else { break };
+                self.called.set(number + 1);
+                waker.wake();
+            }
+            self.left.set(POLLS);
+            drop((waiting, turn));
+        }
+        self.asks.set(false);
+    }
+}
+
+impl<F: Future> Future for InTurns<'_, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.get_mut();
+        if !this.turns.admits(&mut this.number, cx) {
+            return Poll::Pending;
+        }
+        let Taken { result, was_short } = turn::take(|| this.task.as_mut().poll(cx));
+        if was_short && result.is_pending() {
+            this.turns.left.set(0);
+            this.turns.wait(&mut this.number, cx);
+        }
+        result
+    }
+}
+
+impl<F> Drop for InTurns<'_, F> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            self.turns.waiting.borrow_mut().remove(&number);
         }
     }
 }

@@ -5,7 +5,7 @@
 //! 101; survives reloads, since it needs nothing of the snapshot but its completion.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use http::Response;
@@ -19,6 +19,7 @@ use super::download::ResponseBody;
 use super::tunnel;
 use crate::error::{Error, Kind, Side};
 use crate::http::Body;
+use crate::turns::InTurns;
 use crate::upstream::Lease;
 
 /// A switch of protocols that a client asks for.
@@ -60,7 +61,12 @@ pub fn switch(
         let mut client = Counted { stream, completion, broke: false };
         let patience = client.completion.connection.activity.body_timeout();
         let closing = |state: &_| place.may_give_way(state);
-        match tunnel::join(&mut client, &mut upstream, patience, closing).await {
+        let key = client.completion.connection.client.key;
+        let joined = {
+            let joining = pin!(tunnel::join(&mut client, &mut upstream, patience, closing));
+            InTurns::new(joining, key).await
+        };
+        match joined {
             Ok(end) => {
                 tracing::debug!(request = %client.completion.id, ?end, "the tunnel is over");
                 client.completion.complete = true;

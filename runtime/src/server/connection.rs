@@ -24,12 +24,14 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use super::connections::{Connections, Control};
 use super::stream::Served;
 use super::worker::Terms;
+use crate::client::ClientKey;
 use crate::config::Limits;
 use crate::http::forwarded::ForwardedFields;
 use crate::http::framing::FramingGuard;
 use crate::http::{Client, Tls};
 use crate::net::{Accepted, Acceptor, Activity, Linger, OnSocket, Stream, Watch, Watched};
 use crate::proxy::{self, Allowance, StreamExecutor};
+use crate::turns::InTurns;
 use crate::upstream::Usage;
 
 /// HTTP/2's connection preface (RFC 9113, 3.4).
@@ -80,8 +82,9 @@ pub async fn accept(
         let proxy = proxy.clone();
         tokio::task::spawn_local(async move {
             let Accepted { stream, peer, place } = accepted;
+            let client = peer.map_or_else(ClientKey::default, |peer| peer.ip().into());
             let serving = Serving { peer, terms, proxy, activity, control };
-            serving.serve(stream).await;
+            InTurns::new(pin!(serving.serve(stream)), client).await;
             drop(place);
         });
     }
@@ -151,9 +154,9 @@ impl Serving {
         Rc::new(proxy::Connection {
             listener: self.terms.number.clone(),
             usage: Usage::new(client.key),
+            streams: h2.then(|| StreamExecutor::new(client.key)),
             client: client.into(),
             forwarded,
-            streams: h2.then(StreamExecutor::default),
             ahead: Allowance::default(),
             activity: self.activity.clone(),
             refusal: Arc::default(),

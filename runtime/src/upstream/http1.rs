@@ -43,6 +43,7 @@ pub use transport::{Transport, Tunnel};
 use super::message::{Answer, Outgoing};
 use crate::error::{Error, Kind, Side};
 use crate::http::{Body, Received, Source};
+use crate::turn;
 use reader::Reader;
 use writer::{Failed, Writer};
 
@@ -203,7 +204,7 @@ impl Connection {
         // A task that has used up its turn would find nothing, whatever there is.
         let reading = poll_fn(|cx| reader.poll_fill(transport, cx));
         let mut cx = Context::from_waker(Waker::noop());
-        pin!(unconstrained(reading)).poll(&mut cx).is_pending()
+        turn::unmeasured(|| pin!(unconstrained(reading)).poll(&mut cx).is_pending())
     }
 
     /// The stream of another protocol after a 101. `None` while its body is still being read or

@@ -4,6 +4,7 @@
 //! of the connection. Never: gives back a connection whose last exchange did not end cleanly.
 
 use std::cell::Cell;
+use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use super::streams::StreamLimit;
 use super::unanswered::Unanswered;
 use crate::http::{Body, Pause, Received, UploadState};
 use crate::telemetry::metrics::{ConnectionState, UpstreamConnectionGuard};
+use crate::turns::InTurns;
 
 /// The connection of one exchange. [`Lease::finish`] gives it back; dropping it closes it.
 pub struct Lease {
@@ -148,7 +150,10 @@ impl Http1 {
                 };
                 if !connection.is_sent() {
                     let connection = connection.clone();
-                    let rest = async move { connection.upload().await };
+                    let client = place.client();
+                    let rest = async move {
+                        InTurns::new(pin!(connection.upload()), client).await;
+                    };
                     *upload = Some(Upload(tokio::task::spawn_local(rest)));
                 }
                 Ok((answer, Lease { held: Held::Http1(Some(self)), place, reused, connect }))

@@ -17,6 +17,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::usage::{Claim, Holder, Holders};
+use crate::client::ClientKey;
 use crate::http::Pause;
 use wanted::Wanted;
 
@@ -280,6 +281,11 @@ impl Place {
 
     pub fn claim(&self) -> &Rc<Claim> {
         &self.0
+    }
+
+    /// Who has it.
+    pub fn client(&self) -> ClientKey {
+        self.0.holder.key()
     }
 }
 

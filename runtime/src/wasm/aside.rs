@@ -13,19 +13,19 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use super::deadline;
 use super::long_calls::{Admission, LongCalls, Wait};
-use super::shares::{Share, Shares};
 use super::ticker::{Lasting, Pulse};
 use crate::client::ClientKey;
+use crate::shares::Share;
+use crate::turns::{self, Line};
 
 thread_local! {
     /// Who may run a slice that has to wait for it.
-    static TURN: Arc<Shares<Whose>> = Shares::new(1, usize::MAX);
+    static SLICES: Line<Whose> = turns::line();
 }
 
 /// Who takes a turn: a client's calls that are under way, and those that want to be, alternate.
@@ -40,7 +40,7 @@ enum Slice {
 
 /// A turn, and how it comes.
 type Turn = Share<Whose>;
-type Turning = Pin<Box<dyn Future<Output = Option<Turn>> + Send>>;
+type Turning = turns::Next<Whose>;
 
 /// On what terms calls of a plugin run on a worker.
 #[derive(Debug, Clone, Copy)]
@@ -201,18 +201,15 @@ fn is_over(due: Option<Instant>) -> bool {
     due.is_some_and(|due| due <= Instant::now())
 }
 
-/// The permission to run one slice, after those that waited before, and after the worker has looked
-/// at its sockets. Takes its place in the queue now.
+/// The permission to begin with something that takes as long as a slice, for this client.
+pub async fn its_turn(client: ClientKey) {
+    // Given back at once: what begins now is over before the next one has it.
+    drop(next_turn((client, Slice::First)).await);
+}
+
+/// The permission to run one slice.
 fn next_turn(whose: Whose) -> Turning {
-    let waiting = TURN.with(|queue| queue.wait(whose));
-    Box::pin(async move {
-        let turn = match waiting {
-            Some(turn) => turn.await,
-            None => None,
-        };
-        tokio::task::yield_now().await;
-        turn
-    })
+    SLICES.with(|line| turns::next(line, whose))
 }
 
 impl fmt::Display for TooManyLongCalls {

@@ -14,8 +14,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::shares::{Share, Shares, Standing};
 use crate::client::ClientKey;
+use crate::shares::{Share, Shares, Standing};
 
 /// The calls of a plugin on one worker that take long.
 #[derive(Debug)]

@@ -44,7 +44,6 @@ mod report;
 mod said;
 mod schema;
 mod shared;
-mod shares;
 mod state;
 mod store;
 mod task;

@@ -8,17 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::aside::Terms;
+use super::aside::{self, Terms};
 use super::backoff::Backoff;
 use super::capacity::MadeFor;
 use super::fault::Fault;
 use super::instance::Instance;
 use super::loaded::LoadedPlugin;
 use super::long_calls::LongCalls;
-use super::shares::{Share, Shares};
+use super::state::Phase;
 use super::ticker::Pulse;
 use crate::client::ClientKey;
 use crate::config::Isolation;
+use crate::shares::{Share, Shares};
 
 /// Calls after which an instance is replaced, so that what a guest leaks stays bounded.
 const MAX_CALLS: u32 = 100_000;
@@ -114,6 +115,17 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// When a call is to be over, of an exchange whose answer is due then. An answer that is late, or
+    /// tells of that, is given to its hooks all the same.
+    pub fn due(&self, phase: Phase, answer: Instant) -> Option<Instant> {
+        match phase {
+            Phase::Request => Some(answer),
+            Phase::Response => Some(answer.max(Instant::now() + self.plugin.wait)),
+            // Nobody waits for these.
+            Phase::None | Phase::Complete => None,
+        }
+    }
+
     fn terms(&self, client: ClientKey, due: Option<Instant>) -> Terms<'_> {
         Terms { pulse: &self.pulse, long_calls: &self.long_calls, client, due }
     }
@@ -161,6 +173,8 @@ impl Pool {
                 "no instance is free for this client; the rest is kept for others and a reload",
             ));
         };
+        // An instance costs as much as a slice.
+        aside::its_turn(client).await;
         match template.configured(&self.plugin.config, self.terms(client, due)).await {
             Ok(instance) => {
                 if self.failing.swap(false, Relaxed) {

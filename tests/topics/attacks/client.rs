@@ -8,6 +8,7 @@ mod limits;
 mod seats;
 mod shares;
 mod stalled;
+mod turns;
 mod waiting;
 
 use weir_tests::Origin;

@@ -144,7 +144,7 @@ fn a_call_that_is_given_up_leaves_its_turn_to_others() {
         assert!(turn.is_ok_and(|turn| turn.is_some()), "nobody holds it");
     });
     // The thread's own, and this one.
-    assert_eq!(Arc::strong_count(&super::TURN.with(Arc::clone)), 2);
+    assert_eq!(Arc::strong_count(&super::SLICES.with(Arc::clone)), 2);
 }
 
 /// An exchange of a client.
@@ -205,12 +205,21 @@ fn who_has_none_of_them_waits_for_a_long_call_to_end() {
     });
     let local = tokio::task::LocalSet::new();
     let reasons = local.block_on(&runtime(), async {
-        let calls = [("192.0.2.1", 9), ("192.0.2.2", 3), ("192.0.2.3", 1), ("192.0.2.4", 1)];
-        let of = |(client, count)| std::iter::repeat_n(client, count);
         let mut under_way = Vec::new();
-        for client in calls.into_iter().chain([("192.0.2.5", 1)]).flat_map(of) {
-            let step = member.on_request(of_client(client));
-            under_way.push(tokio::task::spawn_local(step.resolve()));
+        for calls in [
+            &[("192.0.2.1", 9)][..],
+            &[("192.0.2.2", 3)],
+            &[("192.0.2.3", 1), ("192.0.2.4", 1)],
+            &[("192.0.2.5", 1)],
+        ] {
+            for client in calls.iter().flat_map(|(client, count)| vec![client; *count]) {
+                let step = member.on_request(of_client(client));
+                under_way.push(tokio::task::spawn_local(step.resolve()));
+            }
+            // All have an instance, and their first slice behind them.
+            for _ in 0..200 {
+                tokio::task::yield_now().await;
+            }
         }
         let mut reasons = Vec::new();
         for call in under_way {

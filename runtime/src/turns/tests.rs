@@ -1,0 +1,103 @@
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::task::{LocalSet, spawn_local, yield_now};
+
+use super::*;
+
+/// As long as this takes a step of a task that is never done.
+const STEP: Duration = Duration::from_micros(50);
+
+fn run<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    LocalSet::new().block_on(&runtime.expect("a runtime"), test)
+}
+
+/// A task that has always something to do, and counts its steps.
+fn busy(client: &str, steps: &Rc<Cell<usize>>) {
+    let (client, steps) = (ClientKey::of(client), steps.clone());
+    let task = async move {
+        loop {
+            // Wakes its task, as who has bytes to read does.
+            poll_fn(turn::poll_proceed).await;
+            steps.set(steps.get() + 1);
+            std::thread::sleep(STEP);
+        }
+    };
+    spawn_local(async move { InTurns::new(pin!(task), client).await });
+}
+
+/// Looks of an idle task, one after the other; and the most steps that others took between two.
+async fn looks(many: usize, steps: &Cell<usize>) -> usize {
+    let mut most = 0;
+    for _ in 0..many {
+        let before = steps.get();
+        yield_now().await;
+        most = most.max(steps.get() - before);
+    }
+    most
+}
+
+/// One turn is half a dozen steps that are not timed, and five that are.
+#[test]
+fn who_has_little_to_do_waits_for_one_busy_task_at_most() {
+    let (of_one, of_many) = (run(between(1)), run(between(50)));
+    assert!(of_many <= 2 * of_one, "{of_many} steps between two looks, {of_one} of one alone");
+}
+
+async fn between(busy_tasks: usize) -> usize {
+    let steps = Rc::default();
+    (0..busy_tasks).for_each(|_| busy("192.0.2.1", &steps));
+    // All had their first turn.
+    looks(100, &steps).await;
+    let most = looks(200, &steps).await;
+    assert!(most > 0, "nobody worked");
+    most
+}
+
+/// A task that wakes itself all the time, or is woken by others, waits for its turn all the same.
+#[test]
+fn a_turn_comes_no_sooner_to_who_is_polled_often() {
+    run(async {
+        let mut waits = next_of(ClientKey::default());
+        let mut polls = 0;
+        poll_fn(|cx| {
+            polls += 1;
+            cx.waker().wake_by_ref();
+            waits.as_mut().poll(cx)
+        })
+        .await;
+        // The block's own task has a round of the others' before the worker looks at its sockets.
+        assert!(polls > 2, "{polls}");
+    });
+}
+
+#[test]
+fn clients_alternate_however_many_tasks_they_have() {
+    run(async {
+        let (of_many, of_one) = (Rc::default(), Rc::default());
+        (0..50).for_each(|_| busy("192.0.2.1", &of_many));
+        looks(100, &of_many).await;
+        busy("192.0.2.2", &of_one);
+        let before = of_many.get();
+        looks(400, &of_many).await;
+        let (many, one) = (of_many.get() - before, of_one.get());
+        assert!(one * 3 > many, "{one} steps beside {many} of fifty tasks");
+    });
+}
+
+#[test]
+fn a_task_that_ends_in_its_turn_is_done_and_one_that_is_dropped_leaves_the_line() {
+    run(async {
+        assert_eq!(InTurns::new(pin!(async { 7 }), ClientKey::default()).await, 7);
+        let steps = Rc::default();
+        let abandoned: Vec<_> = (0..20).map(|_| next_of(ClientKey::default())).collect();
+        drop(abandoned);
+        busy("192.0.2.1", &steps);
+        looks(100, &steps).await;
+        assert!(steps.get() > 20, "{}", steps.get());
+    });
+}

@@ -1,0 +1,118 @@
+//! A worker's time: who has much to do does it in turns.
+//!
+//! Counted in requests that go on for others, not in time: machines differ.
+
+use std::io::Write as _;
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
+use weir_tests::frames::Frames;
+use weir_tests::{
+    Daemon, Gate, Origin, RawClient, Setup, free_address, processor_time, until, wait_for_port,
+};
+
+/// Connections of somebody who has as many streams on each as may be.
+const CONNECTIONS: usize = 30;
+const STREAMS: u32 = 100;
+
+/// Three thousand streams that come at once were all served before whoever came behind them.
+#[test]
+fn streams_of_one_connection_take_turns_with_other_connections() {
+    let begun = Arc::new(AtomicUsize::new(0));
+    let counting = begun.clone();
+    let origin = Origin::answering(move |seen| {
+        if seen.target == "/many" {
+            counting.fetch_add(1, Relaxed);
+        }
+        Response::new(Full::new(Bytes::from("fine")))
+    });
+    let proxy = Setup::to(&origin).server("workers = 1").start();
+    let mut other = RawClient::connect(proxy.address("web"));
+    let mut ask = || {
+        other.send(b"GET /one HTTP/1.1\r\nhost: a\r\n\r\n");
+        assert_eq!(other.answer().status, 200);
+    };
+    ask();
+    let mut clients: Vec<_> =
+        (0..CONNECTIONS).map(|_| Frames::connect(proxy.address("web"))).collect();
+    let answers = std::thread::scope(|scope| {
+        for client in &mut clients {
+            scope.spawn(|| {
+                for number in 0..STREAMS {
+                    client.head(2 * number + 1, true, &head("/many"));
+                }
+            });
+        }
+        until("the streams begin", || begun.load(Relaxed) > 0);
+        let mut answers = 0;
+        while begun.load(Relaxed) < CONNECTIONS * STREAMS as usize {
+            ask();
+            answers += 1;
+        }
+        answers
+    });
+    println!("{answers} answers to somebody else meanwhile");
+    // Three or four where all streams that are there come first.
+    assert!(answers > 8, "{answers} answers to somebody else meanwhile");
+    for client in &mut clients {
+        assert_eq!(client.status(1), 200);
+    }
+}
+
+/// What begins on connections whose answer is late; and whether their clients close their side.
+const WAITING: &[(&[u8], bool)] = &[
+    (b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", true),
+    (b"GET / HTTP/1.1\r\nhost: a\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n", true),
+    (b"GET / HTTP/1.1\r\nhost: a\r\n\r\nGET / HTT", true),
+    (b"GET / HTTP/1.1\r\nhost: a\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\nx y: z\r\n\r\n", false),
+    (b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nmore", false),
+    (b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nbroken\r\n", false),
+    (b"POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n", true),
+];
+
+/// Ten connections that only wait once took both processors.
+#[test]
+fn who_waits_takes_no_time() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let origin = Origin::answering(move |_| {
+        held.pass();
+        Response::new(Full::new(Bytes::new()))
+    });
+    let web = free_address();
+    let toml = Setup::to(&origin).toml().replace("127.0.0.1:0", &web.to_string());
+    let daemon = Daemon::start(
+        env!("CARGO_BIN_EXE_weir-under-test"),
+        &["run", "-c", "weir.toml"],
+        &[("weir.toml", &toml)],
+    );
+    wait_for_port(web);
+    let mut open = Vec::new();
+    for (bytes, closes) in WAITING {
+        let mut stream = TcpStream::connect(web).expect("a connection");
+        stream.write_all(bytes).expect("sent");
+        if *closes {
+            stream.shutdown(Shutdown::Write).expect("closed");
+        }
+        open.push(stream);
+    }
+    let mut client = Frames::connect(web);
+    client.head(1, true, &head("/"));
+    client.stream().shutdown(Shutdown::Write).expect("closed");
+    // What begins has begun.
+    std::thread::sleep(Duration::from_secs(1));
+    let before = processor_time(daemon.id());
+    std::thread::sleep(Duration::from_secs(2));
+    let taken = processor_time(daemon.id()) - before;
+    gate.open();
+    assert!(taken < Duration::from_millis(500), "{taken:?} of processor time in two seconds");
+}
+
+fn head(path: &str) -> [(&str, &str); 4] {
+    [(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", path)]
+}
