@@ -13,7 +13,6 @@ use super::functions::OpenTransform;
 use super::instance::Instance;
 use super::loaded::{LoadedPlugin, PreparedInstance};
 use super::pool::{Lent, Pool};
-use super::state::Phase;
 use super::transform::GuestTransform;
 use crate::chain::{Exchange, Failure, Hooks, Middleware, Step, Summary, Transform, Verdict};
 use crate::config::OnFailure;
@@ -159,7 +158,7 @@ async fn lend_and_call<C: Call>(
     exchange: Box<Exchange>,
     call: C,
 ) -> (Box<Exchange>, Result<C::Output, Fault>, Option<Lent>) {
-    let due = (C::PHASE == Phase::Request).then_some(exchange.due);
+    let due = pool.due(C::PHASE, exchange.due);
     let mut lent = match pool.lend(exchange.client.key, due).await {
         Ok(lent) => lent,
         Err(fault) => return (exchange, Err(fault), None),
