@@ -125,8 +125,8 @@ mod tests {
 
     #[test]
     fn a_body_on_its_way_prolongs_what_the_endpoint_has_from_its_last_byte() {
-        let upload = Arc::<UploadState>::default();
         let sent = Instant::now();
+        let upload = Arc::<UploadState>::default();
         let more_time = |now| patience(sent, None, &upload, |patience| patience.more_time(now));
         // A body that was there with its head buys nothing.
         assert_eq!(more_time(sent + 3 * SECOND), None);
