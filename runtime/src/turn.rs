@@ -65,15 +65,6 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
     Poll::Pending
 }
 
-/// Ends the turn under way: what would be done now is worth more once others had theirs. The task is
-/// woken for its next one.
-pub fn end(cx: &mut Context<'_>) {
-    if let Some(turn) = UNDER_WAY.get() {
-        UNDER_WAY.set(Some(Turn { is_over: true, ..turn }));
-    }
-    cx.waker().wake_by_ref();
-}
-
 /// The turn under way has no time left.
 pub fn is_over() -> bool {
     UNDER_WAY.get().is_some_and(|turn| turn.is_over)

@@ -113,7 +113,7 @@ impl Held {
                     if grace == Grace::Nothing || std::mem::replace(&mut self.waited, true) {
                         break;
                     }
-                    turn::end(cx);
+                    cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
                 other => return other,

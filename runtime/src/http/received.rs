@@ -18,6 +18,7 @@ use super::IdleTimer;
 use super::merging::{Grace, Merging};
 use super::trailer::Withheld;
 use crate::error::{Error, Kind, Side};
+use crate::turn;
 
 /// Where a [`Received`] body of HTTP/1.1 comes from. Shared with whoever holds the connection.
 pub trait Source: Send + Sync {
@@ -116,6 +117,8 @@ impl Received {
                 Some(self.withheld.filter(frame).map_err(|why| malformed(&why)))
             }
             Poll::Ready(frame) => frame,
+            // It is this side that has no time now, whatever the endpoint sent.
+            Poll::Pending if turn::is_over() => return Poll::Pending,
             Poll::Pending => Some(Err(ready!(self.waits(cx)))),
         };
         if let Some(idle) = &mut self.idle {

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::activity::Activity;
 use super::overdue::Overdue;
+use crate::turn;
 
 /// A stream whose reads and writes are recorded. Once the connection is overdue its reads end: with
 /// the stream's end, or an error.
@@ -56,7 +57,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
         let before = buf.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
         if read.is_pending() {
-            this.activity.awaits_bytes();
+            if !turn::is_over() {
+                this.activity.awaits_bytes();
+            }
         } else if buf.filled().len() > before {
             this.activity.was_read();
         }
@@ -68,6 +71,8 @@ impl<S: AsyncWrite + Unpin> Watched<S> {
     #[inline]
     fn note(&self, written: &Poll<io::Result<usize>>) {
         match written {
+            // It is this side that has no time now.
+            Poll::Pending if turn::is_over() => {}
             Poll::Pending => self.activity.awaits_room(),
             Poll::Ready(written) => {
                 self.activity.was_written(written.as_ref().is_ok_and(|count| *count > 0));
@@ -111,6 +116,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         let flushed = Pin::new(&mut this.stream).poll_flush(cx);
         // TLS keeps records back until there is room.
         match &flushed {
+            Poll::Pending if turn::is_over() => {}
             Poll::Pending => this.activity.awaits_room(),
             Poll::Ready(_) => this.activity.was_written(false),
         }

@@ -335,6 +335,9 @@ impl Download {
                     let cost = self.ahead.push(frame);
                     self.hold(cost);
                     self.release();
+                    if turn::poll_proceed(&mut cx).is_pending() {
+                        return Progress::More;
+                    }
                 }
             }
         }

@@ -136,12 +136,15 @@ impl Turns {
         while !self.waiting.borrow().is_empty() {
             let turn = turns::next_of(self.client).await;
             let mut waiting = self.waiting.borrow_mut();
-            for _ in 0..POLLS {
-                let Some((number, waker)) = waiting.pop_first() else { break };
+            let mut left = POLLS;
+            while left > 0
+                && let Some((number, waker)) = waiting.pop_first()
+            {
                 self.called.set(number + 1);
                 waker.wake();
+                left -= 1;
             }
-            self.left.set(POLLS);
+            self.left.set(left);
             drop((waiting, turn));
         }
         self.asks.set(false);

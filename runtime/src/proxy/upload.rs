@@ -19,6 +19,7 @@ use crate::http::merging::{Grace, Merging};
 use crate::http::trailer::Withheld;
 use crate::http::{Body, IdleTimer, Pace, UploadState};
 use crate::net::{Activity, LINGER_BYTES, LINGER_TIME};
+use crate::turn;
 
 /// The request's body on its way from the client.
 pub struct Upload {
@@ -91,6 +92,8 @@ impl HttpBody for Upload {
         let this = self.get_mut();
         let frame = match this.merging.poll_frame(&mut this.body, Grace::Turn, cx) {
             Poll::Ready(frame) => frame,
+            // It is this side that has no time now, whatever the client sent.
+            Poll::Pending if turn::is_over() => return Poll::Pending,
             Poll::Pending => {
                 this.state.set_starved(true);
                 if this.state.has_to_give_way() {

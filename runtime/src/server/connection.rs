@@ -31,6 +31,7 @@ use crate::http::framing::FramingGuard;
 use crate::http::{Client, Tls};
 use crate::net::{Accepted, Acceptor, Activity, Linger, OnSocket, Stream, Watch, Watched};
 use crate::proxy::{self, Allowance, StreamExecutor};
+use crate::turn;
 use crate::turns::InTurns;
 use crate::upstream::Usage;
 
@@ -224,7 +225,7 @@ impl Serving {
             }
             if overdue.as_mut().poll(cx).is_ready() {
                 // Reads end now.
-                return match future.as_mut().poll(cx) {
+                return match turn::unmeasured(|| future.as_mut().poll(cx)) {
                     Poll::Ready(output) => Poll::Ready(Some(output)),
                     Poll::Pending => Poll::Ready(None),
                 };
@@ -252,7 +253,8 @@ impl Serving {
                 }
                 if overdue.as_mut().poll(cx).is_ready() {
                     finish(connection.as_mut());
-                    let _ = connection.as_mut().poll(cx);
+                    // Its last words, however long its turn was.
+                    let _ = turn::unmeasured(|| connection.as_mut().poll(cx));
                     return Poll::Ready(Ok(()));
                 }
                 // Of a head that is not complete hyper knows nothing and would close upon it.

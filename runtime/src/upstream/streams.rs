@@ -5,9 +5,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+
+use crate::client::ClientKey;
+use crate::turns::InTurns;
 
 /// What the endpoint allows.
 #[derive(Default)]
@@ -96,7 +99,10 @@ where
 {
     fn execute(&self, future: F) {
         if self.1.replace(true) {
-            tokio::task::spawn_local(future);
+            // A client's body: nobody in particular's, for it is many clients' connection.
+            tokio::task::spawn_local(async move {
+                InTurns::new(pin!(future), ClientKey::default()).await;
+            });
             return;
         }
         tokio::task::spawn_local(Reading { future: Box::pin(future), limit: self.0.clone() });

@@ -201,12 +201,6 @@ fn is_over(due: Option<Instant>) -> bool {
     due.is_some_and(|due| due <= Instant::now())
 }
 
-/// The permission to begin with something that takes as long as a slice, for this client.
-pub async fn its_turn(client: ClientKey) {
-    // Given back at once: what begins now is over before the next one has it.
-    drop(next_turn((client, Slice::First)).await);
-}
-
 /// The permission to run one slice.
 fn next_turn(whose: Whose) -> Turning {
     SLICES.with(|line| turns::next(line, whose))

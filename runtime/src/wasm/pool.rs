@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::aside::{self, Terms};
+use super::aside::Terms;
 use super::backoff::Backoff;
 use super::capacity::MadeFor;
 use super::fault::Fault;
@@ -173,8 +173,6 @@ impl Pool {
                 "no instance is free for this client; the rest is kept for others and a reload",
             ));
         };
-        // An instance costs as much as a slice.
-        aside::its_turn(client).await;
         match template.configured(&self.plugin.config, self.terms(client, due)).await {
             Ok(instance) => {
                 if self.failing.swap(false, Relaxed) {

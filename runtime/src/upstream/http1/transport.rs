@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
 use crate::net::Stream;
+use crate::turn;
 
 /// The way to an endpoint.
 pub enum Transport {
@@ -45,7 +46,7 @@ impl Drop for Transport {
     fn drop(&mut self) {
         if let Transport::Tls(stream) = self {
             let mut cx = Context::from_waker(Waker::noop());
-            let _ = Pin::new(stream).poll_shutdown(&mut cx);
+            let _ = turn::unmeasured(|| Pin::new(stream).poll_shutdown(&mut cx));
         }
     }
 }
