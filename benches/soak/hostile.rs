@@ -87,26 +87,27 @@ pub fn start(daemon: &Daemon, chosen: &Chosen, stop: &Arc<AtomicBool>) -> Vec<Ho
 
 fn reloads(daemon: &Daemon, stop: &Arc<AtomicBool>) -> Hostile {
     let mut renewal = daemon.renewal();
-    let times = Arc::new(AtomicUsize::new(0));
-    let (count, stop) = (times.clone(), stop.clone());
-    thread::spawn(move || {
-        while !stop.load(Relaxed) {
-            renewal.write();
-            count.fetch_add(1, Relaxed);
-            thread::sleep(Duration::from_secs(2));
-        }
-    });
-    Hostile { name: RELOADS, times }
+    repeated(RELOADS, Duration::from_secs(2), stop, move |_| renewal.write())
 }
 
 fn spawn(name: &'static str, at: SocketAddr, harm: Harm, stop: &Arc<AtomicBool>) -> Hostile {
+    repeated(name, PAUSE, stop, move |round| drop(harm(at, round)))
+}
+
+/// Does it again and again, with a pause after each round.
+fn repeated(
+    name: &'static str,
+    pause: Duration,
+    stop: &Arc<AtomicBool>,
+    mut harm: impl FnMut(usize) + Send + 'static,
+) -> Hostile {
     let times = Arc::new(AtomicUsize::new(0));
     let (count, stop) = (times.clone(), stop.clone());
     elsewhere(move || {
         while !stop.load(Relaxed) {
             let round = count.fetch_add(1, Relaxed);
-            let _ = harm(at, round);
-            thread::sleep(PAUSE);
+            harm(round);
+            thread::sleep(pause);
         }
     });
     Hostile { name, times }

@@ -4,7 +4,7 @@
 //! belongs to one client. Never: takes the addresses of one IPv6 /64 for several clients: that is
 //! what one customer is given (RFC 6177), so that they cost nothing.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// One client, as shares know him. Sixteen bytes, compared and hashed as numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -33,6 +33,11 @@ impl From<IpAddr> for ClientKey {
 }
 
 impl ClientKey {
+    /// Of a connection's peer; that of a Unix socket is nobody in particular.
+    pub fn of_peer(peer: Option<SocketAddr>) -> ClientKey {
+        peer.map(|peer| ClientKey::from(peer.ip())).unwrap_or_default()
+    }
+
     /// Of an address as text; what is none is nobody in particular.
     pub fn of(address: &str) -> ClientKey {
         address.parse::<IpAddr>().map_or(ClientKey::Unnamed, ClientKey::from)

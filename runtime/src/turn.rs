@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// How long a task works at a time, as long as a plugin's slice.
+/// How long a task works at a time; a plugin's slice is as long.
 pub const TURN: Duration = Duration::from_micros(250);
 
 /// Steps of a turn before time is looked at: more than an ordinary request takes in one poll.

@@ -10,16 +10,15 @@
 //! ```
 
 use std::future::Future;
-use std::hash::Hash;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::runtime::Handle;
-use tokio::task::yield_now;
+use tokio::task::{JoinHandle, spawn_local, yield_now};
 
 use crate::client::ClientKey;
-use crate::shares::{Share, Shares};
+use crate::shares::{Key, Share, Shares};
 use crate::turn::{self, Taken};
 
 /// A line of a worker for turns of one kind.
@@ -34,14 +33,23 @@ thread_local! {
 }
 
 /// A task in turns. Dropping it gives it up.
-pub struct InTurns<'a, F> {
+struct InTurns<'a, F> {
     task: Pin<&'a mut F>,
     client: ClientKey,
     waits: Option<Next>,
 }
 
+/// Starts a task of the calling worker that works in turns, for this client.
+pub fn spawn<F>(client: ClientKey, task: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    spawn_local(async move { InTurns { task: pin!(task), client, waits: None }.await })
+}
+
 /// An empty line.
-pub fn line<K: Copy + Eq + Hash + Unpin>() -> Line<K> {
+pub fn line<K: Key>() -> Line<K> {
     Shares::new(1, usize::MAX)
 }
 
@@ -49,7 +57,7 @@ pub fn line<K: Copy + Eq + Hash + Unpin>() -> Line<K> {
 /// looked at its sockets. Takes its place in the line now.
 pub fn next<K>(line: &Line<K>, whose: K) -> Next<K>
 where
-    K: Copy + Eq + Hash + Unpin + Send + 'static,
+    K: Key + Send + 'static,
 {
     let waiting = line.wait(whose);
     Box::pin(async move {
@@ -75,12 +83,6 @@ async fn looked_at_sockets() {
 /// The next turn of a task of this client.
 pub fn next_of(client: ClientKey) -> Next {
     TASKS.with(|line| next(line, client))
-}
-
-impl<'a, F> InTurns<'a, F> {
-    pub fn new(task: Pin<&'a mut F>, client: ClientKey) -> Self {
-        InTurns { task, client, waits: None }
-    }
 }
 
 impl<F: Future> Future for InTurns<'_, F> {

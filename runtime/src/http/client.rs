@@ -40,7 +40,7 @@ impl Client {
     pub fn new(peer: Option<SocketAddr>, tls: Option<Tls>) -> Self {
         Client {
             address: peer.map(|peer| peer.ip().to_canonical().to_string()).unwrap_or_default(),
-            key: peer.map(|peer| ClientKey::from(peer.ip())).unwrap_or_default(),
+            key: ClientKey::of_peer(peer),
             port: peer.map_or(0, |peer| peer.port()),
             https: tls.is_some(),
             tls,

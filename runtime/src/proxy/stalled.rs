@@ -7,7 +7,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
@@ -15,8 +14,7 @@ use super::download::{Download, Progress};
 use crate::client::ClientKey;
 use crate::http::Pause;
 use crate::net::SWEEP;
-use crate::turn;
-use crate::turns::InTurns;
+use crate::{turn, turns};
 
 /// Most bytes that one worker reads ahead for all clients together.
 const OF_A_WORKER: usize = 64 << 20;
@@ -84,10 +82,7 @@ impl StalledBodies {
             }
         }
         if worth_reading && !self.reading.replace(true) {
-            let reading = read_ahead(self.clone());
-            tokio::task::spawn_local(async move {
-                InTurns::new(pin!(reading), ClientKey::default()).await;
-            });
+            turns::spawn(ClientKey::default(), read_ahead(self.clone()));
         }
     }
 

@@ -44,8 +44,6 @@ struct Turns {
     waiting: RefCell<BTreeMap<u64, Waker>>,
     /// The number of the next one that waits.
     next: Cell<u64>,
-    /// Those below may go.
-    called: Cell<u64>,
     /// A task asks for the next turn.
     asks: Cell<bool>,
 }
@@ -101,14 +99,13 @@ impl Turns {
             left: Cell::new(POLLS),
             waiting: RefCell::default(),
             next: Cell::default(),
-            called: Cell::default(),
             asks: Cell::default(),
         })
     }
 
-    /// Whether a stream may be polled that has this number, where it has waited.
+    /// Whether a stream may be polled, which has this number if it has waited: until it is called.
     fn admits(self: &Rc<Self>, number: &mut Option<u64>, cx: &Context<'_>) -> bool {
-        if number.is_some_and(|number| number < self.called.get()) {
+        if number.is_some_and(|number| !self.waiting.borrow().contains_key(&number)) {
             *number = None;
             return true;
         }
@@ -122,9 +119,7 @@ impl Turns {
     }
 
     fn wait(self: &Rc<Self>, number: &mut Option<u64>, cx: &Context<'_>) {
-        let next = self.next.get();
-        let number = *number.get_or_insert(next);
-        self.next.set(next.max(number + 1));
+        let number = *number.get_or_insert_with(|| self.next.replace(self.next.get() + 1));
         self.waiting.borrow_mut().insert(number, cx.waker().clone());
         if !self.asks.replace(true) {
             tokio::task::spawn_local(self.clone().renewed());
@@ -138,9 +133,8 @@ impl Turns {
             let mut waiting = self.waiting.borrow_mut();
             let mut left = POLLS;
             while left > 0
-                && let Some((number, waker)) = waiting.pop_first()
+                && let Some((_, waker)) = waiting.pop_first()
             {
-                self.called.set(number + 1);
                 waker.wake();
                 left -= 1;
             }

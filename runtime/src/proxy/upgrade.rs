@@ -5,7 +5,7 @@
 //! 101; survives reloads, since it needs nothing of the snapshot but its completion.
 
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use http::Response;
@@ -19,7 +19,7 @@ use super::download::ResponseBody;
 use super::tunnel;
 use crate::error::{Error, Kind, Side};
 use crate::http::Body;
-use crate::turns::InTurns;
+use crate::turns;
 use crate::upstream::Lease;
 
 /// A switch of protocols that a client asks for.
@@ -48,7 +48,7 @@ pub fn switch(
 ) -> Response<ResponseBody> {
     completion.connection.activity.tunnel();
     let taken = completion.lease.take().and_then(Lease::into_tunnel);
-    tokio::task::spawn_local(async move {
+    turns::spawn(completion.connection.client.key, async move {
         let failed = |detail| Error::new(Kind::HttpUpgradeFailed, Side::Upstream, detail);
         let Some((place, mut upstream)) = taken else {
             let detail = "the request's body was still on its way".to_owned();
@@ -61,12 +61,7 @@ pub fn switch(
         let mut client = Counted { stream, completion, broke: false };
         let patience = client.completion.connection.activity.body_timeout();
         let closing = |state: &_| place.may_give_way(state);
-        let key = client.completion.connection.client.key;
-        let joined = {
-            let joining = pin!(tunnel::join(&mut client, &mut upstream, patience, closing));
-            InTurns::new(joining, key).await
-        };
-        match joined {
+        match tunnel::join(&mut client, &mut upstream, patience, closing).await {
             Ok(end) => {
                 tracing::debug!(request = %client.completion.id, ?end, "the tunnel is over");
                 client.completion.complete = true;

@@ -31,9 +31,8 @@ use crate::http::framing::FramingGuard;
 use crate::http::{Client, Tls};
 use crate::net::{Accepted, Acceptor, Activity, Linger, OnSocket, Stream, Watch, Watched};
 use crate::proxy::{self, Allowance, StreamExecutor};
-use crate::turn;
-use crate::turns::InTurns;
 use crate::upstream::Usage;
+use crate::{turn, turns};
 
 /// HTTP/2's connection preface (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -81,11 +80,10 @@ pub async fn accept(
         accepted.place.watched_by(&activity);
         let control = connections.open(terms.number.clone());
         let proxy = proxy.clone();
-        tokio::task::spawn_local(async move {
+        turns::spawn(ClientKey::of_peer(accepted.peer), async move {
             let Accepted { stream, peer, place } = accepted;
-            let client = peer.map_or_else(ClientKey::default, |peer| peer.ip().into());
             let serving = Serving { peer, terms, proxy, activity, control };
-            InTurns::new(pin!(serving.serve(stream)), client).await;
+            serving.serve(stream).await;
             drop(place);
         });
     }

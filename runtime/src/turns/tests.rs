@@ -1,10 +1,9 @@
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::task::{LocalSet, spawn_local, yield_now};
+use tokio::task::{LocalSet, yield_now};
 
 use super::*;
 
@@ -27,7 +26,7 @@ fn busy(client: &str, steps: &Rc<Cell<usize>>) {
             std::thread::sleep(STEP);
         }
     };
-    spawn_local(async move { InTurns::new(pin!(task), client).await });
+    spawn(client, task);
 }
 
 /// Looks of an idle task, one after the other; and the most steps that others took between two.
@@ -92,7 +91,7 @@ fn clients_alternate_however_many_tasks_they_have() {
 #[test]
 fn a_task_that_ends_in_its_turn_is_done_and_one_that_is_dropped_leaves_the_line() {
     run(async {
-        assert_eq!(InTurns::new(pin!(async { 7 }), ClientKey::default()).await, 7);
+        assert_eq!(spawn(ClientKey::default(), async { 7 }).await.expect("no panic"), 7);
         let steps = Rc::default();
         let abandoned: Vec<_> = (0..20).map(|_| next_of(ClientKey::default())).collect();
         drop(abandoned);

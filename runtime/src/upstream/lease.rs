@@ -4,7 +4,6 @@
 //! of the connection. Never: gives back a connection whose last exchange did not end cleanly.
 
 use std::cell::Cell;
-use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +23,7 @@ use super::streams::StreamLimit;
 use super::unanswered::Unanswered;
 use crate::http::{Body, Pause, Received, UploadState};
 use crate::telemetry::metrics::{ConnectionState, UpstreamConnectionGuard};
-use crate::turns::InTurns;
+use crate::turns;
 
 /// The connection of one exchange. [`Lease::finish`] gives it back; dropping it closes it.
 pub struct Lease {
@@ -150,11 +149,8 @@ impl Http1 {
                 };
                 if !connection.is_sent() {
                     let connection = connection.clone();
-                    let client = place.client();
-                    let rest = async move {
-                        InTurns::new(pin!(connection.upload()), client).await;
-                    };
-                    *upload = Some(Upload(tokio::task::spawn_local(rest)));
+                    let rest = async move { connection.upload().await };
+                    *upload = Some(Upload(turns::spawn(place.client(), rest)));
                 }
                 Ok((answer, Lease { held: Held::Http1(Some(self)), place, reused, connect }))
             }

@@ -5,12 +5,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::client::ClientKey;
-use crate::turns::InTurns;
+use crate::turns;
 
 /// What the endpoint allows.
 #[derive(Default)]
@@ -100,9 +100,7 @@ where
     fn execute(&self, future: F) {
         if self.1.replace(true) {
             // A client's body: nobody in particular's, for it is many clients' connection.
-            tokio::task::spawn_local(async move {
-                InTurns::new(pin!(future), ClientKey::default()).await;
-            });
+            turns::spawn(ClientKey::default(), future);
             return;
         }
         tokio::task::spawn_local(Reading { future: Box::pin(future), limit: self.0.clone() });

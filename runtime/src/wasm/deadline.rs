@@ -23,10 +23,11 @@ use wasmtime::{Store, UpdateDeadline};
 
 use super::fault::DeadlineExceeded;
 use super::state::State;
+use crate::turn::TURN;
 
 /// CPU time after which a guest on a fiber lets others run, looked at once a tick. A guest without a
 /// fiber is put on one the next time.
-const SLICE: Duration = Duration::from_micros(250);
+const SLICE: Duration = TURN;
 /// Of its limit, the part that one look may count at most: a machine that stood still for a while
 /// looks like a guest that ran, but not several times in a row.
 const PARTS: u32 = 4;

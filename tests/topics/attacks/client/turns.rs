@@ -12,9 +12,9 @@ use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
 use weir_tests::frames::Frames;
-use weir_tests::{
-    Daemon, Gate, Origin, RawClient, Setup, free_address, processor_time, until, wait_for_port,
-};
+use weir_tests::{Gate, Origin, RawClient, Setup, processor_time, until};
+
+use super::super::system::System;
 
 /// Connections of somebody who has as many streams on each as may be.
 const CONNECTIONS: usize = 30;
@@ -84,31 +84,24 @@ fn who_waits_takes_no_time() {
         held.pass();
         Response::new(Full::new(Bytes::new()))
     });
-    let web = free_address();
-    let toml = Setup::to(&origin).toml().replace("127.0.0.1:0", &web.to_string());
-    let daemon = Daemon::start(
-        env!("CARGO_BIN_EXE_weir-under-test"),
-        &["run", "-c", "weir.toml"],
-        &[("weir.toml", &toml)],
-    );
-    wait_for_port(web);
+    let system = System::start(&Setup::to(&origin));
     let mut open = Vec::new();
     for (bytes, closes) in WAITING {
-        let mut stream = TcpStream::connect(web).expect("a connection");
+        let mut stream = TcpStream::connect(system.web).expect("a connection");
         stream.write_all(bytes).expect("sent");
         if *closes {
             stream.shutdown(Shutdown::Write).expect("closed");
         }
         open.push(stream);
     }
-    let mut client = Frames::connect(web);
+    let mut client = Frames::connect(system.web);
     client.head(1, true, &head("/"));
     client.stream().shutdown(Shutdown::Write).expect("closed");
     // What begins has begun.
     std::thread::sleep(Duration::from_secs(1));
-    let before = processor_time(daemon.id());
+    let before = processor_time(system.daemon.id());
     std::thread::sleep(Duration::from_secs(2));
-    let taken = processor_time(daemon.id()) - before;
+    let taken = processor_time(system.daemon.id()) - before;
     gate.open();
     assert!(taken < Duration::from_millis(500), "{taken:?} of processor time in two seconds");
 }
