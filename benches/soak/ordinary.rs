@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use weir_tests::RawClient;
 
+use crate::daemon::precedes;
+
 /// Connections that share the rate.
 const CONNECTIONS: u32 = 20;
 /// Failures that are told.
@@ -37,7 +39,10 @@ impl Load {
         for number in 0..CONNECTIONS {
             let seen = seen.clone();
             let begin = Instant::now() + every * number / CONNECTIONS;
-            thread::spawn(move || ask(address, begin, every, &seen));
+            thread::spawn(move || {
+                precedes();
+                ask(address, begin, every, &seen);
+            });
         }
         Load { seen }
     }

@@ -6,6 +6,7 @@
 pub mod demo;
 mod file_size;
 mod open_files;
+mod page_size;
 mod plugin;
 mod print;
 mod problems;
@@ -115,6 +116,7 @@ fn run(options: Options) -> ExitCode {
         Ok(guard) => guard,
         Err(error) => return failed(&StartError::System(error.to_string())),
     };
+    page_size::keep_small();
     open_files::raise();
     file_size::tell();
     match server::run(options, |_, _| {}) {
