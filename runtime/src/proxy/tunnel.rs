@@ -2,7 +2,8 @@
 //!
 //! In: the client's stream and the endpoint's. Out: every byte of either on the other one, and its
 //! end. Never: keeps a tunnel that is half closed and silent: a peer that has gone away looks like
-//! one that still listens, so what nothing comes of in a while is over.
+//! one that still listens, so what nothing comes of in a while is over; lets one direction have every
+//! turn.
 
 use std::future::poll_fn;
 use std::io;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::http::{IdleTimer, UploadState};
+use crate::turn;
 
 /// Bytes on their way, in each direction.
 const BUFFER: usize = 8 << 10;
@@ -27,6 +29,14 @@ pub enum End {
     Silent,
     /// One side closed, and somebody else had need of its place.
     GaveWay,
+}
+
+/// Both directions.
+struct Ways {
+    up: Way,
+    down: Way,
+    /// The turn ended while the other one moved: this one begins the next.
+    down_first: bool,
 }
 
 /// One direction.
@@ -58,12 +68,14 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     E: AsyncRead + AsyncWrite + Unpin,
 {
-    let (mut up, mut down) = (Way::new(), Way::new());
+    let mut ways = Ways { up: Way::new(), down: Way::new(), down_first: false };
     poll_fn(|cx| {
-        let _ = up.poll(cx, client, endpoint)?;
-        let _ = down.poll(cx, endpoint, client)?;
+        let _ = ways.poll(cx, client, endpoint)?;
         // To wait for both would be to wait for nobody who can tell.
-        if up.ended || down.ended { Poll::Ready(io::Result::Ok(())) } else { Poll::Pending }
+        match ways.up.ended || ways.down.ended {
+            true => Poll::Ready(io::Result::Ok(())),
+            false => Poll::Pending,
+        }
     })
     .await?;
     let state = Arc::<UploadState>::default();
@@ -73,13 +85,11 @@ where
     closing(&state);
     let mut idle = IdleTimer::new(patience);
     poll_fn(|cx| {
-        let before = up.moved + down.moved;
-        let sent = up.poll(cx, client, endpoint)?.is_ready();
-        let received = down.poll(cx, endpoint, client)?.is_ready();
-        if sent && received {
+        let before = ways.moved();
+        if ways.poll(cx, client, endpoint)?.is_ready() {
             return Poll::Ready(Ok(End::Closed));
         }
-        let moved = up.moved + down.moved - before;
+        let moved = ways.moved() - before;
         if moved > 0 {
             state.add(moved);
             idle.progress();
@@ -92,6 +102,36 @@ where
         Poll::Ready(Ok(End::Silent))
     })
     .await
+}
+
+impl Ways {
+    fn moved(&self) -> u64 {
+        self.up.moved + self.down.moved
+    }
+
+    /// Moves what there is. Ready when both are over.
+    fn poll<C, E>(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut C,
+        endpoint: &mut E,
+    ) -> Poll<io::Result<()>>
+    where
+        C: AsyncRead + AsyncWrite + Unpin,
+        E: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Ways { up, down, down_first } = self;
+        let (sent, received) = if *down_first {
+            let received = down.poll(cx, endpoint, client)?;
+            *down_first = !turn::is_over();
+            (up.poll(cx, client, endpoint)?, received)
+        } else {
+            let sent = up.poll(cx, client, endpoint)?;
+            *down_first = turn::is_over();
+            (sent, down.poll(cx, endpoint, client)?)
+        };
+        if sent.is_ready() && received.is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
 }
 
 impl Way {
@@ -153,6 +193,60 @@ mod tests {
     use crate::http::Pause;
 
     const LONG: Duration = Duration::from_secs(3600);
+
+    /// Always has something to say, and listens.
+    #[derive(Default)]
+    struct Flood {
+        heard: u64,
+    }
+
+    impl AsyncRead for Flood {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            room: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            ready!(turn::poll_proceed(cx));
+            room.initialize_unfilled().fill(b'x');
+            room.advance(room.remaining());
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Flood {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            ready!(turn::poll_proceed(cx));
+            self.heard += bytes.len() as u64;
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn directions_take_turns() {
+        let (mut client, mut endpoint) = (Flood::default(), Flood::default());
+        {
+            let mut joined = pin!(join(&mut client, &mut endpoint, LONG, |_| ()));
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            for _ in 0..20 {
+                let taken = turn::take(|| joined.as_mut().poll(&mut cx));
+                assert!(taken.was_short && taken.result.is_pending());
+            }
+        }
+        let (down, up) = (client.heard, endpoint.heard);
+        assert!(down > up / 4 && up > down / 4, "{down} and {up}");
+    }
 
     #[tokio::test]
     async fn each_side_closes_by_itself_and_what_comes_afterwards_arrives() {
