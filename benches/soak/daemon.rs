@@ -69,7 +69,7 @@ impl Daemon {
     pub fn start() -> Daemon {
         let origin = std::thread::spawn(|| {
             precedes();
-            Origin::answering(|_| Response::new(Full::new(Bytes::from("fine"))))
+            Origin::answering(|_| Response::new(Full::new(Bytes::from("fine")))).forgetting()
         });
         let origin = origin.join().expect("an endpoint starts");
         let folder = tempfile::tempdir().expect("a folder");
@@ -139,7 +139,8 @@ impl Drop for Daemon {
 impl Odd {
     fn start() -> Odd {
         let large = Bytes::from(vec![b'a'; LARGE]);
-        let large = Origin::answering(move |_| Response::new(Full::new(large.clone())));
+        let large =
+            Origin::answering(move |_| Response::new(Full::new(large.clone()))).forgetting();
         let tiny = Origin::raw(|mut stream| async move {
             read_head(&mut stream).await;
             let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";

@@ -85,6 +85,8 @@ fn plan(arguments: &[String]) -> Option<Plan> {
 }
 
 fn soak(plan: &Plan) -> ExitCode {
+    // As the daemon does for itself: what is measured are not this process's own pages.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let daemon = Daemon::start();
     let load = Load::start(daemon.web(), plan.rate);
     std::thread::sleep(plan.quiet);

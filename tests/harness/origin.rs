@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -29,10 +30,17 @@ pub struct Seen {
 /// A server on a thread of its own; ends when dropped.
 pub struct Origin {
     address: SocketAddr,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    memory: Arc<Memory>,
     connections: Arc<Mutex<usize>>,
     /// Dropping it ends the thread.
     _stop: oneshot::Sender<()>,
+}
+
+/// What an origin remembers.
+#[derive(Default)]
+struct Memory {
+    seen: Mutex<Vec<Seen>>,
+    forgets: AtomicBool,
 }
 
 type Answer = dyn Fn(&Seen) -> Response<Full<Bytes>> + Send + Sync;
@@ -89,7 +97,7 @@ impl Origin {
             *count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
             tokio::spawn(serve(stream));
         });
-        Origin { address, seen: Arc::default(), connections, _stop: stop }
+        Origin { address, memory: Arc::default(), connections, _stop: stop }
     }
 
     /// Reads one request head, then writes these bytes and closes.
@@ -99,6 +107,12 @@ impl Origin {
             let _ = stream.write_all(bytes).await;
             let _ = stream.shutdown().await;
         })
+    }
+
+    /// From now on it remembers no requests: a million of them take memory, and time.
+    pub fn forgetting(self) -> Origin {
+        self.memory.forgets.store(true, Relaxed);
+        self
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -112,7 +126,7 @@ impl Origin {
 
     /// Every request so far.
     pub fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.memory.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The last request.
@@ -156,26 +170,34 @@ impl Origin {
     }
 
     fn start(tls: Option<Arc<rustls::ServerConfig>>, h2: bool, answer: Arc<Answer>) -> Origin {
-        let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
+        let memory = Arc::<Memory>::default();
         let connections: Arc<Mutex<usize>> = Arc::default();
-        let (log, count) = (seen.clone(), connections.clone());
+        let (kept, count) = (memory.clone(), connections.clone());
         let (address, stop) = Origin::listen(move |stream| {
             *count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-            let (log, answer, tls) = (log.clone(), answer.clone(), tls.clone());
+            let (memory, answer, tls) = (kept.clone(), answer.clone(), tls.clone());
             tokio::spawn(async move {
                 match tls {
-                    None => serve(stream, h2, log, answer).await,
+                    None => serve(stream, h2, memory, answer).await,
                     Some(config) => {
                         let acceptor = tokio_rustls::TlsAcceptor::from(config);
                         if let Ok(stream) = acceptor.accept(stream).await {
                             let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                            serve(stream, h2, log, answer).await;
+                            serve(stream, h2, memory, answer).await;
                         }
                     }
                 }
             });
         });
-        Origin { address, seen, connections, _stop: stop }
+        Origin { address, memory, connections, _stop: stop }
+    }
+}
+
+impl Memory {
+    fn note(&self, seen: Seen) {
+        if !self.forgets.load(Relaxed) {
+            self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
+        }
     }
 }
 
@@ -192,12 +214,12 @@ pub async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
     head
 }
 
-async fn serve<S>(stream: S, h2: bool, log: Arc<Mutex<Vec<Seen>>>, answer: Arc<Answer>)
+async fn serve<S>(stream: S, h2: bool, memory: Arc<Memory>, answer: Arc<Answer>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let (log, answer) = (log.clone(), answer.clone());
+        let (memory, answer) = (memory.clone(), answer.clone());
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let collected = body.collect().await?;
@@ -210,7 +232,7 @@ where
                 trailers,
             };
             let response = answer(&seen);
-            log.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
+            memory.note(seen);
             Ok::<_, hyper::Error>(response)
         }) as Pin<Box<dyn Future<Output = _> + Send>>
     });
