@@ -16,9 +16,14 @@ pub const TURN: Duration = Duration::from_micros(250);
 /// Steps of a turn before time is looked at: more than an ordinary request takes in one poll.
 const UNTIMED: u32 = 6;
 
+/// A task of this worker that works in turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Task(u64);
+
 /// The turn that is under way.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Turn {
+    task: Task,
     steps: u32,
     /// When the first step was taken that is timed.
     since: Option<Instant>,
@@ -39,8 +44,8 @@ thread_local! {
 }
 
 /// Runs what a task does in one turn.
-pub fn take<R>(work: impl FnOnce() -> R) -> Taken<R> {
-    let before = Kept(UNDER_WAY.replace(Some(Turn::default())));
+pub fn take<R>(task: Task, work: impl FnOnce() -> R) -> Taken<R> {
+    let before = Kept(UNDER_WAY.replace(Some(Turn::of(task))));
     let result = work();
     let was_short = is_over();
     drop(before);
@@ -65,12 +70,31 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
     Poll::Pending
 }
 
+/// Whose turn is under way.
+pub fn task() -> Option<Task> {
+    UNDER_WAY.get().map(|turn| turn.task)
+}
+
 /// The turn under way has no time left.
 pub fn is_over() -> bool {
     UNDER_WAY.get().is_some_and(|turn| turn.is_over)
 }
 
+impl Task {
+    /// One more.
+    pub fn next() -> Task {
+        thread_local! {
+            static NEXT: Cell<u64> = const { Cell::new(0) };
+        }
+        Task(NEXT.replace(NEXT.get() + 1))
+    }
+}
+
 impl Turn {
+    fn of(task: Task) -> Turn {
+        Turn { task, steps: 0, since: None, is_over: false }
+    }
+
     fn step(&mut self) {
         self.steps += 1;
         if self.steps <= UNTIMED || self.is_over {
@@ -109,20 +133,22 @@ mod tests {
 
     #[test]
     fn a_turn_is_over_with_its_time() {
-        let long = take(|| steps(1000, TURN));
+        let long = take(Task::next(), || steps(1000, TURN));
         assert!(long.was_short && long.result > UNTIMED as usize, "{long:?}");
         assert!(long.result < UNTIMED as usize + 4, "{long:?}");
-        let few = take(|| steps(UNTIMED as usize, TURN));
+        let few = take(Task::next(), || steps(UNTIMED as usize, TURN));
         assert!(!few.was_short && few.result == UNTIMED as usize, "{few:?}");
     }
 
     #[test]
     fn what_nobody_measures_has_no_end() {
         assert_eq!(steps(20, TURN), 20);
-        let taken = take(|| (unmeasured(|| steps(20, TURN)), steps(UNTIMED as usize, TURN)));
+        let taken =
+            take(Task::next(), || (unmeasured(|| steps(20, TURN)), steps(UNTIMED as usize, TURN)));
         assert_eq!(taken.result, (20, UNTIMED as usize));
         assert!(!taken.was_short);
-        let caught = std::panic::catch_unwind(|| take(|| panic!("expected")).was_short);
+        let caught =
+            std::panic::catch_unwind(|| take(Task::next(), || panic!("expected")).was_short);
         assert!(caught.is_err() && UNDER_WAY.get().is_none());
     }
 }

@@ -2,39 +2,50 @@
 //!
 //! In: tasks. Out: their output. Never: two turns from the line between two looks at the worker's
 //! sockets, however many are busy, so that who has little to do waits for one of them at most; a line
-//! in which one client's tasks stand before all of another's.
+//! in which one client's tasks stand before all of another's; a turn that is kept while nobody uses it.
 //!
 //! ```text
 //! task ─ polled ─▶ has done what there was                      ─▶ waits for its peers
 //!          └─────▶ its turn is over ─▶ line, clients alternate ─▶ sockets were looked at ─▶ polled
 //! ```
 
+mod offer;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use tokio::runtime::Handle;
-use tokio::task::{JoinHandle, spawn_local, yield_now};
+use tokio::task::{JoinHandle, spawn_local};
 
 use crate::client::ClientKey;
-use crate::shares::{Key, Share, Shares};
-use crate::turn::{self, Taken};
+use crate::shares::{Key, Shares};
+use crate::turn::{self, Taken, Task};
+
+pub use offer::Offer;
 
 /// A line of a worker for turns of one kind.
 pub type Line<K = ClientKey> = Arc<Shares<K>>;
 
-/// The next turn of a line. None: the worker ends.
-pub type Next<K = ClientKey> = Pin<Box<dyn Future<Output = Option<Share<K>>> + Send>>;
+/// The next turn of a task. None: the worker ends.
+type Next = Offer<ClientKey>;
 
 thread_local! {
     /// Apart from the guests' line: a task may wait here whose guest has its turn there.
     static TASKS: Line = line();
+    /// Tasks that are to be run for a turn of another line, whatever they wait for.
+    static CALLED: RefCell<BTreeSet<Task>> = const { RefCell::new(BTreeSet::new()) };
 }
+
+/// As long as this is there, its task is run for a turn of another line.
+struct Called(Option<Task>);
 
 /// A task in turns. Dropping it gives it up.
 struct InTurns<'a, F> {
-    task: Pin<&'a mut F>,
+    work: Pin<&'a mut F>,
+    task: Task,
     client: ClientKey,
     waits: Option<Next>,
 }
@@ -45,7 +56,9 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    spawn_local(async move { InTurns { task: pin!(task), client, waits: None }.await })
+    spawn_local(async move {
+        InTurns { work: pin!(task), task: Task::next(), client, waits: None }.await
+    })
 }
 
 /// An empty line.
@@ -53,36 +66,31 @@ pub fn line<K: Key>() -> Line<K> {
     Shares::new(1, usize::MAX)
 }
 
-/// The permission to work for one turn, after those that waited before, and after the worker has
-/// looked at its sockets. Takes its place in the line now.
-pub fn next<K>(line: &Line<K>, whose: K) -> Next<K>
-where
-    K: Key + Send + 'static,
-{
-    let waiting = line.wait(whose);
-    Box::pin(async move {
-        let turn = match waiting {
-            Some(turn) => turn.await,
-            None => None,
-        };
-        looked_at_sockets().await;
-        turn
-    })
+/// The next turn of a task of this client.
+pub fn next_of(client: ClientKey) -> Next {
+    TASKS.with(|line| Offer::next(line, client))
 }
 
-/// Returns once the worker has looked at its sockets. By a task of its own: one that waits here may be
-/// polled for other reasons, which a yield would take for its end.
-async fn looked_at_sockets() {
-    match Handle::try_current() {
-        Ok(worker) => drop(worker.spawn(yield_now()).await),
-        // Nobody else is there.
-        Err(_) => yield_now().await,
+/// Whether this task is to be run now, though it waits for its turn: it has one in another line.
+pub fn is_called(task: Task) -> bool {
+    CALLED.with_borrow(|called| called.contains(&task))
+}
+
+impl Called {
+    fn new(task: Option<Task>) -> Called {
+        if let Some(task) = task {
+            CALLED.with_borrow_mut(|called| called.insert(task));
+        }
+        Called(task)
     }
 }
 
-/// The next turn of a task of this client.
-pub fn next_of(client: ClientKey) -> Next {
-    TASKS.with(|line| next(line, client))
+impl Drop for Called {
+    fn drop(&mut self) {
+        if let Some(task) = self.0 {
+            CALLED.with_borrow_mut(|called| called.remove(&task));
+        }
+    }
 }
 
 impl<F: Future> Future for InTurns<'_, F> {
@@ -90,18 +98,24 @@ impl<F: Future> Future for InTurns<'_, F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.get_mut();
-        let its_turn = match &mut this.waits {
-            Some(waits) => ready!(waits.as_mut().poll(cx)),
-            None => None,
-        };
-        this.waits = None;
-        let Taken { result, was_short } = turn::take(|| this.task.as_mut().poll(cx));
+        let mut its_turn = None;
+        if let Some(waits) = &mut this.waits {
+            match Pin::new(waits).poll(cx) {
+                Poll::Ready(turn) => {
+                    its_turn = turn;
+                    this.waits = None;
+                }
+                Poll::Pending if is_called(this.task) => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        let Taken { result, was_short } = turn::take(this.task, || this.work.as_mut().poll(cx));
         // The next one's, before this one asks again.
         drop(its_turn);
-        if was_short && result.is_pending() {
+        if was_short && result.is_pending() && this.waits.is_none() {
             let mut waits = next_of(this.client);
             // Never there yet: sockets come first.
-            let _ = waits.as_mut().poll(cx);
+            let _ = Pin::new(&mut waits).poll(cx);
             this.waits = Some(waits);
         }
         result

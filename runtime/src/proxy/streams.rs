@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::task::AbortHandle;
 
 use crate::client::ClientKey;
-use crate::turn::{self, Taken};
+use crate::turn::{self, Taken, Task};
 use crate::turns;
 
 /// Streams that are polled in one turn of their connection.
@@ -50,7 +50,8 @@ struct Turns {
 
 /// A stream in its connection's turns.
 struct InTurns<'a, F> {
-    task: Pin<&'a mut F>,
+    work: Pin<&'a mut F>,
+    task: Task,
     turns: Rc<Turns>,
     number: Option<u64>,
 }
@@ -84,7 +85,7 @@ where
     fn execute(&self, future: F) {
         let turns = self.turns.clone();
         let handle = tokio::task::spawn_local(async move {
-            InTurns { task: pin!(future), turns, number: None }.await;
+            InTurns { work: pin!(future), task: Task::next(), turns, number: None }.await;
         });
         if let Some(task) = self.begun.take() {
             let _ = task.0.set(handle.abort_handle());
@@ -150,10 +151,10 @@ impl<F: Future> Future for InTurns<'_, F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.get_mut();
-        if !this.turns.admits(&mut this.number, cx) {
+        if !this.turns.admits(&mut this.number, cx) && !turns::is_called(this.task) {
             return Poll::Pending;
         }
-        let Taken { result, was_short } = turn::take(|| this.task.as_mut().poll(cx));
+        let Taken { result, was_short } = turn::take(this.task, || this.work.as_mut().poll(cx));
         if was_short && result.is_pending() {
             this.turns.left.set(0);
             this.turns.wait(&mut this.number, cx);

@@ -240,7 +240,7 @@ mod tests {
             let mut joined = pin!(join(&mut client, &mut endpoint, LONG, |_| ()));
             let mut cx = Context::from_waker(std::task::Waker::noop());
             for _ in 0..20 {
-                let taken = turn::take(|| joined.as_mut().poll(&mut cx));
+                let taken = turn::take(turn::Task::next(), || joined.as_mut().poll(&mut cx));
                 assert!(taken.was_short && taken.result.is_pending());
             }
         }

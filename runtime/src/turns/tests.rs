@@ -66,7 +66,7 @@ fn a_turn_comes_no_sooner_to_who_is_polled_often() {
         poll_fn(|cx| {
             polls += 1;
             cx.waker().wake_by_ref();
-            waits.as_mut().poll(cx)
+            Pin::new(&mut waits).poll(cx)
         })
         .await;
         // The block's own task has a round of the others' before the worker looks at its sockets.
@@ -99,4 +99,50 @@ fn a_task_that_ends_in_its_turn_is_done_and_one_that_is_dropped_leaves_the_line(
         looks(100, &steps).await;
         assert!(steps.get() > 20, "{}", steps.get());
     });
+}
+
+/// Work within a task may wait for something else when its turn comes, as the body of a request that is
+/// sent once more waits for a connection: nobody else had a turn meanwhile.
+#[test]
+fn a_turn_that_is_not_taken_passes_on_and_comes_again() {
+    run(async {
+        let line = line();
+        let mut stuck = Offer::next(&line, ClientKey::of("192.0.2.1"));
+        assert!(poll_fn(|cx| Poll::Ready(Pin::new(&mut stuck).poll(cx))).await.is_pending());
+        for _ in 0..3 {
+            let other = Offer::next(&line, ClientKey::of("192.0.2.2"));
+            let turn = tokio::time::timeout(Duration::from_secs(60), other).await;
+            assert!(turn.is_ok_and(|turn| turn.is_some()), "it passes on");
+        }
+        assert!(stuck.await.is_some(), "who asks again has it again");
+        assert!(Offer::next(&line, ClientKey::default()).await.is_some(), "it was given back");
+    });
+}
+
+/// A task that waits in this line may have its turn in another one: it is run for that, or it would miss
+/// each.
+#[test]
+fn a_task_is_called_for_a_turn_in_another_line() {
+    let taken = Rc::<Cell<usize>>::default();
+    let counted = taken.clone();
+    run(async move {
+        let (client, steps) = (ClientKey::of("192.0.2.1"), Rc::default());
+        (0..50).for_each(|_| busy("192.0.2.1", &steps));
+        let line = line();
+        let mut offer = Offer::next(&line, client);
+        let both = poll_fn(move |cx| {
+            while turn::poll_proceed(cx).is_ready() {
+                std::thread::sleep(STEP);
+            }
+            while Pin::new(&mut offer).poll(cx).is_ready() {
+                counted.set(counted.get() + 1);
+                offer = Offer::next(&line, client);
+            }
+            Poll::<()>::Pending
+        });
+        spawn(client, both);
+        looks(400, &steps).await;
+    });
+    // A fiftieth of the turns of its own line would be eight.
+    assert!(taken.get() > 50, "{}", taken.get());
 }

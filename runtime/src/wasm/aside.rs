@@ -21,7 +21,7 @@ use super::long_calls::{Admission, LongCalls, Wait};
 use super::ticker::{Lasting, Pulse};
 use crate::client::ClientKey;
 use crate::shares::Share;
-use crate::turns::{self, Line};
+use crate::turns::{self, Line, Offer};
 
 thread_local! {
     /// Who may run a slice that has to wait for it.
@@ -40,7 +40,7 @@ enum Slice {
 
 /// A turn, and how it comes.
 type Turn = Share<Whose>;
-type Turning = turns::Next<Whose>;
+type Turning = Offer<Whose>;
 
 /// On what terms calls of a plugin run on a worker.
 #[derive(Debug, Clone, Copy)]
@@ -122,7 +122,7 @@ impl<'a, F> Aside<'a, F> {
         }
         let mut turn = None;
         if let State::Paying { turn: its_turn, .. } | State::Queued(_, its_turn) = &mut self.state {
-            turn = ready!(its_turn.as_mut().poll(cx));
+            turn = ready!(Pin::new(its_turn).poll(cx));
             if is_over(due) {
                 return Poll::Ready(Err(TooLate.into()));
             }
@@ -203,7 +203,7 @@ fn is_over(due: Option<Instant>) -> bool {
 
 /// The permission to run one slice.
 fn next_turn(whose: Whose) -> Turning {
-    SLICES.with(|line| turns::next(line, whose))
+    SLICES.with(|line| Offer::next(line, whose))
 }
 
 impl fmt::Display for TooManyLongCalls {

@@ -143,6 +143,7 @@ fn a_call_that_is_given_up_leaves_its_turn_to_others() {
         let turn = tokio::time::timeout(Duration::from_secs(60), super::next_turn(whose)).await;
         assert!(turn.is_ok_and(|turn| turn.is_some()), "nobody holds it");
     });
+    drop(local);
     // The thread's own, and this one.
     assert_eq!(Arc::strong_count(&super::SLICES.with(Arc::clone)), 2);
 }
