@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::LocalSet;
 use weir::chain::{Middleware, Step};
 use weir::config::{ComponentSource, Grants, Isolation, OnFailure, Plugin, PluginLimits};
 use weir::wasm::{BUILT_INS, Host};
@@ -119,7 +120,7 @@ fn time(runtime: &Runtime, member: &dyn Middleware) -> Duration {
     let path = format!("/{}", "a".repeat(MAX_SUBJECT - 1));
     exchange.request.uri = path.parse().expect("a path");
     let before = cpu();
-    let (_, outcome) = runtime.block_on(async {
+    let (_, outcome) = LocalSet::new().block_on(runtime, async {
         match member.on_request(exchange) {
             Step::Ready(exchange, outcome) => (exchange, outcome),
             Step::Pending(rest) => rest.await,

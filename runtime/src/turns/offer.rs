@@ -49,6 +49,9 @@ enum State<K: Key> {
 
 impl<K: Key + Send + 'static> Offer<K> {
     /// Takes its place in the line now.
+    ///
+    /// # Panics
+    /// Outside of a `LocalSet`; every worker is one.
     pub fn next(line: &Line<K>, whose: K) -> Offer<K> {
         let offered =
             Arc::new(Offered { state: Mutex::new(State::InLine(None)), asked: Notify::new() });

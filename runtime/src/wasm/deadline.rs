@@ -25,9 +25,10 @@ use super::fault::DeadlineExceeded;
 use super::state::State;
 use crate::turn::TURN;
 
-/// CPU time after which a guest on a fiber lets others run, looked at once a tick. A guest without a
-/// fiber is put on one the next time.
-const SLICE: Duration = TURN;
+/// CPU time after which a guest on a fiber lets others run, looked at once a tick. A tick comes in its
+/// midst as a rule: with the half of a turn it takes a whole one, more or less. A guest without a fiber
+/// is put on one the next time.
+const SLICE: Duration = TURN.checked_div(2).expect("two is not zero");
 /// Of its limit, the part that one look may count at most: a machine that stood still for a while
 /// looks like a guest that ran, but not several times in a row.
 const PARTS: u32 = 4;

@@ -133,7 +133,7 @@ pub(super) fn runtime() -> tokio::runtime::Runtime {
 
 /// The result of a hook, waited for.
 pub(super) fn wait<T>(step: Step<T>) -> (Box<Exchange>, Result<T, Box<Failure>>) {
-    runtime().block_on(step.resolve())
+    tokio::task::LocalSet::new().block_on(&runtime(), step.resolve())
 }
 
 /// The result of a hook that must not wait.
