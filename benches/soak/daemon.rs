@@ -21,8 +21,8 @@ const PACE: Duration = Duration::from_millis(5);
 /// Bytes of the large answer.
 const LARGE: usize = 4 << 20;
 
-/// What is elsewhere weighs a tenth of the proxy, to the scheduler.
-const NICENESS: i32 = 10;
+/// What is elsewhere gets what the proxy leaves of the processors.
+const NICENESS: i32 = 19;
 /// Who measures does not wait for the proxy, but for its answers.
 const PRECEDENCE: i32 = -10;
 

@@ -1,7 +1,8 @@
 //! Ordinary clients: keep-alive connections that ask at a fixed rate, whatever the answers do.
 //!
 //! In: an address and a rate. Out: how late each answer came, counted from when it was due to be
-//! asked for, and everything that was no good answer. Never: asks less because the proxy is slow.
+//! asked for, and everything that was no good answer. Never: asks less because the proxy is slow; counts
+//! what the client itself overslept.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -56,7 +57,10 @@ impl Load {
 fn ask(address: SocketAddr, mut due: Instant, every: Duration, seen: &Mutex<Latencies>) {
     let mut client = RawClient::try_connect(address).ok();
     loop {
-        thread::sleep(due.saturating_duration_since(Instant::now()));
+        let wait = due.saturating_duration_since(Instant::now());
+        thread::sleep(wait);
+        // Who had to sleep asks as soon as it wakes; who did not was kept by the answer before.
+        let since = if wait > Duration::ZERO { Instant::now() } else { due };
         let answer = client.as_mut().and_then(|client| {
             client.send(b"GET /good HTTP/1.1\r\nhost: localhost\r\n\r\n");
             client.try_answer("GET")
@@ -71,7 +75,7 @@ fn ask(address: SocketAddr, mut due: Instant, every: Duration, seen: &Mutex<Late
         if failure.is_some() || closes {
             client = RawClient::try_connect(address).ok();
         }
-        let late = u32::try_from(due.elapsed().as_micros()).unwrap_or(u32::MAX);
+        let late = u32::try_from(since.elapsed().as_micros()).unwrap_or(u32::MAX);
         seen.lock().unwrap_or_else(PoisonError::into_inner).note(late, failure);
         due += every;
     }
