@@ -9,7 +9,7 @@
 
 use rustix::thread::disable_transparent_huge_pages;
 
-/// Before there are threads: it goes for those that are started afterwards, too.
+/// For all threads of this process; pages that are huge already stay so.
 pub fn keep_small() {
     if let Err(error) = disable_transparent_huge_pages(true) {
         tracing::debug!(%error, "pages: huge ones stay allowed");

@@ -68,17 +68,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Watched<S> {
+    /// What came of a write or flush, and whether that moved something.
     #[inline]
-    fn note(&self, written: &Poll<io::Result<usize>>) {
-        match written {
+    fn note<T>(&self, outcome: &Poll<T>, moved: impl FnOnce(&T) -> bool) {
+        match outcome {
             // It is this side that has no time now.
             Poll::Pending if turn::is_over() => {}
             Poll::Pending => self.activity.awaits_room(),
-            Poll::Ready(written) => {
-                self.activity.was_written(written.as_ref().is_ok_and(|count| *count > 0));
-            }
+            Poll::Ready(done) => self.activity.was_written(moved(done)),
         }
     }
+}
+
+fn is_some_bytes(written: &io::Result<usize>) -> bool {
+    written.as_ref().is_ok_and(|count| *count > 0)
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
@@ -90,7 +93,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(cx, buf);
-        this.note(&written);
+        this.note(&written, is_some_bytes);
         written
     }
 
@@ -102,7 +105,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
-        this.note(&written);
+        this.note(&written, is_some_bytes);
         written
     }
 
@@ -115,11 +118,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         let this = self.get_mut();
         let flushed = Pin::new(&mut this.stream).poll_flush(cx);
         // TLS keeps records back until there is room.
-        match &flushed {
-            Poll::Pending if turn::is_over() => {}
-            Poll::Pending => this.activity.awaits_room(),
-            Poll::Ready(_) => this.activity.was_written(false),
-        }
+        this.note(&flushed, |_| false);
         flushed
     }
 

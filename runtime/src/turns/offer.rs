@@ -99,8 +99,7 @@ async fn stand<K: Key>(
 impl<K: Key> Offered<K> {
     /// Wakes who waits; gives its task.
     fn set(&self, next: State<K>) -> Option<turn::Task> {
-        let before = mem::replace(&mut *self.state(), next);
-        let State::InLine(Some(asker)) = before else { return None };
+        let State::InLine(Some(asker)) = self.replace(next) else { return None };
         asker.waker.wake();
         asker.task
     }
@@ -108,12 +107,18 @@ impl<K: Key> Offered<K> {
     /// The turn is the next one's, unless it was taken.
     fn passes_on(&self) -> bool {
         let mut state = self.state();
-        let is_there = matches!(*state, State::There(_));
-        let turn = if is_there { mem::replace(&mut *state, State::PassedOn) } else { State::Ended };
+        if !matches!(*state, State::There(_)) {
+            return false;
+        }
+        let turn = mem::replace(&mut *state, State::PassedOn);
         drop(state);
-        // Whose it is next may be told at once, but not within the lock.
+        // Tells whose it is next, which is not done within the lock.
         drop(turn);
-        is_there
+        true
+    }
+
+    fn replace(&self, next: State<K>) -> State<K> {
+        mem::replace(&mut *self.state(), next)
     }
 
     fn state(&self) -> MutexGuard<'_, State<K>> {
@@ -145,6 +150,6 @@ impl<K: Key> Drop for Offer<K> {
     fn drop(&mut self) {
         self.clerk.abort();
         // What is offered already goes back at once.
-        drop(mem::replace(&mut *self.offered.state(), State::Ended));
+        drop(self.offered.replace(State::Ended));
     }
 }

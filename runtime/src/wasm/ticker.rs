@@ -15,10 +15,11 @@ use rustix::thread::set_current_timer_slack;
 use wasmtime::{Engine, EngineWeak};
 
 use crate::threads;
+use crate::turn::TURN;
 
 /// Length of a tick while a call lasts: what it may run before it lets others run, so that they wait
 /// for two of them at most.
-const SHORT_TICK: Duration = Duration::from_micros(250);
+const SHORT_TICK: Duration = TURN;
 /// Ticks stay as short for so long after a call that lasted: the first slice of the next one ends with
 /// a tick, too.
 const AFTERWARDS: Duration = Duration::from_millis(250);
