@@ -14,19 +14,24 @@ use std::time::{Duration, Instant};
 pub const TURN: Duration = Duration::from_micros(250);
 
 /// Steps of a turn before time is looked at: more than an ordinary request takes in one poll.
-const UNTIMED: u32 = 6;
+const UNTIMED_STEPS: u32 = 6;
+
+/// Timed steps that are much to do, however short they were: a task that does not stop for the turn's end
+/// may be polled again at once, as a connection is with a pipeline of requests.
+const MANY_STEPS: u32 = 8;
 
 /// A task of this worker that works in turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Task(u64);
 
-/// The turn that is under way.
+/// The turn that is under way, but for its first steps.
 #[derive(Debug, Clone, Copy)]
 struct Turn {
     task: Task,
-    steps: u32,
     /// When the first step was taken that is timed.
     since: Option<Instant>,
+    /// How many of these were taken.
+    timed: u32,
     is_over: bool,
 }
 
@@ -34,40 +39,66 @@ struct Turn {
 #[derive(Debug)]
 pub struct Taken<R> {
     pub result: R,
-    /// It ended before the task had done what it could do now.
+    /// It ended before the task had done what it could do now, or that was much: where there is more, it
+    /// is for the next turn.
     pub was_short: bool,
 }
 
 thread_local! {
     /// None: nobody measures.
     static UNDER_WAY: Cell<Option<Turn>> = const { Cell::new(None) };
+    /// Its steps that are still untimed: apart, for most steps look at nothing else.
+    static UNTIMED: Cell<u32> = const { Cell::new(0) };
 }
 
 /// Runs what a task does in one turn.
 pub fn take<R>(task: Task, work: impl FnOnce() -> R) -> Taken<R> {
-    let before = Kept(UNDER_WAY.replace(Some(Turn::of(task))));
+    let before = Kept::instead(Some(Turn::of(task)), UNTIMED_STEPS);
     let result = work();
-    let was_short = is_over();
+    let was_short = UNDER_WAY.get().is_some_and(|turn| turn.is_over || turn.timed >= MANY_STEPS);
     drop(before);
     Taken { result, was_short }
 }
 
 /// Runs what has to be done to its end, whatever the turn.
 pub fn unmeasured<R>(work: impl FnOnce() -> R) -> R {
-    let _before = Kept(UNDER_WAY.take());
+    let _before = Kept::instead(None, 0);
     work()
 }
 
 /// To be asked before a step. Pending: the turn is over, and the task is woken for its next one.
+#[inline]
 pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
+    match UNTIMED.get().checked_sub(1) {
+        Some(left) => {
+            UNTIMED.set(left);
+            Poll::Ready(())
+        }
+        None => poll_timed(cx),
+    }
+}
+
+/// The same of a step after the first ones.
+#[cold]
+fn poll_timed(cx: &mut Context<'_>) -> Poll<()> {
     let Some(mut turn) = UNDER_WAY.get() else { return Poll::Ready(()) };
-    turn.step();
-    UNDER_WAY.set(Some(turn));
+    if !turn.is_over {
+        let now = Instant::now();
+        let since = *turn.since.get_or_insert(now);
+        turn.is_over = now.saturating_duration_since(since) >= TURN;
+        turn.timed += 1;
+        UNDER_WAY.set(Some(turn));
+    }
     if !turn.is_over {
         return Poll::Ready(());
     }
     cx.waker().wake_by_ref();
     Poll::Pending
+}
+
+/// Time is looked at from the next step on: a guest has run, which costs more than a step does.
+pub fn time_steps() {
+    UNTIMED.set(0);
 }
 
 /// Whose turn is under way.
@@ -92,26 +123,26 @@ impl Task {
 
 impl Turn {
     fn of(task: Task) -> Turn {
-        Turn { task, steps: 0, since: None, is_over: false }
-    }
-
-    fn step(&mut self) {
-        self.steps += 1;
-        if self.steps <= UNTIMED || self.is_over {
-            return;
-        }
-        let now = Instant::now();
-        let since = *self.since.get_or_insert(now);
-        self.is_over = now.saturating_duration_since(since) >= TURN;
+        Turn { task, since: None, timed: 0, is_over: false }
     }
 }
 
 /// What was measured before, put back when dropped: also where the work panics.
-struct Kept(Option<Turn>);
+struct Kept {
+    turn: Option<Turn>,
+    untimed: u32,
+}
+
+impl Kept {
+    fn instead(turn: Option<Turn>, untimed: u32) -> Kept {
+        Kept { turn: UNDER_WAY.replace(turn), untimed: UNTIMED.replace(untimed) }
+    }
+}
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        UNDER_WAY.set(self.0);
+        UNDER_WAY.set(self.turn);
+        UNTIMED.set(self.untimed);
     }
 }
 
@@ -134,18 +165,44 @@ mod tests {
     #[test]
     fn a_turn_is_over_with_its_time() {
         let long = take(Task::next(), || steps(1000, TURN));
-        assert!(long.was_short && long.result > UNTIMED as usize, "{long:?}");
-        assert!(long.result < UNTIMED as usize + 4, "{long:?}");
-        let few = take(Task::next(), || steps(UNTIMED as usize, TURN));
-        assert!(!few.was_short && few.result == UNTIMED as usize, "{few:?}");
+        assert!(long.was_short && long.result > UNTIMED_STEPS as usize, "{long:?}");
+        assert!(long.result < UNTIMED_STEPS as usize + 4, "{long:?}");
+        let few = take(Task::next(), || steps(UNTIMED_STEPS as usize, TURN));
+        assert!(!few.was_short && few.result == UNTIMED_STEPS as usize, "{few:?}");
+    }
+
+    /// A guest's time before the first steps went uncounted, six times in a turn.
+    #[test]
+    fn once_a_guest_has_run_each_step_is_timed() {
+        let taken = take(Task::next(), || {
+            let mut cx = Context::from_waker(Waker::noop());
+            let one = |_: &usize| {
+                let goes = poll_proceed(&mut cx).is_ready();
+                std::thread::sleep(TURN);
+                time_steps();
+                goes
+            };
+            (0..1000).take_while(one).count()
+        });
+        assert!(taken.was_short && taken.result <= 2, "{taken:?}");
+    }
+
+    /// Though none of them was long, and nobody stops at the turn's end.
+    #[test]
+    fn many_steps_are_much() {
+        let few = (UNTIMED_STEPS + MANY_STEPS) as usize - 1;
+        assert!(!take(Task::next(), || steps(few, Duration::ZERO)).was_short);
+        let many = take(Task::next(), || steps(few + 1, Duration::ZERO));
+        assert!(many.was_short && many.result == few + 1, "{many:?}");
     }
 
     #[test]
     fn what_nobody_measures_has_no_end() {
         assert_eq!(steps(20, TURN), 20);
-        let taken =
-            take(Task::next(), || (unmeasured(|| steps(20, TURN)), steps(UNTIMED as usize, TURN)));
-        assert_eq!(taken.result, (20, UNTIMED as usize));
+        let taken = take(Task::next(), || {
+            (unmeasured(|| steps(20, TURN)), steps(UNTIMED_STEPS as usize, TURN))
+        });
+        assert_eq!(taken.result, (20, UNTIMED_STEPS as usize));
         assert!(!taken.was_short);
         let caught =
             std::panic::catch_unwind(|| take(Task::next(), || panic!("expected")).was_short);

@@ -57,6 +57,32 @@ async fn between(busy_tasks: usize) -> usize {
     most
 }
 
+/// A connection with a pipeline of requests is polled again at once after sixteen of them, by its codec's
+/// own doing and not because its turn is over.
+#[test]
+fn who_wakes_himself_after_much_waits_for_a_look() {
+    let most = run(async {
+        let steps = Rc::<Cell<usize>>::default();
+        let counted = steps.clone();
+        spawn(
+            ClientKey::of("192.0.2.1"),
+            poll_fn(move |cx| {
+                for _ in 0..16 {
+                    // As cheap as may be: none of its turns is over.
+                    let _ = turn::poll_proceed(cx);
+                    counted.set(counted.get() + 1);
+                }
+                cx.waker().wake_by_ref();
+                Poll::<()>::Pending
+            }),
+        );
+        looks(100, &steps).await;
+        looks(200, &steps).await
+    });
+    // Sixty-one times sixteen otherwise.
+    assert!(most <= 32, "{most} steps between two looks");
+}
+
 /// A task that wakes itself all the time, or is woken by others, waits for its turn all the same.
 #[test]
 fn a_turn_comes_no_sooner_to_who_is_polled_often() {

@@ -15,7 +15,7 @@ use rustix::thread::set_current_timer_slack;
 use wasmtime::{Engine, EngineWeak};
 
 use crate::threads;
-use crate::turn::TURN;
+use crate::turn::{self, TURN};
 
 /// Length of a tick while a call lasts: what it may run before it lets others run, so that they wait
 /// for two of them at most.
@@ -25,6 +25,9 @@ const SHORT_TICK: Duration = TURN;
 const AFTERWARDS: Duration = Duration::from_millis(250);
 /// Length of a tick while a guest was seen to run.
 const TICK: Duration = Duration::from_millis(1);
+/// Looks in a row that find a guest running after which ticks are as short: of many calls that are each
+/// over before a second tick none would ever last. A guest that is met by chance is not met so often.
+const OFTEN: u32 = 8;
 /// Longest tick otherwise. Waking a thread costs more than many a call, and nearly all are over
 /// before any tick.
 const LONG_TICK: Duration = Duration::from_millis(5);
@@ -159,13 +162,16 @@ impl Drop for Lasting<'_> {
 impl Drop for Beat<'_> {
     fn drop(&mut self) {
         self.0.running.store(false, Ordering::Relaxed);
+        turn::time_steps();
     }
 }
 
 impl Look {
-    /// When to look again, so long after the last call that lasted.
-    fn tick(self, since: Duration) -> Duration {
-        match (self.lasting || self.active && since < AFTERWARDS, self.running) {
+    /// When to look again, so long after the last call that lasted, and when so many looks in a row, with
+    /// this one, have found a guest running.
+    fn tick(self, since: Duration, in_a_row: u32) -> Duration {
+        let lasts = self.lasting || self.active && since < AFTERWARDS;
+        match (lasts || in_a_row >= OFTEN, self.running) {
             (true, _) => SHORT_TICK,
             (false, true) => TICK,
             (false, false) => (self.shortest_deadline / TICKS_PER_DEADLINE).clamp(TICK, LONG_TICK),
@@ -202,6 +208,7 @@ fn run(engine: &EngineWeak, shared: &Shared) {
     let _ = set_current_timer_slack(Some(SLACK));
     let mut quiet = Duration::ZERO;
     let mut since = Duration::MAX;
+    let mut in_a_row: u32 = 0;
     let mut tick = TICK;
     while !shared.stopped.load(Ordering::Relaxed) {
         std::thread::sleep(tick);
@@ -213,7 +220,8 @@ fn run(engine: &EngineWeak, shared: &Shared) {
         let look = shared.look();
         quiet = if look.active { Duration::ZERO } else { quiet + tick };
         since = if look.lasting { Duration::ZERO } else { since.saturating_add(tick) };
-        tick = look.tick(since);
+        in_a_row = if look.running { in_a_row.saturating_add(1) } else { 0 };
+        tick = look.tick(since, in_a_row);
         if quiet < QUIET {
             continue;
         }

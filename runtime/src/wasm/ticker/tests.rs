@@ -60,10 +60,19 @@ fn ticks_are_long_while_no_call_lasts() {
         (true, Duration::ZERO, true, 10, SHORT_TICK),
     ] {
         let look = look(lasting, running, deadline);
-        assert_eq!(look.tick(since), tick, "{look:?}, {since:?}");
+        assert_eq!(look.tick(since, OFTEN - 1), tick, "{look:?}, {since:?}");
     }
     let idle = Look { active: false, ..look(false, false, 60_000) };
-    assert_eq!(idle.tick(just), LONG_TICK);
+    assert_eq!(idle.tick(just, 0), LONG_TICK);
+}
+
+/// Of many calls that are each over before a second tick none was ever seen to take long.
+#[test]
+fn ticks_are_short_where_a_guest_is_always_found_running() {
+    let shortest_deadline = DEADLINE;
+    let look = Look { running: true, active: true, lasting: false, shortest_deadline };
+    assert_eq!(look.tick(Duration::MAX, OFTEN), SHORT_TICK);
+    assert_eq!(look.tick(Duration::MAX, u32::MAX), SHORT_TICK);
 }
 
 #[test]
