@@ -17,6 +17,7 @@ use http_body::{Body as HttpBody, Frame};
 use crate::chain::{Failure, Transforms};
 use crate::error::{Error, Kind, Side};
 use crate::http::Body;
+use crate::turn;
 
 /// Most bytes of what came that the transforms are given at once: their deadline is that of a
 /// hook, however fast a peer sends.
@@ -163,6 +164,8 @@ impl HttpBody for Rewritten {
             let State::Idle(transforms) = &mut this.state else {
                 return Poll::Ready(None);
             };
+            // What is here already may be hundreds of chunks, and nothing comes out of some.
+            ready!(turn::poll_proceed(cx));
             let mut trailers = None;
             if this.came.is_empty() {
                 match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
@@ -192,3 +195,6 @@ fn failed(failure: &Failure) -> Error {
     let status = Some(if failure.is_busy() { 503 } else { 500 });
     Error { status, ..Error::new(Kind::ProxyInternalError, Side::Plugin, detail) }
 }
+
+#[cfg(test)]
+mod tests;
