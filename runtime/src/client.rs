@@ -5,6 +5,7 @@
 //! what one customer is given (RFC 6177), so that they cost nothing.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// One client, as shares know him. Sixteen bytes, compared and hashed as numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -16,6 +17,8 @@ pub enum ClientKey {
     V4(u32),
     /// The upper half.
     V6(u64),
+    /// A connection that several clients share, in its own right.
+    Connection(u64),
 }
 
 /// The most that one client may have of what the others leave: three quarters, rounded up.
@@ -36,6 +39,12 @@ impl ClientKey {
     /// Of a connection's peer; that of a Unix socket is nobody in particular.
     pub fn of_peer(peer: Option<SocketAddr>) -> ClientKey {
         peer.map(|peer| ClientKey::from(peer.ip())).unwrap_or_default()
+    }
+
+    /// One more connection whose peer speaks for many, or is asked by many.
+    pub fn of_connection() -> ClientKey {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        ClientKey::Connection(NEXT.fetch_add(1, Relaxed))
     }
 
     /// Of an address as text; what is none is nobody in particular.

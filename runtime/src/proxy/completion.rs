@@ -24,6 +24,7 @@ use crate::http::max_forwards::Final;
 use crate::http::spare;
 use crate::telemetry::access_log::Record;
 use crate::telemetry::metrics::RequestGuard;
+use crate::turns;
 use crate::upstream::{EndpointState, InFlightRequest, Lease, Usage};
 
 /// The end of an exchange: dropping it tells everybody.
@@ -348,7 +349,7 @@ impl Completion {
             error: self.error.as_ref().map(|(kind, _)| kind.as_str()),
         };
         let (ending, reached) = (self.ending.clone(), self.reached);
-        tokio::task::spawn_local(async move {
+        turns::spawn(self.connection.line, async move {
             drop(ending.completions.on_complete(exchange, reached, &summary).await);
         });
     }

@@ -48,7 +48,7 @@ pub fn switch(
 ) -> Response<ResponseBody> {
     completion.connection.activity.tunnel();
     let taken = completion.lease.take().and_then(Lease::into_tunnel);
-    turns::spawn(completion.connection.client.key, async move {
+    turns::spawn(completion.connection.line, async move {
         let failed = |detail| Error::new(Kind::HttpUpgradeFailed, Side::Upstream, detail);
         let Some((place, mut upstream)) = taken else {
             let detail = "the request's body was still on its way".to_owned();

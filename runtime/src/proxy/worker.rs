@@ -15,6 +15,7 @@ use super::stalled::{Allowance, StalledBodies};
 use super::streams::StreamExecutor;
 use crate::balancer::RoundRobin;
 use crate::chain::{Chain, Completions, ExchangeId};
+use crate::client::ClientKey;
 use crate::clock::Clock;
 use crate::config::{Bound, DropAmbiguous, Limits};
 use crate::http::Client;
@@ -127,6 +128,8 @@ pub struct Connection {
     pub client: Arc<Client>,
     /// What its client holds at endpoints, on this connection and others.
     pub usage: Rc<Usage>,
+    /// Whose turns are taken for it: its client's, or where the peer speaks for many its own.
+    pub line: ClientKey,
     /// What all its requests say of its client.
     pub forwarded: ForwardedFields,
     /// Where its streams run, on HTTP/2.

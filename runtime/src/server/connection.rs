@@ -80,9 +80,12 @@ pub async fn accept(
         accepted.place.watched_by(&activity);
         let control = connections.open(terms.number.clone());
         let proxy = proxy.clone();
-        turns::spawn(ClientKey::of_peer(accepted.peer), async move {
+        // Clients behind one peer are told apart by nothing but their connections.
+        let one = accepted.peer.filter(|peer| !terms.trusted.holds(peer.ip().to_canonical()));
+        let line = one.map_or_else(ClientKey::of_connection, |peer| ClientKey::from(peer.ip()));
+        turns::spawn(line, async move {
             let Accepted { stream, peer, place } = accepted;
-            let serving = Serving { peer, terms, proxy, activity, control };
+            let serving = Serving { peer, line, terms, proxy, activity, control };
             serving.serve(stream).await;
             drop(place);
         });
@@ -92,6 +95,8 @@ pub async fn accept(
 /// One connection that is being served.
 struct Serving {
     peer: Option<SocketAddr>,
+    /// Whose turns are taken for it.
+    line: ClientKey,
     terms: Rc<Terms>,
     proxy: Rc<proxy::Worker>,
     activity: Arc<Activity>,
@@ -153,7 +158,8 @@ impl Serving {
         Rc::new(proxy::Connection {
             listener: self.terms.number.clone(),
             usage: Usage::new(client.key),
-            streams: h2.then(|| StreamExecutor::new(client.key)),
+            line: self.line,
+            streams: h2.then(|| StreamExecutor::new(self.line)),
             client: client.into(),
             forwarded,
             ahead: Allowance::default(),

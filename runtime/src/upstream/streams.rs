@@ -26,10 +26,14 @@ pub struct StreamLimit {
 /// Says what the connection knows; nothing while it is being driven.
 type Source = Box<dyn Fn() -> Option<usize>>;
 
-/// Where the futures of one client connection run. Its first one reads the socket, and is looked at
-/// for new SETTINGS.
+/// Where the futures of one client connection run, in turns: it is many clients' and so nobody's but its
+/// own. Its first one reads the socket, and is looked at for new SETTINGS.
 #[derive(Clone)]
-pub struct Executor(Rc<StreamLimit>, Rc<Cell<bool>>);
+pub struct Executor {
+    limit: Rc<StreamLimit>,
+    reads: Rc<Cell<bool>>,
+    line: ClientKey,
+}
 
 /// A future whose every turn may have changed the limit.
 struct Reading<F> {
@@ -44,7 +48,8 @@ impl StreamLimit {
 
     /// Where its futures are to run.
     pub fn executor(self: &Rc<Self>) -> Executor {
-        Executor(self.clone(), Rc::default())
+        let (limit, line) = (self.clone(), ClientKey::of_connection());
+        Executor { limit, reads: Rc::default(), line }
     }
 
     /// From now on the limit is what `source` says, where it can say it.
@@ -98,12 +103,14 @@ where
     F: Future<Output = ()> + 'static,
 {
     fn execute(&self, future: F) {
-        if self.1.replace(true) {
-            // A client's body: nobody in particular's, for it is many clients' connection.
-            turns::spawn(ClientKey::default(), future);
+        if self.reads.replace(true) {
+            // A client's body.
+            turns::spawn(self.line, future);
             return;
         }
-        tokio::task::spawn_local(Reading { future: Box::pin(future), limit: self.0.clone() });
+        // An endpoint may send without end.
+        let reading = Reading { future: Box::pin(future), limit: self.limit.clone() };
+        turns::spawn(self.line, reading);
     }
 }
 
@@ -114,5 +121,27 @@ impl<F: Future<Output = ()>> Future for Reading<F> {
         let polled = self.future.as_mut().poll(cx);
         self.limit.look();
         polled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::rt::Executor as _;
+
+    use super::*;
+    use crate::turn;
+
+    /// It read as long as its endpoint sent, a hundred and twenty-eight times in a row.
+    #[test]
+    fn who_reads_the_socket_does_so_in_turns() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let measured = Rc::<Cell<Option<bool>>>::default();
+        let told = measured.clone();
+        tokio::task::LocalSet::new().block_on(&runtime.expect("a runtime"), async {
+            let reads = async move { told.set(Some(turn::task().is_some())) };
+            Rc::<StreamLimit>::default().executor().execute(reads);
+            tokio::task::yield_now().await;
+        });
+        assert_eq!(measured.get(), Some(true));
     }
 }

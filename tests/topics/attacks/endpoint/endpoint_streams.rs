@@ -7,17 +7,17 @@ use http::Response;
 use http_body_util::Full;
 use weir_tests::endpoint::{Endpoint, framed, max_streams, ok};
 use weir_tests::frames::{ACK, END_HEADERS, END_STREAM, Frames, block, kind};
-use weir_tests::{Gate, Origin, RawClient, Setup, get, until};
+use weir_tests::{Gate, Origin, Proxy, RawClient, Setup, get, until};
 
 const GET: &[(&str, &str)] =
     &[(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/x")];
 
-fn to(endpoint: &Endpoint, lines: &str) -> weir_tests::Proxy {
+fn to(endpoint: &Endpoint, lines: &str) -> Proxy {
     Setup::to(&endpoint.origin).upstream("protocol = \"http2\"").upstream(lines).start()
 }
 
 /// Sends a request that is never answered, and waits until the endpoint has it.
-fn occupy(proxy: &weir_tests::Proxy, endpoint: &Endpoint) -> RawClient {
+fn occupy(proxy: &Proxy, endpoint: &Endpoint) -> RawClient {
     let before = endpoint.count(kind::HEADERS, 0);
     let mut client = RawClient::connect(proxy.address("web"));
     client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -170,6 +170,40 @@ fn small_frames_that_nobody_reads_do_not_end_the_connection_of_others() {
     client.head((SMALL + TINY) * 2 + 1, true, GET);
     let text = String::from_utf8(other.rest()).expect("text");
     assert!(text.ends_with("\r\n\r\n5\r\nbegin\r\n3\r\nend\r\n0\r\n\r\n"), "{text:?}");
+}
+
+/// Who read an endpoint's socket did so as long as there was something, and no client came between.
+#[test]
+fn frames_that_mean_nothing_keep_no_worker() {
+    // Eighteen megabytes of a kind that nobody knows (RFC 9113, 5.5).
+    let flood = framed(0x2a, 0, 0, &[]).repeat(2 << 20);
+    let endpoint = Endpoint::new(max_streams(100), move |_, stream| {
+        [flood.clone(), ok(stream, true, &[])].concat()
+    });
+    let origin = Origin::echo();
+    let proxy = Proxy::start(&format!(
+        "[server]\nworkers = 1\n[listeners.web]\nbind = \"127.0.0.1:0\"\n\
+         [routes.flood]\nmatch = {{ path = \"/flood\" }}\nupstream = \"flood\"\n\
+         [routes.all]\nupstream = \"origin\"\n\
+         [upstreams.flood]\nendpoints = [{:?}]\nprotocol = \"http2\"\n\
+         [upstreams.origin]\nendpoints = [{:?}]\n",
+        endpoint.origin.url(),
+        origin.url()
+    ));
+    let mut client = RawClient::connect(proxy.address("web"));
+    client.send(b"GET /flood HTTP/1.1\r\nHost: a\r\n\r\n");
+    let flooded = std::thread::spawn(move || client.answer().status);
+    let mut other = RawClient::connect(proxy.address("web"));
+    let mut served = 0;
+    while !flooded.is_finished() {
+        other.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(other.answer().status, 200);
+        served += 1;
+    }
+    assert_eq!(flooded.join().expect("no panic"), 200);
+    println!("{served} answers to somebody else meanwhile");
+    // Half a dozen where a turn is as long as there are bytes.
+    assert!(served > 30, "{served} answers meanwhile");
 }
 
 /// Head, data and reset in one packet: what came arrives, and is no whole message.
