@@ -4,7 +4,8 @@
 //! turns of their connection. Never: ends one by itself; ending it resets its stream.
 //!
 //! A hundred streams that have something to do are as much work as a hundred connections. After
-//! [`POLLS`] of them the others wait for the connection's next turn.
+//! [`POLLS`] of them within [`REFILLED`] the others wait for the connection's next turn, which is over with
+//! the first of them that had more to do than there was time for.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
 
@@ -21,6 +23,9 @@ use crate::turns;
 
 /// Streams that are polled in one turn of their connection.
 const POLLS: usize = 8;
+
+/// Nobody waits whose connection has had no more than so many polls in this time.
+const REFILLED: Duration = Duration::from_millis(2);
 
 /// The task of one stream.
 #[derive(Debug, Default)]
@@ -38,10 +43,14 @@ pub struct StreamExecutor {
 #[derive(Debug)]
 struct Turns {
     client: ClientKey,
-    /// Polls that are left of the turn.
+    /// Polls that are left.
     left: Cell<usize>,
+    /// Since when they are counted.
+    since: Cell<Instant>,
     /// Streams that wait, by when they came.
     waiting: RefCell<BTreeMap<u64, Waker>>,
+    /// The turn is that of those which came before this one.
+    called: Cell<u64>,
     /// The number of the next one that waits.
     next: Cell<u64>,
     /// A task asks for the next turn.
@@ -98,7 +107,9 @@ impl Turns {
         Rc::new(Turns {
             client,
             left: Cell::new(POLLS),
+            since: Cell::new(Instant::now()),
             waiting: RefCell::default(),
+            called: Cell::default(),
             next: Cell::default(),
             asks: Cell::default(),
         })
@@ -106,17 +117,39 @@ impl Turns {
 
     /// Whether a stream may be polled, which has this number if it has waited: until it is called.
     fn admits(self: &Rc<Self>, number: &mut Option<u64>, cx: &Context<'_>) -> bool {
-        if number.is_some_and(|number| !self.waiting.borrow().contains_key(&number)) {
-            *number = None;
+        if let Some(waited) = number.take_if(|number| *number < self.called.get()) {
+            self.waiting.borrow_mut().remove(&waited);
             return true;
         }
         // Nobody passes those who wait.
-        if number.is_none() && self.left.get() > 0 && self.waiting.borrow().is_empty() {
+        if number.is_none() && self.waiting.borrow().is_empty() && self.has_polls() {
             self.left.set(self.left.get() - 1);
             return true;
         }
         self.wait(number, cx);
         false
+    }
+
+    /// Time is asked for where there seems to be none left only.
+    fn has_polls(&self) -> bool {
+        if self.left.get() > 0 {
+            return true;
+        }
+        let now = Instant::now();
+        let refilled = now.saturating_duration_since(self.since.get()) >= REFILLED;
+        if refilled {
+            self.since.set(now);
+            self.left.set(POLLS);
+        }
+        refilled
+    }
+
+    /// A stream had more to do than there was time for: who was called with it and has not run yet goes
+    /// first in the next turn.
+    fn is_over(self: &Rc<Self>, number: &mut Option<u64>, cx: &Context<'_>) {
+        self.left.set(0);
+        self.called.set(0);
+        self.wait(number, cx);
     }
 
     fn wait(self: &Rc<Self>, number: &mut Option<u64>, cx: &Context<'_>) {
@@ -131,16 +164,17 @@ impl Turns {
     async fn renewed(self: Rc<Self>) {
         while !self.waiting.borrow().is_empty() {
             let turn = turns::next_of(self.client).await;
-            let mut waiting = self.waiting.borrow_mut();
+            let waiting = self.waiting.borrow();
             let mut left = POLLS;
-            while left > 0
-                && let Some((_, waker)) = waiting.pop_first()
-            {
-                waker.wake();
+            for (number, waker) in waiting.iter().take(POLLS) {
+                self.called.set(number + 1);
+                waker.wake_by_ref();
                 left -= 1;
             }
             self.left.set(left);
+            self.since.set(Instant::now());
             drop((waiting, turn));
+            // Whoever was called has run when the next turn comes, or has to wait again.
         }
         self.asks.set(false);
     }
@@ -156,8 +190,7 @@ impl<F: Future> Future for InTurns<'_, F> {
         }
         let Taken { result, was_short } = turn::take(this.task, || this.work.as_mut().poll(cx));
         if was_short && result.is_pending() {
-            this.turns.left.set(0);
-            this.turns.wait(&mut this.number, cx);
+            this.turns.is_over(&mut this.number, cx);
         }
         result
     }
@@ -170,3 +203,6 @@ impl<F> Drop for InTurns<'_, F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
