@@ -3,11 +3,13 @@
 //! In: a listening socket. Out: streams with their peer. Never: ends, and never spins: an error of
 //! the system (no descriptors, no memory) is waited out, longer each time.
 
+use std::future::pending;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
+use tokio::time::Instant;
 
 use super::limit::{ConnectionLimit, ConnectionPlace};
 use super::{Listener, Stream, end_after};
@@ -25,6 +27,9 @@ const HEARD_WITHIN: [Duration; 4] = [
     Duration::from_millis(100),
 ];
 
+/// Connections that wait for a client that may be gone; others beyond the limit are closed at once.
+const DOUBTED: usize = 64;
+
 /// One worker's end of a listener.
 #[derive(Debug)]
 pub struct Acceptor {
@@ -35,6 +40,10 @@ pub struct Acceptor {
     pause: Duration,
     /// How long clients may acknowledge nothing.
     patience: Option<Duration>,
+    /// Those that got no place while somebody is asked whether he is still there.
+    doubted: Vec<Doubted>,
+    /// Who may give way was looked for among all, which is done once between two looks at the sockets.
+    searched: bool,
 }
 
 /// A connection.
@@ -45,6 +54,16 @@ pub struct Accepted {
     pub peer: Option<SocketAddr>,
     /// Keep it as long as the connection.
     pub place: ConnectionPlace,
+}
+
+/// A connection that may get the place of one whose client is found to have gone.
+#[derive(Debug)]
+struct Doubted {
+    stream: Stream,
+    peer: Option<SocketAddr>,
+    /// The parts of [`HEARD_WITHIN`] that are over.
+    looked: usize,
+    next: Instant,
 }
 
 #[derive(Debug)]
@@ -72,7 +91,9 @@ impl Acceptor {
             Listener::Tcp(listener) => Socket::Tcp(TcpListener::from_std(listener)?),
             Listener::Unix(listener) => Socket::Unix(UnixListener::from_std(listener)?),
         };
-        Ok(Acceptor { socket, limit, metrics, pause: FIRST_PAUSE, patience: None })
+        let (pause, patience) = (FIRST_PAUSE, None);
+        let (doubted, searched) = (Vec::new(), false);
+        Ok(Acceptor { socket, limit, metrics, pause, patience, doubted, searched })
     }
 
     /// From now on connections whose client takes nothing for so long are ended, also where nobody
@@ -95,29 +116,31 @@ impl Acceptor {
         doubt: impl Fn() -> bool,
     ) -> Accepted {
         loop {
-            let accepted = match &self.socket {
-                Socket::Tcp(socket) => {
-                    let accepted = socket.accept().await;
-                    accepted.map(|(stream, peer)| (stream.into(), Some(peer)))
+            if std::mem::take(&mut self.searched) {
+                tokio::task::yield_now().await;
+            }
+            let accepted = tokio::select! {
+                () = look_again(&self.doubted) => {
+                    doubt();
+                    // Whoever is gone makes room when his task has run.
+                    tokio::task::yield_now().await;
+                    match self.look(&speaks_for_many) {
+                        Some(accepted) => return accepted,
+                        None => continue,
+                    }
                 }
-                Socket::Unix(socket) => {
-                    socket.accept().await.map(|(stream, _)| (stream.into(), None))
-                }
+                accepted = self.socket.accept() => accepted,
             };
             match accepted {
                 Ok((stream, peer)) => {
                     self.pause = FIRST_PAUSE;
-                    let peer_ip = peer.map(|peer| peer.ip());
-                    let key = peer_ip.map_or(ClientKey::Unnamed, ClientKey::from);
-                    // Behind a Unix socket all are one.
-                    let one = || peer_ip.is_some_and(|ip| !speaks_for_many(ip.to_canonical()));
-                    match self.enter(key, one, &doubt).await {
-                        Some(mut place) => {
-                            if place.is_anothers {
-                                self.metrics.rejected();
-                            }
-                            place.metrics = Some(self.metrics.accepted());
-                            return Accepted { stream, peer, place };
+                    let place = self.enter(peer, &speaks_for_many);
+                    self.searched = place.as_ref().is_none_or(|place| place.is_anothers);
+                    match place {
+                        Some(place) => return self.accepted(stream, peer, place),
+                        None if self.doubted.len() < DOUBTED && doubt() => {
+                            let next = Instant::now() + HEARD_WITHIN[0];
+                            self.doubted.push(Doubted { stream, peer, looked: 0, next });
                         }
                         None => self.metrics.rejected(),
                     }
@@ -134,26 +157,69 @@ impl Acceptor {
         }
     }
 
-    /// A place, also that of a client that has gone without a word.
-    async fn enter(
+    /// A place for a peer.
+    fn enter(
         &self,
-        key: ClientKey,
-        one: impl Fn() -> bool,
-        doubt: impl Fn() -> bool,
+        peer: Option<SocketAddr>,
+        speaks_for_many: impl Fn(IpAddr) -> bool,
     ) -> Option<ConnectionPlace> {
-        let place = self.limit.enter(key, &one);
-        if place.is_some() || !doubt() {
-            return place;
+        let peer = peer.map(|peer| peer.ip());
+        let key = peer.map_or(ClientKey::Unnamed, ClientKey::from);
+        // Behind a Unix socket all are one.
+        let one = || peer.is_some_and(|peer| !speaks_for_many(peer.to_canonical()));
+        self.limit.enter(key, one)
+    }
+
+    /// Gives the first that is due a place, if there is one by now.
+    fn look(&mut self, speaks_for_many: impl Fn(IpAddr) -> bool) -> Option<Accepted> {
+        let first =
+            (0..self.doubted.len()).min_by_key(|at| self.doubted.get(*at).map(|it| it.next));
+        let mut doubted = self.doubted.swap_remove(first?);
+        self.searched = true;
+        if let Some(place) = self.enter(doubted.peer, speaks_for_many) {
+            return Some(self.accepted(doubted.stream, doubted.peer, place));
         }
-        for pause in HEARD_WITHIN {
-            tokio::time::sleep(pause).await;
-            doubt();
-            tokio::task::yield_now().await;
-            if let Some(place) = self.limit.enter(key, &one) {
-                return Some(place);
+        doubted.looked += 1;
+        match HEARD_WITHIN.get(doubted.looked) {
+            Some(part) => {
+                doubted.next = Instant::now() + *part;
+                self.doubted.push(doubted);
             }
+            None => self.metrics.rejected(),
         }
         None
+    }
+
+    fn accepted(
+        &self,
+        stream: Stream,
+        peer: Option<SocketAddr>,
+        mut place: ConnectionPlace,
+    ) -> Accepted {
+        if place.is_anothers {
+            self.metrics.rejected();
+        }
+        place.metrics = Some(self.metrics.accepted());
+        Accepted { stream, peer, place }
+    }
+}
+
+impl Socket {
+    async fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+        match self {
+            Socket::Tcp(socket) => {
+                socket.accept().await.map(|(stream, peer)| (stream.into(), Some(peer)))
+            }
+            Socket::Unix(socket) => socket.accept().await.map(|(stream, _)| (stream.into(), None)),
+        }
+    }
+}
+
+/// When the first one that is in doubt is due.
+async fn look_again(doubted: &[Doubted]) {
+    match doubted.iter().map(|doubted| doubted.next).min() {
+        Some(next) => tokio::time::sleep_until(next).await,
+        None => pending().await,
     }
 }
 
@@ -211,5 +277,33 @@ mod tests {
         let text = metrics.render();
         assert!(text.contains("weir_connections_accepted_total{listener=\"web\"} 2"), "{text}");
         assert!(text.contains("weir_connections_rejected_total{listener=\"web\"} 1"), "{text}");
+    }
+
+    /// Nobody was accepted while it was found out whether somebody else's client was still there.
+    #[tokio::test]
+    async fn who_waits_for_a_place_keeps_nobody_else_waiting() {
+        let listener = listen(&Bind::Tcp("127.0.0.1:0".parse().unwrap()), 1).unwrap().remove(0);
+        let address = listener.local_addr().unwrap();
+        let limit = ConnectionLimit::new(Some(4));
+        let own = ClientKey::of("127.0.0.1");
+        let mut share: Vec<_> = (0..3).map(|_| limit.enter(own, || true).unwrap()).collect();
+        let metrics = Metrics::new().listener("web");
+        let mut acceptor = Acceptor::new(listener, limit, metrics).unwrap();
+        let beyond = tokio::net::TcpStream::connect(address).await.unwrap();
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.9:0".parse().unwrap()).unwrap();
+        let other = socket.connect(address).await.unwrap();
+        let asked = std::cell::Cell::new(0);
+        let doubt = || {
+            asked.set(asked.get() + 1);
+            true
+        };
+        let accepted = acceptor.accept(|_| false, doubt).await;
+        assert_eq!(accepted.peer, Some(other.local_addr().unwrap()));
+        assert!(asked.get() <= HEARD_WITHIN.len(), "all its time was over before");
+        // And gets it, once there is one.
+        drop((share.pop(), accepted));
+        let accepted = acceptor.accept(|_| false, || true).await;
+        assert_eq!(accepted.peer, Some(beyond.local_addr().unwrap()));
     }
 }
