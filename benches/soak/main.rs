@@ -55,8 +55,20 @@ fn main() -> ExitCode {
     soak(&plan)
 }
 
-/// `--test` is cargo's way to ask for a run that only shows that this works.
+/// Options that have a value. The others are cargo's: `--test` asks for a run that only shows that this
+/// works.
+const OPTIONS: [&str; 5] = ["--minutes", "--quiet", "--rate", "--only", "--without"];
+
 fn plan(arguments: &[String]) -> Option<Plan> {
+    let mut left = arguments.iter().map(String::as_str);
+    while let Some(argument) = left.next() {
+        match argument {
+            "--test" | "--bench" => {}
+            // Nobody waits an hour for a slip of the pen.
+            option if OPTIONS.contains(&option) => drop(left.next()?),
+            _ => return None,
+        }
+    }
     let number = |name: &str, default: u64| -> Option<u64> {
         match arguments.iter().position(|argument| argument == name) {
             Some(at) => arguments.get(at + 1)?.parse().ok(),
