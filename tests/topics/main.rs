@@ -19,6 +19,7 @@ mod host;
 mod http2;
 mod paths;
 mod plugins;
+mod refusals;
 mod reload;
 mod responses;
 mod retry;

@@ -95,6 +95,11 @@ impl Chain {
         self.request.is_empty()
     }
 
+    /// Whether [`Chain::on_response`] and [`Chain::response_transforms`] call nobody.
+    pub fn adds_nothing(&self) -> bool {
+        self.response.is_empty() && self.response_body.is_empty()
+    }
+
     /// Asks each plugin in order, until one replies or fails.
     pub async fn on_request(
         &self,

@@ -20,7 +20,7 @@ mod violation;
 use memchr::memchr3;
 
 pub use self::frames::Frames;
-pub use self::glimpse::glimpse;
+pub use self::glimpse::{glimpse, reduced};
 use self::head::Head;
 pub use self::response::{BodyLength, MAX_RESPONSE_BYTES, MAX_RESPONSE_FIELDS, response_length};
 pub use self::target::{encode_query, respell};

@@ -80,16 +80,12 @@ fn prepare(
             return Err(Error::request(400, detail));
         }
     }
-    completion.last = max_forwards::count(parts)?;
     let found = Found::in_request(&parts.headers);
     if found.has_content_length() {
         length::settle(&mut parts.headers).map_err(|bad| match bad {
             BadLength::Several => Violation::SeveralContentLengths,
             BadLength::NoNumber => Violation::ContentLength,
         })?;
-    }
-    if found.has_via() {
-        via::check(&parts.headers)?;
     }
     let target = host::target(parts).map_err(|bad| Error::request(400, bad.as_str()))?;
     let normal = normal_form(parts)?;
@@ -101,23 +97,27 @@ fn prepare(
             judged.err().map(|bad| Error::request(400, bad.as_str()))
         }
     };
-    if listener.strict_paths == StrictPaths::Everywhere
-        && let Some(error) = ambiguous
-    {
-        return Err(error);
-    }
+    // What is refused from here on is the route's to add to.
     let binding = listener.find(&target.host, uri.path(), uri.query(), parts);
     completion.bind(binding);
     if let Some(error) = ambiguous {
         // Some endpoint may take it for another route's.
-        let read = path::strict::readings(parts.uri.path(), uri.path());
-        let is_strict =
-            |read: &String| listener.find(&target.host, read, uri.query(), parts).is_strict();
-        if binding.is_strict() || read.is_none_or(|read| read.iter().any(is_strict)) {
+        let may_be_read_so = || {
+            let is_strict =
+                |read: &String| listener.find(&target.host, read, uri.query(), parts).is_strict();
+            let read = path::strict::readings(parts.uri.path(), uri.path());
+            read.is_none_or(|read| read.iter().any(is_strict))
+        };
+        let everywhere = listener.strict_paths == StrictPaths::Everywhere;
+        if everywhere || binding.is_strict() || may_be_read_so() {
             return Err(error);
         }
     }
     let (host, is_in_field) = (target.value(), target.field.is_some());
+    completion.last = max_forwards::count(parts)?;
+    if found.has_via() {
+        via::check(&parts.headers)?;
+    }
     if let Some(normal) = normal {
         parts.uri = normal;
     }
@@ -223,9 +223,6 @@ fn begin(
     (client, withheld): (Arc<Client>, Withheld),
     completion: &mut Completion,
 ) -> Box<Exchange> {
-    let route = completion.binding.as_ref().and_then(|binding| binding.route.as_ref());
-    let name = route.map_or(&completion.worker.no_route, |route| &route.name).clone();
-    let timeout = route.map_or(UNROUTED_TIMEOUT, |route| route.timeout.of(completion.grpc));
     let request_body = if body.is_end_stream() {
         Body::Empty
     } else {
@@ -239,6 +236,20 @@ fn begin(
         let idle = limits.body_timeout.of(completion.grpc);
         Upload::new(body, completion.grpc, limits, idle, withheld, state, activity).into_body()
     };
+    exchange(listener, request, request_body, client, completion)
+}
+
+/// An exchange that begins with this head and body.
+pub fn exchange(
+    listener: &Listener,
+    request: http::request::Parts,
+    request_body: Body,
+    client: Arc<Client>,
+    completion: &Completion,
+) -> Box<Exchange> {
+    let route = completion.binding.as_ref().and_then(|binding| binding.route.as_ref());
+    let name = route.map_or(&completion.worker.no_route, |route| &route.name).clone();
+    let timeout = route.map_or(UNROUTED_TIMEOUT, |route| route.timeout.of(completion.grpc));
     Box::new(Exchange {
         id: completion.id,
         started: completion.started,

@@ -4,8 +4,8 @@
 //! its last byte is gone, a log line and counts. Never: knows of Wasm, or blocks its worker.
 //!
 //! [`serve`] is the drawing of the crate's front page as code: [`admission`] makes the request safe
-//! to route and forward, the chain decides, [`forward`] finds an endpoint, [`respond`] answers what
-//! no endpoint answered, and [`completion`] tells log, metrics and plugins how it went.
+//! to route and forward (or has [`stopped`] answer it), the chain decides, [`forward`] finds an endpoint,
+//! [`respond`] answers what no endpoint answered, and [`completion`] tells log, metrics and plugins how it went.
 
 mod accept;
 mod admission;
@@ -19,6 +19,7 @@ mod heading;
 mod refusal;
 mod respond;
 mod stalled;
+mod stopped;
 mod streams;
 mod transform;
 mod tunnel;
@@ -46,6 +47,7 @@ use crate::http::Body;
 use completion::Completion;
 use heading::{Heading, Underway};
 use respond::Form;
+use stopped::Stopped;
 use upgrade::Upgrade;
 
 /// Serves one request. Never fails: what goes wrong becomes a response.
@@ -60,8 +62,8 @@ pub fn serve(
     pass(begin(&worker.snapshot(), worker, connection, request))
 }
 
-/// An exchange that may be routed and forwarded, or the answer to a request that may not.
-type Begun = Result<(Box<Exchange>, Box<Completion>), Box<Response<ResponseBody>>>;
+/// An exchange that may be routed and forwarded, or what becomes of a request that may not.
+type Begun = Result<(Box<Exchange>, Box<Completion>), Box<Stopped>>;
 
 /// Everything that needs no waiting.
 fn begin(
@@ -75,7 +77,8 @@ fn begin(
     let mut completion = Completion::new(worker.clone(), unrouted, connection, &request);
     let Some(listener) = snapshot.listener(number) else {
         let error = Error::new(Kind::DestinationUnavailable, Side::Proxy, "listener was removed");
-        return Err(Box::new(respond::error(completion, error, Form::Problem)));
+        let answer = respond::error(completion, error, Form::Problem);
+        return Err(Box::new(Stopped::Answered(Box::new(answer))));
     };
     completion.via = listener.via;
     let admitted = match connection.refusal.take(&connection.activity) {
@@ -95,11 +98,7 @@ fn begin(
             );
             Ok((exchange, completion))
         }
-        Err(refused) => {
-            let form = respond::form(&refused.head.headers);
-            completion.heading = Some(Box::new(Heading::of(&refused.head)));
-            Err(Box::new(respond::error(completion, refused.error, form)))
-        }
+        Err(refused) => Err(Box::new(stopped::refuse(*refused, listener, completion))),
     }
 }
 
@@ -107,7 +106,7 @@ fn begin(
 async fn pass(begun: Begun) -> Result<Response<ResponseBody>, Infallible> {
     let (mut exchange, mut completion) = match begun {
         Ok(begun) => begun,
-        Err(answer) => return Ok(*answer),
+        Err(stopped) => return Ok(Box::pin(stopped.answer()).await),
     };
     // Given up with the response's head: what the body needs is in the completion.
     let Some(binding) = completion.binding.take() else {

@@ -34,7 +34,7 @@ pub enum Form {
     Grpc,
 }
 
-/// An error before the request reached any plugin. The connection ends with it.
+/// An error that no plugin adds to. The connection ends with it.
 pub fn error(mut completion: Box<Completion>, error: Error, form: Form) -> Response<ResponseBody> {
     completion.failed(&error);
     completion.closes = true;
@@ -47,7 +47,12 @@ pub fn error(mut completion: Box<Completion>, error: Error, form: Form) -> Respo
 /// An error of an exchange that plugins have seen.
 pub fn answer(error: Error, exchange: &mut Exchange, completion: &mut Completion) {
     completion.failed(&error);
-    let (parts, body) = local(&error, form(&exchange.request.headers));
+    put(&error, form(&exchange.request.headers), exchange);
+}
+
+/// Makes an error the exchange's response, for plugins to add to.
+pub fn put(error: &Error, form: Form, exchange: &mut Exchange) {
+    let (parts, body) = local(error, form);
     exchange.response = Some(parts);
     exchange.response_body = body;
 }

@@ -99,7 +99,7 @@ pub enum StrictPaths {
     Nowhere,
     /// Where they take, or may be read as, the path of a route that wants it.
     OfRoutes,
-    /// Before a route is looked for.
+    /// Whatever route they take.
     Everywhere,
 }
 

@@ -34,6 +34,11 @@ pub trait Plugin: Sized + 'static {
 
     /// The response's head is there; called in reverse order of the chain, for every plugin whose
     /// place the request reached. The request is read-only by now.
+    ///
+    /// Also for what the proxy refuses before it asks any plugin, such as a path that is not strict:
+    /// `on_request` was not called then, no plugin has set an attribute, and of the request there are
+    /// method, target, client and the fields `host`, `accept`, `content-type`, `origin`, `referer` and
+    /// `user-agent`. After an error such a refusal goes out as it was.
     fn on_response(&self, request: &Request, response: &mut Response) -> Result {
         let _ = (request, response);
         Ok(())

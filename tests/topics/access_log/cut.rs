@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use weir_tests::frames::{Frames, kind};
-use weir_tests::{Gate, Origin, Proxy, RawClient, Setup, guest, read_head};
+use weir_tests::{Gate, Origin, Proxy, RawClient, Setup, get, guest, read_head};
 
 use super::{lines, logging};
 
@@ -137,6 +137,9 @@ fn a_tunnel_that_is_reset() {
         let detail = line["error_detail"].as_str().expect("a detail");
         assert!(detail.starts_with(&format!("the {side} ended the tunnel")), "{side}: {line}");
         assert_eq!(line["request_bytes"], 3, "{side}: {line}");
+        // What the client took, and what it did not.
+        let sent = if side == "client" { 9 } else { 5 };
+        assert_eq!(line["response_bytes"], sent, "{side}: {line}");
     }
 }
 
@@ -180,6 +183,23 @@ fn a_refused_request_has_the_form_of_any_other_answer() {
         assert_eq!(proxy.metric(series), 1.0, "{name}");
     }
     assert!(origin.seen().is_empty());
+}
+
+/// Whether or not a plugin adds to the answer.
+#[test]
+fn a_refused_path_is_told_as_it_was_written() {
+    let origin = Origin::echo();
+    let plain = || Setup::to(&origin).listener("path = \"strict\"");
+    let marked = || plain().plugin("headers", "{ response = { set = { x-own = \"1\" } } }");
+    for (name, setup, own) in [("alone", plain(), None), ("marked", marked(), Some("1"))] {
+        let (proxy, folder) = logging(setup, "json");
+        let answer = get(proxy.address("web"), "/a%2Fb");
+        assert_eq!((answer.status, answer.header("x-own")), (400, own), "{name}");
+        let line = line(folder.path());
+        assert_eq!(line["status"], 400, "{name}: {line}");
+        assert_told(&line, &[("method", "GET"), ("path", "/a%2Fb"), ("host", "localhost")]);
+        assert_told(&line, &[("route", "all"), ("error", "http_request_error")]);
+    }
 }
 
 #[test]

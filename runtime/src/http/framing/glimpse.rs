@@ -1,18 +1,21 @@
 //! What can be told of a request that was refused before anybody read it.
 //!
-//! In: bytes that are no head, or not all of one. Out: the method, target, version and the fields
-//! that the refusal's form and the log need, as far as they can be made out. Never: fails, or takes
-//! anything for certain: nothing of it is routed or forwarded.
+//! In: bytes that are no head, or not all of one; or a head that must go no further. Out: the method,
+//! target, version and the few [`FIELDS`] that a refusal needs, as far as they can be made out. Never:
+//! fails, or takes anything for certain: nothing of it is routed or forwarded.
 
-use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue, REFERER, USER_AGENT};
+use http::header::{
+    ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, REFERER, USER_AGENT,
+};
 use http::request::Parts;
-use http::{Method, Request, Uri, Version};
+use http::{HeaderMap, Method, Request, Uri, Version};
 
 use super::target;
 
 /// Methods are rarely longer; what is, is none.
 const MAX_METHOD: usize = 32;
-const FIELDS: [HeaderName; 5] = [HOST, ACCEPT, CONTENT_TYPE, USER_AGENT, REFERER];
+/// What the refusal's form, the log and the plugins that add to a refusal need.
+const FIELDS: [HeaderName; 6] = [HOST, ACCEPT, CONTENT_TYPE, ORIGIN, REFERER, USER_AGENT];
 
 /// Looks at a refused head. The method of one that has none is `-`, and its target has no path.
 pub fn glimpse(raw: &[u8]) -> Parts {
@@ -34,6 +37,20 @@ pub fn glimpse(raw: &[u8]) -> Parts {
             parts.headers.entry(name).or_insert(value);
         }
     }
+    parts
+}
+
+/// The same of a head that was read: all that may be shown of a request that was not made safe. It asks
+/// for a path, or for `/` where there is none to be made out.
+pub fn reduced(head: &Parts) -> Parts {
+    let (mut parts, ()) = Request::new(()).into_parts();
+    parts.method = head.method.clone();
+    parts.version = head.version;
+    let target = head.uri.path_and_query();
+    parts.uri = target.map_or(Uri::from_static("/"), |target| Uri::from(target.clone()));
+    let known =
+        FIELDS.iter().filter_map(|name| Some((name.clone(), head.headers.get(name)?.clone())));
+    parts.headers = HeaderMap::from_iter(known);
     parts
 }
 
@@ -75,6 +92,19 @@ mod tests {
             let host = parts.headers.get(HOST);
             assert_eq!(host.is_some(), raw.to_ascii_lowercase().windows(4).any(|w| w == b"host"));
         }
+    }
+
+    #[test]
+    fn nothing_else_of_a_head_is_shown() {
+        let head = Request::builder().method("PUT").uri("http://a/x?y").header(ORIGIN, "http://b");
+        let (head, ()) = head.header("x-own", "1").body(()).unwrap().into_parts();
+        let parts = reduced(&head);
+        assert_eq!((parts.method.as_str(), parts.uri.to_string().as_str()), ("PUT", "/x?y"));
+        assert_eq!(
+            (parts.headers.len(), &parts.headers[ORIGIN]),
+            (1, &"http://b".parse().unwrap())
+        );
+        assert_eq!(reduced(&glimpse(b"GET")).uri, "/");
     }
 
     #[test]
