@@ -6,6 +6,7 @@
 
 #[path = "../../runtime/src/wasm/tests/guest.rs"]
 pub mod as_text;
+mod beat;
 mod certificates;
 mod client;
 pub mod endpoint;
@@ -18,9 +19,11 @@ mod ports;
 mod proxy;
 mod secure;
 mod setup;
+mod skip;
 mod system;
 mod wait;
 
+pub use beat::{Beat, slowly};
 pub use certificates::Certificates;
 pub use client::{Answer, RawClient, get, get_from, h2, request};
 pub use gate::Gate;
@@ -31,5 +34,6 @@ pub use ports::{free_port, wait_for_port};
 pub use proxy::{Daemon, Proxy};
 pub use secure::{tls_get, tls_version};
 pub use setup::Setup;
-pub use system::{connect_from, free_address, processor_time, resident_bytes};
+pub use skip::skipped;
+pub use system::{busy_for, connect_from, free_address, processor_time, resident_bytes};
 pub use wait::{until, until_within};

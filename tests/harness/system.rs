@@ -39,7 +39,20 @@ pub fn resident_bytes(process: u32) -> usize {
 
 /// Processor time that a process has taken.
 pub fn processor_time(process: u32) -> Duration {
-    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("Linux");
+    time_of(&format!("/proc/{process}"))
+}
+
+/// Keeps the calling thread busy until it has had so much processor time: whoever else has as much to
+/// do had about as much meanwhile, however busy the machine is.
+pub fn busy_for(time: Duration) {
+    let own = || time_of("/proc/thread-self");
+    let begin = own();
+    while own() - begin < time {}
+}
+
+/// Of a process or thread.
+fn time_of(folder: &str) -> Duration {
+    let text = std::fs::read_to_string(format!("{folder}/stat")).expect("Linux");
     // Behind the name, which may hold spaces: user and system time are the 14th and 15th field.
     let fields = text.rsplit(") ").next().expect("fields").split(' ').skip(11);
     let ticks: u32 = fields.take(2).map(|field| field.parse::<u32>().expect("ticks")).sum();

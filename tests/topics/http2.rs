@@ -4,14 +4,14 @@ mod malformed;
 
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use weir_tests::frames::{ACK, END_HEADERS, END_STREAM, Frames, block, kind};
-use weir_tests::{Origin, RawClient, Setup, get, h2, read_head, request};
+use weir_tests::{Gate, Origin, RawClient, Setup, get, h2, read_head, request};
 
 const GET: &[(&str, &str)] =
     &[(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/x")];
@@ -117,19 +117,14 @@ fn pings_and_settings_are_answered_and_do_not_pile_up() {
     assert_eq!(client.status(1), 200);
 }
 
-/// Answers `/slow…` when it is told to, the rest at once.
-fn slow_origin(delay: Duration) -> Origin {
-    Origin::answering(move |seen| {
-        if seen.target.starts_with("/slow") {
-            std::thread::sleep(delay);
-        }
-        Response::new(Full::new(Bytes::from(seen.target.clone())))
-    })
-}
-
 #[test]
 fn a_slow_stream_does_not_block_others() {
-    let slow = slow_origin(Duration::from_millis(700));
+    let gate = Gate::default();
+    let held = gate.clone();
+    let slow = Origin::answering(move |_| {
+        held.pass();
+        Response::default()
+    });
     let fast = Origin::saying("fast");
     let toml = Setup::to(&fast).toml()
         + &format!(
@@ -141,12 +136,12 @@ fn a_slow_stream_does_not_block_others() {
     let mut client = Frames::connect(proxy.address("web"));
     let slow = [(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/slow")];
     client.head(1, true, &slow);
-    let started = Instant::now();
+    gate.wait_for(1);
     for stream in (3..203).step_by(2) {
         client.head(stream, true, GET);
         assert_eq!(client.status(stream), 200);
     }
-    assert!(started.elapsed() < Duration::from_millis(600), "{:?}", started.elapsed());
+    gate.open();
     assert_eq!(client.status(1), 200);
 }
 

@@ -1,18 +1,21 @@
 //! Slow peers, on either side, are let go within the configured times.
 
+mod slow;
+
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use weir_tests::frames::Frames;
 use weir_tests::{Origin, RawClient, Setup, get, read_head, request};
 
-/// Sweeps are 250 ms apart, one of grace is granted, and the machine is shared.
-const SLACK: Duration = Duration::from_secs(3);
+/// As long as a machine may be busy with other things. No default but that of `connect` is as short, nor
+/// does a client wait for less: it was what is written that ended it.
+const AT_MOST: Duration = Duration::from_secs(9);
 
 fn within(name: &str, from: Duration, started: Instant) {
     let took = started.elapsed();
-    assert!(took >= from && took < from + SLACK, "{name}: {took:?}");
+    assert!(took >= from && took < AT_MOST, "{name}: {took:?}");
 }
 
 #[test]
@@ -96,14 +99,6 @@ fn a_body_that_stops_is_a_408_and_never_a_whole_request() {
     assert!(client.is_closed());
     within("a body", Duration::from_millis(400), started);
     assert!(origin.seen().is_empty());
-    // One that goes on, slowly, is let in.
-    let mut client = RawClient::connect(proxy.address("web"));
-    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");
-    for _ in 0..10 {
-        std::thread::sleep(Duration::from_millis(100));
-        client.send(b"x");
-    }
-    assert_eq!(client.answer().status, 200);
 }
 
 #[test]
@@ -166,15 +161,6 @@ fn a_written_timeout_is_not_prolonged_by_a_body() {
     });
     assert_eq!(client.answer().status, 408);
     within("a body that drips", Duration::from_millis(400), started);
-    // By default a long upload is none of the endpoint's faults: it has its time from the last byte.
-    let proxy = Setup::to(&origin).upstream("timeouts = { first_byte = \"400ms\" }").start();
-    let mut client = RawClient::connect(proxy.address("web"));
-    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60\r\n\r\n");
-    for _ in 0..60 {
-        std::thread::sleep(Duration::from_millis(20));
-        client.send(b"x");
-    }
-    assert_eq!(client.answer().status, 200);
 }
 
 /// Neither for a place in the pool, nor for a connection, is there more time than for the answer.
@@ -335,13 +321,9 @@ fn a_body_that_drips_is_a_408() {
         client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n").as_bytes());
         let mut writer = client.stream().try_clone().expect("a clone");
         std::thread::spawn(move || {
-            for _ in 0..40 {
-                if writer.write_all(b"1\r\nx\r\n").is_err() {
-                    return;
-                }
+            while writer.write_all(b"1\r\nx\r\n").is_ok() {
                 std::thread::sleep(Duration::from_millis(30));
             }
-            let _ = writer.write_all(b"0\r\n\r\n");
         });
         let answer = client.try_answer("POST");
         (answer.map(|answer| answer.status), started.elapsed())
@@ -357,31 +339,51 @@ fn a_body_that_drips_is_a_408() {
     assert!(origin.seen().is_empty());
 }
 
+/// Reads until the client says `!`.
+async fn is_told(stream: &mut tokio::net::TcpStream) -> bool {
+    let mut said = [0; 64];
+    loop {
+        match stream.read(&mut said).await {
+            Ok(length @ 1..) if said[..length].contains(&b'!') => return true,
+            Ok(1..) => {}
+            _ => return false,
+        }
+    }
+}
+
 /// An endpoint that answers while it listens has a conversation, which may have pauses.
 #[test]
 fn a_conversation_may_have_pauses() {
     let origin = Origin::raw(|mut stream| async move {
-        read_head(&mut stream).await;
+        if read_head(&mut stream).await.starts_with(b"POST /silent") {
+            return tokio::time::sleep(Duration::from_secs(60)).await;
+        }
         let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
         let _ = stream.write_all(head).await;
-        let mut said = [0; 64];
-        let mut heard = 0;
-        while heard < 15 {
-            use tokio::io::AsyncReadExt;
-            match stream.read(&mut said).await {
-                Ok(length @ 1..) => heard += said[..length].iter().filter(|b| **b == b'x').count(),
-                _ => return,
-            }
+        if is_told(&mut stream).await {
+            let _ = stream.write_all(b"4\r\ndone\r\n0\r\n\r\n").await;
         }
-        let _ = stream.write_all(b"4\r\ndone\r\n0\r\n\r\n").await;
     });
     let lines = "min_body_rate = \"1KB\"\nmin_body_rate_window = \"200ms\"";
     let proxy = Setup::to(&origin).listener(lines).start();
-    let mut client = RawClient::connect(proxy.address("web"));
-    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
-    for _ in 0..20 {
+    let begin = |path: &str| {
+        let mut client = RawClient::connect(proxy.address("web"));
+        let fields = "Host: a\r\nTransfer-Encoding: chunked";
+        client.send(format!("POST {path} HTTP/1.1\r\n{fields}\r\n\r\n").as_bytes());
+        client
+    };
+    let mut client = begin("/");
+    client.stream().peek(&mut [0]).expect("the endpoint answers");
+    // As slow, and with nobody to talk to.
+    let mut other = begin("/silent");
+    let mut writer = other.stream().try_clone().expect("a clone");
+    let refused = std::thread::spawn(move || other.try_answer("POST").map(|it| it.status));
+    while !refused.is_finished() {
         client.send(b"1\r\nx\r\n");
-        std::thread::sleep(Duration::from_millis(40));
+        let _ = writer.write_all(b"1\r\nx\r\n");
+        std::thread::sleep(Duration::from_millis(20));
     }
+    assert_eq!(refused.join().expect("no panic"), Some(408));
+    client.send(b"1\r\n!\r\n0\r\n\r\n");
     assert_eq!(client.answer().text(), "done");
 }

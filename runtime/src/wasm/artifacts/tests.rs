@@ -7,6 +7,9 @@ use super::prune::{ABANDONED_AFTER, Entry, MAX_AGE, MAX_BYTES, stale};
 use super::*;
 use crate::wasm::tests::Folder;
 
+#[path = "../../../../tests/harness/skip.rs"]
+mod skip;
+
 const ENGINE: &str = "0123456789abcdef";
 
 fn open(folder: &Path) -> Artifacts {
@@ -93,8 +96,7 @@ fn the_folder_of_an_engine_is_no_link() {
 #[test]
 fn what_another_user_owns_is_not_used() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("only root can give files away: not tried");
-        return;
+        return skip::skipped("only root can give files away");
     }
     let give = |path: &Path| {
         chown(path, Some(Uid::from_raw(65534)), Some(Gid::from_raw(65534))).expect("given away");

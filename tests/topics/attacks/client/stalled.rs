@@ -8,8 +8,8 @@ use http_body_util::Full;
 use tokio::io::AsyncWriteExt;
 use weir_tests::frames::{ACK, Frames, kind};
 use weir_tests::{
-    Daemon, Origin, Proxy, RawClient, Setup, free_address, get, read_head, resident_bytes, until,
-    wait_for_port,
+    Daemon, Origin, Proxy, RawClient, Setup, free_address, get, read_head, resident_bytes, slowly,
+    until, wait_for_port,
 };
 
 const GET: &[(&str, &str)] =
@@ -212,18 +212,51 @@ fn a_stalled_stream_is_reset() {
 /// A client that takes a little now and then is served, however slow it is.
 #[test]
 fn a_slow_stream_is_not_reset() {
-    let origin = sized(100_000);
-    let proxy = Setup::to(&origin).listener("body_timeout = \"700ms\"").start();
-    let mut client = stalled(&proxy, 1);
-    assert_eq!(client.status(1), 200);
-    let mut read = 0;
-    while read < 100_000 {
-        std::thread::sleep(Duration::from_millis(300));
-        client.send(kind::WINDOW_UPDATE, 0, 1, &20_000_u32.to_be_bytes());
-        client.send(kind::WINDOW_UPDATE, 0, 0, &20_000_u32.to_be_bytes());
-        let frame = client.find(kind::DATA, 1).expect("data");
-        read += frame.payload.len();
-    }
+    const BYTES: usize = 8 << 20;
+    /// More than the proxy gives at once, so that it is asked for more each time.
+    const LITTLE: u32 = 20_000;
+    let origin = sized(BYTES);
+    let proxy = Setup::to(&origin).listener("body_timeout = \"1s\"").start();
+    let grants = |client: &mut Frames, bytes: u32| {
+        for window in [0, 1] {
+            client.send(kind::WINDOW_UPDATE, 0, window, &bytes.to_be_bytes());
+        }
+    };
+    slowly(Duration::from_secs(1), |beat| {
+        // One that takes nothing, to know when it would have been the other's turn.
+        let mut other = stalled(&proxy, 1);
+        let mut client = stalled(&proxy, 1);
+        assert_eq!((other.status(1), client.status(1)), (200, 200));
+        let reset = std::thread::spawn(move || other.find(kind::RST_STREAM, 1).is_some());
+        let mut read = 0;
+        let mut takes = |client: &mut Frames| {
+            let frame = client.next_frame()?;
+            read += if frame.kind == kind::DATA { frame.payload.len() } else { 0 };
+            (frame.kind != kind::RST_STREAM).then_some(read)
+        };
+        let mut granted = 0;
+        while !reset.is_finished() {
+            grants(&mut client, LITTLE);
+            granted += LITTLE as usize;
+            loop {
+                match takes(&mut client) {
+                    None => return false,
+                    Some(read) if read == granted => break,
+                    Some(_) => {}
+                }
+            }
+            beat.pause();
+        }
+        assert!(reset.join().expect("no panic"), "who takes nothing is not reset");
+        grants(&mut client, BYTES as u32);
+        loop {
+            match takes(&mut client) {
+                None => return false,
+                Some(BYTES) => return true,
+                Some(_) => {}
+            }
+        }
+    });
 }
 
 /// The share of one client's connection: what an endpoint works on for it leaves room for others.

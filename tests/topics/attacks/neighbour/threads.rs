@@ -4,7 +4,7 @@ use std::io::BufRead;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use weir_tests::{Daemon, Origin, Setup, get, until};
+use weir_tests::{Daemon, Origin, Setup, get, skipped, until};
 
 use super::super::system::{BINARY, System, WITHIN};
 
@@ -152,7 +152,7 @@ fn start_within(threads: u32, component: &str) -> (Daemon, std::net::SocketAddr)
 #[test]
 fn a_start_at_a_limit_of_threads_says_what_it_lacks_and_what_to_do() {
     if !is_root() {
-        return;
+        return skipped("only root can start a daemon as somebody else");
     }
     let component = weir_tests::guest("hello").display().to_string();
     let mut served = 0;
@@ -187,7 +187,7 @@ fn a_start_at_a_limit_of_threads_says_what_it_lacks_and_what_to_do() {
 fn without_an_inotify_instance_files_are_looked_at_instead() {
     let may = Command::new("unshare").args(["--user", "--map-root-user", "true"]).status();
     if !may.is_ok_and(|status| status.success()) {
-        return;
+        return skipped("unshare(1) gives no user namespace here");
     }
     let origin = Origin::saying("one");
     let mut system = System::start_as(&Setup::to(&origin), |command| {
