@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::Full;
-use weir_tests::{Gate, Origin, Proxy, Setup, get, until};
+use weir_tests::{Certificates, Gate, Origin, Proxy, Setup, get, until};
 
 #[test]
 fn requests_are_shared_by_weight() {
@@ -146,5 +146,22 @@ fn a_check_asks_for_the_host_that_traffic_asks_for() {
             origin.address()
         );
         assert_eq!(proxy.metric(&series), 1.0, "{upstream} {health} {route} {h2}");
+    }
+}
+
+/// Where nothing else says which host that is, it is the one whose certificate the endpoint shows.
+#[test]
+fn a_check_asks_for_the_name_of_the_certificate() {
+    let certificates = Certificates::for_names(&["app.example"]);
+    let health = "health = { path = \"/health\", interval = \"50ms\" }";
+    for (host, asked) in [("", "app.example"), ("host = \"other.example\"", "other.example")] {
+        let say = |_: &weir_tests::Seen| Response::new(Full::default());
+        let origin = Origin::tls(&certificates, false, say);
+        let tls =
+            format!("tls = {{ ca = {:?}, server_name = \"app.example\" }}", certificates.ca());
+        let setup = Setup::to_url(origin.url().replace("http:", "https:"));
+        let _proxy = setup.upstream(host).upstream(health).upstream(&tls).start();
+        until("it was asked", || !origin.seen().is_empty());
+        assert_eq!(origin.last().headers["host"], asked);
     }
 }

@@ -8,6 +8,8 @@ use http_body_util::Full;
 use tokio::io::AsyncWriteExt;
 use weir_tests::{Origin, RawClient, Setup, read_head, request};
 
+use crate::attacks::system::System;
+
 /// A name, the fields sent, and what must be gone and must stay.
 type Case = (
     &'static str,
@@ -279,6 +281,20 @@ fn a_name_that_could_be_one_of_the_chains_is_dropped() {
     let seen = origin.last().headers;
     assert!(!seen.contains_key("api_key") && !seen.contains_key("x-amz-meta-a_b"), "{seen:?}");
     assert_eq!(proxy.metric(counted), 5.0);
+}
+
+/// Whoever wonders where a field went finds it in the log.
+#[test]
+fn a_dropped_field_is_told() {
+    let origin = Origin::echo();
+    let setup = Setup::to(&origin).plugin("key-auth", "{ keys = [\"k\"] }");
+    let mut system = System::start(&setup);
+    let fields = [("x-api-key", "k"), ("x.api_key", "j")];
+    assert_eq!(request(system.web, "GET", "/", &fields, b"").status, 200);
+    let line = system.daemon.wait_for_line("a request's field was dropped");
+    for told in ["WARN", "\"listener\":\"web\"", "\"field\":\"x.api_key\""] {
+        assert!(line.contains(told), "{told}: {line}");
+    }
 }
 
 /// nginx compresses nothing that comes with a Via, unless it is told to.

@@ -119,23 +119,26 @@ fn a_status_without_a_body_has_none_whoever_sets_it() {
         let proxy = Setup::to(&h2c).upstream("protocol = \"http2\"").start();
         assert_bodiless(&format!("{status} of an h2 endpoint"), &proxy, "GET", &[], status);
     }
-    for (status, bytes) in [
-        (204, b"HTTP/1.1 204 No Content\r\ncontent-length: 6\r\n\r\n".as_slice()),
-        (205, b"HTTP/1.1 205 Reset Content\r\ncontent-length: 6\r\n\r\na body"),
+    for (status, length, bytes) in [
+        (204, None, b"HTTP/1.1 204 No Content\r\ncontent-length: 6\r\n\r\n".as_slice()),
+        (205, Some("0"), b"HTTP/1.1 205 Reset Content\r\ncontent-length: 6\r\n\r\na body"),
         (
             205,
+            Some("0"),
             b"HTTP/1.1 205 Reset Content\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
         ),
-        (304, b"HTTP/1.1 304 Not Modified\r\ncontent-length: 6\r\n\r\n"),
+        (304, None, b"HTTP/1.1 304 Not Modified\r\ncontent-length: 6\r\n\r\n"),
     ] {
         let origin = Origin::replying(bytes);
         let proxy = Setup::to(&origin).start();
         let address = proxy.address("web");
         let (answer, ended) = over_h2(address, "GET", &[]);
         assert!(ended, "{status}");
-        assert_eq!(answer.status, status);
-        let answer = request(address, "GET", "/", &[], b"");
-        assert_eq!((answer.status, answer.body.len()), (status, 0));
+        let h1 = request(address, "GET", "/", &[], b"");
+        for answer in [answer, h1] {
+            assert_eq!((answer.status, answer.body.len()), (status, 0));
+            assert_eq!(answer.header("content-length"), length, "{answer:?}");
+        }
     }
 }
 

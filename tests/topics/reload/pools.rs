@@ -87,3 +87,42 @@ fn a_replaced_authority_is_trusted_at_once_and_the_old_one_no_more() {
     proxy.reload_as_it_is().expect("it reloads");
     assert_eq!((status("/old"), status("/new")), (502, 200));
 }
+
+/// Who asks endpoints for their health trusts what the traffic trusts, from the same moment on.
+#[test]
+fn a_replaced_authority_is_the_probers_too() {
+    let certificates = || Certificates::for_names(&["127.0.0.1"]);
+    let (old, new) = (certificates(), certificates());
+    let say = |_: &weir_tests::Seen| http::Response::new(http_body_util::Full::default());
+    let (of_old, of_new) = (Origin::tls(&old, false, say), Origin::tls(&new, false, say));
+    let folder = tempfile::tempdir().expect("a folder");
+    let ca = folder.path().join("ca.pem");
+    std::fs::copy(old.ca(), &ca).expect("copied");
+    let upstream = |name: &str, origin: &Origin| {
+        let url = origin.url().replace("http:", "https:");
+        format!(
+            "[upstreams.{name}]\nendpoints = [{url:?}]\ntls = {{ ca = {ca:?} }}\n\
+             health = {{ path = \"/\", interval = \"50ms\", healthy = 1, unhealthy = 1 }}\n"
+        )
+    };
+    let proxy = Proxy::start(&format!(
+        "[server]\nworkers = 1\n[listeners.web]\nbind = \"127.0.0.1:0\"\n\
+         [routes.old]\nmatch = {{ path = \"/old\" }}\nupstream = \"old\"\n\
+         [routes.new]\nmatch = {{ path = \"/new\" }}\nupstream = \"new\"\n{}{}",
+        upstream("old", &of_old),
+        upstream("new", &of_new),
+    ));
+    let healthy = || {
+        [("old", &of_old), ("new", &of_new)].map(|(name, origin)| {
+            let endpoint = origin.address();
+            proxy.metric(&format!(
+                "weir_upstream_healthy{{upstream=\"{name}\",endpoint=\"{endpoint}\"}}"
+            )) == 1.0
+        })
+    };
+    until("both are asked", || healthy() == [true, false] && !of_old.seen().is_empty());
+    std::fs::copy(new.ca(), &ca).expect("copied");
+    proxy.reload_as_it_is().expect("it reloads");
+    until("the other one is trusted", || healthy() == [false, true]);
+    assert!(!of_new.seen().is_empty());
+}

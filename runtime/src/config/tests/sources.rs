@@ -249,6 +249,35 @@ fn secrets_are_masked() {
     assert!(!format!("{config:?}").contains("\"k1\""));
 }
 
+/// As secret as what came from the environment, whatever its key is called.
+#[test]
+fn what_came_from_a_file_is_masked() {
+    let folder = Folder::new();
+    folder.write("secret.txt", "hunter2\n");
+    folder.write("url.txt", "http://hunter2:1\n");
+    let file = folder.write(
+        "weir.toml",
+        "[listeners.web]\nbind = \"127.0.0.1:80\"\n[routes.all]\nupstream = \"a\"\n\
+         [upstreams.a]\nendpoints = [\"${file:url.txt}\", \"http://127.0.0.1:1\"]\n\
+         [plugins.x]\ncomponent = \"cors\"\n\
+         config = { greeting = \"hello ${file:secret.txt}\", list = [\"open\", \"${file:secret.txt}\"] }\n",
+    );
+    let config = load(&Source::Path(file), &Environment::default(), &["cors"]).unwrap();
+    assert_eq!(
+        &*config.plugins[0].config,
+        r#"{"greeting":"hello hunter2","list":["open","hunter2"]}"#
+    );
+    let shown = masked(&config, &|_| Some(serde_json::json!({})));
+    assert_eq!(
+        (&shown["plugins"]["x"]["config"], &shown["upstreams"]["a"]["endpoints"]),
+        (
+            &serde_json::json!({ "greeting": "***", "list": ["open", "***"] }),
+            &serde_json::json!(["***", "http://127.0.0.1:1"]),
+        )
+    );
+    assert!(!shown.to_string().contains("hunter2"));
+}
+
 #[test]
 fn damaged_configurations_are_refused_or_read_and_never_panic() {
     let whole = include_str!("../../../../configs/reference.toml");
