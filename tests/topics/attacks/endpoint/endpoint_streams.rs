@@ -152,7 +152,8 @@ fn small_frames_that_nobody_reads_do_not_end_the_connection_of_others() {
         };
         [head, frames].concat()
     });
-    let lines = "protocol = \"http2\"\npool = { max_connections = 1 }";
+    let lines = "protocol = \"http2\"\npool = { max_connections = 1 }\n\
+                 timeouts = { connect = \"60s\" }";
     let setup = Setup::to(&endpoint.origin).upstream(lines);
     let proxy = setup.listener("read_ahead = \"256KiB\"").start();
     let mut other = RawClient::connect(proxy.address("web"));
