@@ -49,13 +49,27 @@ pub fn with_lifecycle(world: &str, core: &str, schema: &str, configure: &str) ->
     raw(resolve, &source, &imports_first(core, schema, configure), StringEncoding::UTF8)
 }
 
-fn plugin_world(world: &str) -> (Resolve, String) {
+/// The same, where the world imports from these packages too, in the order in which they need each other.
+pub fn with_packages(packages: &[String], world: &str, core: &str) -> Vec<u8> {
+    let (mut resolve, source) = plugin_world(world);
+    for package in packages {
+        resolve.push_str("package.wit", package).expect("the package parses");
+    }
+    raw(resolve, &source, &imports_first(core, "", TAKES_ANYTHING), StringEncoding::UTF8)
+}
+
+/// The contract.
+pub fn contract() -> Resolve {
     let mut resolve = Resolve::default();
     resolve.push_dir("../wit").expect("the contract parses");
+    resolve
+}
+
+fn plugin_world(world: &str) -> (Resolve, String) {
     let source = format!(
         "package test:guest;\nworld guest {{\n export weir:plugin/lifecycle@0.1.0;\n {world}\n}}"
     );
-    (resolve, source)
+    (contract(), source)
 }
 
 /// The same, of a component whose texts are in UTF-16.

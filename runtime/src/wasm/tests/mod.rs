@@ -4,6 +4,7 @@ mod failures;
 pub(super) mod guest;
 mod hooks;
 mod load;
+mod sizes;
 
 use std::path::PathBuf;
 use std::rc::Rc;
