@@ -23,6 +23,7 @@ use crate::net::{self, SocketFile};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
+use crate::threads;
 use crate::upstream::Prober;
 use crate::wasm::Host;
 
@@ -46,6 +47,9 @@ pub struct Running {
     /// One reload at a time, and what only reloads touch.
     pub(super) state: Mutex<State>,
 }
+
+/// How long the end waits for files of sockets to be removed.
+const REMOVING: Duration = Duration::from_secs(1);
 
 /// A reload that happened.
 #[derive(Debug, Clone)]
@@ -201,8 +205,12 @@ impl Running {
         self.ending();
         // Who connects by name finds nobody from here on, or another process.
         if let Some(built) = self.built() {
+            let mut owned = self.socket_files();
             let listeners = built.config.listeners.iter();
-            listeners.for_each(|listener| self.disown_socket_file(&listener.bind));
+            let files = listeners.filter_map(|listener| owned.remove_entry(&listener.bind));
+            let files = files.collect();
+            drop(owned);
+            remove_in_time(files);
         }
         let tell = |worker: &WorkerHandle| {
             let (done, answer) = oneshot::channel();
@@ -221,14 +229,16 @@ impl Running {
 
     /// Removes the file of a socket that is about to close. Others' files stay.
     pub(super) fn disown_socket_file(&self, bind: &Bind) {
-        if let Some(file) = self.socket_files().remove(bind) {
+        let file = self.socket_files().remove(bind);
+        if let Some(file) = file {
             net::remove_socket_file(bind, file);
         }
     }
 
     /// As [`Running::disown_socket_file`], of every socket.
     pub(super) fn remove_socket_files(&self) {
-        self.socket_files().drain().for_each(|(bind, file)| net::remove_socket_file(&bind, file));
+        let files = self.socket_files().drain().collect();
+        remove_in_time(files);
     }
 
     fn socket_files(&self) -> MutexGuard<'_, HashMap<Bind, SocketFile>> {
@@ -268,5 +278,32 @@ impl Running {
     /// What serves now.
     pub fn built(&self) -> Option<Arc<Built>> {
         self.built.load_full()
+    }
+}
+
+/// Removes files of sockets. One may lie on a mount that is dead by now: it keeps its thread, and nobody
+/// from the end.
+fn remove_in_time(files: Vec<(Bind, SocketFile)>) {
+    if files.is_empty() {
+        return;
+    }
+    let files = Arc::new(files);
+    let remove = |files: &[(Bind, SocketFile)]| {
+        files.iter().for_each(|(bind, file)| net::remove_socket_file(bind, *file));
+    };
+    let (told, removed) = std::sync::mpsc::channel();
+    let theirs = files.clone();
+    let removing = threads::spawn("socket-files", "removes files of sockets", move || {
+        remove(&theirs);
+        // Who waited may be gone.
+        let _ = told.send(());
+    });
+    match removing {
+        Ok(_) if removed.recv_timeout(REMOVING).is_err() => {
+            tracing::warn!("files of sockets cannot be removed: is what they lie on gone?");
+        }
+        Ok(_) => {}
+        // At a limit of threads.
+        Err(_) => remove(&files),
     }
 }

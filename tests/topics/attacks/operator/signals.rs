@@ -83,6 +83,22 @@ fn while_it_reloads_it_hears_the_end() {
     assert_eq!(status.code(), Some(0), "after {:?}", started.elapsed());
 }
 
+/// Not before: until files have been quiet for a second nothing is loaded.
+#[test]
+fn while_it_builds_what_it_read_it_hears_the_end() {
+    let web = free_address();
+    let cache = tempfile::tempdir().expect("a folder");
+    let empty = format!("[listeners.web]\nbind = \"{web}\"\n");
+    let mut daemon = cold(&empty, cache.path());
+    daemon.wait_for_line("\"message\":\"ready\"");
+    daemon.replace("weir.toml", slow_to_build(web));
+    daemon.signal("HUP");
+    // The first of six.
+    daemon.wait_for_line("plugin loaded");
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(WITHIN).expect("it ends").code(), Some(0));
+}
+
 #[test]
 fn after_sigterm_it_is_not_ready_and_still_accepts_for_a_while() {
     let origin = Origin::saying("one");
