@@ -2,6 +2,7 @@
 //! schema, telling what is wrong with it. Who serves meanwhile is not hurt.
 
 mod schemas;
+mod shapes;
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
