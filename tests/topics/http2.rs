@@ -18,6 +18,9 @@ const GET: &[(&str, &str)] =
 const POST: &[(&str, &str)] =
     &[(":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", "/x")];
 
+const LATE: &[(&str, &str)] =
+    &[(":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", "/late")];
+
 #[test]
 fn cookie_crumbs_are_joined() {
     let h1 = Origin::echo();
@@ -61,7 +64,10 @@ fn many_small_fields_and_large_heads_are_431() {
 #[test]
 fn floods_end_the_connection_and_hurt_nobody_else() {
     let origin = Origin::echo();
-    let proxy = Setup::to(&origin).start();
+    // Who asks for this is answered late, and until then nobody reads what he sends.
+    let late = "[routes.late]\nmatch = { path = \"/late\" }\nplugins = [\"late\"]\n\
+                [plugins.late]\ncomponent = \"mock\"\nconfig = { delay = \"1m\" }\n";
+    let proxy = weir_tests::Proxy::start(&format!("{}\n{late}", Setup::to(&origin).toml()));
     type Flood = fn(&mut Frames, u32) -> bool;
     let floods: &[(&str, Flood)] = &[
         ("rapid reset", |client, number| {
@@ -81,6 +87,10 @@ fn floods_end_the_connection_and_hurt_nobody_else() {
                 client.send(kind::HEADERS, END_STREAM, 1, &[block(GET), entry].concat())
             }
             _ => client.send(kind::CONTINUATION, 0, 1, &[0xbe; 10_000]),
+        }),
+        ("DATA of a byte that nobody reads", |client, number| match number {
+            0 => client.head(1, false, LATE),
+            _ => client.send(kind::DATA, 0, 1, b"x"),
         }),
         ("window updates of zero", |client, _| client.send(kind::WINDOW_UPDATE, 0, 0, &[0; 4])),
         ("frames of no stream", |client, _| client.send(kind::DATA, 0, 99, b"x")),

@@ -119,6 +119,22 @@ fn a_fragment_on_http2_resets_its_stream() {
     assert_eq!(origin.seen().len(), 1);
 }
 
+/// The codec refuses them by itself; SECURITY.md says so.
+#[test]
+fn what_is_no_target_on_http2_resets_its_stream() {
+    let origin = Origin::echo();
+    let proxy = Setup::to(&origin).start();
+    let mut client = weir_tests::frames::Frames::connect(proxy.address("web"));
+    let paths = ["/a<b", "/a>b", "/a`b", "/?a<b", "/?a>b", "/?a\"b", "/fine"];
+    for (stream, path) in (1..).step_by(2).zip(paths) {
+        let fields =
+            [(":method", "DELETE"), (":scheme", "http"), (":authority", "a"), (":path", path)];
+        client.head(stream, true, &fields);
+        assert_eq!(client.status(stream), if path == "/fine" { 200 } else { 0 }, "{path}");
+    }
+    assert_eq!(origin.seen().len(), 1);
+}
+
 /// No way of writing it leads around a route that would refuse it.
 #[test]
 fn what_a_route_guards_no_spelling_reaches() {

@@ -2,3 +2,4 @@
 
 mod plugin_failures;
 mod quotas;
+mod surroundings;

@@ -125,6 +125,7 @@ impl Plugin for Greedy {
                 String::new()
             }
             "random" => random::bytes(count).len().to_string(),
+            "surroundings" => surroundings(),
             "add-fields" => {
                 for at in 0..count {
                     request.set_header(&format!("x-added-{at}"), "v")?;
@@ -189,6 +190,21 @@ impl Transform for Gives {
     fn finish(&mut self) -> Result<Vec<u8>> {
         Ok(vec![b'f'; self.finish])
     }
+}
+
+/// What there is to be seen of the process and of its machine.
+fn surroundings() -> String {
+    let mut variables: Vec<String> =
+        std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
+    variables.sort_unstable();
+    let read = std::fs::read_dir("/").is_ok() || std::fs::read("/etc/hostname").is_ok();
+    let written = std::fs::write("/tmp/weir-greedy", "x").is_ok();
+    let folder = std::env::current_dir().is_ok_and(|folder| folder.read_dir().is_ok());
+    format!(
+        "arguments {}; variables {}; read {read}; written {written}; folder {folder}",
+        std::env::args_os().count(),
+        variables.join(" "),
+    )
 }
 
 /// Is not full again within a test.

@@ -2,6 +2,8 @@
 //!
 //! Counted in requests that go on for others, not in time: machines differ.
 
+mod floods;
+
 use std::io::Write as _;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
