@@ -9,6 +9,7 @@ mod log_files;
 mod scalars;
 mod secrets;
 mod sources;
+mod threat_model;
 mod written;
 
 use std::time::Duration;
