@@ -35,5 +35,7 @@ pub use proxy::{Daemon, Proxy};
 pub use secure::{tls_get, tls_version};
 pub use setup::Setup;
 pub use skip::skipped;
+#[cfg(target_os = "linux")]
+pub use system::tcp_sockets;
 pub use system::{busy_for, connect_from, free_address, processor_time, resident_bytes};
 pub use wait::{until, until_within};

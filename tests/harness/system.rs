@@ -3,6 +3,11 @@
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use rustix::io::Errno;
+#[cfg(target_os = "linux")]
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+
 use crate::ports::free_port;
 
 /// An address of this machine that nobody listens on.
@@ -29,6 +34,30 @@ pub fn connect_from(source: IpAddr, address: SocketAddr) -> std::io::Result<TcpS
 const PAGE: usize = 4096;
 /// Ticks of processor time in a second.
 const TICKS: u32 = 100;
+
+/// The TCP sockets of a process that this one started: what is asked of them is asked of its own.
+#[cfg(target_os = "linux")]
+pub fn tcp_sockets(process: u32) -> Vec<socket2::Socket> {
+    let number = i32::try_from(process).ok().and_then(Pid::from_raw).expect("a process");
+    let handle = pidfd_open(number, PidfdFlags::empty()).expect("a process");
+    let files = std::fs::read_dir(format!("/proc/{process}/fd")).expect("Linux");
+    let socket = |file: std::fs::DirEntry| {
+        let leads_to = std::fs::read_link(file.path()).ok()?;
+        let number = file.file_name().to_str()?.parse().ok()?;
+        if !leads_to.to_str()?.starts_with("socket:") {
+            return None;
+        }
+        let socket = match pidfd_getfd(&handle, number, PidfdGetfdFlags::empty()) {
+            Ok(socket) => socket2::Socket::from(socket),
+            // Closed meanwhile.
+            Err(Errno::BADF) => return None,
+            Err(error) => panic!("a socket of the process: {error}"),
+        };
+        let is_ip = [socket2::Domain::IPV4, socket2::Domain::IPV6].contains(&socket.domain().ok()?);
+        (is_ip && socket.r#type().ok()? == socket2::Type::STREAM).then_some(socket)
+    };
+    files.filter_map(|file| socket(file.ok()?)).collect()
+}
 
 /// Bytes of a process in memory.
 pub fn resident_bytes(process: u32) -> usize {

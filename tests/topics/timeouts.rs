@@ -287,6 +287,12 @@ fn a_hook_does_not_wait_longer_for_a_client_than_the_proxy() {
         ("body_timeout", false, "body_timeout = \"300ms\"", ""),
         ("route", false, "", "timeout = \"300ms\""),
         ("route, dripping", true, "", "timeout = \"300ms\""),
+        (
+            "least rate, dripping",
+            true,
+            "min_body_rate = \"1KB\"\nmin_body_rate_window = \"300ms\"",
+            "",
+        ),
     ] {
         let proxy = reading(&origin, "", listener, route);
         let started = Instant::now();

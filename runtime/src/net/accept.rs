@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::time::Instant;
 
 use super::limit::{ConnectionLimit, ConnectionPlace};
-use super::{Listener, Stream, end_after};
+use super::{CLIENT_PATIENCE, Listener, Stream, end_after};
 use crate::client::ClientKey;
 use crate::telemetry::metrics::ListenerMetrics;
 
@@ -39,7 +39,7 @@ pub struct Acceptor {
     /// How long to wait after the next error.
     pause: Duration,
     /// How long clients may acknowledge nothing.
-    patience: Option<Duration>,
+    patience: Duration,
     /// Those that got no place while somebody is asked whether he is still there.
     doubted: Vec<Doubted>,
     /// Who may give way was looked for among all, which is done once between two looks at the sockets.
@@ -91,19 +91,19 @@ impl Acceptor {
             Listener::Tcp(listener) => Socket::Tcp(TcpListener::from_std(listener)?),
             Listener::Unix(listener) => Socket::Unix(UnixListener::from_std(listener)?),
         };
-        let (pause, patience) = (FIRST_PAUSE, None);
+        let (pause, patience) = (FIRST_PAUSE, CLIENT_PATIENCE);
         let (doubted, searched) = (Vec::new(), false);
         Ok(Acceptor { socket, limit, metrics, pause, patience, doubted, searched })
     }
 
-    /// From now on connections whose client takes nothing for so long are ended, also where nobody
-    /// else watches them: tunnels.
+    /// From now on connections whose client takes nothing for so long, instead of [`CLIENT_PATIENCE`],
+    /// are ended, also where nobody else watches them: tunnels.
     pub fn end_after(&mut self, patience: Duration) {
         if let Socket::Tcp(socket) = &self.socket
-            && self.patience != Some(patience)
+            && self.patience != patience
         {
             end_after(socket, patience);
-            self.patience = Some(patience);
+            self.patience = patience;
         }
     }
 

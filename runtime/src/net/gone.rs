@@ -15,7 +15,9 @@ const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// So many questions without an answer end the connection.
 const ASK_TIMES: u32 = 3;
 
-/// How long an endpoint may acknowledge nothing, or take nothing, of what it was sent.
+/// How long any client may acknowledge nothing, or take nothing, of what it was sent.
+pub const CLIENT_PATIENCE: Duration = Duration::from_secs(60);
+/// The same for an endpoint.
 pub const ENDPOINT_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Has a silent peer asked. A listening socket hands this on to the sockets that it accepts.

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use super::ask_when_silent;
+use super::{CLIENT_PATIENCE, ask_when_silent, end_after};
 use crate::config::Bind;
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
@@ -94,7 +94,9 @@ fn listen_tcp(address: SocketAddr, workers: usize) -> io::Result<Vec<Listener>> 
         let socket = tcp_socket(address)?;
         socket.set_reuse_port(true)?;
         socket.bind(&address.into())?;
+        // Before it listens, so that no connection comes without; who waits longer says so.
         ask_when_silent(&socket);
+        end_after(&socket, CLIENT_PATIENCE);
         socket.listen(BACKLOG)?;
         let listener = TcpListener::from(socket);
         address = listener.local_addr()?;

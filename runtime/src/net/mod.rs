@@ -19,7 +19,7 @@ mod watched;
 pub use accept::{Accepted, Acceptor};
 pub use activity::{Activity, Delay};
 pub use closed::Closed;
-pub use gone::{ENDPOINT_PATIENCE, ask_when_silent, end_after};
+pub use gone::{CLIENT_PATIENCE, ENDPOINT_PATIENCE, ask_when_silent, end_after};
 pub use heard::{Heard, OnSocket};
 pub use limit::{ConnectionLimit, ConnectionPlace};
 pub use linger::{LINGER_BYTES, Linger};

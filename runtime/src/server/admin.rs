@@ -11,6 +11,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
@@ -90,7 +91,11 @@ const PAGES: [(&str, Page, &str); 9] = [
 
 /// Serves until it is dropped, which ends its connections too.
 pub async fn serve(acceptor: Acceptor, view: Arc<dyn AdminView>) {
-    connections::serve(acceptor, move |request, local| {
+    serve_with(acceptor, connections::PATIENCE, view).await;
+}
+
+async fn serve_with(acceptor: Acceptor, patience: Duration, view: Arc<dyn AdminView>) {
+    connections::serve(acceptor, patience, move |request, local| {
         let view = view.clone();
         async move { answer(&*view, &request.into_parts().0, local).await }
     })

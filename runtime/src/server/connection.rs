@@ -11,7 +11,6 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::Request;
@@ -29,16 +28,15 @@ use crate::config::Limits;
 use crate::http::forwarded::ForwardedFields;
 use crate::http::framing::FramingGuard;
 use crate::http::{Client, Tls};
-use crate::net::{Accepted, Acceptor, Activity, Linger, OnSocket, Stream, Watch, Watched};
+use crate::net::{
+    Accepted, Acceptor, Activity, CLIENT_PATIENCE, Linger, OnSocket, Stream, Watch, Watched,
+};
 use crate::proxy::{self, Allowance, StreamExecutor};
 use crate::upstream::Usage;
 use crate::{turn, turns};
 
 /// HTTP/2's connection preface (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// How long any client may acknowledge nothing of what it was sent.
-const LEAST_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Bytes of a request's body that a client may send before somebody reads them (RFC 9113, 5.2).
 const STREAM_WINDOW: u32 = 256 << 10;
@@ -72,7 +70,7 @@ pub async fn accept(
     connections: Rc<Connections>,
 ) {
     loop {
-        acceptor.end_after(terms.borrow().limits.body_timeout.of(false).max(LEAST_PATIENCE));
+        acceptor.end_after(terms.borrow().limits.body_timeout.of(false).max(CLIENT_PATIENCE));
         let speaks_for_many = |peer| terms.borrow().trusted.holds(peer);
         let accepted = acceptor.accept(speaks_for_many, || watch.doubt()).await;
         let terms = terms.borrow().clone();

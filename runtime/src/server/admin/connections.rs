@@ -28,7 +28,7 @@ use crate::net::{Accepted, Acceptor, Activity, Bounds, Linger, SWEEP, Watch, Wat
 /// Connections at a time; one more takes the place of another.
 pub(super) const CONNECTIONS: usize = 64;
 /// For a request's head, and for an answer to be read.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of a head, and of answers that wait to be read.
 const BUFFER: usize = 64 << 10;
 
@@ -38,15 +38,16 @@ struct Open {
     each: Vec<(Arc<Activity>, AbortHandle)>,
 }
 
-/// Serves until it is dropped, which ends its connections too.
-pub(super) async fn serve<A, F>(mut acceptor: Acceptor, answer: A)
+/// Serves until it is dropped, which ends its connections too. A client that lets it wait for longer
+/// than its `patience` is put out, also where nobody else wants its place.
+pub(super) async fn serve<A, F>(mut acceptor: Acceptor, patience: Duration, answer: A)
 where
     A: Fn(Request<Incoming>, Option<SocketAddr>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     let bounds = Bounds::new(&Limits {
-        header_timeout: PATIENCE,
-        body_timeout: Bound::written(PATIENCE),
+        header_timeout: patience,
+        body_timeout: Bound::written(patience),
         ..Limits::default()
     });
     let watch = Watch::new(Instant::now());

@@ -63,12 +63,16 @@ impl AdminView for View {
 }
 
 fn start(view: Arc<View>) -> SocketAddr {
+    start_with(connections::PATIENCE, view)
+}
+
+fn start_with(patience: Duration, view: Arc<View>) -> SocketAddr {
     let bind = Bind::Tcp("127.0.0.1:0".parse().unwrap());
     let listener = listen(&bind, 1).unwrap().remove(0);
     let address = listener.local_addr().unwrap();
     let listener_metrics = view.metrics.listener("admin");
     let acceptor = Acceptor::new(listener, ConnectionLimit::new(None), listener_metrics).unwrap();
-    tokio::spawn(serve(acceptor, view));
+    tokio::spawn(serve_with(acceptor, patience, view));
     address
 }
 
@@ -208,15 +212,83 @@ async fn foreign_hosts_are_refused() {
     }
 }
 
-/// Who pipelines and does not read, or asks nothing at all, keeps nobody out.
-#[tokio::test]
-async fn clients_that_hang_are_put_out_for_those_that_ask() {
+/// One whose metrics do not fit into what sockets hold.
+fn with_a_large_page() -> Arc<View> {
     let view = Arc::new(View::default());
-    // A page that does not fit into what sockets hold.
     for n in 0..20_000 {
         view.metrics.route(&format!("route-{n:05}-{}", "x".repeat(40)));
     }
-    let address = start(view);
+    view
+}
+
+/// Waits until so many connections were accepted, and all of them are over.
+async fn until_closed(view: &View, accepted: usize) {
+    let waiting = async {
+        loop {
+            let text = view.metrics.render();
+            let shows = |series: &str, value: usize| {
+                text.contains(&format!("{series}{{listener=\"admin\"}} {value}\n"))
+            };
+            if shows("weir_connections_accepted_total", accepted) && shows("weir_connections", 0) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    assert!(waited.is_ok(), "connection {accepted} is open");
+}
+
+/// Nobody else asks for their places.
+#[tokio::test]
+async fn clients_that_hang_are_put_out_after_a_while() {
+    let view = with_a_large_page();
+    let address = start_with(Duration::from_millis(300), view.clone());
+    let texts = [
+        String::new(),
+        "GET /livez HTTP/1.1\r\nhost: localhost\r\n".to_owned(),
+        "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(100),
+    ];
+    for (at, text) in texts.iter().enumerate() {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        until_closed(&view, at + 1).await;
+        drop(stream);
+    }
+}
+
+/// A head has 64 KiB, or what one read more brings, and a hundred fields.
+#[tokio::test]
+async fn a_head_has_the_usual_bounds() {
+    let address = start(Arc::new(View::default()));
+    let fields = |count: usize| (0..count).map(|n| format!("x-{n}: a\r\n")).collect::<String>();
+    for (fields, fits) in [
+        (fields(98), true),
+        (fields(99), false),
+        (format!("x-a: {}\r\n", "a".repeat(60_000)), true),
+        (format!("x-a: {}\r\n", "a".repeat(140_000)), false),
+        (format!("x-a: {}\r\n", "a".repeat(8 << 20)), false),
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = "GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n";
+        let head = format!("{head}{fields}\r\n");
+        let (mut answers, mut asks) = stream.split();
+        let mut answer = Vec::new();
+        // It may be cut off before it has sent all, and before it has read why.
+        let asking = asks.write_all(head.as_bytes());
+        let _ = tokio::join!(asking, answers.read_to_end(&mut answer));
+        let answer = String::from_utf8_lossy(&answer);
+        match fits {
+            true => assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}"),
+            false => assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}"),
+        }
+    }
+}
+
+/// Who pipelines and does not read, or asks nothing at all, keeps nobody out.
+#[tokio::test]
+async fn clients_that_hang_are_put_out_for_those_that_ask() {
+    let address = start(with_a_large_page());
     let mut hanging = Vec::new();
     for n in 0..connections::CONNECTIONS * 2 {
         let mut stream = TcpStream::connect(address).await.unwrap();

@@ -204,3 +204,42 @@ fn silent_peers_are_asked_whether_they_are_there() {
         timer(None, origin.address().port()) == Some(2)
     });
 }
+
+/// Who acknowledges nothing is given up as well: on sockets that listen, and so on all that they
+/// accept, and on those to endpoints, for traffic and for probes.
+#[cfg(target_os = "linux")]
+#[test]
+fn every_socket_has_an_end_with_a_peer_that_is_gone() {
+    use socket2::{SockAddr, Socket};
+    use weir_tests::tcp_sockets;
+
+    use super::super::system::System;
+
+    let origin = Origin::raw(|mut stream| async move {
+        weir_tests::read_head(&mut stream).await;
+        std::future::pending().await
+    });
+    let probe = "health = { path = \"/health\", timeout = \"1m\" }";
+    let system = System::start(&Setup::to(&origin).upstream(probe));
+    let mut client = RawClient::connect(system.web);
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let _operator = RawClient::connect(system.admin);
+    let port = |address: std::io::Result<SockAddr>| Some(address.ok()?.as_socket()?.port());
+    until("accepted by both, and two to the endpoint", || {
+        let sockets = tcp_sockets(system.daemon.id());
+        let accepted = |at: std::net::SocketAddr| {
+            let mut those = sockets.iter().filter(|it| it.peer_addr().is_ok());
+            those.any(|it| port(it.local_addr()) == Some(at.port()))
+        };
+        let to_endpoint = |it: &&Socket| port(it.peer_addr()) == Some(origin.address().port());
+        accepted(system.web)
+            && accepted(system.admin)
+            && sockets.iter().filter(to_endpoint).count() >= 2
+    });
+    for socket in tcp_sockets(system.daemon.id()) {
+        let what = (port(socket.local_addr()), port(socket.peer_addr()));
+        assert!(socket.keepalive().expect("Linux"), "{what:?}");
+        let patience = socket.tcp_user_timeout().expect("Linux").unwrap_or_default();
+        assert!(patience >= Duration::from_secs(60), "{what:?}: {patience:?}");
+    }
+}
