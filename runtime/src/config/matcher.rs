@@ -1,14 +1,13 @@
-//! What a request is matched with: hosts, paths, methods, patterns.
+//! What a request is matched with: hosts, paths, methods.
 //!
 //! In: a text without its place. Out: the matcher, in the form that requests are compared in, or a
 //! [`Fault`] with a hint. Never: matches anything.
 
 use std::net::Ipv6Addr;
 
-use regex::Regex;
-
 use super::address::is_host_name;
 use super::model::{HostMatch, PathMatch};
+use super::pattern::Pattern;
 use super::problem::Fault;
 use crate::http::path::normalize;
 
@@ -62,7 +61,7 @@ pub(crate) fn prefix_path(text: &str) -> Result<PathMatch, Fault> {
 
 /// `match.path.regex`
 pub(crate) fn regex_path(text: &str) -> Result<PathMatch, Fault> {
-    anchored(text).map(PathMatch::Regex)
+    Pattern::of_path(text).map(PathMatch::Regex)
 }
 
 /// A path in the normal form that requests are matched in.
@@ -88,22 +87,6 @@ fn plain_path(text: &str) -> Result<String, Fault> {
         Ok(normal) => Ok(normal.into_owned()),
         Err(bad) => fault("is one that no request can have", bad.as_str()),
     }
-}
-
-/// A pattern that must match all of a text.
-pub(crate) fn anchored(text: &str) -> Result<Regex, Fault> {
-    // Alone first: `a)(b` must not become valid by what is put around it. The line end closes a
-    // comment in a pattern that starts with `(?x)`, where white space counts for nothing.
-    let whole = |end: &str| Regex::new(&format!("^(?:{text}{end})$"));
-    Regex::new(text).and_then(|_| whole("").or_else(|_| whole("\n"))).map_err(|error| {
-        let text = error.to_string();
-        // The last line says why; those before draw the pattern.
-        let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-        Fault::hint(
-            format!("this is not a regular expression: {why}"),
-            "the syntax is that of Rust's regex crate; in TOML, 'single quotes' keep backslashes",
-        )
-    })
 }
 
 /// `match.methods`

@@ -21,7 +21,7 @@ use super::upgrade::Upgrade;
 use super::upload::Upload;
 use super::worker::{Connection, Listener, StrictPaths};
 use crate::chain::{Attributes, Chain, Exchange, HeadLimits};
-use crate::config::DropAmbiguous;
+use crate::config::{DropAmbiguous, Steps};
 use crate::error::{Error, Result};
 use crate::http::ambiguous::{self, Guarded};
 use crate::http::framing::Violation;
@@ -97,16 +97,17 @@ fn prepare(
             judged.err().map(|bad| Error::request(400, bad.as_str()))
         }
     };
-    // What is refused from here on is the route's to add to.
-    let binding = listener.find(&target.host, uri.path(), uri.query(), parts);
+    // One account for all that follows, and what is refused from here on is the route's to add to.
+    let steps = Steps::of_a_request();
+    let find = |path: &str| listener.find(&target.host, path, uri.query(), parts, &steps);
+    let binding = find(uri.path())?;
     completion.bind(binding);
     if let Some(error) = ambiguous {
         // Some endpoint may take it for another route's.
         let may_be_read_so = || {
-            let is_strict =
-                |read: &String| listener.find(&target.host, read, uri.query(), parts).is_strict();
+            let is_open = |read: &String| find(read).is_ok_and(|binding| !binding.is_strict());
             let read = path::strict::readings(parts.uri.path(), uri.path());
-            read.is_none_or(|read| read.iter().any(is_strict))
+            !read.is_some_and(|read| read.iter().all(is_open))
         };
         let everywhere = listener.strict_paths == StrictPaths::Everywhere;
         if everywhere || binding.is_strict() || may_be_read_so() {

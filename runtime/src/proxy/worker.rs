@@ -17,7 +17,7 @@ use crate::balancer::RoundRobin;
 use crate::chain::{Chain, Completions, ExchangeId};
 use crate::client::ClientKey;
 use crate::clock::Clock;
-use crate::config::{Bound, DropAmbiguous, Limits};
+use crate::config::{Bound, DropAmbiguous, Limits, Steps, TooLong};
 use crate::http::Client;
 use crate::http::concealed::Concealed;
 use crate::http::forwarded::{ForwardedFields, TrustedProxies};
@@ -239,16 +239,20 @@ impl Binding {
 
 impl Listener {
     /// What a request is served by: a route, or none.
+    ///
+    /// # Errors
+    /// As [`Router::find`].
     pub fn find(
         &self,
         host: &str,
         path: &str,
         query: Option<&str>,
         parts: &http::request::Parts,
-    ) -> &Rc<Binding> {
-        let place = self.router.find(host, path, query, parts);
+        steps: &Steps,
+    ) -> Result<&Rc<Binding>, TooLong> {
+        let place = self.router.find(host, path, query, parts, steps)?;
         let route = place.and_then(|place| self.reach.get(place));
-        route.and_then(|route| self.bindings.get(*route)).unwrap_or(&self.unrouted)
+        Ok(route.and_then(|route| self.bindings.get(*route)).unwrap_or(&self.unrouted))
     }
 }
 

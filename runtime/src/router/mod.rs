@@ -3,7 +3,7 @@
 //! In: the routes of a configuration; then, for each request, its host (lower case, no port), its
 //! path in normal form, its query and its head. Out: the index of the one route that wins, or none
 //! (404). Never: allocates for a request unless a query value must be decoded, looks at routes of
-//! other hosts, or depends on the order in which routes were written.
+//! other hosts, depends on the order in which routes were written, or takes more than its [`Steps`].
 //!
 //! Routes are put in the order of [precedence] once, when the table is built; a route's
 //! place in it is its rank. A request then asks the tables of its exact host, of the suffixes it
@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use http::request::Parts;
 use rustc_hash::FxBuildHasher;
 
-use crate::config::{HostMatch, Route, precedence};
+use crate::config::{HostMatch, Route, Steps, TooLong, precedence};
 
 use self::paths::Paths;
 use self::rule::Rule;
@@ -50,6 +50,7 @@ struct Request<'a> {
     path: &'a str,
     query: Option<&'a str>,
     parts: &'a Parts,
+    steps: &'a Steps,
 }
 
 impl Router {
@@ -92,14 +93,18 @@ impl Router {
     ///
     /// `host`: lower case, no port, no final dot ([`crate::http::host::Target::host`]). `path`: in
     /// normal form ([`crate::http::path::normalize`]). `query`: as received, without `?`.
+    ///
+    /// # Errors
+    /// What of the request is too long for its `steps`: no route was found, and others might have been.
     pub fn find(
         &self,
         host: &str,
         path: &str,
         query: Option<&str>,
         parts: &Parts,
-    ) -> Option<usize> {
-        let request = Request { path, query, parts };
+        steps: &Steps,
+    ) -> Result<Option<usize>, TooLong> {
+        let request = Request { path, query, parts, steps };
         let mut best = NONE;
         if !self.exact.is_empty()
             && let Some(paths) = self.exact.get(host)
@@ -110,7 +115,8 @@ impl Router {
             best = self.find_suffix(host, &request, best);
         }
         best = self.any.find(&request, &self.rules, best);
-        self.rules.get(best as usize).map(|rule| rule.route)
+        steps.verdict()?;
+        Ok(self.rules.get(best as usize).map(|rule| rule.route))
     }
 
     /// Asks for each suffix that begins with a dot, longest first.

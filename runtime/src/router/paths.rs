@@ -10,9 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use regex::Regex;
-
-use crate::config::{Match, PathMatch};
+use crate::config::{Match, PathMatch, Pattern, TooLong};
 use crate::http::path::normalize;
 
 use super::{NONE, Rank, Request, Rule};
@@ -22,7 +20,7 @@ use super::{NONE, Rank, Request, Rule};
 pub(super) struct Paths {
     /// Sorted by text.
     texts: Box<[Text]>,
-    regexes: Box<[(Rank, Regex)]>,
+    regexes: Box<[(Rank, Pattern)]>,
     /// Without a path match.
     any: Box<[Rank]>,
     /// The lowest rank of all: a search that has a lower one need not begin.
@@ -44,7 +42,7 @@ struct Text {
 #[derive(Debug, Default)]
 pub(super) struct Builder {
     texts: BTreeMap<Box<str>, (Vec<Rank>, Vec<Rank>)>,
-    regexes: Vec<(Rank, Regex)>,
+    regexes: Vec<(Rank, Pattern)>,
     any: Vec<Rank>,
     lowest: Option<Rank>,
 }
@@ -121,7 +119,8 @@ impl Paths {
             if *rank >= best {
                 break;
             }
-            if holds(*rank) && regex.is_match(request.path) {
+            let path = request.path.as_bytes();
+            if holds(*rank) && regex.takes(path, request.steps, TooLong::Target) {
                 best = *rank;
             }
         }

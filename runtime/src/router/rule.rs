@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::Request;
-use crate::config::{Match, ValueMatch};
+use crate::config::{Match, Steps, TooLong, ValueMatch};
 use crate::http::query;
 
 /// The conditions of one route.
@@ -55,24 +55,30 @@ impl Rule {
 
 impl Conditions {
     fn hold(&self, request: &Request<'_>) -> bool {
-        let Request { query, parts, .. } = *request;
+        let Request { query, parts, steps, .. } = *request;
         (self.methods.is_empty() || self.methods.contains(&parts.method))
             && self.headers.iter().all(|(name, value)| {
-                combined(&parts.headers, name).is_some_and(|field| matches(value, &field))
+                combined(&parts.headers, name, steps)
+                    .is_some_and(|field| matches(value, &field, steps, TooLong::Field))
             })
             && self.query.iter().all(|(name, value)| {
-                query::first(query.unwrap_or_default(), name)
-                    .is_some_and(|first| matches(value, &first))
+                let query = query.unwrap_or_default();
+                steps.take(query.len(), TooLong::Target)
+                    && query::first(query, name)
+                        .is_some_and(|first| matches(value, &first, steps, TooLong::Target))
             })
     }
 }
 
 /// A field's value, its lines joined by commas.
-fn combined<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, [u8]>> {
+fn combined<'a>(headers: &'a HeaderMap, name: &HeaderName, steps: &Steps) -> Option<Cow<'a, [u8]>> {
     let mut lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
     let first = lines.next()?;
     let mut value = Cow::Borrowed(first);
     for line in lines {
+        if !steps.take(line.len() + 2, TooLong::Field) {
+            return None;
+        }
         let value = value.to_mut();
         value.extend_from_slice(b", ");
         value.extend_from_slice(line);
@@ -80,13 +86,10 @@ fn combined<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, [u8
     Some(value)
 }
 
-fn matches(wanted: &ValueMatch, value: &[u8]) -> bool {
+fn matches(wanted: &ValueMatch, value: &[u8], steps: &Steps, too_long: TooLong) -> bool {
     match wanted {
         ValueMatch::Exact(exact) => exact.as_bytes() == value,
-        // What is no UTF-8 matches no expression.
-        ValueMatch::Regex(regex) => {
-            std::str::from_utf8(value).is_ok_and(|value| regex.is_match(value))
-        }
+        ValueMatch::Regex(regex) => regex.takes(value, steps, too_long),
         ValueMatch::Present => true,
     }
 }

@@ -1,12 +1,13 @@
+mod cost;
+
 use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
 use http::{HeaderName, HeaderValue, Method};
-use regex::Regex;
 
-use crate::config::{Bound, Match, PathMatch, ValueMatch};
+use crate::config::{Bound, Match, PathMatch, Pattern, ValueMatch};
 
 use super::*;
 
@@ -30,7 +31,7 @@ fn path(text: &str) -> Option<PathMatch> {
     } else if let Some(prefix) = text.strip_prefix("prefix:") {
         PathMatch::Prefix(prefix.trim_end_matches('/').into())
     } else if let Some(regex) = text.strip_prefix("regex:") {
-        PathMatch::Regex(Regex::new(&format!("^(?:{regex})$")).unwrap())
+        PathMatch::Regex(Pattern::of_path(regex).unwrap())
     } else if let Some(below) = text.strip_suffix('*') {
         PathMatch::Below(below.into())
     } else {
@@ -59,9 +60,20 @@ fn parts(method: &str, headers: &[(&str, &str)]) -> Parts {
     parts
 }
 
+/// Of a request that is not too long.
+fn find(
+    router: &Router,
+    host: &str,
+    path: &str,
+    query: Option<&str>,
+    parts: &Parts,
+) -> Option<usize> {
+    router.find(host, path, query, parts, &Steps::of_a_request()).unwrap()
+}
+
 /// The name of the route that a plain GET takes.
 fn get<'r>(routes: &'r [Route], host: &str, path: &str) -> Option<&'r str> {
-    let found = Router::new(routes).find(host, path, None, &parts("GET", &[]));
+    let found = find(&Router::new(routes), host, path, None, &parts("GET", &[]));
     found.map(|index| &*routes[index].name)
 }
 
@@ -167,7 +179,7 @@ fn paths_go_from_exact_over_the_longest_prefix_to_any() {
 fn conditions_decide_between_equal_paths() {
     let header = |value| (HeaderName::from_static("x-beta"), value);
     let exact = |text: &str| ValueMatch::Exact(text.into());
-    let regex = |text: &str| ValueMatch::Regex(Regex::new(&format!("^(?:{text})$")).unwrap());
+    let regex = |text: &str| ValueMatch::Regex(Pattern::of_value(text).unwrap());
     let with = |name: &str, change: &dyn Fn(&mut Match)| {
         let mut matches = Match::default();
         change(&mut matches);
@@ -202,13 +214,13 @@ fn conditions_decide_between_equal_paths() {
         ("GET", &[], Some("w=&v=x+y"), "query-two"),
         ("GET", &[], Some("v=z&v=x+y"), "a-bare"),
     ] {
-        let found = router.find("a", "/", query, &parts(method, headers));
+        let found = find(&router, "a", "/", query, &parts(method, headers));
         assert_eq!(found.map(|index| &*routes[index].name), Some(expected), "{method} {query:?}");
     }
     // A value that is no UTF-8 is compared, not panicked over.
     let mut odd = parts("GET", &[]);
     odd.headers.insert("x-beta", HeaderValue::from_bytes(b"\xff").unwrap());
-    assert_eq!(router.find("a", "/", None, &odd), Some(1));
+    assert_eq!(find(&router, "a", "/", None, &odd), Some(1));
 }
 
 #[test]
@@ -245,8 +257,8 @@ fn thousands_of_routes_are_all_found() {
     let request = parts("GET", &[]);
     for (index, (_, host, path)) in rows.iter().enumerate() {
         let path = path.replace('*', "x/y");
-        assert_eq!(router.find(host, &path, None, &request), Some(index));
-        assert_eq!(router.find("h30.example", &path, None, &request), None);
+        assert_eq!(find(&router, host, &path, None, &request), Some(index));
+        assert_eq!(find(&router, "h30.example", &path, None, &request), None);
     }
 }
 
@@ -376,7 +388,7 @@ fn seeded_tables_answer_like_the_plain_reading() {
             let text: Vec<String> = query.iter().map(|name| format!("{name}=%31")).collect();
             let text = text.join("&");
             let parts = parts(method, headers);
-            let got = router.find(host, path, Some(&text), &parts);
+            let got = find(&router, host, path, Some(&text), &parts);
             let expected = reference(&routes, host, path, query, &parts);
             let name = |index: Option<usize>| index.map(|index| &routes[index]);
             assert_eq!(got, expected, "{host} {path}: {:?} {:?}", name(got), name(expected));

@@ -5,6 +5,7 @@ mod desync;
 mod framing;
 mod gone;
 mod limits;
+mod patterns;
 mod pipelines;
 mod seats;
 mod shares;

@@ -10,6 +10,7 @@ use crate::config::field::Field;
 use crate::config::model::{
     Bound, Match, PathMatch, PathPolicy, Route, ValueMatch, WeightedUpstream,
 };
+use crate::config::pattern::Pattern;
 use crate::config::problem::Fault;
 use crate::config::read::{Named, TableReader};
 use crate::config::tree::Value;
@@ -212,7 +213,7 @@ fn value(field: &Field<'_>, legal: impl Fn(&str) -> Result<(), Fault>) -> Option
         let hint = "a string, { regex = \"…\" } or { present = true }";
         field.problem(Fault::hint("this is not something to match a value with", hint));
     }
-    let regex = regex.and_then(|field| field.parsed(matcher::anchored)).map(ValueMatch::Regex);
+    let regex = regex.and_then(|field| field.parsed(Pattern::of_value)).map(ValueMatch::Regex);
     let present = present.and_then(|field| match field.flag()? {
         true => Some(ValueMatch::Present),
         false => {

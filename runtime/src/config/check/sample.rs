@@ -3,11 +3,11 @@
 //! In: a path match. Out: some of what it takes, the shortest of each of a pattern's branches; and what
 //! all of it begins with. Never: all: a pattern takes more than anybody lists.
 
-use regex::Regex;
 use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use crate::config::model::PathMatch;
+use crate::config::pattern::Pattern;
 
 /// Most samples of one pattern.
 const MOST: usize = 32;
@@ -30,7 +30,7 @@ pub(super) fn paths(matches: &PathMatch) -> Vec<String> {
 }
 
 /// What every path begins with that a pattern takes, as far as that is easily told.
-pub(super) fn start(regex: &Regex) -> String {
+pub(super) fn start(regex: &Pattern) -> String {
     let Ok(pattern) = regex_syntax::parse(regex.as_str()) else { return String::new() };
     let literals = Extractor::new().extract(&pattern);
     let common = literals.longest_common_prefix().unwrap_or_default();
@@ -91,7 +91,7 @@ mod tests {
             (".*", &[]),
             ("/(a{100}){3}", &[]),
         ] {
-            let regex = Regex::new(&format!("^(?:{pattern})$")).expect("a pattern");
+            let regex = Pattern::of_path(pattern).expect("a pattern");
             let found = paths(&PathMatch::Regex(regex));
             assert!(
                 wanted.iter().all(|path| found.iter().any(|sample| sample == path)),
@@ -112,7 +112,7 @@ mod tests {
             (".*", ""),
             ("(a|)/b", ""),
         ] {
-            let regex = Regex::new(&format!("^(?:{pattern})$")).expect("a pattern");
+            let regex = Pattern::of_path(pattern).expect("a pattern");
             assert_eq!(start(&regex), wanted, "{pattern}");
         }
     }

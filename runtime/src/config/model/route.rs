@@ -7,9 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use regex::Regex;
-
 use super::PathPolicy;
+use crate::config::pattern::Pattern;
 
 /// `[routes.NAME]`
 #[derive(Debug, Clone)]
@@ -83,15 +82,15 @@ pub enum PathMatch {
     Below(String),
     /// `{ prefix = "/api" }`: whole segments; matches `/api` and `/api/…`. Kept without a final `/`.
     Prefix(String),
-    /// Anchored at both ends.
-    Regex(Regex),
+    /// Of the whole path.
+    Regex(Pattern),
 }
 
 #[derive(Clone)]
 pub enum ValueMatch {
     Exact(String),
-    /// Anchored at both ends.
-    Regex(Regex),
+    /// Of the whole value.
+    Regex(Pattern),
     /// `{ present = true }`
     Present,
 }

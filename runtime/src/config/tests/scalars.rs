@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::config::address::{bind, origin};
-use crate::config::matcher::{anchored, exact_path, host, path, prefix_path};
+use crate::config::matcher::{exact_path, host, path, prefix_path};
 use crate::config::scalar::{duration, size};
-use crate::config::{Bind, HostMatch, PathMatch};
+use crate::config::{Bind, HostMatch, PathMatch, Pattern};
 
 /// The lists that a plugin's own durations and sizes are held to as well.
 fn shared(list: &str) -> Vec<(&str, Option<u64>)> {
@@ -89,7 +89,7 @@ fn paths_are_kept_in_the_form_that_requests_are_matched_in() {
         Ok(PathMatch::Exact(path)) => format!("exact {path}"),
         Ok(PathMatch::Below(path)) => format!("below {path}"),
         Ok(PathMatch::Prefix(path)) => format!("prefix {path}"),
-        Ok(PathMatch::Regex(regex)) => format!("regex {regex}"),
+        Ok(PathMatch::Regex(regex)) => format!("regex {regex:?}"),
         Err(_) => "refused".to_owned(),
     };
     assert_eq!(shown(path("/api")), "exact /api");
@@ -104,9 +104,9 @@ fn paths_are_kept_in_the_form_that_requests_are_matched_in() {
 
 #[test]
 fn patterns_match_all_or_nothing() {
-    let alternatives = anchored("a|b").unwrap();
+    let alternatives = Pattern::of_value("a|b").unwrap();
     assert!(alternatives.is_match("a") && !alternatives.is_match("ab"));
-    let commented = anchored("(?x) a # not the end").unwrap();
+    let commented = Pattern::of_value("(?x) a # not the end").unwrap();
     assert!(commented.is_match("a") && !commented.is_match("aa"));
-    assert!(anchored("a)(b").is_err());
+    assert!(Pattern::of_value("a)(b").is_err());
 }
