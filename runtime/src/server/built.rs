@@ -52,6 +52,7 @@ impl Built {
         if let Err(message) = host.check_room(&plugins, config.server.workers) {
             let place = config.places.of("server.workers");
             let hint = "set `workers` lower, or give routes the same plugins instead of copies";
+            let message = format!("server.workers: {message}");
             problems.push(Problem::new(place, "server.workers", message).with_hint(hint));
         }
         let tls = terminate(&config, &mut problems);
