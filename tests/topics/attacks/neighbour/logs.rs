@@ -1,6 +1,7 @@
 //! Logs on full disks, logs that nobody reads, logs that a peer would fill, and what they tell.
 
 use std::fs::OpenOptions;
+use std::io::Read as _;
 use std::process::{Command, Stdio};
 
 use weir_tests::frames::{ACK, Frames, kind};
@@ -149,4 +150,43 @@ fn the_level_is_switched_while_it_runs_and_tells_the_life_of_a_request() {
     }
     let line = system.daemon.wait_for_line("\"uri\":\"");
     assert!(line.contains("/last"), "{line}");
+}
+
+/// `RUST_LOG` once changed nothing. A file says less than who started it: until he says another thing
+/// to the running one.
+#[test]
+fn the_environment_says_what_the_log_tells_whatever_the_configuration_says() {
+    let origin = Origin::saying("one");
+    for (shared, own, told) in [
+        ("weir=debug", None, "info,weir=debug"),
+        ("weir=debug", Some("error"), "error"),
+        ("error", Some(""), "error"),
+        // As other programs write it, who have spans.
+        ("weir=debug,x[y]=z", None, "info,weir=debug"),
+    ] {
+        let setup = Setup::to(&origin).server("drain_delay = \"0s\"");
+        let mut system = System::start_as(&setup, |command| {
+            command.env("RUST_LOG", shared).env_remove("WEIR_LOG");
+            if let Some(own) = own {
+                command.env("WEIR_LOG", own);
+            }
+        });
+        let log = |method: &str, page: &str| request(system.admin, method, page, &[], b"").text();
+        assert_eq!(log("GET", "/log"), format!("{told}\n"), "{shared} {own:?}");
+        get(system.web, "/a-request");
+        let text = system.toml().replace("[server]", "[server]\nlog = \"trace\"");
+        system.daemon.replace("weir.toml", text);
+        assert!(log("POST", "/reload").contains("true"));
+        assert_eq!(log("GET", "/log"), format!("{told}\n"), "{shared} {own:?}: after a reload");
+        assert_eq!(log("POST", "/log?level=warn"), "warn\n");
+        assert_eq!(log("POST", "/log?level="), format!("{told}\n"), "{shared} {own:?}");
+        system.daemon.signal("TERM");
+        assert_eq!(system.daemon.wait(WITHIN).expect("it ends").code(), Some(0));
+        let mut lines = String::new();
+        system.daemon.errors().read_to_string(&mut lines).expect("text");
+        let has = |text: &str| lines.contains(text);
+        assert_eq!(has("/a-request"), told.contains("debug"), "{shared} {own:?}: {lines}");
+        assert_eq!(has("\"level\":\"INFO\""), told.contains("info"), "{shared} {own:?}: {lines}");
+        assert_eq!(has("\"part\":\"x[y]=z\""), shared.contains("x["), "{shared} {own:?}: {lines}");
+    }
 }
