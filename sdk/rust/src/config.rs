@@ -10,6 +10,8 @@ mod name;
 mod pattern;
 mod secret;
 mod size;
+#[cfg(feature = "regex")]
+mod substitution;
 #[cfg(test)]
 mod tests;
 
@@ -18,9 +20,11 @@ pub use name::FieldName;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use name::{is_owned_by_proxy, is_token};
 #[cfg(feature = "regex")]
-pub use pattern::{MAX_MATCHES, MAX_SUBJECT, Pattern, Substitution, TooLong};
+pub use pattern::Pattern;
 pub use secret::Secret;
 pub use size::Size;
+#[cfg(feature = "regex")]
+pub use substitution::{MAX_MATCHES, MAX_SUBJECT, Substitution, TooLong};
 
 use crate::{Error, Plugin};
 use json::Read;
