@@ -25,8 +25,10 @@ pub struct Edits {
 
 /// The edits, with everything encoded that can be before a request is there.
 pub struct Query {
+    /// Sorted by name: each of the thousands that a client may send is looked for.
     set: Vec<Pair>,
     add: Vec<Pair>,
+    /// Sorted.
     remove: Vec<String>,
 }
 
@@ -40,7 +42,8 @@ struct Pair {
 // === impl Query ===
 
 impl Query {
-    pub fn new(edits: Edits) -> Self {
+    pub fn new(mut edits: Edits) -> Self {
+        edits.remove.sort_unstable();
         Self {
             set: edits.set.into_iter().map(Pair::new).collect(),
             add: edits.add.into_iter().map(Pair::new).collect(),
@@ -63,14 +66,14 @@ impl Query {
         let mut done = vec![false; self.set.len()];
         for raw in query.into_iter().flat_map(|query| query.split('&')) {
             let name = decode(raw.split_once('=').map_or(raw, |(name, _)| name), true);
-            if !raw.is_empty() && self.remove.iter().any(|removed| *removed == name) {
+            if !raw.is_empty() && self.removes(&name) {
                 changed = true;
                 continue;
             }
-            let set = self.set.iter().zip(&mut done).find(|(pair, _)| pair.name == name);
-            if let (Some((pair, done)), false) = (set, raw.is_empty()) {
+            if let (Some(at), false) = (self.sets(&name), raw.is_empty()) {
                 changed = true;
-                if !std::mem::replace(done, true) {
+                let is_first = done.get_mut(at).is_some_and(|done| !std::mem::replace(done, true));
+                if let (true, Some(pair)) = (is_first, self.set.get(at)) {
                     separate(&mut out, &mut first);
                     pair.write(&mut out, request);
                 }
@@ -90,6 +93,15 @@ impl Query {
             pair.write(&mut out, request);
         }
         changed.then(|| (!first).then_some(out))
+    }
+
+    fn removes(&self, name: &str) -> bool {
+        self.remove.binary_search_by(|removed| removed.as_str().cmp(name)).is_ok()
+    }
+
+    /// The place in `set` of what this name is set to.
+    fn sets(&self, name: &str) -> Option<usize> {
+        self.set.binary_search_by(|pair| pair.name.as_str().cmp(name)).ok()
     }
 }
 

@@ -14,12 +14,19 @@ use std::borrow::Cow;
 /// assert_eq!(target.query(), Some("q=a%20b&q=c+d&flag"));
 /// assert_eq!(target.parameter("q").as_deref(), Some("a b"));
 /// assert_eq!(target.parameter("flag").as_deref(), Some(""));
+/// assert_eq!(Target::new("/?%71x=a&%71=b").parameter("q").as_deref(), Some("b"));
 /// assert_eq!(target.parameters().count(), 3);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     text: String,
     question: Option<usize>,
+}
+
+/// The bytes of a text with `%XX` resolved.
+struct Decoded<'a> {
+    rest: &'a [u8],
+    plus_is_space: bool,
 }
 
 // === impl Target ===
@@ -52,7 +59,8 @@ impl Target {
 
     /// First value of a query parameter, decoded. Empty for a name without `=`.
     pub fn parameter(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.parameters().find(|(key, _)| key == name).map(|(_, value)| value)
+        let found = self.pairs().find(|pair| !pair.is_empty() && is_named(pair, name))?;
+        Some(decode(value(found), true))
     }
 
     /// Every query parameter in order, decoded as `application/x-www-form-urlencoded`: `+` is a
@@ -73,11 +81,9 @@ impl Target {
     /// assert_eq!(weir_sdk::Target::new("/?k;a=1").values_however_separated("k"), [""]);
     /// ```
     pub fn values_however_separated(&self, name: &str) -> Vec<Cow<'_, str>> {
-        let pairs = self.query().unwrap_or_default().split('&');
-        let values = pairs.flat_map(|pair| {
+        let values = self.pairs().flat_map(|pair| {
             // The first piece is the pair itself, unless that has its `=` in a later one.
-            let pieces = pair.split(';').enumerate();
-            let others = pieces.filter(move |(at, piece)| {
+            let others = pieces(pair, b';').enumerate().filter(move |(at, piece)| {
                 *at > 0 || piece.len() < pair.len() && !piece.contains('=')
             });
             std::iter::once(pair).chain(others.map(|(_, piece)| piece))
@@ -99,16 +105,15 @@ impl Target {
     /// ```
     pub fn without(&self, name: &str) -> Option<String> {
         let named = |pair: &&str| is_named(pair, name);
-        let query = self.query().unwrap_or_default();
-        if !query.split(['&', ';']).any(|pair| named(&pair)) {
+        if !self.pairs().flat_map(|pair| pieces(pair, b';')).any(|pair| named(&pair)) {
             return None;
         }
         let mut out = String::with_capacity(self.text.len());
         out.push_str(self.path());
         let mut first = true;
-        for pair in query.split('&').filter(|pair| !named(pair)) {
+        for pair in self.pairs().filter(|pair| !named(pair)) {
             let mut mark = '&';
-            for piece in pair.split(';').filter(|piece| !named(piece)) {
+            for piece in pieces(pair, b';').filter(|piece| !named(piece)) {
                 out.push(if std::mem::take(&mut first) { '?' } else { mark });
                 out.push_str(piece);
                 mark = ';';
@@ -119,7 +124,7 @@ impl Target {
 
     /// What stands between two `&`, not decoded.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = &str> {
-        self.query().unwrap_or_default().split('&')
+        pieces(self.query().unwrap_or_default(), b'&')
     }
 
     /// The whole with those pairs only; `None` where all of them stay.
@@ -140,8 +145,29 @@ impl Target {
     }
 }
 
+// === impl Decoded ===
+
+impl Iterator for Decoded<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        let (byte, after) = match self.rest {
+            [] => return None,
+            [b'%', high, low, after @ ..]
+                if let (Some(high), Some(low)) = (hex(*high), hex(*low)) =>
+            {
+                (high << 4 | low, after)
+            }
+            [b'+', after @ ..] if self.plus_is_space => (b' ', after),
+            [byte, after @ ..] => (*byte, after),
+        };
+        self.rest = after;
+        Some(byte)
+    }
+}
+
 fn is_named(pair: &str, name: &str) -> bool {
-    decode(pair.split_once('=').map_or(pair, |(key, _)| key), true) == name
+    decodes_to(pieces(pair, b'=').next().unwrap_or_default(), name)
 }
 
 fn value(pair: &str) -> &str {
@@ -153,29 +179,29 @@ pub fn decode(text: &str, plus_is_space: bool) -> Cow<'_, str> {
     if !text.bytes().any(|byte| byte == b'%' || (plus_is_space && byte == b'+')) {
         return Cow::Borrowed(text);
     }
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    loop {
-        rest = match rest {
-            [] => break,
-            [b'%', high, low, after @ ..] if hex(*high).is_some() && hex(*low).is_some() => {
-                out.push(hex(*high).unwrap_or(0) << 4 | hex(*low).unwrap_or(0));
-                after
-            }
-            [b'+', after @ ..] if plus_is_space => {
-                out.push(b' ');
-                after
-            }
-            [byte, after @ ..] => {
-                out.push(*byte);
-                after
-            }
-        };
-    }
+    let mut out = Vec::with_capacity(text.len());
+    out.extend(Decoded { rest: text.as_bytes(), plus_is_space });
     Cow::Owned(match String::from_utf8(out) {
         Ok(text) => text,
         Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    })
+}
+
+/// Whether a name of a query is this one, once it is [decoded](decode). Without a copy: a client may send
+/// thousands of them.
+pub(crate) fn decodes_to(text: &str, name: &str) -> bool {
+    Decoded { rest: text.as_bytes(), plus_is_space: true }.eq(name.bytes())
+}
+
+/// What stands between marks of ASCII. `str::split` is made for longer pieces than a client may send
+/// thousands of.
+pub(crate) fn pieces(text: &str, mark: u8) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest.take()?;
+        let Some(at) = text.bytes().position(|byte| byte == mark) else { return Some(text) };
+        rest = text.get(at + 1..);
+        text.get(..at)
     })
 }
 

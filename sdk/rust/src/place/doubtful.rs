@@ -27,7 +27,18 @@
 //! [ASP]: https://learn.microsoft.com/dotnet/api/system.web.httputility.urldecode
 //! [URLSearchParams]: https://url.spec.whatwg.org/#dom-urlsearchparams-urlsearchparams
 
-use crate::target::{decode, hex};
+use crate::target::{decodes_to, hex, pieces};
+
+/// A name, character by character, as whoever decodes most does it.
+#[derive(Clone)]
+struct Decoded<'a>(&'a [u8]);
+
+/// What stands at one place of a name.
+enum Piece {
+    Byte(u8),
+    /// Behind `%u`.
+    Char(char),
+}
 
 /// Whether somebody reads a cookie of this name in what stands between two semicolons, beside the one
 /// that RFC 6265 finds there. Quotes hide nothing: who separates by commas does not look for them.
@@ -55,9 +66,11 @@ pub(super) fn has_cookie(pair: &[u8], name: &str) -> bool {
 /// Whether somebody reads a parameter of this name in what stands between two `&`, beside those that
 /// are written so, separated by `&` or `;`.
 pub(super) fn has_parameter(pair: &str, name: &str) -> bool {
-    std::iter::once(pair).chain(pair.split(';')).any(|pair| {
-        pair.split_once('=')
-            .is_some_and(|(key, _)| is_alike(key.as_bytes(), name) && decode(key, true) != name)
+    // The whole is a piece of its own where nothing separates it.
+    let others = pieces(pair, b';').filter(|piece| piece.len() < pair.len());
+    std::iter::once(pair).chain(others).any(|pair| {
+        let key = pieces(pair, b'=').next().unwrap_or_default();
+        key.len() < pair.len() && is_alike(key.as_bytes(), name) && !decodes_to(key, name)
     })
 }
 
@@ -67,72 +80,101 @@ fn is_mark(byte: u8) -> bool {
     matches!(byte, b',' | b' ' | b'\t'..=b'\r' | 0x1c..=0x1f | 0x85 | 0xa0)
 }
 
-/// Whether a name may be read as the other.
+/// Whether a name may be read as the other. In one pass and without a copy: a client may send thousands
+/// of them.
 fn is_alike(key: &[u8], name: &str) -> bool {
     // As nearly all are: nothing in it that any reader drops or decodes.
     let is_taken_as_it_is = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
     if key.iter().all(is_taken_as_it_is) {
-        return key.len() == name.len() && folded(key.iter().map(|b| char::from(*b)), name);
+        let key = key.iter().map(|byte| fold(char::from(*byte)));
+        return key.eq(name.chars().map(fold));
     }
-    let key = decoded(key);
-    let dropped =
+    let is_dropped =
         |c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{feff}' | '\u{fffd}');
-    let before = |c: char| dropped(c) || "[]?\"'=".contains(c);
-    let after = |c: char| dropped(c) || "]\"'".contains(c);
-    [&*key, key.split('\0').next().unwrap_or_default()].into_iter().any(|key| {
-        let key = key.trim_start_matches(before);
-        let base = key.split(['[', ']']).next().unwrap_or_default();
-        [key, key.trim_end_matches(after), base, base.trim_end_matches(after)]
-            .into_iter()
-            .any(|key| folded(key.chars(), name))
-    })
+    let mut key = Decoded(key).skip_while(|c| is_dropped(*c) || "[]?\"'=".contains(*c));
+    if !name.chars().all(|wanted| key.next().is_some_and(|c| fold(c) == fold(wanted))) {
+        return false;
+    }
+    // Behind it, nothing that stays before what ends a name for one reader or another.
+    let ends = |c: char| matches!(c, '\0' | '[' | ']');
+    let behind = key.find(|c| ends(*c) || !(is_dropped(*c) || matches!(c, '"' | '\'')));
+    behind.is_none_or(ends)
 }
 
-/// Whether they are the same without regard to case and to what PHP takes for a `_`.
-fn folded(key: impl Iterator<Item = char>, name: &str) -> bool {
-    let fold = |c: char| match c {
+/// Without regard to case and to what PHP takes for a `_`.
+fn fold(c: char) -> char {
+    match c {
         '.' | ' ' | '[' => '_',
         // All that have an ASCII letter in another case.
         '\u{130}' | '\u{131}' => 'i',
         '\u{17f}' => 's',
         '\u{212a}' => 'k',
         c => c.to_ascii_lowercase(),
-    };
-    key.map(fold).eq(name.chars().map(fold))
-}
-
-/// As whoever decodes most does it.
-fn decoded(key: &[u8]) -> String {
-    let mut out = Vec::with_capacity(key.len());
-    let mut rest = key;
-    loop {
-        rest = match rest {
-            [] => break,
-            [b'%', b'u' | b'U', a, b, c, d, after @ ..]
-                if let Some(unit) = number(&[*a, *b, *c, *d]) =>
-            {
-                let c = char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER);
-                out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-                after
-            }
-            [b'%', a, b, after @ ..] if let Some(byte) = number(&[*a, *b]) => {
-                out.push(byte as u8);
-                after
-            }
-            [b'%', after @ ..] => after,
-            [b'+', after @ ..] => {
-                out.push(b' ');
-                after
-            }
-            [byte, after @ ..] => {
-                out.push(*byte);
-                after
-            }
-        };
     }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 fn number(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |sum, digit| Some(sum << 4 | u32::from(hex(*digit)?)))
+}
+
+// === impl Decoded ===
+
+impl Decoded<'_> {
+    /// The next byte, or character; a `%` before no digits is none.
+    fn piece(&mut self) -> Option<Piece> {
+        loop {
+            let (piece, after) = match self.0 {
+                [] => return None,
+                [b'%', b'u' | b'U', a, b, c, d, after @ ..]
+                    if let Some(unit) = number(&[*a, *b, *c, *d]) =>
+                {
+                    let c = char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER);
+                    (Some(Piece::Char(c)), after)
+                }
+                [b'%', a, b, after @ ..] if let Some(byte) = number(&[*a, *b]) => {
+                    (Some(Piece::Byte(byte as u8)), after)
+                }
+                [b'%', after @ ..] => (None, after),
+                [b'+', after @ ..] => (Some(Piece::Byte(b' ')), after),
+                [byte, after @ ..] => (Some(Piece::Byte(*byte)), after),
+            };
+            self.0 = after;
+            if piece.is_some() {
+                return piece;
+            }
+        }
+    }
+
+    /// The character of several bytes that begins with this one.
+    fn wide(&mut self, first: u8) -> Option<char> {
+        let mut bytes = [first, 0, 0, 0];
+        let length = match first {
+            0xc2..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf4 => 4,
+            _ => return None,
+        };
+        for place in bytes.iter_mut().take(length).skip(1) {
+            let Some(Piece::Byte(byte)) = self.piece() else { return None };
+            *place = byte;
+        }
+        std::str::from_utf8(bytes.get(..length)?).ok()?.chars().next()
+    }
+}
+
+/// What is no UTF-8 is U+FFFD, byte by byte.
+impl Iterator for Decoded<'_> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        let first = match self.piece()? {
+            Piece::Char(c) => return Some(c),
+            Piece::Byte(byte) if byte.is_ascii() => return Some(byte.into()),
+            Piece::Byte(byte) => byte,
+        };
+        let mut ahead = self.clone();
+        let Some(c) = ahead.wide(first) else { return Some(char::REPLACEMENT_CHARACTER) };
+        *self = ahead;
+        Some(c)
+    }
 }
