@@ -110,7 +110,8 @@ impl Default for PluginLimits {
 impl PluginLimits {
     /// What holds where nothing is written. A plugin that verifies passwords takes longer, and
     /// more memory, than one that looks at fields, and fewer of its calls fit beside each other.
-    /// Signatures, and patterns of the configuration's own, take a few milliseconds.
+    /// The others take a few milliseconds for signatures, for patterns of the configuration's own and for
+    /// the longest heads that a client may send, and more on a slow machine.
     pub fn of(component: &ComponentSource) -> PluginLimits {
         let ComponentSource::BuiltIn(name) = component else {
             return PluginLimits::default();
@@ -122,10 +123,7 @@ impl PluginLimits {
                 instances: 16,
                 ..PluginLimits::default()
             },
-            "jwt" | "redirect" | "rewrite" => {
-                PluginLimits { deadline: Duration::from_millis(50), ..PluginLimits::default() }
-            }
-            _ => PluginLimits::default(),
+            _ => PluginLimits { deadline: Duration::from_millis(50), ..PluginLimits::default() },
         }
     }
 }
