@@ -1,10 +1,10 @@
 //! Which origins are allowed.
 //!
 //! In: patterns of the configuration, then `Origin` values as bytes. Out: yes or no.
-//! Never: parses an origin per request; a browser writes one in exactly one way.
+//! Never: parses an origin per request; a browser writes one in exactly one way. Nor looks at one that is
+//! longer than any browser's.
 
-use regex_lite::Regex;
-use weir_sdk::{Error, Problems, Result, bail};
+use weir_sdk::{Error, PatternSet, Problems, Result, bail};
 
 /// An entry of `allow_origins`.
 #[weir_sdk::config]
@@ -19,7 +19,7 @@ pub enum Pattern {
     },
 }
 
-/// The longest origin that a pattern is held against, in bytes: a host has 253 at most.
+/// The longest origin, in bytes: a host has 253 at most.
 const MAX_ORIGIN: usize = 512;
 
 /// The allowed origins.
@@ -36,7 +36,7 @@ pub struct Matcher {
     /// Sorted.
     exact: Vec<Vec<u8>>,
     starred: Vec<Starred>,
-    regexes: Vec<Regex>,
+    regexes: PatternSet,
 }
 
 /// An origin with one star.
@@ -51,7 +51,8 @@ struct Starred {
 
 impl Allowed {
     pub fn new(patterns: Vec<Pattern>) -> Result<Self> {
-        let mut all = Matcher { exact: Vec::new(), starred: Vec::new(), regexes: Vec::new() };
+        let regexes = PatternSet::for_texts_of(MAX_ORIGIN);
+        let mut all = Matcher { exact: Vec::new(), starred: Vec::new(), regexes };
         let alone = patterns.len() == 1;
         let mut problems = Problems::new();
         for (at, pattern) in patterns.into_iter().enumerate() {
@@ -73,20 +74,17 @@ impl Allowed {
                     }
                 }
                 Pattern::Regex { regex } => {
-                    let made = Regex::new(&format!("^(?:{regex})$")).map_err(|error| {
-                        let error = format!("`{regex}` is no regular expression: {error}");
-                        Error::new(error).at("regex").at(at)
-                    });
-                    all.regexes.extend(problems.take(made));
+                    let added = all.regexes.add(&regex);
+                    problems.take(added.map_err(|error| error.at("regex").at(at)));
                 }
             }
         }
         problems.or(())?;
         all.exact.sort_unstable();
         all.exact.dedup();
-        match (all.exact.as_slice(), all.starred.len(), all.regexes.len()) {
-            ([], 0, 0) => bail!("it is empty, so no page could use the service"),
-            ([origin], 0, 0) => Ok(Self::One(origin.clone())),
+        match (all.exact.as_slice(), all.starred.is_empty() && all.regexes.is_empty()) {
+            ([], true) => bail!("it is empty, so no page could use the service"),
+            ([origin], true) => Ok(Self::One(origin.clone())),
             _ => Ok(Self::Some(all)),
         }
     }
@@ -104,13 +102,14 @@ impl Allowed {
 
 impl Matcher {
     pub fn matches(&self, origin: &[u8]) -> bool {
+        if origin.len() > MAX_ORIGIN {
+            return false;
+        }
         let exact = || self.exact.binary_search_by(|allowed| allowed.as_slice().cmp(origin));
         exact().is_ok()
             || self.starred.iter().any(|starred| starred.matches(origin))
             || (!self.regexes.is_empty()
-                && origin.len() <= MAX_ORIGIN
-                && std::str::from_utf8(origin)
-                    .is_ok_and(|origin| self.regexes.iter().any(|regex| regex.is_match(origin))))
+                && std::str::from_utf8(origin).is_ok_and(|origin| self.regexes.is_match(origin)))
     }
 }
 
@@ -143,6 +142,9 @@ fn check(text: &str) -> Result {
     let wrong = |why: &str| Error::new(format!("`{text}` is never sent by a browser")).help(why);
     if text == "null" {
         return Ok(());
+    }
+    if text.len() > MAX_ORIGIN {
+        return Err(wrong("a host has 253 bytes at most"));
     }
     let (scheme, authority) = text
         .split_once("://")

@@ -215,6 +215,12 @@ fn origins_match_as_a_whole() {
     let port = json!(["http://localhost:*"]);
     let both = json!(["https://*.example.com:8443"]);
     let regex = json!([{ "regex": "https://(app|api)[0-9]\\.example\\.com" }, "https://c.example"]);
+    let any = json!([{ "regex": "https://a*\\.example" }, "https://*.b.example"]);
+    let long = |length: usize, end: &str| {
+        format!("https://{}{end}", "a".repeat(length - "https://".len() - end.len()))
+    };
+    let (longest, longer) = (long(512, ".example"), long(513, ".example"));
+    let (longest_star, longer_star) = (long(512, ".b.example"), long(513, ".b.example"));
     for (origins, origin, expected) in [
         (&exact, "https://a.example", true),
         (&exact, "https://A.example", false),
@@ -248,6 +254,11 @@ fn origins_match_as_a_whole() {
         (&regex, "xhttps://api2.example.com", false),
         (&regex, "https://api22.example.com", false),
         (&regex, "https://c.example", true),
+        // No browser has a longer one.
+        (&any, longest.as_str(), true),
+        (&any, longer.as_str(), false),
+        (&any, longest_star.as_str(), true),
+        (&any, longer_star.as_str(), false),
     ] {
         let exchange = proxy(json!({ "allow_origins": origins }))
             .exchange(request("GET", "/").header("origin", origin), response(200));
@@ -255,6 +266,38 @@ fn origins_match_as_a_whole() {
         let allowed = answer.header("access-control-allow-origin") == Some(origin);
         assert_eq!(allowed, expected, "{origins} {origin}");
     }
+}
+
+/// However many regular expressions there are, an origin is bounded in what it costs.
+#[test]
+fn what_regular_expressions_cost_together_is_bounded() {
+    let configure = |regexes: &[&str]| {
+        let all: Vec<Value> = regexes.iter().map(|regex| json!({ "regex": regex })).collect();
+        let made = testing::Plugin::<Cors>::configure(json!({ "allow_origins": all }));
+        made.err().map(|error| error.to_string())
+    };
+    let of = |count: usize| format!("(?:a?){{{count}}}b");
+    let most = (0..12).rev().map(|bit| 1 << bit).fold(0, |most, step| {
+        if configure(&[&of(most + step)]).is_none() { most + step } else { most }
+    });
+    assert!((100..2000).contains(&most), "{most}");
+    // Two of these have room, three have not.
+    let part = of(most * 2 / 5);
+    assert_eq!(configure(&[&part, &part]), None);
+    let error = configure(&[&part, &part, &part]).unwrap();
+    assert!(error.starts_with("allow_origins[2].regex: the pattern is too large"), "{error}");
+    assert!(error.contains("together with those before it: a text of 512 bytes"), "{error}");
+    for large in ["(?:[a-z]{0,60}[0-9]{0,60}){1,20}x", "(?:a*){2716}b", "a{1500}"] {
+        let error = configure(&[large]).unwrap_or_else(|| panic!("accepted {large}"));
+        assert!(error.contains("is too large: a text of 512 bytes would take too long"), "{error}");
+    }
+    // What people write, and as many as they have.
+    let label = "https://[a-z0-9-]{1,63}\\.example\\.com";
+    let one_of = "https://(?:app|api|www|admin|staging|preview)(?:-[a-z0-9]+)?\\.example\\.(?:com|net|org)(?::[0-9]+)?";
+    assert_eq!(configure(&[label, label, one_of, one_of, one_of, one_of]), None);
+    // By itself each has to be one: this would let in whatever begins with `https://a`.
+    let error = configure(&["https://a)|(?:b"]).unwrap();
+    assert!(error.contains("is no regular expression"), "{error}");
 }
 
 #[test]
@@ -280,6 +323,7 @@ fn a_wrong_configuration_says_what_to_write() {
         (origin("https://*.*.com"), "one star"),
         (origin("*://a.example"), "one star"),
         (origin("http://a.example:3*"), "whole port"),
+        (origin(&format!("https://{}.example", "a".repeat(512))), "253 bytes at most"),
         (json!({ "allow_origins": ["*", "https://a.example"] }), "nothing else is needed"),
         (json!({ "allow_origins": [{ "regex": "(" }] }), "allow_origins[0].regex: `(` is no"),
         (json!({ "allow_origins": ["*"], "allow_credentials": true }), "name the origins"),

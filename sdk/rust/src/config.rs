@@ -20,7 +20,7 @@ pub use name::FieldName;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use name::{is_owned_by_proxy, is_token};
 #[cfg(feature = "regex")]
-pub use pattern::Pattern;
+pub use pattern::{Pattern, PatternSet};
 pub use secret::Secret;
 pub use size::Size;
 #[cfg(feature = "regex")]

@@ -100,7 +100,7 @@ pub use {serde, serde_json, wit_bindgen};
 pub use cache::Cache;
 pub use config::{Duration, FieldName, NoConfig, Secret, Size};
 #[cfg(feature = "regex")]
-pub use config::{MAX_MATCHES, MAX_SUBJECT, Pattern, Substitution, TooLong};
+pub use config::{MAX_MATCHES, MAX_SUBJECT, Pattern, PatternSet, Substitution, TooLong};
 pub use error::{BodyError, Error, HeaderError, Refusal, Result, StoreError};
 pub use field::FieldValue;
 pub use place::{Place, Sent};

@@ -79,16 +79,21 @@ fn rewrite() {
 #[test]
 fn a_pattern_that_a_path_could_keep_busy_is_refused() {
     let start = |component: &str, pattern: &str| {
+        let config = match component {
+            "cors" => format!("allow_origins = [{{ regex = '{pattern}' }}]"),
+            _ => format!("regex = {{ pattern = '{pattern}', replace = '/' }}"),
+        };
         weir_tests::Proxy::try_start(&format!(
             "[listeners.web]\nbind = \"127.0.0.1:0\"\n\
-             [plugins.p]\ncomponent = \"{component}\"\n\
-             config = {{ regex = {{ pattern = '{pattern}', replace = '/' }} }}\n\
+             [plugins.p]\ncomponent = \"{component}\"\nconfig = {{ {config} }}\n\
              [routes.all]\nplugins = [\"p\"]\n"
         ))
     };
     for (component, pattern) in [
         ("rewrite", "(?:[a-z]{0,60}[0-9]{0,60}){1,20}x"),
         ("redirect", "(?:[a-z]{0,60}[0-9]{0,60}){1,20}x"),
+        ("cors", "(?:[a-z]{0,60}[0-9]{0,60}){1,20}x"),
+        ("cors", &format!("(?:{})*b", ["a"; 1000].join("|"))),
         ("rewrite", &format!("(?:{})*b", ["a"; 240].join("|"))),
         ("rewrite", &format!("(?:{})b", ["a*"; 125].join("|"))),
         ("redirect", "(?:a?){100}b"),
@@ -104,7 +109,9 @@ fn a_pattern_that_a_path_could_keep_busy_is_refused() {
         &format!("^/o/({id})/u/({id})$"),
         "(?i)/(en|de|fr|es|it|pt|nl|pl|sv|da|fi|cs|hu|ro|bg|el|tr|ru|uk|ja|ko|zh)/",
     ] {
-        start("rewrite", pattern).unwrap_or_else(|refused| panic!("{pattern}: {refused}"));
+        for component in ["rewrite", "redirect", "cors"] {
+            start(component, pattern).unwrap_or_else(|refused| panic!("{pattern}: {refused}"));
+        }
     }
     // Near the largest that is allowed, against the paths that it takes longest for.
     let pattern = "a|[b-z]{0,40}[0-9]{0,40}!";
