@@ -18,7 +18,7 @@ mod password;
 #[cfg(test)]
 mod tests;
 
-use cost::Purse;
+use cost::{MAX_PASSWORD, Purse};
 use password::Password;
 
 /// What the operator writes under `config = { … }`.
@@ -54,6 +54,8 @@ struct BasicAuth {
 struct User {
     name: String,
     password: Password,
+    /// The longest that is compared with it, in bytes: SHA-crypt takes the longer the longer it is.
+    longest: usize,
 }
 
 fn realm() -> String {
@@ -67,9 +69,6 @@ fn hide() -> bool {
 fn remember() -> Duration {
     Duration::from_secs(3600)
 }
-
-/// The longest password that is hashed, in bytes: SHA-crypt takes the longer the longer it is.
-const MAX_PASSWORD: usize = 1024;
 
 #[weir_sdk::plugin]
 impl Plugin for BasicAuth {
@@ -94,12 +93,16 @@ impl Plugin for BasicAuth {
             }
             lure.update(secret.expose());
             let password = Password::parse(secret).map_err(|error| error.at(&name).at("users"));
-            users.extend(problems.take(password).map(|password| User { name, password }));
+            let user = |password| User { name, password, longest: MAX_PASSWORD };
+            users.extend(problems.take(password).map(user));
         }
         let mut purse = Purse::new();
-        for User { name, password } in &users {
-            let paid = password.cost().map_or(Ok(()), |cost| purse.pay(cost));
-            problems.take(paid.map_err(|error| error.at(name).at("users")));
+        for user in &mut users {
+            if let Some(cost) = user.password.cost() {
+                let longest = purse.longest_password(cost);
+                let longest = longest.map_err(|error| error.at(&user.name).at("users"));
+                user.longest = problems.take(longest).unwrap_or_default();
+            }
         }
         problems.or(Self {
             users,
@@ -122,45 +125,52 @@ impl Plugin for BasicAuth {
         let Some((name, password)) = credentials.as_deref().and_then(split) else {
             return Ok(self.refuse("a name and a password are needed"));
         };
-        if password.len() > MAX_PASSWORD {
-            return Ok(self.refuse("the password is longer than 1024 bytes"));
-        }
-        let Some(user) = self.verify(name, password)? else {
+        let Some((user, is_known)) = self.measure(name) else {
             return Ok(self.refuse("name or password is wrong"));
         };
+        if password.len() > user.longest {
+            let detail = format!("the password is longer than {} bytes", user.longest);
+            return Ok(self.refuse(&detail));
+        }
+        if !self.verify(name, password, user, is_known)? {
+            return Ok(self.refuse("name or password is wrong"));
+        }
         if self.hide {
             request.remove_header("authorization")?;
         }
         request.set_attribute("auth.scheme", "basic");
-        request.set_attribute("auth.subject", user);
+        request.set_attribute("auth.subject", &user.name);
         Ok(Verdict::Forward)
     }
 }
 
 impl BasicAuth {
-    /// The user whose credentials these are.
-    fn verify(&self, name: &[u8], password: &[u8]) -> Result<Option<&str>> {
+    /// Whom a name is measured by: the user who has it, or for one that nobody has another, so that it
+    /// takes the same time and as long a password.
+    fn measure(&self, name: &[u8]) -> Option<(&User, bool)> {
         let found = self.users.binary_search_by(|user| user.name.as_bytes().cmp(name));
-        // Asked for in any case, so that it takes the same time.
+        // Asked for in any case.
         let stand_in = self.stand_in(name);
-        let known = found.is_ok();
-        let Some(user) = found.ok().and_then(|at| self.users.get(at)).or(stand_in) else {
-            return Ok(None);
-        };
+        let is_known = found.is_ok();
+        let user = found.ok().and_then(|at| self.users.get(at)).or(stand_in)?;
+        Some((user, is_known))
+    }
 
+    /// Whether these are the credentials of the user, who is known or stands in.
+    fn verify(&self, name: &[u8], password: &[u8], user: &User, is_known: bool) -> Result<bool> {
         // A plain password costs less than the look-up would.
         if user.password.cost().is_none() || self.remember.is_zero() {
-            return Ok((user.matches(password)? & known).then_some(&user.name));
+            return Ok(user.matches(password)? & is_known);
         }
         let tag = self.tag(name, password);
         if store::get(&tag)?.is_some() {
-            return Ok(Some(&user.name));
+            return Ok(true);
         }
-        if !(user.matches(password)? & known) {
-            return Ok(None);
+        if !(user.matches(password)? & is_known) {
+            return Ok(false);
         }
         store::set(&tag, [], Some(*self.remember))?;
-        Ok(Some(&user.name))
+        Ok(true)
     }
 
     /// Whose password a name that nobody has is measured by: the same each time and in every

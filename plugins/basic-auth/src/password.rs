@@ -21,16 +21,6 @@ pub enum Password {
     ShaCrypt(Secret, Cost),
 }
 
-// CPU time of what a hash does over and over, in nanoseconds: measured in the proxy's host on the
-// machine of the README's table, while it was busy.
-/// For each of the 2^COST rounds of bcrypt.
-const BCRYPT: u64 = 73_000;
-/// For each KiB in each pass of argon2id, however many lanes it has.
-const ARGON2: u64 = 1_150;
-/// For each round of SHA-crypt over a password of 64 bytes, with SHA-256 and SHA-512.
-const SHA256: u64 = 800;
-const SHA512: u64 = 700;
-
 // === impl Password ===
 
 impl Password {
@@ -48,8 +38,7 @@ impl Password {
                 if text.len() != 60 || !(4..=31).contains(&hash.get_cost()) {
                     return Err(malformed("bcrypt"));
                 }
-                let cost = Cost::of(1 << hash.get_cost(), BCRYPT, 0);
-                Ok(Self::Bcrypt(secret, cost))
+                Ok(Self::Bcrypt(secret, Cost::Bcrypt(hash.get_cost())))
             }
             Some("argon2id") if text.starts_with('$') => {
                 let hash = ArgonHash::new(text).map_err(|_| malformed("argon2id"))?;
@@ -59,14 +48,13 @@ impl Password {
                 if !has_salt || !is_known || hash.hash.is_none() {
                     return Err(malformed("argon2id"));
                 }
-                let kibibytes = u64::from(params.m_cost());
-                let passes = kibibytes.saturating_mul(params.t_cost().into());
-                Ok(Self::Argon2(Box::new(hash), Cost::of(passes, ARGON2, kibibytes << 10)))
+                let cost = Cost::Argon2 { kibibytes: params.m_cost(), passes: params.t_cost() };
+                Ok(Self::Argon2(Box::new(hash), cost))
             }
             Some("5" | "6") if text.starts_with('$') => {
                 let rounds = sha_crypt_rounds(text).ok_or_else(|| malformed("sha-crypt"))?;
-                let each = if text.starts_with("$5") { SHA256 } else { SHA512 };
-                Ok(Self::ShaCrypt(secret, Cost::of(rounds.into(), each, 0)))
+                let cost = if text.starts_with("$5") { Cost::Sha256 } else { Cost::Sha512 };
+                Ok(Self::ShaCrypt(secret, cost(rounds)))
             }
             _ => {
                 let error = "it is no hash of a kind known here ($2b$, $argon2id$, $5$, $6$)";

@@ -187,11 +187,55 @@ fn what_could_not_be_computed_within_the_limits_is_refused() {
         assert!(!error.contains("topsecret") && !error.contains("LVz6"), "{error}");
     }
     // What is told is enough.
+    for kind in ["5", "6"] {
+        let [_, _, hash] = hashes(4, (8, 1, 1), (kind, 999_999_999));
+        let error = configure(&hash, memory, deadline).unwrap_or_default();
+        let (_, told) =
+            error.split_once("a lower cost: up to ").unwrap_or_else(|| panic!("{error}"));
+        let rounds: u32 = told.strip_suffix(" rounds").unwrap_or_default().parse().unwrap();
+        let [_, _, most] = hashes(4, (8, 1, 1), (kind, rounds));
+        assert_eq!(configure(&most, memory, deadline), None, "{told}");
+        let [_, _, more] = hashes(4, (8, 1, 1), (kind, rounds + 1));
+        assert!(configure(&more, memory, deadline).is_some(), "{told}");
+    }
     let [bcrypt, argon2, _] = hashes(15, (131_072, 1, 1), ("5", 5_000));
+    let error = configure(&bcrypt, memory, deadline).unwrap_or_default();
+    assert!(error.ends_with("a lower cost: up to 13"), "{error}");
     assert_eq!(configure(&bcrypt, memory, Duration::from_secs(8)), None);
     assert_eq!(configure(&argon2, 136 << 20, deadline), None);
     assert!(configure(&bcrypt, memory, Duration::from_secs(7)).is_some());
     assert!(configure(&argon2, 128 << 20, deadline).is_some());
+}
+
+/// What SHA-crypt takes grows with the password, which a client chooses: so its rounds say how long one may be.
+#[test]
+fn the_more_rounds_the_shorter_the_longest_password() {
+    let longest = |kind: &str, rounds: u32, deadline: u64| {
+        let [_, _, hash] = hashes(4, (8, 1, 1), (kind, rounds));
+        let config = json!({ "users": { "alice": hash } });
+        let deadline = Duration::from_secs(deadline);
+        let mut proxy =
+            testing::Plugin::<BasicAuth>::configure_within(config, 96 << 20, deadline).unwrap();
+        let longest = proxy.plugin().users.first().map_or(0, |user| user.longest);
+        // Refused unhashed, and nobody learns by it whom there is.
+        for name in ["alice", "nobody"] {
+            let refused = proxy.request(basic(name, &"a".repeat(longest + 1)));
+            assert_eq!(refused.reply().status, 401);
+            let body = String::from_utf8_lossy(&refused.reply().body);
+            assert!(body.contains(&format!("longer than {longest} bytes")), "{name}: {body}");
+        }
+        longest
+    };
+    for kind in ["5", "6"] {
+        let lengths = [5_000, 50_000, 150_000, 300_000, 500_000, 800_000]
+            .map(|rounds| longest(kind, rounds, 2));
+        assert!(lengths.is_sorted_by(|a, b| a >= b), "{lengths:?}");
+        assert_eq!(lengths.first(), Some(&1024));
+        assert!(lengths.iter().all(|length| *length >= 64), "{lengths:?}");
+        assert!(longest(kind, 300_000, 10) > longest(kind, 300_000, 2));
+    }
+    // As passlib makes them.
+    assert!(longest("5", 535_000, 2) > 120 && longest("6", 656_000, 2) > 120);
 }
 
 #[test]

@@ -63,6 +63,37 @@ fn basic_auth_takes_the_largest_hash_that_fits() {
     assert!(refused.contains("raise it to \"27MiB\""), "{refused}");
 }
 
+/// SHA-crypt takes the longer the longer the password is, which a client chooses.
+#[test]
+fn basic_auth_takes_no_password_that_a_hash_has_no_time_for() {
+    let hash =
+        |start: &str, length: usize| format!("{start}$sixteenbytessalt${}", ".".repeat(length));
+    // As slow as they may be for a password of a kilobyte, and as slow as they may be at all. With the name
+    // and its colon as they are sent, and lengths of passwords that are hashed and that are not.
+    let users = [
+        ("aa", "YWE6", hash("$5$rounds=87000", 43), [(1024, true), (1025, false)]),
+        ("ab", "YWI6", hash("$6$rounds=139000", 86), [(1024, true), (1025, false)]),
+        ("ac", "YWM6", hash("$5$rounds=833000", 43), [(64, true), (1024, false)]),
+        ("ad", "YWQ6", hash("$6$rounds=952000", 86), [(64, true), (1024, false)]),
+    ];
+    let mut table = "[plugins.it.config.users]\n".to_owned();
+    for (name, _, hash, _) in &users {
+        table += &format!("{name} = \"{hash}\"\n");
+    }
+    let setup = Setup::new("basic-auth", &table);
+    for (name, start, _, lengths) in users {
+        for (length, is_hashed) in lengths {
+            // The letter `a`.
+            let password = "YWFh".repeat(length / 3) + ["", "YQ==", "YWE="][length % 3];
+            let credentials = format!("Basic {start}{password}");
+            let answer = setup.get("/", &[("authorization", &credentials)]);
+            let text = answer.text();
+            assert_eq!(answer.status, 401, "{name} {length}: {text}");
+            assert_ne!(text.contains("the password is longer than"), is_hashed, "{name}: {text}");
+        }
+    }
+}
+
 #[test]
 fn key_auth() {
     let setup = Setup::new(
@@ -99,7 +130,7 @@ fn key_auth() {
 }
 
 /// HS256 with the secret below, valid until 2100: `iss`, `aud`, `sub` alice, `roles` a and b.
-const GOOD: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL2lkcC50ZXN0IiwiYXVkIjoiYXBpIiwic3ViIjoiYWxpY2UiLCJleHAiOjQxMDI0NDQ4MDAsInJvbGVzIjpbImEiLCJiIl19.jeKVKN1z1JzhYqKuXVywHLXpnZ8YhKLJr6cEL-O6JlM";
+pub(super) const GOOD: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL2lkcC50ZXN0IiwiYXVkIjoiYXBpIiwic3ViIjoiYWxpY2UiLCJleHAiOjQxMDI0NDQ4MDAsInJvbGVzIjpbImEiLCJiIl19.jeKVKN1z1JzhYqKuXVywHLXpnZ8YhKLJr6cEL-O6JlM";
 /// The same, expired in 2001.
 const OLD: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL2lkcC50ZXN0IiwiYXVkIjoiYXBpIiwic3ViIjoiYWxpY2UiLCJleHAiOjEwMDAwMDAwMDB9.LsWqdG15ygMqB2ymjcRFKtobL31MCaSQfd4AKfgN6pE";
 /// For another audience.
