@@ -5,6 +5,7 @@ mod credentials;
 mod examples;
 mod replies;
 mod rewriting;
+mod worst;
 
 use weir_tests::{Answer, Origin, Proxy, request};
 
