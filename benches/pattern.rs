@@ -63,6 +63,9 @@ const SEARCHERS: [Searcher; 2] = [
                 lines(&format!("(?:{})*b", alternatives("a", 20)), n)
             }),
             ("N times (?:a?){20}b", |n| lines("(?:a?){20}b", n)),
+            // What is anchored is alive only behind what can be anything.
+            (".*a{N}b", |n| format!(".*a{{{n}}}b")),
+            (".*(?:a{N}|a{N}|a{N})+b", |n| format!(".*(?:a{{{n}}}|a{{{n}}}|a{{{n}}})+b")),
             ("N times a*b", |n| lines("a*b", n)),
         ],
     },
