@@ -28,9 +28,10 @@ use super::ticker::Pulse;
 /// CPU time that `describe` and `configure` may take. More than a hook's: they may parse large
 /// tables. No request waits for them but the one that finds no instance, and it waits alone.
 pub(super) const SET_UP_LIMIT: Duration = Duration::from_secs(1);
-/// Hooks that may take longer run on fibers from the start; shorter ones once they were seen to
-/// take longer than a slice.
-const PROMPT: Duration = Duration::from_millis(10);
+/// Hooks that may take longer run on fibers from the start; others once one was seen to take longer than
+/// a slice, and that one alone runs to its end at a time. A fiber costs more than many a hook: what comes
+/// with the proxy may take so long, and hardly ever does.
+const PROMPT: Duration = Duration::from_millis(50);
 
 /// How instances of a plugin are made.
 pub struct Template {

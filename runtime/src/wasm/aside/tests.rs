@@ -80,7 +80,7 @@ impl Wake for Told {
 /// guest once held the worker for 61 slices in a row.
 #[test]
 fn a_slice_is_followed_by_a_look_at_the_sockets() {
-    let (_host, member) = looping(|plugin| plugin.limits.deadline = Duration::from_millis(50));
+    let (_host, member) = looping(|plugin| plugin.limits.deadline = Duration::from_millis(60));
     let local = tokio::task::LocalSet::new();
     let slices = local.block_on(&runtime(), async {
         let mut call = pin!(member.on_request(exchange(&[])).resolve());
@@ -115,7 +115,7 @@ fn a_guest_that_was_seen_to_take_long_is_put_on_a_fiber_the_next_time() {
 #[test]
 fn of_long_calls_there_are_so_many_and_no_more() {
     let (_host, member) = looping(|plugin| {
-        plugin.limits.deadline = Duration::from_millis(50);
+        plugin.limits.deadline = Duration::from_millis(60);
         plugin.limits.instances = 16;
     });
     // Of 16 places 12 may take long, of which 9 are for everybody and 3 for other clients.
@@ -201,7 +201,7 @@ fn calls_beyond_their_clients_part_take_its_own_turns() {
 #[test]
 fn who_has_none_of_them_waits_for_a_long_call_to_end() {
     let (_host, member) = looping(|plugin| {
-        plugin.limits.deadline = Duration::from_millis(50);
+        plugin.limits.deadline = Duration::from_millis(60);
         plugin.limits.instances = 16;
     });
     let local = tokio::task::LocalSet::new();
