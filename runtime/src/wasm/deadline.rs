@@ -170,7 +170,7 @@ fn until_resumed() -> Pin<Box<dyn Future<Output = ()> + Send>> {
 }
 
 /// CPU time of the calling thread.
-fn thread_time() -> Duration {
+pub(super) fn thread_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
