@@ -163,11 +163,9 @@ impl Acceptor {
         peer: Option<SocketAddr>,
         speaks_for_many: impl Fn(IpAddr) -> bool,
     ) -> Option<ConnectionPlace> {
-        let peer = peer.map(|peer| peer.ip());
-        let key = peer.map_or(ClientKey::Unnamed, ClientKey::from);
         // Behind a Unix socket all are one.
-        let one = || peer.is_some_and(|peer| !speaks_for_many(peer.to_canonical()));
-        self.limit.enter(key, one)
+        let one = || peer.is_some_and(|peer| !speaks_for_many(peer.ip().to_canonical()));
+        self.limit.enter(ClientKey::of_peer(peer), one)
     }
 
     /// Gives the first that is due a place, if there is one by now.

@@ -41,7 +41,7 @@ pub use stalled::Allowance;
 pub use streams::StreamExecutor;
 pub use worker::{Binding, Connection, Listener, NO_ROUTE, Route, Snapshot, StrictPaths, Worker};
 
-use crate::chain::{Chain, Exchange, Outcome, Transforms};
+use crate::chain::{Chain, Exchange, Failure, Outcome, Reached, Transforms};
 use crate::error::{Error, Kind, Side};
 use crate::http::Body;
 use completion::Completion;
@@ -170,26 +170,16 @@ async fn finish(
     mut exchange: Box<Exchange>,
     mut completion: Box<Completion>,
 ) -> Response<ResponseBody> {
-    let reached = completion.reached;
     let streamed = exchange.response_body.is_from_endpoint();
-    exchange.limit_response_head();
     // What a request hook could not read is no fault of the response.
     exchange.peer_error = None;
-    let (back, mut failed) = chain.on_response(exchange, reached).await;
+    let (back, opened) = ask_back(chain, exchange, completion.reached).await;
     exchange = back;
-    let mut transforms = Transforms::new();
-    if failed.is_none() {
-        let (back, opened) = chain.response_transforms(exchange, reached).await;
-        exchange = back;
-        match opened {
-            Ok(opened) => transforms = opened,
-            Err(failure) => failed = Some(failure),
-        }
-    }
-    if let Some(failure) = failed {
+    let transforms = opened.unwrap_or_else(|failure| {
         respond::rejected(&failure, &mut exchange, &mut completion);
         completion.upgrade = None;
-    }
+        Transforms::new()
+    });
     // To read a body that waits to be asked for would be to ask for it.
     if completion.leaves_unread()
         && completion.asked.is_http1()
@@ -198,7 +188,7 @@ async fn finish(
     {
         Box::pin(drain::drain(&mut exchange.request_body)).await;
     }
-    let (mut body, replaced) =
+    let (body, replaced) =
         (std::mem::take(&mut exchange.response_body), exchange.response_replaced);
     // Hooks change the head in place; there is no call that takes it away.
     let Some(mut parts) = exchange.response.take() else {
@@ -206,15 +196,11 @@ async fn finish(
             Error::new(Kind::ProxyInternalError, Side::Proxy, "the response's head is gone");
         return respond::error(completion, error, Form::Problem);
     };
-    if !transforms.is_empty() {
-        if !body.is_end_stream() {
-            body = transform::rewrite(body, transforms);
-        }
-        transform::reframe(&mut parts, None);
-    } else if streamed && replaced {
+    if transforms.is_empty() && streamed && replaced {
         // A plugin put another body in the place of the endpoint's.
         transform::reframe(&mut parts, body.size_hint().exact());
     }
+    let body = transform::rewrite_response(&mut parts, body, transforms);
     if let Some(upgrade) = completion.upgrade.take()
         && let Upgrade { client: Some(client), accepted: true, .. } = *upgrade
     {
@@ -225,4 +211,18 @@ async fn finish(
     let body = finish::finish(&mut parts, body, &completion);
     completion.answered(&parts, exchange);
     Response::from_parts(parts, ResponseBody::new(body, completion))
+}
+
+/// Has the response hooks asked, and the transforms of the body opened.
+async fn ask_back(
+    chain: &Chain,
+    mut exchange: Box<Exchange>,
+    reached: Reached,
+) -> (Box<Exchange>, Result<Transforms, Box<Failure>>) {
+    exchange.limit_response_head();
+    let (exchange, failed) = chain.on_response(exchange, reached).await;
+    match failed {
+        None => chain.response_transforms(exchange, reached).await,
+        Some(failure) => (exchange, Err(failure)),
+    }
 }

@@ -7,9 +7,9 @@
 
 use http::Response;
 use http::header::{HOST, HeaderValue};
-use http_body::Body as _;
 
 use super::admission;
+use super::ask_back;
 use super::completion::Completion;
 use super::download::ResponseBody;
 use super::finish::finish;
@@ -71,29 +71,19 @@ impl Stopped {
         let mut transforms = Transforms::new();
         if let Some(binding) = completion.binding.take() {
             let chain = &binding.chain;
-            exchange.limit_response_head();
-            let (back, failed) = chain.on_response(exchange, chain.whole()).await;
-            let (back, opened) = match failed {
-                None => chain.response_transforms(back, chain.whole()).await,
-                Some(failure) => (back, Err(failure)),
-            };
+            let (back, opened) = ask_back(chain, exchange, chain.whole()).await;
             exchange = back;
             match opened {
                 Ok(opened) => transforms = opened,
                 Err(_) => respond::put(&error, form, &mut exchange),
             }
         }
-        let mut body = std::mem::take(&mut exchange.response_body);
+        let body = std::mem::take(&mut exchange.response_body);
         // Hooks change the head in place; there is no call that takes it away.
         let Some(mut parts) = exchange.response.take() else {
             return respond::error(completion, error, form);
         };
-        if !transforms.is_empty() {
-            if !body.is_end_stream() {
-                body = transform::rewrite(body, transforms);
-            }
-            transform::reframe(&mut parts, None);
-        }
+        let body = transform::rewrite_response(&mut parts, body, transforms);
         if let Some(heading) = &mut completion.heading {
             heading.attributes = std::mem::take(&mut exchange.attributes);
         }

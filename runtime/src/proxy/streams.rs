@@ -135,13 +135,16 @@ impl Turns {
         if self.left.get() > 0 {
             return true;
         }
-        let now = Instant::now();
-        let refilled = now.saturating_duration_since(self.since.get()) >= REFILLED;
-        if refilled {
-            self.since.set(now);
-            self.left.set(POLLS);
+        let is_due = self.since.get().elapsed() >= REFILLED;
+        if is_due {
+            self.refill(POLLS);
         }
-        refilled
+        is_due
+    }
+
+    fn refill(&self, polls: usize) {
+        self.left.set(polls);
+        self.since.set(Instant::now());
     }
 
     /// A stream had more to do than there was time for: who was called with it and has not run yet goes
@@ -171,8 +174,7 @@ impl Turns {
                 waker.wake_by_ref();
                 left -= 1;
             }
-            self.left.set(left);
-            self.since.set(Instant::now());
+            self.refill(left);
             drop((waiting, turn));
             // Whoever was called has run when the next turn comes, or has to wait again.
         }

@@ -57,6 +57,15 @@ pub fn rewrite(body: Body, transforms: Transforms) -> Body {
     Body::Stream(Box::pin(Rewritten { body, state: State::Idle(transforms), came, ready }))
 }
 
+/// Puts a response's body behind transforms, where there are any, and makes its head fit.
+pub fn rewrite_response(parts: &mut Parts, body: Body, transforms: Transforms) -> Body {
+    if transforms.is_empty() {
+        return body;
+    }
+    reframe(parts, None);
+    if body.is_end_stream() { body } else { rewrite(body, transforms) }
+}
+
 /// Makes the fields that describe a body's bytes fit one that was replaced (`length` known) or is
 /// being rewritten (unknown); also where only a GET would have the body.
 pub fn reframe(parts: &mut Parts, length: Option<u64>) {

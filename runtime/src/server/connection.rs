@@ -79,7 +79,7 @@ pub async fn accept(
         let control = connections.open(terms.number.clone());
         let proxy = proxy.clone();
         // Clients behind one peer are told apart by nothing but their connections.
-        let one = accepted.peer.filter(|peer| !terms.trusted.holds(peer.ip().to_canonical()));
+        let one = accepted.peer.filter(|peer| !speaks_for_many(peer.ip().to_canonical()));
         let line = one.map_or_else(ClientKey::of_connection, |peer| ClientKey::from(peer.ip()));
         turns::spawn(line, async move {
             let Accepted { stream, peer, place } = accepted;

@@ -1,26 +1,8 @@
-use std::future::poll_fn;
-
 use hyper::rt::Executor as _;
-use tokio::task::{LocalSet, yield_now};
+use tokio::task::yield_now;
 
 use super::*;
-
-/// As long as this takes a step of somebody who is never done.
-const STEP: Duration = Duration::from_micros(50);
-
-fn run<T>(test: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    LocalSet::new().block_on(&runtime.expect("a runtime"), test)
-}
-
-/// Always has something to do, and counts its steps.
-async fn busy(steps: Rc<Cell<usize>>) {
-    loop {
-        poll_fn(turn::poll_proceed).await;
-        steps.set(steps.get() + 1);
-        std::thread::sleep(STEP);
-    }
-}
+use crate::turns::tests::{busy, looks, run};
 
 /// Eight of them once had a turn each: one turn is half a dozen steps that are not timed, and five that
 /// are.
@@ -33,14 +15,9 @@ fn busy_streams_of_a_connection_share_its_turn() {
             for _ in 0..streams {
                 executor.execute(busy(steps.clone()));
             }
-            let mut most = 0;
-            for look in 0..300 {
-                let before = steps.get();
-                yield_now().await;
-                // All had their first turn by then.
-                most = most.max(if look < 100 { 0 } else { steps.get() - before });
-            }
-            most
+            // All had their first turn by then.
+            looks(100, &steps).await;
+            looks(200, &steps).await
         })
     };
     let (one, many) = (most(1), most(20));
