@@ -123,4 +123,4 @@ impl<F: Future> Future for InTurns<'_, F> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -31,6 +31,16 @@ pub struct Frame {
     pub payload: Vec<u8>,
 }
 
+/// A head that begins a call of gRPC.
+pub const GRPC_CALL: [(&str, &str); 6] = [
+    (":method", "POST"),
+    (":scheme", "http"),
+    (":authority", "a"),
+    (":path", "/service/Method"),
+    ("content-type", "application/grpc"),
+    ("te", "trailers"),
+];
+
 /// A connection after its preface.
 pub struct Frames {
     stream: TcpStream,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::Request;
 use tokio::io::AsyncReadExt;
 use weir_tests::endpoint::framed;
-use weir_tests::frames::{END_STREAM, Frames, kind};
+use weir_tests::frames::{END_STREAM, Frames, GRPC_CALL, kind};
 use weir_tests::{Answer, Origin, Setup, h2, read_head};
 
 /// Takes a call, and says nothing.
@@ -58,15 +58,7 @@ fn says_late(block: &[u8]) -> bool {
 /// The client's time is over, whatever is still on its way: its own messages, or the endpoint's.
 #[test]
 fn a_stream_of_messages_ends_at_its_clients_deadline() {
-    let fields = [
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":authority", "a"),
-        (":path", "/service/Method"),
-        ("content-type", "application/grpc"),
-        ("te", "trailers"),
-        ("grpc-timeout", "300m"),
-    ];
+    let fields = [&GRPC_CALL[..], &[("grpc-timeout", "300m")]].concat();
     let origin = silent();
     let proxy = Setup::to(&origin).start();
     let mut client = Frames::connect(proxy.address("web"));

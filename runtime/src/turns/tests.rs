@@ -10,27 +10,27 @@ use super::*;
 /// As long as this takes a step of a task that is never done.
 const STEP: Duration = Duration::from_micros(50);
 
-fn run<T>(test: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     LocalSet::new().block_on(&runtime.expect("a runtime"), test)
 }
 
-/// A task that has always something to do, and counts its steps.
-fn busy(client: &str, steps: &Rc<Cell<usize>>) {
-    let (client, steps) = (ClientKey::of(client), steps.clone());
-    let task = async move {
-        loop {
-            // Wakes its task, as who has bytes to read does.
-            poll_fn(turn::poll_proceed).await;
-            steps.set(steps.get() + 1);
-            std::thread::sleep(STEP);
-        }
-    };
-    spawn(client, task);
+/// Has always something to do, and counts its steps.
+pub(crate) async fn busy(steps: Rc<Cell<usize>>) {
+    loop {
+        // Wakes its task, as who has bytes to read does.
+        poll_fn(turn::poll_proceed).await;
+        steps.set(steps.get() + 1);
+        std::thread::sleep(STEP);
+    }
+}
+
+fn spawn_busy(client: &str, steps: &Rc<Cell<usize>>) {
+    spawn(ClientKey::of(client), busy(steps.clone()));
 }
 
 /// Looks of an idle task, one after the other; and the most steps that others took between two.
-async fn looks(many: usize, steps: &Cell<usize>) -> usize {
+pub(crate) async fn looks(many: usize, steps: &Cell<usize>) -> usize {
     let mut most = 0;
     for _ in 0..many {
         let before = steps.get();
@@ -49,7 +49,7 @@ fn who_has_little_to_do_waits_for_one_busy_task_at_most() {
 
 async fn between(busy_tasks: usize) -> usize {
     let steps = Rc::default();
-    (0..busy_tasks).for_each(|_| busy("192.0.2.1", &steps));
+    (0..busy_tasks).for_each(|_| spawn_busy("192.0.2.1", &steps));
     // All had their first turn.
     looks(100, &steps).await;
     let most = looks(200, &steps).await;
@@ -104,9 +104,9 @@ fn a_turn_comes_no_sooner_to_who_is_polled_often() {
 fn clients_alternate_however_many_tasks_they_have() {
     run(async {
         let (of_many, of_one) = (Rc::default(), Rc::default());
-        (0..50).for_each(|_| busy("192.0.2.1", &of_many));
+        (0..50).for_each(|_| spawn_busy("192.0.2.1", &of_many));
         looks(100, &of_many).await;
-        busy("192.0.2.2", &of_one);
+        spawn_busy("192.0.2.2", &of_one);
         let before = of_many.get();
         looks(400, &of_many).await;
         let (many, one) = (of_many.get() - before, of_one.get());
@@ -121,7 +121,7 @@ fn a_task_that_ends_in_its_turn_is_done_and_one_that_is_dropped_leaves_the_line(
         let steps = Rc::default();
         let abandoned: Vec<_> = (0..20).map(|_| next_of(ClientKey::default())).collect();
         drop(abandoned);
-        busy("192.0.2.1", &steps);
+        spawn_busy("192.0.2.1", &steps);
         looks(100, &steps).await;
         assert!(steps.get() > 20, "{}", steps.get());
     });
@@ -153,7 +153,7 @@ fn a_task_is_called_for_a_turn_in_another_line() {
     let counted = taken.clone();
     run(async move {
         let (client, steps) = (ClientKey::of("192.0.2.1"), Rc::default());
-        (0..50).for_each(|_| busy("192.0.2.1", &steps));
+        (0..50).for_each(|_| spawn_busy("192.0.2.1", &steps));
         let line = line();
         let mut offer = Offer::next(&line, client);
         let both = poll_fn(move |cx| {

@@ -130,14 +130,14 @@ mod tests {
 
     use super::*;
     use crate::turn;
+    use crate::turns::tests::run;
 
     /// It read as long as its endpoint sent, a hundred and twenty-eight times in a row.
     #[test]
     fn who_reads_the_socket_does_so_in_turns() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let measured = Rc::<Cell<Option<bool>>>::default();
         let told = measured.clone();
-        tokio::task::LocalSet::new().block_on(&runtime.expect("a runtime"), async {
+        run(async {
             let reads = async move { told.set(Some(turn::task().is_some())) };
             Rc::<StreamLimit>::default().executor().execute(reads);
             tokio::task::yield_now().await;

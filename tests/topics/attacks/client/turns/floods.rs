@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use weir_tests::endpoint::{Endpoint, framed, max_streams, ok};
-use weir_tests::frames::{END_STREAM, Frames, kind};
+use weir_tests::frames::{END_STREAM, Frames, GRPC_CALL, kind};
 use weir_tests::{Origin, Proxy, RawClient, Setup, read_head, until};
 
 /// Connections of who has so much to do.
@@ -153,18 +153,10 @@ fn messages_of_a_few_bytes() {
         let mut client = Frames::connect(at);
         let window = (1_u32 << 30).to_be_bytes();
         client.send(kind::WINDOW_UPDATE, 0, 0, &window);
-        let call = [
-            (":method", "POST"),
-            (":scheme", "http"),
-            (":authority", "a"),
-            (":path", "/service/Method"),
-            ("content-type", "application/grpc"),
-            ("te", "trailers"),
-        ];
         let (mut next, mut under_way) = (1, 0);
         loop {
             while under_way < 20 {
-                client.head(next, true, &call);
+                client.head(next, true, &GRPC_CALL);
                 (next, under_way) = (next + 2, under_way + 1);
             }
             let Some(frame) = client.next_frame() else { return };
