@@ -83,11 +83,7 @@ fn begin(
     completion.via = listener.via;
     let admitted = match connection.refusal.take(&connection.activity) {
         None => admission::admit(listener, connection, request, &mut completion),
-        Some(refused) => {
-            // What the client goes on sending must not destroy its answer.
-            connection.activity.expect_more();
-            Err(refused)
-        }
+        Some(refused) => Err(refused),
     };
     match admitted {
         Ok(exchange) => {

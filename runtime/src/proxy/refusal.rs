@@ -1,9 +1,9 @@
 //! A request that was refused before it could be read.
 //!
 //! In: what the guard of an HTTP/1.1 connection found, and what can be told of the request. Out: the
-//! same, when the stand-in that hyper was given for it comes to be served: so every refusal has the
-//! one form, the log line and the counts of any other answer. Never: more than one on a connection,
-//! for nothing behind it is read.
+//! same, when the stand-in that hyper was given for it comes to be served: so every refusal of a proxy's
+//! listener has the one form, the log line and the counts of any other answer. Never: more than one on
+//! a connection, for nothing behind it is read.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -36,12 +36,14 @@ impl Refusal {
         self.number.store(number, Relaxed);
     }
 
-    /// The refused request, if it is the one whose exchange began last on its connection.
+    /// The refused request, if it is the one whose exchange began last on its connection. What its client
+    /// goes on sending does not destroy the answer.
     #[inline]
     pub fn take(&self, activity: &Activity) -> Option<Box<Refused>> {
         match self.number.load(Relaxed) {
             0 => None,
             number if number == activity.begun() => {
+                activity.expect_more();
                 self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
             }
             _ => None,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
@@ -22,6 +22,7 @@ use http_body_util::Full;
 use self::site::Site;
 use crate::http::query;
 use crate::net::Acceptor;
+use crate::proxy::Refused;
 use crate::telemetry::metrics;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -180,6 +181,15 @@ fn not_allowed(allowed: &'static str) -> Response<Full<Bytes>> {
     let body = format!("Allowed here: {allowed}.\n");
     let mut response = text(StatusCode::METHOD_NOT_ALLOWED, body);
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+/// A request that could not be read; nothing behind it is.
+fn refused(Refused { error, head }: &Refused) -> Response<Full<Bytes>> {
+    tracing::debug!(method = %head.method, %error, "admin request refused");
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let mut response = text(status, format!("{}\n", error.detail));
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

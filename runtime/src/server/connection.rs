@@ -180,7 +180,7 @@ impl Serving {
         });
         // Boxed, so that a connection takes the room of its own protocol only.
         let ended = if let Some(streams) = streams {
-            let io = TokioIo::new(Served::new(stream, ahead, activity, metrics));
+            let io = TokioIo::new(Served::new(stream, ahead, activity).counted(metrics));
             let serving = http2::Builder::new(streams)
                 .timer(TokioTimer::new())
                 // The worker knows the date; hyper would ask for the time at every turn.
@@ -199,7 +199,7 @@ impl Serving {
             Box::pin(self.until_end(serving, |serving| serving.graceful_shutdown())).await
         } else {
             let guard = FramingGuard::new(activity.bounds().head());
-            let served = Served::new(stream, ahead, activity, metrics);
+            let served = Served::new(stream, ahead, activity).counted(metrics);
             let io = TokioIo::new(served.guarded(guard, refusal));
             // hyper's own bounds lie beyond the guard's, which answers first.
             let mut builder = http1::Builder::new();

@@ -2,7 +2,7 @@
 //!
 //! In: a plain or TLS stream. Out: the same bytes, heads only as a whole, as long as the framing is
 //! strict. In the place of a head that is refused, or that does not come to its end in time, hyper
-//! gets a stand-in for the proxy to answer; a target that no parser behind us takes as it is, is
+//! gets a stand-in, to be answered in its place; a target that no parser behind us takes as it is, is
 //! spelled well. A client that closes its side behind its requests gets its answers: hyper learns of
 //! the end once they are out, and whether it still listens is [asked](asking). What comes behind a
 //! request for another protocol is held until that is answered. On HTTP/2 a target with a
@@ -40,7 +40,8 @@ pub struct Served<S> {
     /// HTTP/2 only.
     frames: Frames,
     activity: Arc<Activity>,
-    metrics: Arc<Metrics>,
+    /// Where requests are counted that break off for what is no body.
+    metrics: Option<Arc<Metrics>>,
     /// The client closed its side behind whole requests of which one had no answer yet.
     half_closed: Option<HalfClosed>,
     /// Whether it still listens.
@@ -73,19 +74,14 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 const POISON: &[u8] = b"\0\r\n\r\n";
 
 impl<S> Served<S> {
-    pub fn new(
-        stream: S,
-        ahead: Bytes,
-        activity: Arc<Activity>,
-        metrics: Arc<Metrics>,
-    ) -> Served<S> {
+    pub fn new(stream: S, ahead: Bytes, activity: Arc<Activity>) -> Served<S> {
         Served {
             stream,
             ahead,
             guarded: None,
             frames: Frames::default(),
             activity,
-            metrics,
+            metrics: None,
             half_closed: None,
             asking: None,
             settled: 0,
@@ -95,7 +91,12 @@ impl<S> Served<S> {
         }
     }
 
-    /// The same, of HTTP/1.1. `refusal`: where the proxy looks for what was refused.
+    /// The same, counted.
+    pub fn counted(self, metrics: Arc<Metrics>) -> Served<S> {
+        Served { metrics: Some(metrics), ..self }
+    }
+
+    /// The same, of HTTP/1.1. `refusal`: where whoever answers looks for what was refused.
     pub fn guarded(self, guard: FramingGuard, refusal: Arc<Refusal>) -> Served<S> {
         Served { guarded: Some(Guarded::new(guard, refusal)), ..self }
     }
@@ -166,7 +167,8 @@ impl<S> Served<S> {
         let Some(Guarded { guard, .. }) = &self.guarded else {
             return self.frames.are_whole() || self.activity.has_whole_streams() || self.unflushed;
         };
-        !self.activity.is_tunnel() && self.activity.owes(guard.whole())
+        let owes = self.activity.owes(guard.whole()) || self.unflushed;
+        !self.activity.is_tunnel() && owes
     }
 
     /// The end, once every request is answered, or none of it in time.
@@ -310,8 +312,10 @@ impl<S: AsyncRead + AsyncWrite + OnSocket + Unpin> AsyncRead for Served<S> {
             if let Some(End::Body { .. }) = guarded.end {
                 // Whatever the client goes on sending must not destroy its answer.
                 this.activity.expect_more();
-                if !this.activity.owes(guarded.guard.heads()) {
-                    this.metrics.error(Kind::HttpRequestError);
+                if let Some(metrics) = &this.metrics
+                    && !this.activity.owes(guarded.guard.heads())
+                {
+                    metrics.error(Kind::HttpRequestError);
                 }
             }
             if buffer.filled().len() > before {

@@ -1,8 +1,9 @@
 //! The admin listener's connections.
 //!
 //! In: accepted streams, and what answers a request. Out: served connections, no more than
-//! [`CONNECTIONS`] at a time. Never: lets clients that hang keep others out: one connection more
-//! closes the one that has been quiet for longest, so that a health check is always answered.
+//! [`CONNECTIONS`] at a time; heads are guarded as those of traffic are. Never: lets clients that hang
+//! keep others out: one connection more closes the one that has been quiet for longest, so that a health
+//! check is always answered.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -23,14 +24,17 @@ use hyper_util::rt::TokioIo;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::config::{Bound, Limits};
+use crate::http::framing::FramingGuard;
 use crate::net::{Accepted, Acceptor, Activity, Bounds, Linger, SWEEP, Watch, Watched};
+use crate::proxy::Refusal;
+use crate::server::stream::Served;
 
 /// Connections at a time; one more takes the place of another.
 pub(super) const CONNECTIONS: usize = 64;
 /// For a request's head, and for an answer to be read.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-/// Bytes of a head, and of answers that wait to be read.
-const BUFFER: usize = 64 << 10;
+/// Bytes of answers that wait to be read, and more than the guard lets a head have.
+const BUFFER: usize = 128 << 10;
 
 /// Those that are open, oldest first.
 struct Open {
@@ -99,13 +103,21 @@ where
     let local = stream.local_address();
     let stream = Watched::new(Linger::new(stream, activity.clone()), activity.clone());
     activity.ready(false);
+    let refusal = Arc::<Refusal>::default();
+    let guard = FramingGuard::new(activity.bounds().head());
+    let stream = Served::new(stream, Bytes::new(), activity.clone());
+    let stream = stream.guarded(guard, refusal.clone());
     let of_requests = activity.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let activity = of_requests.clone();
         activity.begin_exchange(!request.body().is_end_stream());
+        let refused = refusal.take(&activity);
         let answering = answer(request, local);
         async move {
-            let response = answering.await;
+            let response = match refused {
+                None => answering.await,
+                Some(refused) => super::refused(&refused),
+            };
             activity.end_exchange();
             Ok::<_, Infallible>(response)
         }

@@ -257,7 +257,7 @@ async fn clients_that_hang_are_put_out_after_a_while() {
     }
 }
 
-/// A head has 64 KiB, or what one read more brings, and a hundred fields.
+/// A head has 64 KiB and a hundred fields.
 #[tokio::test]
 async fn a_head_has_the_usual_bounds() {
     let address = start(Arc::new(View::default()));
@@ -265,8 +265,8 @@ async fn a_head_has_the_usual_bounds() {
     for (fields, fits) in [
         (fields(98), true),
         (fields(99), false),
-        (format!("x-a: {}\r\n", "a".repeat(60_000)), true),
-        (format!("x-a: {}\r\n", "a".repeat(140_000)), false),
+        (format!("x-a: {}\r\n", "a".repeat(65_000)), true),
+        (format!("x-a: {}\r\n", "a".repeat(65_536)), false),
         (format!("x-a: {}\r\n", "a".repeat(8 << 20)), false),
     ] {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -282,6 +282,63 @@ async fn a_head_has_the_usual_bounds() {
             true => assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}"),
             false => assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}"),
         }
+    }
+}
+
+/// Every refusal has the one form, what came before it is answered, and nothing behind it is read.
+#[tokio::test]
+async fn what_is_no_request_is_refused() {
+    let address = start(Arc::new(View::default()));
+    let host = "host: localhost\r\n";
+    let live = format!("GET /livez HTTP/1.1\r\n{host}\r\n");
+    let behind = format!("GET /config HTTP/1.1\r\n{host}\r\n");
+    let both = "content-length: 1\r\ntransfer-encoding: chunked\r\n";
+    for (head, status, why) in [
+        (format!("GET /livez HTTP/1.1\r\nhost : localhost\r\n"), 400, "followed by white space"),
+        (format!("GET /livez HTTP/1.1\r\n{host}{both}"), 400, "both Content-Length and"),
+        (format!("GET /livez HTTP/3.1\r\n{host}"), 505, "version"),
+        (format!("GET /livez#a HTTP/1.1\r\n{host}"), 400, "%23"),
+        (format!("GET /livez HTTP/1.0\r\n{host}{both}"), 400, "Transfer-Encoding"),
+        (format!("HEAD /livez HTTP/1.1\r\n{host}{both}"), 400, ""),
+        ("nonsense\r\n".to_owned(), 400, "request line"),
+    ] {
+        let (first, _, rest) = raw(address, &format!("{live}{head}\r\n{behind}")).await;
+        assert_eq!(first, 200, "{head}");
+        let (_, refused) = rest.split_once("HTTP/1.").expect("an answer to what is no request");
+        let (fields, body) = refused.split_once("\r\n\r\n").expect("a head");
+        assert!(fields.contains(&format!(" {status} ")), "{head}: {refused}");
+        let fields = fields.to_ascii_lowercase();
+        for field in ["date: ", "content-type: text/plain", "connection: close"] {
+            assert!(fields.contains(&format!("\r\n{field}")), "{head}: {fields}");
+        }
+        assert!(
+            body.contains(why) && body.is_empty() == head.starts_with("HEAD"),
+            "{head}: {body}"
+        );
+        assert!(!body.contains("workers"), "what came behind {head} was answered");
+    }
+    // A target is spelled well, as everywhere.
+    let (status, _, body) = send(address, "GET /a`b", "").await;
+    assert!(status == 404 && body.contains("No such page"), "{status} {body}");
+}
+
+/// Also to a client that had no more to say, of which all fits into what sockets hold or does not.
+#[tokio::test]
+async fn a_client_that_closed_its_side_gets_its_answer() {
+    let address = start(with_a_large_page());
+    for (line, end) in [("POST /reload", "true\n}\n"), ("GET /metrics", "\n")] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!("{line} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // Once the answer has begun: what is left of it waits for room.
+        stream.readable().await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        assert_eq!(length, Some(&*body.len().to_string()), "{line}");
+        assert!(body.ends_with(end), "{line}");
     }
 }
 
