@@ -53,6 +53,7 @@ pub fn exchange() -> Box<Exchange> {
         started: Instant::now(),
         due: Instant::now() + Duration::from_secs(30),
         request,
+        added: None,
         request_body: Body::Empty,
         upload: None,
         body_limit: u64::MAX,

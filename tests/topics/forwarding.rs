@@ -35,6 +35,82 @@ fn claims_of_an_untrusted_peer_are_replaced() {
     assert_eq!(value(&seen, "via").join(", "), "1.0 fred, 1.1 weir");
 }
 
+/// The same fields whether a plugin looked at the head or not, and over either version.
+#[test]
+fn what_is_added_is_the_same_for_plugins_and_over_http2() {
+    let told = |seen: &Seen| {
+        let names = ["forwarded", "x-forwarded-for", "x-forwarded-proto", "via"];
+        names.map(|name| value(seen, name).join(", "))
+    };
+    let plain =
+        ["for=127.0.0.1;proto=http;host=a.example", "127.0.0.1", "http", "1.0 fred, 1.1 weir"];
+    let looks = "{ request = { set = { x-seen = \"{request.header.Via}|{request.header.x-forwarded-for}\" } } }";
+    let changes = "{ request = { remove = [\"X-Forwarded-Proto\"], rename = { forwarded = \"x-was\" }, \
+                   add = { via = \"1.1 other\" }, set = { x-forwarded-for = \"10.0.0.1\" } } }";
+    for (origin, version) in
+        [(Origin::echo(), "http1"), (Origin::h2c(|_| Default::default()), "http2")]
+    {
+        let start = |config: Option<&str>| {
+            let setup = Setup::to(&origin).upstream(&format!("protocol = {version:?}"));
+            match config {
+                None => setup.start(),
+                Some(config) => setup.plugin("headers", config).start(),
+            }
+        };
+        let ask = |proxy: &weir_tests::Proxy| {
+            let fields =
+                [("host", "a.example"), ("via", "1.0 fred"), ("x-forwarded-for", "1.1.1.1")];
+            request(proxy.address("web"), "GET", "/", &fields, b"");
+            origin.last()
+        };
+        assert_eq!(told(&ask(&start(None))), plain, "{version}");
+        let seen = ask(&start(Some(looks)));
+        assert_eq!(told(&seen), plain, "{version}");
+        assert_eq!(value(&seen, "x-seen"), ["1.0 fred, 1.1 weir|127.0.0.1"], "{version}");
+        let seen = ask(&start(Some(changes)));
+        let changed = ["", "10.0.0.1", "", "1.0 fred, 1.1 weir, 1.1 other"];
+        assert_eq!(told(&seen), changed, "{version}");
+        assert_eq!(value(&seen, "x-was"), [plain[0]], "{version}");
+    }
+}
+
+/// What is said of one request is not said of the next, though both came by one connection.
+#[test]
+fn each_request_of_a_connection_has_its_own() {
+    let origin = Origin::echo();
+    let setup = Setup::to(&origin);
+    let proxy = setup.start();
+    let mut client = RawClient::connect(proxy.address("web"));
+    let mut ask = |head: &str| {
+        client.send(head.as_bytes());
+        assert_eq!(client.answer().status, 200, "{head}");
+        let seen = origin.last();
+        let names = ["x-forwarded-host", "forwarded", "via", "x-forwarded-for"];
+        names.map(|name| value(&seen, name).join(", "))
+    };
+    let own = |host: &str, via: &str| {
+        let forwarded = match host {
+            "" => "for=127.0.0.1;proto=http".to_owned(),
+            host => format!("for=127.0.0.1;proto=http;host={host}"),
+        };
+        [host.to_owned(), forwarded, via.to_owned(), "127.0.0.1".to_owned()]
+    };
+    for (version, fields, host, via) in [
+        ("1.1", "host: a.example\r\n", "a.example", "1.1 weir"),
+        ("1.1", "host: b.example\r\nvia: 1.0 fred\r\n", "b.example", "1.0 fred, 1.1 weir"),
+        ("1.1", "host: b.example\r\n", "b.example", "1.1 weir"),
+        ("1.0", "host: b.example\r\nconnection: keep-alive\r\n", "b.example", "1.0 weir"),
+        ("1.0", "connection: keep-alive\r\n", "", "1.0 weir"),
+        ("1.1", "host: a.example\r\nx-forwarded-for: 1.1.1.1\r\n", "a.example", "1.1 weir"),
+    ] {
+        let told = ask(&format!("GET / HTTP/{version}\r\n{fields}\r\n"));
+        assert_eq!(told, own(host, via), "{version} {fields}");
+    }
+    let quiet = setup.toml().replace("[listeners.web]", "[listeners.web]\nvia = false");
+    proxy.reload(&quiet).expect("loaded");
+    assert_eq!(ask("GET / HTTP/1.1\r\nhost: a.example\r\n\r\n"), own("a.example", ""));
+}
+
 #[test]
 fn a_trusted_peer_is_believed_and_appended_to() {
     let origin = Origin::echo();

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 pub use weir_bounds::attributes::{MAX as MAX_ATTRIBUTES, MAX_BYTES as MAX_ATTRIBUTE_BYTES};
 
 use crate::error::Error;
-use crate::http::{Body, Client, UploadState};
+use crate::http::{AddedFields, Body, Client, UploadState};
 
 /// The attribute that is always there: the proxy's own identifier until a plugin sets another.
 const REQUEST_ID: &str = "request.id";
@@ -35,6 +35,9 @@ pub struct Exchange {
     pub due: Instant,
     /// The request's head. `uri` is path and query alone; the authority is the `host` field.
     pub request: http::request::Parts,
+    /// Fields that the proxy adds to it and that are not among its own, none of which has a name of
+    /// these. [`Exchange::settle`] puts them there.
+    pub added: Option<Arc<AddedFields>>,
     pub request_body: Body,
     /// How far the client's body came; none where there is none.
     pub upload: Option<Arc<UploadState>>,
@@ -120,6 +123,31 @@ impl Exchange {
             Some(id) => id.to_owned(),
             None => self.id.to_string(),
         }
+    }
+
+    /// Puts what the proxy adds among the request's own fields, for whoever changes or compares them.
+    pub fn settle(&mut self) {
+        if let Some(added) = self.added.take() {
+            added.put(&mut self.request.headers);
+        }
+    }
+
+    /// The request's fields, those that the proxy adds too.
+    pub fn request_fields(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        self.request.headers.iter().chain(self.added.iter().flat_map(|added| added.iter()))
+    }
+
+    /// The values of one of them, in order.
+    pub fn request_values(&self, name: &str) -> impl Iterator<Item = &HeaderValue> {
+        let added = self.added.as_ref().and_then(|added| added.get(name));
+        self.request.headers.get_all(name).iter().chain(added)
+    }
+
+    /// What is left of the limits for the fields that are the request's own.
+    pub fn request_limits(&self) -> HeadLimits {
+        let HeadLimits { fields, bytes } = self.head_limits;
+        let (more, size) = self.added.as_ref().map_or((0, 0), |added| added.size());
+        HeadLimits { fields: fields.saturating_sub(more), bytes: bytes.saturating_sub(size) }
     }
 
     /// From here on it is the response's head that plugins may grow.

@@ -3,9 +3,9 @@
 //! In: the peer of a connection, the networks whose proxies are believed, and a request's fields.
 //! Out: the fields for the next hop, and the real client where a believed proxy names one. Never:
 //! believes a peer that is in no trusted network; whatever it says of itself is replaced, because an
-//! endpoint cannot tell our fields from the client's. Values are made once for a connection, so a
-//! request of an untrusted peer costs one pass over the names and an insertion for each field. Trust
-//! is asked of the configuration that serves the request: a connection outlives a reload.
+//! endpoint cannot tell our fields from the client's. Fields are made once for a connection and a host,
+//! so a request of an untrusted peer costs one pass over the names. Trust is asked of the configuration
+//! that serves the request: a connection outlives a reload.
 
 mod claims;
 mod element;
@@ -13,13 +13,14 @@ mod trusted;
 
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use http::header::FORWARDED;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{FORWARDED, VIA};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use ipnet::IpNet;
 
-use super::Client;
+use super::{AddedFields, Client, via};
 
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -47,11 +48,23 @@ pub struct ForwardedFields {
     https: bool,
     /// The port that the peer connected to; a Unix socket has none.
     port: Option<HeaderValue>,
-    /// The peer as an element of `Forwarded`, for the `Host` that it was last made for.
-    element: RefCell<(HeaderValue, HeaderValue)>,
+    /// What was made last.
+    last: RefCell<Option<Last>>,
     /// The configuration that was last asked whether the peer is trusted, and what it said.
     trusted: Cell<(u64, bool)>,
 }
+
+/// The fields that were made last: requests of a connection mostly ask for one host.
+#[derive(Debug)]
+struct Last {
+    via: Option<Version>,
+    /// Of a long host no longer than a request has them.
+    fields: Weak<AddedFields>,
+    _kept: Option<Arc<AddedFields>>,
+}
+
+/// The longest host whose fields are kept.
+const MAX_KEPT_HOST: usize = 255;
 
 impl TrustedProxies {
     /// `generation`: another one for each configuration, and never 0.
@@ -69,13 +82,12 @@ impl ForwardedFields {
     /// For a connection of `client`, as [`Client::new`] made it, to `local_port`.
     pub fn new(client: &Client, local_port: Option<u16>) -> Self {
         let peer: Option<IpAddr> = client.address.parse().ok();
-        let none = HeaderValue::from_static("");
         ForwardedFields {
             peer,
             address: peer.and_then(|address| HeaderValue::try_from(address.to_string()).ok()),
             https: client.https,
             port: local_port.map(HeaderValue::from),
-            element: RefCell::new((none.clone(), element(peer, client.https, &none))),
+            last: RefCell::new(None),
             trusted: Cell::new((0, false)),
         }
     }
@@ -92,8 +104,9 @@ impl ForwardedFields {
         trusted
     }
 
-    /// Writes the fields for the next hop, and gives the client that the peer speaks for, unless it
-    /// is the connection's own, `connection`. `host` is the request's `Host` as the client sent it.
+    /// Gives the client that the peer speaks for, unless it is the connection's own, `connection`, and
+    /// the fields for the next hop as far as they are not among `headers` now. `host` is the request's
+    /// `Host` as the client sent it, `via` the version that it came with, if `Via` is to tell of it.
     ///
     /// An untrusted peer's fields are replaced, also `X-Real-IP` and every other `X-Forwarded-*`.
     ///
@@ -108,35 +121,73 @@ impl ForwardedFields {
         host: &HeaderValue,
         connection: &Client,
         proxies: &TrustedProxies,
-    ) -> Option<Client> {
+        via: Option<Version>,
+    ) -> (Option<Client>, Option<Arc<AddedFields>>) {
         if self.is_trusted(proxies) {
-            return self.pass_on(headers, host, connection, proxies);
+            let client = self.pass_on(headers, host, connection, proxies);
+            if let Some(version) = via {
+                via::append(headers, version);
+            }
+            return (client, None);
         }
         remove_claims(headers);
-        if let Some(address) = &self.address {
-            headers.insert(X_FORWARDED_FOR, address.clone());
-        }
-        headers.insert(FORWARDED, self.element(host));
-        headers.insert(X_FORWARDED_PROTO, proto(self.https));
-        if !host.is_empty() {
-            headers.insert(X_FORWARDED_HOST, host.clone());
-        }
-        if let Some(port) = &self.port {
-            headers.insert(X_FORWARDED_PORT, port.clone());
-        }
-        None
+        (None, Some(self.fields(host, via)))
     }
 
-    /// The peer as an element of `Forwarded`. Requests of a connection mostly ask for one host.
-    fn element(&self, host: &HeaderValue) -> HeaderValue {
-        let mut last = self.element.borrow_mut();
-        if last.0 != *host {
-            *last = (host.clone(), element(self.peer, self.https, host));
+    /// The client that the peer speaks for, of a request that goes no further.
+    pub fn spoken_for(
+        &self,
+        headers: &mut HeaderMap,
+        host: &HeaderValue,
+        connection: &Client,
+        proxies: &TrustedProxies,
+    ) -> Option<Client> {
+        if !self.is_trusted(proxies) {
+            return None;
         }
-        last.1.clone()
+        self.pass_on(headers, host, connection, proxies)
+    }
+
+    /// What is said of the connection's own client.
+    fn fields(&self, host: &HeaderValue, via: Option<Version>) -> Arc<AddedFields> {
+        let mut last = self.last.borrow_mut();
+        if let Some(last) = &*last
+            && last.via == via
+            && let Some(fields) = last.fields.upgrade()
+            && fields.get(X_FORWARDED_HOST.as_str()).map_or(host.is_empty(), |it| it == host)
+        {
+            return fields;
+        }
+        let fields = Arc::new(self.make(host, via));
+        let kept = (host.len() <= MAX_KEPT_HOST).then(|| fields.clone());
+        *last = Some(Last { via, fields: Arc::downgrade(&fields), _kept: kept });
+        fields
+    }
+
+    fn make(&self, host: &HeaderValue, via: Option<Version>) -> AddedFields {
+        let mut fields = Vec::with_capacity(6);
+        // Copied: what it is a part of is the whole head that it came with.
+        if !host.is_empty()
+            && let Ok(host) = HeaderValue::from_bytes(host.as_bytes())
+        {
+            fields.push((X_FORWARDED_HOST, host));
+        }
+        if let Some(address) = &self.address {
+            fields.push((X_FORWARDED_FOR, address.clone()));
+        }
+        fields.push((FORWARDED, element(self.peer, self.https, host)));
+        fields.push((X_FORWARDED_PROTO, proto(self.https)));
+        if let Some(port) = &self.port {
+            fields.push((X_FORWARDED_PORT, port.clone()));
+        }
+        if let Some(version) = via {
+            fields.push((VIA, via::member(version)));
+        }
+        AddedFields::new(fields)
     }
 }
 
+/// A peer as an element of `Forwarded`.
 fn element(peer: Option<IpAddr>, https: bool, host: &HeaderValue) -> HeaderValue {
     let mut line = Vec::with_capacity(64);
     element::write(&mut line, peer, https, host.as_bytes());

@@ -3,6 +3,7 @@
 //! In: heads and bodies as peers send them. Out: the same, made safe to route and to forward.
 //! Never: knows a route, a plugin or a socket.
 
+mod added;
 pub mod ambiguous;
 mod body;
 mod client;
@@ -27,6 +28,7 @@ pub mod trailer;
 mod upload;
 pub mod via;
 
+pub use added::AddedFields;
 pub use body::{Body, CollectError};
 pub use client::{Client, Tls};
 pub use idle::IdleTimer;

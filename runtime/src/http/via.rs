@@ -35,7 +35,7 @@ pub fn check(headers: &HeaderMap) -> Result<(), Error> {
 }
 
 /// Our member for a version; the protocol name is left out where it is `HTTP`.
-fn member(version: Version) -> HeaderValue {
+pub fn member(version: Version) -> HeaderValue {
     match version {
         Version::HTTP_2 => const { HeaderValue::from_static("2 weir") },
         Version::HTTP_3 => const { HeaderValue::from_static("3 weir") },

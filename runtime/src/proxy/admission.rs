@@ -28,7 +28,9 @@ use crate::http::framing::Violation;
 use crate::http::hop::{self, Found};
 use crate::http::length::{self, BadLength};
 use crate::http::trailer::Withheld;
-use crate::http::{Body, Client, crumbs, framing, grpc, host, max_forwards, padding, path, via};
+use crate::http::{
+    AddedFields, Body, Client, crumbs, framing, grpc, host, max_forwards, padding, path, via,
+};
 use crate::upstream::Usage;
 
 /// How long a listener's plugins may take over a request that no route takes.
@@ -49,15 +51,24 @@ pub fn admit(
     }
 }
 
-/// Brings the head into the form that is matched, shown to plugins and forwarded. Gives the client
-/// that it speaks for, and what may not come behind its body.
+/// What is known of a request whose head is ready.
+struct Ready {
+    /// Whom it speaks for.
+    client: Arc<Client>,
+    /// Fields that go with it.
+    added: Option<Arc<AddedFields>>,
+    /// What may not come behind its body.
+    withheld: Withheld,
+}
+
+/// Brings the head into the form that is matched, shown to plugins and forwarded.
 fn prepare(
     listener: &Listener,
     connection: &Connection,
     parts: &mut http::request::Parts,
     body: &Incoming,
     completion: &mut Completion,
-) -> Result<(Arc<Client>, Withheld)> {
+) -> Result<Ready> {
     if parts.method == Method::CONNECT {
         return Err(Error::request(501, "CONNECT is not offered here"));
     }
@@ -149,19 +160,24 @@ fn prepare(
     }
     completion.grpc = found.has_content_type() && grpc::is_call(parts);
     // Of the snapshot that serves the request, whatever held when its connection was accepted.
-    let client = forwarded.apply(&mut parts.headers, &host, &connection.client, &listener.trusted);
-    let client = client.map_or_else(|| connection.client.clone(), Arc::new);
+    let via = listener.via.then_some(parts.version);
+    let (own, trusted) = (&connection.client, &listener.trusted);
+    let (client, mut added) = forwarded.apply(&mut parts.headers, &host, own, trusted, via);
+    if found.has_via()
+        && let Some(added) = added.take()
+    {
+        // Behind the members of those before us.
+        added.put(&mut parts.headers);
+    }
+    let client = client.map_or_else(|| own.clone(), Arc::new);
     if client.key != connection.client.key {
         completion.named = Some(Usage::new(client.key));
-    }
-    if listener.via {
-        via::append(&mut parts.headers, parts.version);
     }
     // HTTP/2 names it in a pseudo-field, and the absolute form wins over the field.
     if !is_in_field {
         parts.headers.insert(HOST, host);
     }
-    Ok((client, withheld))
+    Ok(Ready { client, added, withheld })
 }
 
 /// Drops fields that an endpoint could take for others, and says so.
@@ -181,6 +197,7 @@ fn drop_ambiguous(headers: &mut HeaderMap, listener: &Listener, completion: &Com
 /// The same for names that plugins have set meanwhile.
 #[cold]
 pub fn drop_twins(exchange: &mut Exchange, completion: &Completion) {
+    exchange.settle();
     tell_dropped(&ambiguous::strip_twins(&mut exchange.request.headers), completion);
 }
 
@@ -221,7 +238,7 @@ fn begin(
     connection: &Connection,
     request: http::request::Parts,
     body: Incoming,
-    (client, withheld): (Arc<Client>, Withheld),
+    Ready { client, added, withheld }: Ready,
     completion: &mut Completion,
 ) -> Box<Exchange> {
     let request_body = if body.is_end_stream() {
@@ -237,13 +254,14 @@ fn begin(
         let idle = limits.body_timeout.of(completion.grpc);
         Upload::new(body, completion.grpc, limits, idle, withheld, state, activity).into_body()
     };
-    exchange(listener, request, request_body, client, completion)
+    exchange(listener, request, added, request_body, client, completion)
 }
 
 /// An exchange that begins with this head and body.
 pub fn exchange(
     listener: &Listener,
     request: http::request::Parts,
+    added: Option<Arc<AddedFields>>,
     request_body: Body,
     client: Arc<Client>,
     completion: &Completion,
@@ -256,6 +274,7 @@ pub fn exchange(
         started: completion.started,
         due: completion.started + timeout,
         request,
+        added,
         request_body,
         upload: completion.upload.clone(),
         // The chain sees what is refused for its length, and the refusal.

@@ -80,6 +80,7 @@ pub async fn forward(
         tracing::debug!(request = %exchange.id, endpoint = &*state.label, "attempt");
         let outgoing = Outgoing {
             head: &exchange.request,
+            added: exchange.added.as_deref(),
             host: upstream.cluster.host_for(&state),
             authority: &state.authority,
             upgrade: completion.upgrade.as_ref().map(|upgrade| &upgrade.protocol),

@@ -40,7 +40,7 @@ pub fn refuse(refused: Refused, listener: &Listener, mut completion: Box<Complet
     let host = heading.field(&HOST).cloned().unwrap_or(const { HeaderValue::from_static("") });
     // Address and scheme are the client's, also where a trusted proxy speaks for it.
     let (forwarded, own) = (&connection.forwarded, &connection.client);
-    let client = forwarded.apply(&mut head.headers, &host, own, &listener.trusted);
+    let client = forwarded.spoken_for(&mut head.headers, &host, own, &listener.trusted);
     let client = client.map_or_else(|| own.clone(), Into::into);
     heading.client = Some(client.clone());
     completion.heading = Some(Box::new(heading));
@@ -51,7 +51,7 @@ pub fn refuse(refused: Refused, listener: &Listener, mut completion: Box<Complet
     }
     completion.binding = Some(binding);
     shown.headers.entry(HOST).or_insert(host);
-    let mut exchange = admission::exchange(listener, shown, Body::Empty, client, &completion);
+    let mut exchange = admission::exchange(listener, shown, None, Body::Empty, client, &completion);
     completion.failed(&error);
     completion.closes = true;
     respond::put(&error, form, &mut exchange);

@@ -9,8 +9,8 @@ use http::response;
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Request, Uri, Version};
 
-use crate::http::Body;
 use crate::http::hop::Found;
+use crate::http::{AddedFields, Body};
 
 /// A request's head for one endpoint.
 #[derive(Clone, Copy)]
@@ -18,6 +18,8 @@ pub struct Outgoing<'a> {
     /// `uri` is path and query alone. Fields of the last hop are gone, those of the body's framing
     /// fit the body.
     pub head: &'a request::Parts,
+    /// Field lines that go with it.
+    pub added: Option<&'a AddedFields>,
     /// What `Host` becomes; `None`: what the client sent.
     pub host: Option<&'a HeaderValue>,
     /// What `Host` becomes where the client sent none.
@@ -44,6 +46,9 @@ impl Outgoing<'_> {
         *request.method_mut() = self.head.method.clone();
         *request.version_mut() = Version::HTTP_2;
         let mut headers = self.head.headers.clone();
+        if let Some(added) = self.added {
+            added.put(&mut headers);
+        }
         let own = headers.remove(HOST).filter(|host| !host.is_empty());
         if self.expects {
             // The parser lets nobody know of a 100: the body goes at once.

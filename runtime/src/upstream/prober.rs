@@ -138,8 +138,14 @@ async fn probe(
     let agent = HeaderValue::from_static("weir-health");
     request.headers_mut().insert(http::header::USER_AGENT, agent);
     let (head, ()) = request.into_parts();
-    let outgoing =
-        Outgoing { head: &head, host: Some(host), authority: host, upgrade: None, expects: false };
+    let outgoing = Outgoing {
+        head: &head,
+        added: None,
+        host: Some(host),
+        authority: host,
+        upgrade: None,
+        expects: false,
+    };
     let sender = connector.connect().await.map_err(|error| error.to_string())?;
     let answered = match sender {
         Sender::Http1(connection) => {

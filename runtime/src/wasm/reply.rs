@@ -70,9 +70,10 @@ pub fn check(
 /// What waits with a reply that is put off: its head, and the exchange with all that it came with.
 fn waiting(headers: &HeaderMap, exchange: &Exchange) -> usize {
     let head = |headers: &HeaderMap| fields::head_bytes(headers) + headers.len() * LINE;
+    let added = exchange.added.as_ref().map_or(0, |added| added.bytes_held());
     let attributes = exchange.attributes.iter().map(|(key, value)| key.len() + value.len() + LINE);
     let target = exchange.request.uri.path_and_query().map_or(0, |target| target.as_str().len());
-    let came = head(&exchange.request.headers) + target + attributes.sum::<usize>();
+    let came = head(&exchange.request.headers) + added + target + attributes.sum::<usize>();
     WAITING + head(headers) + came
 }
 

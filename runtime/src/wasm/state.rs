@@ -16,7 +16,7 @@ use super::deadline::Budget;
 use super::host::wasi::Output;
 use super::shared::Shared;
 use crate::chain::{Attributes, Exchange, HeadLimits};
-use crate::http::Body;
+use crate::http::{AddedFields, Body};
 use crate::telemetry::metrics::WorkerCustomMetrics;
 
 /// What belongs to one instance.
@@ -75,7 +75,7 @@ pub struct Caps {
 /// The parts of an exchange that a plugin changed, as they were.
 #[derive(Debug, Default)]
 struct Backup {
-    request: Option<(Method, Uri, HeaderMap)>,
+    request: Option<(Method, Uri, HeaderMap, Option<Arc<AddedFields>>)>,
     request_body: Option<Body>,
     response: Option<(StatusCode, HeaderMap)>,
     /// With whether it was a plugin's already.
@@ -265,7 +265,8 @@ impl Backup {
             Part::Request => {
                 self.request.get_or_insert_with(|| {
                     let head = &exchange.request;
-                    (head.method.clone(), head.uri.clone(), head.headers.clone())
+                    let (method, uri) = (head.method.clone(), head.uri.clone());
+                    (method, uri, head.headers.clone(), exchange.added.clone())
                 });
             }
             Part::Response => {
@@ -283,10 +284,11 @@ impl Backup {
     }
 
     fn restore(self, exchange: &mut Exchange) {
-        if let Some((method, uri, headers)) = self.request {
+        if let Some((method, uri, headers, added)) = self.request {
             exchange.request.method = method;
             exchange.request.uri = uri;
             exchange.request.headers = headers;
+            exchange.added = added;
         }
         if let (Some((status, headers)), Some(head)) = (self.response, &mut exchange.response) {
             head.status = status;

@@ -27,7 +27,7 @@ impl ForwardedFields {
     ) -> Option<Client> {
         let claims = Claims::read(headers, proxies);
         let https = claims.https.unwrap_or(self.https);
-        let own = self.element(host);
+        let own = element(self.peer, self.https, host);
         let forwarded = match claims.list {
             List::Forwarded => append(claims::readable(headers), &own),
             List::Neither | List::XForwardedFor => {

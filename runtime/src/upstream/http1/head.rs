@@ -54,7 +54,7 @@ impl Usual {
 
 /// Appends a request's head but for its last empty line. Gives the value of `Content-Length`.
 pub fn encode(into: &mut Vec<u8>, outgoing: &Outgoing<'_>) -> Option<u64> {
-    let Outgoing { head, host, authority, upgrade, .. } = outgoing;
+    let Outgoing { head, added, host, authority, upgrade, .. } = outgoing;
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
     // Of an empty path only the query is kept.
     let root = if target.starts_with('?') { "/" } else { "" };
@@ -77,6 +77,9 @@ pub fn encode(into: &mut Vec<u8>, outgoing: &Outgoing<'_>) -> Option<u64> {
             has_te = true;
         }
         encode_field(into, name, value);
+    }
+    if let Some(added) = added {
+        into.extend_from_slice(added.lines());
     }
     if !has_host {
         encode_field(into, &HOST, host.unwrap_or(authority));

@@ -44,6 +44,7 @@ impl Asked {
     fn outgoing(&self) -> Outgoing<'_> {
         Outgoing {
             head: &self.head,
+            added: None,
             host: None,
             authority: &self.authority,
             upgrade: None,

@@ -126,17 +126,16 @@ pub fn remove(headers: &mut HeaderMap, bytes: &mut Option<usize>, name: &HeaderN
     }
 }
 
-/// Every value of the field, in order.
-pub fn values(headers: &HeaderMap, name: &str) -> Vec<Vec<u8>> {
-    headers.get_all(name).iter().map(|value| value.as_bytes().to_vec()).collect()
+/// Every value of a field, in order.
+pub fn values<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> Vec<Vec<u8>> {
+    values.map(|value| value.as_bytes().to_vec()).collect()
 }
 
 /// The whole head, in order of first appearance.
-pub fn all(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
-    let line = |(name, value): (&HeaderName, &HeaderValue)| {
-        (name.as_str().to_owned(), value.as_bytes().to_vec())
-    };
-    headers.iter().map(line).collect()
+pub fn all<'a>(
+    fields: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>,
+) -> Vec<(String, Vec<u8>)> {
+    fields.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
 }
 
 /// Whether a head of so many lines and bytes is allowed.

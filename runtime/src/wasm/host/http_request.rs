@@ -5,7 +5,7 @@
 
 use http::header::HOST;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use wasmtime::Result;
 use wasmtime::component::{Resource, ResourceType, WasmList, WasmStr};
 
@@ -86,7 +86,8 @@ fn line(http: &mut Interface<'_>) -> Result<()> {
             change(&mut store, &this, |exchange, _| {
                 let uri = uri?;
                 let length = uri.path_and_query().map_or(0, |target| target.as_str().len());
-                fields::within(limits, 0, length + fields::head_bytes(&exchange.request.headers))?;
+                let bytes = length + fields::head_bytes(&exchange.request.headers);
+                fields::within(exchange.request_limits(), 0, bytes)?;
                 exchange.request.uri = uri;
                 Ok(())
             })
@@ -99,20 +100,21 @@ fn head(http: &mut Interface<'_>) -> Result<()> {
     http.func_wrap(
         "[method]request.header",
         |store: Context, (this, name): (Request, WasmStr)| {
-            let headers = &store.data().request(&this)?.request.headers;
+            let exchange = store.data().request(&this)?;
             let name = bounds::text(&store, &name)?;
-            Ok((headers.get(&*name).map(|value| value.as_bytes().to_vec()),))
+            let first = exchange.request_values(&name).next();
+            Ok((first.map(|value| value.as_bytes().to_vec()),))
         },
     )?;
     http.func_wrap(
         "[method]request.header-values",
         |store: Context, (this, name): (Request, WasmStr)| {
-            let headers = &store.data().request(&this)?.request.headers;
-            Ok((fields::values(headers, &bounds::text(&store, &name)?),))
+            let exchange = store.data().request(&this)?;
+            Ok((fields::values(exchange.request_values(&bounds::text(&store, &name)?)),))
         },
     )?;
     http.func_wrap("[method]request.headers", |store: Context, (this,): (Request,)| {
-        Ok((fields::all(&store.data().request(&this)?.request.headers),))
+        Ok((fields::all(store.data().request(&this)?.request_fields()),))
     })?;
     http.func_wrap(
         "[method]request.set-header",
@@ -120,7 +122,9 @@ fn head(http: &mut Interface<'_>) -> Result<()> {
             let limits = store.data().request(&this)?.head_limits;
             let line = fields::line(&store, &name, &value, limits)?;
             change(&mut store, &this, |exchange, bytes| {
-                fields::set(&mut exchange.request.headers, bytes, limits, line?)
+                let line = line?;
+                let (headers, limits) = changeable(exchange, bytes, &line.0);
+                fields::set(headers, bytes, limits, line)
             })
         },
     )?;
@@ -130,7 +134,9 @@ fn head(http: &mut Interface<'_>) -> Result<()> {
             let limits = store.data().request(&this)?.head_limits;
             let line = fields::line(&store, &name, &value, limits)?;
             change(&mut store, &this, |exchange, bytes| {
-                fields::append(&mut exchange.request.headers, bytes, limits, line?)
+                let line = line?;
+                let (headers, limits) = changeable(exchange, bytes, &line.0);
+                fields::append(headers, bytes, limits, line)
             })
         },
     )?;
@@ -140,7 +146,9 @@ fn head(http: &mut Interface<'_>) -> Result<()> {
             let limits = store.data().request(&this)?.head_limits;
             let name = fields::text(&store, &name, limits, fields::legal_name)?;
             change(&mut store, &this, |exchange, bytes| {
-                fields::remove(&mut exchange.request.headers, bytes, &name?);
+                let name = name?;
+                let (headers, _) = changeable(exchange, bytes, &name);
+                fields::remove(headers, bytes, &name);
                 Ok(())
             })
         },
@@ -246,6 +254,20 @@ fn change(
     }
     state.request_bytes = bytes;
     Ok((changed,))
+}
+
+/// The request's own fields, the one of `name` among them where it has it, and their limits.
+fn changeable<'a>(
+    exchange: &'a mut Exchange,
+    bytes: &mut Option<usize>,
+    name: &HeaderName,
+) -> (&'a mut HeaderMap, HeadLimits) {
+    if exchange.added.as_ref().is_some_and(|added| added.get(name.as_str()).is_some()) {
+        exchange.settle();
+        *bytes = None;
+    }
+    let limits = exchange.request_limits();
+    (&mut exchange.request.headers, limits)
 }
 
 /// Any method but CONNECT: what follows its answer would be a tunnel, on a connection that others

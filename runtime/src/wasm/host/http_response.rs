@@ -42,11 +42,11 @@ fn read(http: &mut Interface<'_>) -> Result<()> {
         "[method]response.header-values",
         |store: Context, (this, name): (Response, WasmStr)| {
             let headers = &store.data().response(&this)?.headers;
-            Ok((fields::values(headers, &bounds::text(&store, &name)?),))
+            Ok((fields::values(headers.get_all(&*bounds::text(&store, &name)?).iter()),))
         },
     )?;
     http.func_wrap("[method]response.headers", |store: Context, (this,): (Response,)| {
-        Ok((fields::all(&store.data().response(&this)?.headers),))
+        Ok((fields::all(store.data().response(&this)?.headers.iter()),))
     })
 }
 

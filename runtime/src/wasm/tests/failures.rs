@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::guest::request_filter;
 use super::*;
 use crate::clock::TurnedClock;
+use crate::http::AddedFields;
 
 /// Sets `x-test`, then fails: what is left of the field tells whether the exchange was restored.
 fn fails_after_a_change(fault: &str) -> Vec<u8> {
@@ -186,6 +187,13 @@ fn skipped_plugin_leaves_no_trace() {
         let plugin = load(&host, &fails_after_a_change(fault), |plugin| plugin.on_failure = policy);
         let (exchange, _) = request(&member(&plugin));
         assert_eq!(exchange.request.headers.contains_key("x-test"), left, "{fault} {policy:?}");
+        // Nor in what the proxy adds, which the change puts among the others.
+        let mut asked = super::exchange(&[]);
+        let line = ("x-test".parse().unwrap(), http::HeaderValue::from_static("added"));
+        asked.added = Some(Arc::new(AddedFields::new(vec![line])));
+        let (asked, _) = at_once(member(&plugin).on_request(asked));
+        let told: Vec<_> = asked.request_values("x-test").collect();
+        assert_eq!(told, [if left { "yes" } else { "added" }], "{fault} {policy:?}");
     }
 }
 

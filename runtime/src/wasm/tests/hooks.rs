@@ -1,10 +1,13 @@
 //! Hooks that do their work: any mix of them, changes of a head, bodies read and transformed.
 
 use bytes::Bytes;
+use http::header::VIA;
+use http::{HeaderName, HeaderValue};
 
 use super::guest::{component, request_filter};
 use super::*;
 use crate::chain::{Hooks, Summary, Transform};
+use crate::http::AddedFields;
 
 /// The core of each hook, doing nothing.
 const HOOKS: [(&str, &str); 3] = [
@@ -85,6 +88,44 @@ fn a_head_grows_no_further_than_its_limits() {
     let mut full = exchange(&[]);
     full.head_limits.fields = 1;
     assert!(!at_once(member.on_request(full)).0.request.headers.contains_key("x-test"));
+}
+
+/// What the proxy adds is the request's like any other field, though it stands beside the others.
+#[test]
+fn a_field_that_the_proxy_adds_is_seen_and_replaced_as_any_other() {
+    let added = |name: &'static str| {
+        let line = (HeaderName::from_static(name), HeaderValue::from_static("added"));
+        Some(Arc::new(AddedFields::new(vec![line, (VIA, HeaderValue::from_static("1.1 weir"))])))
+    };
+    let host = host();
+    let sets = "(call $set_test (local.get $request)) (i32.const 256)";
+    let sets = member(&load(&host, &request_filter(sets), |_| ()));
+    let lines = "host: example.com, x-test: yes, via: 1.1 weir";
+    for (name, settled) in [("x-other", false), ("x-test", true)] {
+        let mut asked = exchange(&[]);
+        asked.added = added(name);
+        let (asked, _) = at_once(sets.on_request(asked));
+        assert_eq!(asked.added.is_none(), settled, "{name}");
+        let told: Vec<_> = asked.request_fields().filter(|(name, _)| *name != "x-other").collect();
+        let told = told.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
+        assert_eq!(told.collect::<Vec<_>>().join(", "), lines, "{name}");
+    }
+    // They count for the limits of a head.
+    for (fields, is_set) in [(3, false), (4, true)] {
+        let mut asked = exchange(&[]);
+        (asked.added, asked.head_limits.fields) = (added("x-other"), fields);
+        let (asked, _) = at_once(sets.on_request(asked));
+        assert_eq!(asked.request.headers.contains_key("x-test"), is_set, "{fields}");
+    }
+    // Traps where it sees the field.
+    let body = "(call $header (local.get $request) (i32.const 560) (i32.const 8) (i32.const 600))
+        (if (i32.load8_u (i32.const 600)) (then unreachable)) (i32.const 256)";
+    let sees = member(&load(&host, &request_filter(body), |_| ()));
+    for (name, is_seen) in [("trace-it", true), ("trace-is", false)] {
+        let mut asked = exchange(&[]);
+        asked.added = added(name);
+        assert_eq!(wait(sees.on_request(asked)).1.is_err(), is_seen, "{name}");
+    }
 }
 
 #[test]

@@ -104,6 +104,7 @@ pub(super) fn exchange(fields: &[(&'static str, &'static str)]) -> Box<Exchange>
         started: Instant::now(),
         due: Instant::now() + Duration::from_secs(30),
         request,
+        added: None,
         request_body: Body::Empty,
         upload: None,
         body_limit: u64::MAX,
