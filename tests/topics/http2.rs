@@ -223,6 +223,21 @@ fn requests_pass_between_the_versions() {
     assert_eq!(h2c.connections(), 1);
 }
 
+/// No 100 comes: the body is taken as it comes, and the endpoint answers as if nobody had asked.
+#[test]
+fn an_expectation_is_met_without_a_100() {
+    let h1 = Origin::echo();
+    let h2c = Origin::h2c(|_| Response::default());
+    for (origin, protocol) in [(&h1, "http1"), (&h2c, "http2")] {
+        let proxy = Setup::to(origin).upstream(&format!("protocol = {protocol:?}")).start();
+        let mut client = Frames::connect(proxy.address("web"));
+        client.head(1, false, &[POST, &[("expect", "100-continue")]].concat());
+        client.send(0, 1, 1, b"body");
+        assert_eq!(client.status(1), 200, "{protocol}");
+        assert_eq!(origin.last().body, "body", "{protocol}");
+    }
+}
+
 #[test]
 fn trailers_and_grpc_pass() {
     let origin = Origin::replying(

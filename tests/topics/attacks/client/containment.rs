@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::time::Duration;
 
+use weir_tests::frames::Frames;
 use weir_tests::{
     Answer, Daemon, Origin, Proxy, RawClient, as_text, free_address, get, guest, processor_time,
     request, until, wait_for_port,
@@ -147,6 +148,40 @@ fn slow_uploads_take_no_more_than_their_plugins_instances() {
     // Whoever goes on is served still; the first four hold the instances.
     clients[0].send(b"body");
     assert_eq!(clients[0].answer().status, 200);
+}
+
+/// The same of streams: 33 connections of them once took every instance there was.
+#[test]
+fn slow_uploads_over_http2_take_no_more_than_their_plugins_instances() {
+    const CONNECTIONS: u32 = 33;
+    const STREAMS: u32 = 128;
+    let origin = Origin::echo();
+    let keys = r#"limits = { instances = 4, wait = "100ms" }"#;
+    let proxy = Proxy::start(&config(&origin, "faulty-reading", keys));
+    let head = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "localhost"),
+        (":path", "/faulty"),
+        ("x-fault", "read"),
+    ];
+    let clients: Vec<Frames> = (0..CONNECTIONS)
+        .map(|_| {
+            let mut client = Frames::connect(proxy.address("web"));
+            for n in 0..STREAMS {
+                client.head(2 * n + 1, false, &head);
+            }
+            client
+        })
+        .collect();
+    let instances = r#"weir_plugin_instances{plugin="faulty"}"#;
+    let busy = r#"weir_plugin_failures_total{plugin="faulty",hook="request",reason="busy"}"#;
+    let refused = f64::from(CONNECTIONS * STREAMS - 3);
+    until("all but three have no instance", || proxy.metric(busy) >= refused);
+    assert!(proxy.metric(instances) <= 4.0, "{} instances", proxy.metric(instances));
+    assert_eq!(ask_as(&proxy, "192.0.2.9", "").status, 200, "a quarter is kept for other clients");
+    assert_others_are_served(&proxy);
+    drop(clients);
 }
 
 /// A plugin whose request's field `x-calls` is as long as its instance was called often, and whose

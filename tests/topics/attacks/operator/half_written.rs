@@ -113,6 +113,32 @@ fn a_half_that_came_by_a_rename_waits_for_the_other() {
     guarded.end(1.0);
 }
 
+/// What ends where more of the same must come is waited for longer than a text that may be whole: a
+/// second for that, three for this.
+#[test]
+fn a_text_that_ends_in_the_middle_of_what_it_defines_is_not_there_yet() {
+    let waits = |end: &str| {
+        let guarded = Guarded::start();
+        let whole = guarded.half.clone() + &guarded.rest;
+        let since = Instant::now();
+        guarded.system.daemon.replace("weir.toml", &(guarded.half.clone() + end));
+        std::thread::sleep(Duration::from_millis(1_700));
+        guarded.system.daemon.replace("weir.toml", &whole);
+        // Else the machine slept until the half was served.
+        let in_time = since.elapsed() < Duration::from_millis(2_700);
+        if in_time {
+            guarded.end(1.0)
+        } else {
+            guarded.asking.store(false, Ordering::Relaxed)
+        }
+        in_time
+    };
+    // Both are TOML, of a route that guards nothing.
+    for end in ["[routes.guard]\nmatch = { path = \"/guarded/*\" }", "[routes.guard]\n"] {
+        assert!((0..10).any(|_| waits(end)), "this machine does nothing within a second");
+    }
+}
+
 #[test]
 fn a_file_that_was_renamed_while_it_is_written_is_not_there_yet() {
     for order in [None, Some("HUP")] {
