@@ -43,9 +43,11 @@ pub struct Budget {
     /// The thread's CPU time when this call was last seen to begin running.
     since: Option<Duration>,
     on_fiber: bool,
-    /// The price of what the host did for it, and how much of that was counted already.
-    price: Cell<Duration>,
-    counted: Duration,
+    /// The price of what the host did for it in nanoseconds, how much of that was counted already, and
+    /// how much it may be.
+    price: Cell<u64>,
+    counted: u64,
+    most: u64,
     /// The thread's CPU time in the host since the last look: the price stands for it.
     apart: Cell<Duration>,
 }
@@ -71,20 +73,22 @@ thread_local! {
 impl Budget {
     /// For a call that may use so much, on a fiber or not.
     pub fn new(limit: Duration, on_fiber: bool) -> Budget {
-        Budget { limit, on_fiber, ..Budget::default() }
+        Budget { limit, on_fiber, most: nanos(limit), ..Budget::default() }
     }
 
     /// Counts the time up to `now`.
     pub fn look(&mut self, now: Duration) -> Verdict {
         let apart = self.apart.take();
         let price = self.price.get();
-        let mut ran = price - std::mem::replace(&mut self.counted, price);
+        let paid = price.saturating_sub(std::mem::replace(&mut self.counted, price));
+        let mut ran = Duration::from_nanos(paid);
         if let Some(since) = self.since.replace(now) {
             let own = now.saturating_sub(since).saturating_sub(apart);
             ran += own.min(self.limit / PARTS);
         }
         self.used += ran;
         self.slice += ran;
+        self.most = price.saturating_add(nanos(self.limit.saturating_sub(self.used)));
         match (self.used >= self.limit, self.slice >= SLICE) {
             (true, _) => Verdict::Ends,
             (false, true) => Verdict::StepsAside,
@@ -97,9 +101,14 @@ impl Budget {
     /// # Errors
     /// Where the call had its time.
     pub fn pay(&self, price: Duration) -> Result<(), DeadlineExceeded> {
-        let all = self.price.get() + price;
+        self.pay_nanos(nanos(price))
+    }
+
+    /// The same. Several times in a usual call, so that it is one addition.
+    pub fn pay_nanos(&self, price: u64) -> Result<(), DeadlineExceeded> {
+        let all = self.price.get().saturating_add(price);
         self.price.set(all);
-        if self.used + (all - self.counted) >= self.limit { Err(DeadlineExceeded) } else { Ok(()) }
+        if all >= self.most { Err(DeadlineExceeded) } else { Ok(()) }
     }
 
     /// Does something that was paid for, whose time does not count.
@@ -167,6 +176,11 @@ fn until_resumed() -> Pin<Box<dyn Future<Output = ()> + Send>> {
         false => Poll::Pending,
         true => Poll::Ready(()),
     }))
+}
+
+/// No call takes longer than the 584 years that this can say.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// CPU time of the calling thread.

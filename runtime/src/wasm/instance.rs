@@ -156,7 +156,7 @@ impl Instance {
     /// What a transform gave, for the price of taking it over.
     fn transformed(&self, answer: Result<Vec<u8>, String>) -> Result<Vec<u8>, Fault> {
         let bytes = answer.as_ref().map_or_else(String::len, Vec::len);
-        self.store.data().budget.pay(bounds::price(bytes)).map_err(Fault::late)?;
+        self.store.data().budget.pay_nanos(bounds::price(bytes)).map_err(Fault::late)?;
         answer.map_err(|message| Fault::error(&message))
     }
 
@@ -192,7 +192,7 @@ impl Instance {
         let state = self.store.data_mut();
         let result = match (returned, state.exchange()) {
             (Ok(returned), Some(exchange)) => {
-                let paid = state.budget.pay(bounds::price(C::bytes(&returned)));
+                let paid = state.budget.pay_nanos(bounds::price(C::bytes(&returned)));
                 paid.map_err(Fault::late)
                     .and_then(|()| C::check(returned, &self.functions, exchange, state))
             }

@@ -162,7 +162,7 @@ impl Drop for Lasting<'_> {
 impl Drop for Beat<'_> {
     fn drop(&mut self) {
         self.0.running.store(false, Ordering::Relaxed);
-        turn::time_steps();
+        turn::guest_ran();
     }
 }
 

@@ -16,8 +16,9 @@ use wasmtime::{Error, Result, Store};
 use super::Context;
 use crate::wasm::state::State;
 
-/// What a byte costs that is looked at or copied: less on any machine, but for pages that are new.
-const BYTE: Duration = Duration::from_nanos(1);
+/// What a byte costs that is looked at or copied, in nanoseconds: less on any machine, but for pages
+/// that are new.
+const BYTE: u64 = 1;
 /// What looking up an entry of the store costs, and dropping some that have expired.
 pub const ENTRY: Duration = Duration::from_micros(2);
 /// What a line in the log costs.
@@ -63,12 +64,12 @@ pub fn short_text<'a>(
 
 /// Takes the price of so many bytes.
 pub fn pay(store: &Context<'_>, bytes: usize) -> Result<()> {
-    Ok(store.data().budget.pay(price(bytes))?)
+    Ok(store.data().budget.pay_nanos(price(bytes))?)
 }
 
-/// What so many bytes cost.
-pub fn price(bytes: usize) -> Duration {
-    BYTE * u32::try_from(bytes).unwrap_or(u32::MAX)
+/// What so many bytes cost, in nanoseconds.
+pub fn price(bytes: usize) -> u64 {
+    BYTE * bytes as u64
 }
 
 /// Does something with so many bytes of a guest, for their price.
