@@ -294,7 +294,7 @@ async fn what_is_no_request_is_refused() {
     let behind = format!("GET /config HTTP/1.1\r\n{host}\r\n");
     let both = "content-length: 1\r\ntransfer-encoding: chunked\r\n";
     for (head, status, why) in [
-        (format!("GET /livez HTTP/1.1\r\nhost : localhost\r\n"), 400, "followed by white space"),
+        ("GET /livez HTTP/1.1\r\nhost : localhost\r\n".to_owned(), 400, "followed by white space"),
         (format!("GET /livez HTTP/1.1\r\n{host}{both}"), 400, "both Content-Length and"),
         (format!("GET /livez HTTP/3.1\r\n{host}"), 505, "version"),
         (format!("GET /livez#a HTTP/1.1\r\n{host}"), 400, "%23"),

@@ -1,0 +1,51 @@
+//! What the machine itself does meanwhile: a virtual one may not get the processors that it believes to
+//! have.
+//!
+//! In: the system's own account of its processors. Out: the share of their time that went elsewhere,
+//! between two looks. Never: changes what was measured; it says what a number is worth.
+
+use std::fmt;
+
+/// Up to "steal", in the order of the first line (proc(5)).
+const KINDS: usize = 8;
+
+/// Times of all processors together, since the system began.
+#[derive(Clone, Copy, Default)]
+pub struct Machine {
+    all: u64,
+    stolen: u64,
+}
+
+/// A share of time.
+pub struct Stolen(f64);
+
+impl Machine {
+    /// Nothing, where the system says nothing.
+    pub fn look() -> Machine {
+        let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+        let words = text.lines().next().unwrap_or_default().split_ascii_whitespace();
+        let times: Vec<u64> =
+            words.skip(1).take(KINDS).filter_map(|time| time.parse().ok()).collect();
+        Machine { all: times.iter().sum(), stolen: times.get(KINDS - 1).copied().unwrap_or(0) }
+    }
+
+    /// What went elsewhere since an earlier look.
+    pub fn stolen_since(self, before: Machine) -> Stolen {
+        let all = self.all.saturating_sub(before.all).max(1);
+        Stolen(self.stolen.saturating_sub(before.stolen) as f64 / all as f64)
+    }
+}
+
+impl Stolen {
+    /// So much that times tell more of the machine's neighbours than of the proxy: as many moments are
+    /// lost as a hundredth is.
+    pub fn is_much(&self) -> bool {
+        self.0 > 0.005
+    }
+}
+
+impl fmt::Display for Stolen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} % stolen", self.0 * 100.0)
+    }
+}
