@@ -8,7 +8,7 @@
 //! control   start · files that change                           compiles for the start; reads, waits
 //! loads     reload ─▶ a snapshot                                may compile
 //! worker-N  connections · requests                              one each
-//! prober, resolver, compiler-N, weir-ticker, weir-log           what those need, from the start
+//! prober, resolver, compiler-N, weir-ticker, weir-reclaim, weir-log   what those need, from the start
 //! ```
 
 mod admin;

@@ -10,6 +10,7 @@ use super::bindings::About;
 use super::cache::Loaded;
 use super::instance::Instance;
 use super::problem::{PluginProblem, Problem};
+use super::reclaimer::Reclaimer;
 use super::template::{SET_UP_LIMIT, Template};
 use super::ticker::Ticker;
 use crate::chain::Hooks;
@@ -31,6 +32,7 @@ pub struct LoadedPlugin {
     /// Query parameters in which it looks for credentials.
     pub(super) credentials: Box<[Box<str>]>,
     pub(super) ticker: Arc<Ticker>,
+    pub(super) reclaimer: Arc<Reclaimer>,
     pub(super) component: Arc<Loaded>,
     pub(super) about: About,
     /// The instance that took the configuration at load.

@@ -80,7 +80,9 @@ impl Middleware for Member {
     }
 
     fn retire(&self) {
-        self.warm.take();
+        if let Some(warm) = self.warm.take() {
+            self.pool.end(warm, None);
+        }
         self.pool.retire();
     }
 }
@@ -99,8 +101,9 @@ impl Member {
         let called = metrics.called(hook);
         let (exchange, result) = instance.call(&pool.pulse, exchange, call);
         metrics.returned(hook, called);
-        if pool.may_serve_again(&instance) {
-            self.warm.set(Some(instance));
+        match pool.may_serve_again(&instance) {
+            true => self.warm.set(Some(instance)),
+            false => pool.end(instance, None),
         }
         match result {
             Ok(value) => Step::Ready(exchange, Ok(value)),
@@ -145,7 +148,7 @@ impl Member {
     /// The pool, with every idle instance in it.
     fn lending(&self) -> Arc<Pool> {
         if let Some(warm) = self.warm.take() {
-            self.pool.give_back(warm);
+            self.pool.give_back(warm, None);
         }
         self.pool.clone()
     }

@@ -39,6 +39,7 @@ mod named;
 mod plugin;
 mod pool;
 mod problem;
+mod reclaimer;
 mod reply;
 mod report;
 mod said;

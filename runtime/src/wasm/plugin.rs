@@ -23,6 +23,7 @@ use super::loaded::{Inspection, LoadedPlugin};
 use super::loading::{Loading, check_about};
 use super::named;
 use super::problem::{PluginProblem, Problem};
+use super::reclaimer::Reclaimer;
 use super::said;
 use super::shared::Registry;
 use super::state::State;
@@ -53,6 +54,7 @@ pub struct Host {
     engine: Engine,
     capacity: Capacity,
     ticker: Arc<Ticker>,
+    reclaimer: Arc<Reclaimer>,
     loading: Loading,
     registry: Registry,
     options: HostOptions,
@@ -66,7 +68,7 @@ struct Known {
 }
 
 impl Host {
-    /// Makes the engine, and starts its ticker and the threads that compile.
+    /// Makes the engine, and starts its ticker, and the threads that compile and that reclaim.
     ///
     /// # Errors
     /// Where the machine cannot run compiled WebAssembly, or gives no thread.
@@ -75,9 +77,10 @@ impl Host {
         let capacity = Capacity::new(instances);
         compilers::start()?;
         let ticker = Arc::new(Ticker::start(&engine)?);
+        let reclaimer = Arc::new(Reclaimer::start()?);
         let loading = Loading::new(&engine, &options);
         let (registry, loaded) = Default::default();
-        Ok(Host { engine, capacity, ticker, loading, registry, options, loaded })
+        Ok(Host { engine, capacity, ticker, reclaimer, loading, registry, options, loaded })
     }
 
     /// Bounds and interrupts [`Host::load`].
@@ -296,6 +299,7 @@ impl Host {
             fields: named::fields(&plugin.config, &about.config_schema),
             credentials: credentials::parameters(&plugin.config, &about.config_schema),
             ticker: self.ticker.clone(),
+            reclaimer: self.reclaimer.clone(),
             component,
             about,
             first: Mutex::new(Some(Box::new(first))),

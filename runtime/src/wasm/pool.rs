@@ -52,7 +52,7 @@ pub struct Lent {
     instance: Option<Box<Instance>>,
     pool: Arc<Pool>,
     client: ClientKey,
-    _place: Share,
+    place: Option<Share>,
     /// Where it was made for this call.
     _made_for: Option<MadeFor>,
 }
@@ -89,20 +89,35 @@ impl Pool {
             None => self.make(client, due).await?,
         };
         let (instance, pool) = (Some(instance), self.clone());
-        Ok(Lent { instance, pool, client, _place: place, _made_for: made_for })
+        Ok(Lent { instance, pool, client, place: Some(place), _made_for: made_for })
     }
 
-    /// Keeps an instance for the next call, if it can serve one.
-    pub fn give_back(&self, instance: Box<Instance>) {
+    /// Keeps an instance for the next call, if it can serve one. Otherwise both go, and until then the
+    /// next one does not get its place.
+    pub fn give_back(&self, instance: Box<Instance>, place: Option<Share>) {
+        if let Some(ended) = self.keep(instance) {
+            self.end(ended, place);
+        }
+    }
+
+    /// Drops an instance.
+    pub fn end(&self, instance: Box<Instance>, place: Option<Share>) {
+        self.plugin.reclaimer.take(instance, place);
+    }
+
+    /// Gives back what is not kept.
+    fn keep(&self, instance: Box<Instance>) -> Option<Box<Instance>> {
         if !self.may_serve_again(&instance) || self.retired.load(Relaxed) {
-            return;
+            return Some(instance);
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let memory: usize = idle.iter().map(|idle| idle.memory_used()).sum();
         let small = memory.saturating_add(instance.memory_used()) <= MAX_IDLE_MEMORY;
         if idle.is_empty() || small && idle.len() < MAX_IDLE {
             idle.push(instance);
+            return None;
         }
+        Some(instance)
     }
 
     pub fn may_serve_again(&self, instance: &Instance) -> bool {
@@ -112,7 +127,8 @@ impl Pool {
     /// No new exchange will call: what is idle goes now, what is lent when it comes back.
     pub fn retire(&self) {
         self.retired.store(true, Relaxed);
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        idle.into_iter().for_each(|idle| self.end(idle, None));
     }
 
     /// When a call is to be over, of an exchange whose answer is due then. An answer that is late, or
@@ -210,7 +226,7 @@ impl Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(instance) = self.instance.take() {
-            self.pool.give_back(instance);
+            self.pool.give_back(instance, self.place.take());
         }
     }
 }
