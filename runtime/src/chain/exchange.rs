@@ -137,7 +137,13 @@ impl Exchange {
         self.request.headers.iter().chain(self.added.iter().flat_map(|added| added.iter()))
     }
 
-    /// The values of one of them, in order.
+    /// The first value of one of them.
+    pub fn request_value(&self, name: &str) -> Option<&HeaderValue> {
+        let added = || self.added.as_ref().and_then(|added| added.get(name));
+        self.request.headers.get(name).or_else(added)
+    }
+
+    /// All its values, in order.
     pub fn request_values(&self, name: &str) -> impl Iterator<Item = &HeaderValue> {
         let added = self.added.as_ref().and_then(|added| added.get(name));
         self.request.headers.get_all(name).iter().chain(added)

@@ -102,8 +102,7 @@ fn head(http: &mut Interface<'_>) -> Result<()> {
         |store: Context, (this, name): (Request, WasmStr)| {
             let exchange = store.data().request(&this)?;
             let name = bounds::text(&store, &name)?;
-            let first = exchange.request_values(&name).next();
-            Ok((first.map(|value| value.as_bytes().to_vec()),))
+            Ok((exchange.request_value(&name).map(|value| value.as_bytes().to_vec()),))
         },
     )?;
     http.func_wrap(
