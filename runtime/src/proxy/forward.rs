@@ -1,8 +1,8 @@
 //! Finds an endpoint that answers.
 //!
 //! In: an exchange whose request is ready to go, and its route. Out: the response's head and body
-//! with the lease of their connection, or the error that no retry could mend. Never: sends a
-//! request twice unless nothing of it was sent, or it is idempotent and here as a whole.
+//! with the lease of their connection, or the error that no retry could mend. Never: decides whether
+//! there is another attempt; [`Attempts`] does.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,6 +11,7 @@ use http::header::{EXPECT, HeaderValue, UPGRADE};
 use http::{Method, StatusCode};
 use http_body::Body as _;
 
+use super::attempts::{Attempts, Failed, Resendable, Source};
 use super::completion::Completion;
 use super::transform;
 use super::upload::too_long;
@@ -61,8 +62,8 @@ pub async fn forward(
     let spare = body.is_replayable().then(|| body.replay());
     let mut body = Some(body);
     let mut tried = Tried::default();
-    let mut retries = if completion.upgrade.is_some() { 0 } else { config.retries };
-    let mut stale = false;
+    let retries = if completion.upgrade.is_some() { 0 } else { config.retries };
+    let mut attempts = Attempts::new(retries, deadline);
     let mut last = None;
     loop {
         let Some((at, in_flight, pool)) = upstream.pick(&tried) else {
@@ -94,7 +95,7 @@ pub async fn forward(
             upload: completion.upload.as_ref(),
             due,
             client: completion.client(),
-            fresh: stale,
+            fresh: attempts.wants_fresh(),
         };
         let unanswered = match pool.send(&outgoing, &mut body, &patience).await {
             Ok((answer, lease)) => {
@@ -128,32 +129,28 @@ pub async fn forward(
             error = unanswered.error.kind.as_str(), detail = &*unanswered.error.detail,
             silent = unanswered.silent, "no answer"
         );
-        let spare = || spare.as_ref().map(Body::replay);
-        let again = if unanswered.error.retryable {
-            body.take().or_else(spare)
-        } else if unanswered.silent && exchange.request.method.is_idempotent() {
-            spare()
-        } else {
-            None
+        let failed = Failed {
+            unsent: unanswered.error.retryable,
+            silent: unanswered.silent,
+            reused: unanswered.reused,
+            full: unanswered.error.kind == Kind::ConnectionLimitReached,
         };
-        let out_of_time = Instant::now() >= deadline;
-        let Some(again) = again.filter(|_| retries > 0 && !out_of_time) else {
+        let request = Resendable {
+            idempotent: exchange.request.method.is_idempotent(),
+            untouched: body.is_some(),
+            copied: spare.is_some(),
+        };
+        let several = upstream.pools().len() > 1;
+        let Some(again) = attempts.next(failed, request, several, Instant::now()) else {
             return Err(Box::new(unanswered.error));
         };
-        // A stale connection says nothing of its endpoint; what failed afresh does. Nor is it a try,
-        // but once: from then on they are fresh ones.
-        let was_stale = unanswered.silent && unanswered.reused;
-        if !was_stale || stale {
-            retries -= 1;
-        }
-        stale |= was_stale;
-        // Where others wait for a place already nobody need wait for it again.
-        let full = unanswered.error.kind == Kind::ConnectionLimitReached;
-        if full || !was_stale && upstream.pools().len() > 1 {
+        if again.elsewhere {
             tried.insert(at);
         }
+        if again.body == Source::Copy {
+            body = spare.as_ref().map(Body::replay);
+        }
         last = Some(Box::new(unanswered.error));
-        body = Some(again);
     }
 }
 

@@ -10,6 +10,7 @@
 mod accept;
 mod admission;
 mod ahead;
+mod attempts;
 mod completion;
 mod download;
 mod drain;
