@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::oneshot;
@@ -48,6 +48,8 @@ pub struct Running {
     pub(super) state: Mutex<State>,
 }
 
+/// How long a worker has to give up what it has left.
+const LEAVING: Duration = Duration::from_secs(10);
 /// How long the end waits for files of sockets to be removed.
 const REMOVING: Duration = Duration::from_secs(1);
 
@@ -83,7 +85,7 @@ impl Running {
         if self.is_ending() {
             return Err(StartError::Ending);
         }
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = self.load(open);
         let read = match &loaded {
@@ -185,11 +187,20 @@ impl Running {
         self.host.loading().interrupt();
     }
 
-    /// Stops accepting, lets connections finish for up to `grace`, and ends the workers. Gives
-    /// back how many connections were cut. Blocks.
+    /// Stops accepting, lets connections finish for up to `grace`, and ends the workers, of which nothing
+    /// is left then. Gives back how many connections were cut. Blocks.
     pub fn stop(&self, grace: Duration) -> usize {
         let answers = self.tell_to_drain(grace);
-        answers.into_iter().filter_map(|answer| answer.blocking_recv().ok()).sum()
+        let cut = answers.into_iter().filter_map(|answer| answer.blocking_recv().ok()).sum();
+        let until = Instant::now() + LEAVING;
+        while self.workers.iter().any(|worker| !worker.thread.is_finished()) {
+            if Instant::now() >= until {
+                tracing::warn!("a worker's thread does not end");
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        cut
     }
 
     /// As [`Running::stop`], without blocking.

@@ -66,6 +66,7 @@ pub type WorkerLogMaker = Box<dyn FnOnce() -> WorkerLog + Send>;
 /// dropped.
 pub struct WorkerHandle {
     pub commands: mpsc::UnboundedSender<Command>,
+    pub thread: std::thread::JoinHandle<()>,
 }
 
 /// An address that this worker accepts on, and what it is now.
@@ -114,7 +115,7 @@ struct Shared {
 pub fn start(setup: Setup) -> std::io::Result<WorkerHandle> {
     let (commands, inbox) = mpsc::unbounded_channel();
     let name = format!("worker-{}", setup.index);
-    threads::spawn(&name, "serves", move || {
+    let thread = threads::spawn(&name, "serves", move || {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .event_interval(61)
@@ -124,7 +125,7 @@ pub fn start(setup: Setup) -> std::io::Result<WorkerHandle> {
             Err(error) => tracing::error!(%error, "a worker could not start"),
         }
     })?;
-    Ok(WorkerHandle { commands })
+    Ok(WorkerHandle { commands, thread })
 }
 
 async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
