@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+use spdx::{Expression, ParseMode};
 
 /// What `cargo` says about every package that is built for this machine.
 fn packages() -> Vec<Value> {
@@ -101,47 +102,6 @@ fn list(value: &Value) -> &[Value] {
 
 /// Whether an SPDX expression can be met with these licences; `/` is how `OR` was once written.
 fn allows(expression: &str, allowed: &HashSet<String>) -> bool {
-    let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
-    let words: Vec<&str> = spaced.split_whitespace().collect();
-    let mut rest = words.as_slice();
-    either(&mut rest, allowed).is_some_and(|met| met && rest.is_empty())
-}
-
-/// `all OR all …`; `None` where it is no expression.
-fn either(rest: &mut &[&str], allowed: &HashSet<String>) -> Option<bool> {
-    let mut met = all(rest, allowed)?;
-    while rest.first() == Some(&"OR") {
-        *rest = &rest[1..];
-        met |= all(rest, allowed)?;
-    }
-    Some(met)
-}
-
-/// `one AND one …`
-fn all(rest: &mut &[&str], allowed: &HashSet<String>) -> Option<bool> {
-    let mut met = one(rest, allowed)?;
-    while rest.first() == Some(&"AND") {
-        *rest = &rest[1..];
-        met &= one(rest, allowed)?;
-    }
-    Some(met)
-}
-
-/// A licence, perhaps with an exception, or an expression in parentheses.
-fn one(rest: &mut &[&str], allowed: &HashSet<String>) -> Option<bool> {
-    let (first, after) = rest.split_first()?;
-    *rest = after;
-    if *first == "(" {
-        let met = either(rest, allowed)?;
-        let (close, after) = rest.split_first()?;
-        *rest = after;
-        return (*close == ")").then_some(met);
-    }
-    match rest {
-        ["WITH", exception, after @ ..] => {
-            *rest = after;
-            Some(allowed.contains(&format!("{first} WITH {exception}")))
-        }
-        _ => Some(allowed.contains(*first)),
-    }
+    let read = Expression::parse_mode(expression, ParseMode::LAX);
+    read.is_ok_and(|read| read.evaluate(|asked| allowed.contains(&asked.to_string())))
 }

@@ -21,29 +21,8 @@ pub(crate) fn nearest<'a>(
     known
         .into_iter()
         .filter(|name| name.len().abs_diff(written.len()) <= 4 * bound)
-        .map(|name| (distance(&written, &fold(name)), name))
+        .map(|name| (strsim::osa_distance(&written, &fold(name)), name))
         .filter(|(distance, _)| *distance <= bound)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
-}
-
-/// Insertions, deletions, replacements and swaps of neighbours that lead from `a` to `b`.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    let mut left = None;
-    for (i, c) in a.chars().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, d) in b.iter().enumerate() {
-            let mut cost = (last[j] + usize::from(c != *d)).min(last[j + 1] + 1).min(row[j] + 1);
-            if j > 0 && left == Some(*d) && c == b[j - 1] {
-                cost = cost.min(before[j - 1] + 1);
-            }
-            row.push(cost);
-        }
-        before = std::mem::replace(&mut last, row);
-        left = Some(c);
-    }
-    last[b.len()]
 }
