@@ -138,13 +138,20 @@ fn retries_can_be_switched_off() {
 }
 
 #[test]
-fn an_upgrade_is_never_retried() {
+fn an_upgrade_is_retried_only_where_nothing_was_sent() {
     let (origin, lines) = unreliable(Second::Fin);
     let proxy = Setup::to(&origin).start();
     assert_eq!(request(proxy.address("web"), "GET", "/first", &[], b"").status, 200);
     let upgrade = [("connection", "upgrade"), ("upgrade", "websocket")];
     assert_eq!(request(proxy.address("web"), "GET", "/second", &upgrade, b"").status, 502);
     assert_eq!(lines.lock().expect("not poisoned").len(), 2);
+    // One of two endpoints is down, whose turn it is each second time.
+    let origin = Origin::echo();
+    let proxy =
+        Setup::to_url(format!("http://127.0.0.1:{}", free_port())).and(origin.url()).start();
+    for _ in 0..4 {
+        assert_eq!(request(proxy.address("web"), "GET", "/", &upgrade, b"").status, 200);
+    }
 }
 
 /// The endpoint closes what is idle: the next request, of any method, does not notice.

@@ -47,6 +47,17 @@ fn a_head_that_never_ends_is_a_408() {
     assert_eq!(client.answer().status, 200);
     client.send(b"GET / HT");
     assert_eq!(client.answer().status, 408);
+    // The same, where it came with the end of the request before: nothing more is read for it.
+    for before in [
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody",
+    ] {
+        let mut client = RawClient::connect(address);
+        client.send(format!("{before}{before}GET / HT").as_bytes());
+        for status in [200, 200, 408] {
+            assert_eq!(client.answer().status, status, "{before}");
+        }
+    }
 }
 
 #[test]

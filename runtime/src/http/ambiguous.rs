@@ -34,7 +34,7 @@ const OWN: [&str; 22] = [
     "x-real-ip",
     "x-request-id",
 ];
-const OWN_PREFIXES: [&str; 2] = ["x-forwarded-", "proxy-"];
+const OWN_PREFIXES: [&str; 2] = ["x-forwarded", "proxy-"];
 
 /// What a chain sets or checks beyond the proxy's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -157,6 +157,8 @@ mod tests {
             ("x.user", false),
             ("x-team_id", false),
             ("x_forwarded_for", false),
+            ("x_forwarded", false),
+            ("x.forwardedfor", false),
             ("x-forwarded_whatever", false),
             ("x.real.ip", false),
             ("content_length", false),

@@ -43,6 +43,8 @@ pub enum BadHost {
     Scheme,
     /// No name before the port.
     Empty,
+    /// More than [`MAX_AUTHORITY`] bytes.
+    TooLong,
     /// A character or an empty label that no host name has.
     Name,
     /// `[…]` that is no IPv6 address.
@@ -99,6 +101,9 @@ impl<'a> Target<'a> {
     /// Takes `host[:port]` apart.
     pub fn parse(authority: &'a str) -> Result<Self, BadHost> {
         let bytes = authority.as_bytes();
+        if bytes.len() > MAX_AUTHORITY {
+            return Err(BadHost::TooLong);
+        }
         let (end, lower) =
             if bytes.first() == Some(&b'[') { ipv6(authority)? } else { name(bytes)? };
         let port = port(&bytes[end..]).map_err(|bad| match bytes.contains(&b'@') {
@@ -132,6 +137,7 @@ impl BadHost {
             BadHost::Userinfo => "the request target holds user information",
             BadHost::Scheme => "the request target's scheme is neither http nor https",
             BadHost::Empty => "the request's host is empty",
+            BadHost::TooLong => "the request's host has more than 1024 bytes",
             BadHost::Name => "the request's host is no host name",
             BadHost::Ipv6 => "the request's host is no IPv6 address in brackets",
             BadHost::Port => "the request's port is not a number from 1 to 65535",
@@ -144,6 +150,10 @@ impl From<BadHost> for Error {
         Error::request(400, bad.as_str())
     }
 }
+
+/// Bytes of host and port: four times what a name of DNS may have. It goes on in three fields, each of
+/// which an endpoint has to take.
+const MAX_AUTHORITY: usize = 1 << 10;
 
 const EMPTY: HeaderValue = HeaderValue::from_static("");
 

@@ -61,6 +61,8 @@ pub struct Activity {
     doubted_at: AtomicU64,
     /// It is to be looked whether the client is there.
     attended: AtomicBool,
+    /// Of a head the begin has come, and not its end.
+    head_begun: AtomicBool,
     /// 0: not overdue.
     overdue: AtomicU8,
     waker: Mutex<Option<Waker>>,
@@ -99,6 +101,7 @@ impl Activity {
             doubted: AtomicBool::new(false),
             doubted_at: AtomicU64::new(0),
             attended: AtomicBool::new(false),
+            head_begun: AtomicBool::new(false),
             overdue: AtomicU8::new(0),
             waker: Mutex::new(None),
         }
@@ -138,8 +141,15 @@ impl Activity {
         self.ended.fetch_add(1, Relaxed);
         let before = self.exchanges.fetch_sub(1, Relaxed);
         if before <= 1 && self.phase() == Phase::Exchange {
-            self.enter(Phase::Idle);
+            // What came behind the request is a head's begin, and has a head's time.
+            self.enter(if self.head_begun.load(Relaxed) { Phase::Head } else { Phase::Idle });
         }
+    }
+
+    /// Whether the begin of a head is here whose end is not (HTTP/1.1), also behind requests that are
+    /// under way.
+    pub fn begin_head(&self, is_here: bool) {
+        self.head_begun.store(is_here, Relaxed);
     }
 
     /// What was written is not the answer.

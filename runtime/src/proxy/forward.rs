@@ -62,8 +62,7 @@ pub async fn forward(
     let spare = body.is_replayable().then(|| body.replay());
     let mut body = Some(body);
     let mut tried = Tried::default();
-    let retries = if completion.upgrade.is_some() { 0 } else { config.retries };
-    let mut attempts = Attempts::new(retries, deadline);
+    let mut attempts = Attempts::new(config.retries, deadline);
     let mut last = None;
     loop {
         let Some((at, in_flight, pool)) = upstream.pick(&tried) else {
@@ -136,7 +135,8 @@ pub async fn forward(
             full: unanswered.error.kind == Kind::ConnectionLimitReached,
         };
         let request = Resendable {
-            idempotent: exchange.request.method.is_idempotent(),
+            // Who switched protocols may have acted on more than the request.
+            idempotent: exchange.request.method.is_idempotent() && completion.upgrade.is_none(),
             untouched: body.is_some(),
             copied: spare.is_some(),
         };

@@ -282,6 +282,7 @@ impl<S: AsyncRead + AsyncWrite + OnSocket + Unpin> AsyncRead for Served<S> {
                     return Poll::Pending;
                 }
                 guarded.go_on(switched);
+                this.activity.begin_head(guarded.holds_head());
                 continue;
             }
             let before = buffer.filled().len();
@@ -309,6 +310,7 @@ impl<S: AsyncRead + AsyncWrite + OnSocket + Unpin> AsyncRead for Served<S> {
             }
             guarded.guard.bound(this.activity.bounds().head());
             guarded.inspect(buffer, before);
+            this.activity.begin_head(guarded.holds_head());
             if let Some(End::Body { .. }) = guarded.end {
                 // Whatever the client goes on sending must not destroy its answer.
                 this.activity.expect_more();

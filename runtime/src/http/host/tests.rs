@@ -121,6 +121,8 @@ fn table_of_authorities() {
             assert_eq!(target.authority, *authority);
         }
     }
+    let long = |length| Target::parse(&"a".repeat(length)).map(|_| ());
+    assert_eq!((long(MAX_AUTHORITY), long(MAX_AUTHORITY + 1)), (Ok(()), Err(TooLong)));
 }
 
 #[test]

@@ -41,6 +41,11 @@ impl Guarded {
         Guarded { guard, refusal, held, passed, behind, end }
     }
 
+    /// The begin of a head whose end has not come.
+    pub(super) fn holds_head(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// Takes back what must not pass, or not yet, or not so.
     pub(super) fn inspect(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
         let Some(fresh) = buffer.filled().get(before..) else { return };
