@@ -7,6 +7,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::field_line;
+
 /// Field lines that many requests share.
 #[derive(Debug)]
 pub struct AddedFields {
@@ -19,13 +21,10 @@ pub struct AddedFields {
 
 impl AddedFields {
     pub fn new(fields: Vec<(HeaderName, HeaderValue)>) -> AddedFields {
-        let size = |(name, value): &(HeaderName, HeaderValue)| name.as_str().len() + value.len();
-        let bytes = fields.iter().map(size).sum();
+        let bytes = fields.iter().map(|(name, value)| field_line::size((name, value))).sum();
         let mut lines = Vec::with_capacity(bytes + fields.len() * ": \r\n".len());
         for (name, value) in &fields {
-            for piece in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-                lines.extend_from_slice(piece);
-            }
+            field_line::write(&mut lines, name, value);
         }
         AddedFields { fields: fields.into(), lines: lines.into(), bytes }
     }

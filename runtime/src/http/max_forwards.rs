@@ -8,6 +8,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, MAX_FORWARDS, PROX
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 
+use super::field_line;
 use crate::error::{Error, Result};
 
 /// What the final recipient of a request answers with 200.
@@ -61,10 +62,7 @@ fn answer(parts: &Parts) -> Final {
     }
     for (name, value) in &parts.headers {
         if ![AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION].contains(name) {
-            text.extend_from_slice(name.as_str().as_bytes());
-            text.extend_from_slice(b": ");
-            text.extend_from_slice(value.as_bytes());
-            text.extend_from_slice(b"\r\n");
+            field_line::write(&mut text, name, value);
         }
     }
     text.extend_from_slice(b"\r\n");

@@ -9,6 +9,7 @@ mod body;
 mod client;
 pub mod concealed;
 pub mod crumbs;
+pub mod field_line;
 pub mod forwarded;
 pub mod framing;
 pub mod grpc;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{EXPECT, HOST};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderMap, HeaderName, Method, Request, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -24,6 +24,7 @@ use crate::chain::{Attributes, Chain, Exchange, HeadLimits};
 use crate::config::{DropAmbiguous, Steps};
 use crate::error::{Error, Result};
 use crate::http::ambiguous::{self, Guarded};
+use crate::http::field_line;
 use crate::http::framing::Violation;
 use crate::http::hop::{self, Found};
 use crate::http::length::{self, BadLength};
@@ -78,9 +79,8 @@ fn prepare(
         if parts.headers.len() > most {
             return Err(Error::request(431, format!("the request has more than {most} fields")));
         }
-        let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
         let most = listener.limits.max_header_bytes;
-        if parts.headers.iter().map(size).sum::<usize>() > most {
+        if parts.headers.iter().map(field_line::size).sum::<usize>() > most {
             return Err(Error::request(
                 431,
                 format!("the request's head has more than {most} bytes"),

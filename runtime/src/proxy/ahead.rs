@@ -9,6 +9,8 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Frame;
 
+use crate::http::field_line;
+
 /// Bytes of a block; the last one may be smaller.
 const BLOCK: usize = 64 << 10;
 /// What a field costs beyond its letters.
@@ -74,7 +76,7 @@ impl Ahead {
 }
 
 fn cost_of_fields(fields: &HeaderMap) -> usize {
-    fields.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD).sum()
+    fields.iter().map(|field| field_line::size(field) + FIELD).sum()
 }
 
 #[cfg(test)]

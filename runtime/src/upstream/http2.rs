@@ -9,7 +9,7 @@ use http::response::Parts;
 use super::http1::Fault;
 use crate::http::framing::{self, MAX_RESPONSE_BYTES, MAX_RESPONSE_FIELDS};
 use crate::http::hop::Found;
-use crate::http::{length, padding};
+use crate::http::{field_line, length, padding};
 
 /// What the codec takes: it counts 32 bytes more for each field (RFC 7541, 4.1), and knows but one
 /// word for what is too large, so that ours has to come first.
@@ -21,12 +21,8 @@ pub const MAX_HEADER_LIST: u32 = 2 * MAX_RESPONSE_BYTES as u32;
 /// [`Fault::TooLarge`] beyond the bounds of any response; [`Fault::Malformed`] for what two readers
 /// could read differently.
 pub fn accept(parts: &mut Parts, to_head: bool) -> Result<Found, Fault> {
-    let size = |bytes, (name, value): (&http::HeaderName, &http::HeaderValue)| {
-        bytes + name.as_str().len() + value.len() + ": \r\n".len()
-    };
-    if parts.headers.len() > MAX_RESPONSE_FIELDS
-        || parts.headers.iter().fold(0, size) > MAX_RESPONSE_BYTES
-    {
+    let lines = parts.headers.iter().map(|field| field_line::size(field) + ": \r\n".len());
+    if parts.headers.len() > MAX_RESPONSE_FIELDS || lines.sum::<usize>() > MAX_RESPONSE_BYTES {
         return Err(Fault::TooLarge);
     }
     let malformed = |why: &str| Err(Fault::Malformed(why.to_owned()));

@@ -8,11 +8,12 @@ use std::mem::MaybeUninit;
 use bytes::{Buf, Bytes};
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, UPGRADE};
 use http::response::Parts;
-use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
+use http::{HeaderValue, Response, StatusCode, Version};
 use httparse::{ParserConfig, Status};
 
 use super::Fault;
 use super::names::Names;
+use crate::http::field_line;
 use crate::http::framing::{self, BodyLength};
 use crate::http::hop::{self, Found};
 use crate::http::length::Said;
@@ -76,33 +77,23 @@ pub fn encode(into: &mut Vec<u8>, outgoing: &Outgoing<'_>) -> Option<u64> {
         } else if name == TE {
             has_te = true;
         }
-        encode_field(into, name, value);
+        field_line::write(into, name, value);
     }
     if let Some(added) = added {
         into.extend_from_slice(added.lines());
     }
     if !has_host {
-        encode_field(into, &HOST, host.unwrap_or(authority));
+        field_line::write(into, &HOST, host.unwrap_or(authority));
     }
     if has_te {
         // It is for the next hop only, and says so (RFC 9110, 10.1.4).
-        encode_field(into, &CONNECTION, &HeaderValue::from_static("te"));
+        field_line::write(into, &CONNECTION, &HeaderValue::from_static("te"));
     }
     if let Some(protocol) = upgrade {
-        encode_field(into, &CONNECTION, &HeaderValue::from_static("upgrade"));
-        encode_field(into, &UPGRADE, protocol);
+        field_line::write(into, &CONNECTION, &HeaderValue::from_static("upgrade"));
+        field_line::write(into, &UPGRADE, protocol);
     }
     length
-}
-
-/// Appends a field line.
-#[inline]
-pub fn encode_field(into: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
-    let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
-    into.extend_from_slice(name);
-    into.extend_from_slice(b": ");
-    into.extend_from_slice(value);
-    into.extend_from_slice(b"\r\n");
 }
 
 /// Takes a response's head off `bytes`; `None` while it is not complete. Heads of interim responses

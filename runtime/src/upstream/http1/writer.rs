@@ -16,7 +16,7 @@ use tokio::io::AsyncWrite;
 use super::head;
 use super::transport::Transport;
 use crate::error::{Error, Side};
-use crate::http::{Body, trailer};
+use crate::http::{Body, field_line, trailer};
 use crate::upstream::message::Outgoing;
 
 /// Heads are rarely longer; what is needed more is freed once it is written.
@@ -273,7 +273,7 @@ impl Writer {
                 self.before.extend_from_slice(b"0\r\n");
                 for (name, value) in trailers.into_iter().flatten() {
                     if trailer::may_pass(name) {
-                        head::encode_field(&mut self.before, name, value);
+                        field_line::write(&mut self.before, name, value);
                     }
                 }
                 self.before.extend_from_slice(b"\r\n");

@@ -9,6 +9,7 @@ use wasmtime::component::{WasmList, WasmStr};
 
 use super::{Context, bounds};
 use crate::chain::HeadLimits;
+use crate::http::field_line;
 use crate::wasm::bindings::HeaderError;
 
 /// A field's name and value.
@@ -16,7 +17,7 @@ type Line = (HeaderName, HeaderValue);
 
 /// Bytes of names and values.
 pub fn head_bytes(headers: &HeaderMap) -> usize {
-    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+    headers.iter().map(field_line::size).sum()
 }
 
 /// Whether the proxy owns the field: connection-specific ones (RFC 9110, 7.6.1), framing, and
