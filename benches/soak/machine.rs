@@ -10,7 +10,7 @@ use std::fmt;
 const KINDS: usize = 8;
 
 /// Times of all processors together, since the system began.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct Machine {
     all: u64,
     stolen: u64,

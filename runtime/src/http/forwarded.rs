@@ -134,20 +134,6 @@ impl ForwardedFields {
         (None, Some(self.fields(host, via)))
     }
 
-    /// The client that the peer speaks for, of a request that goes no further.
-    pub fn spoken_for(
-        &self,
-        headers: &mut HeaderMap,
-        host: &HeaderValue,
-        connection: &Client,
-        proxies: &TrustedProxies,
-    ) -> Option<Client> {
-        if !self.is_trusted(proxies) {
-            return None;
-        }
-        self.pass_on(headers, host, connection, proxies)
-    }
-
     /// What is said of the connection's own client.
     fn fields(&self, host: &HeaderValue, via: Option<Version>) -> Arc<AddedFields> {
         let mut last = self.last.borrow_mut();

@@ -40,7 +40,10 @@ pub fn refuse(refused: Refused, listener: &Listener, mut completion: Box<Complet
     let host = heading.field(&HOST).cloned().unwrap_or(const { HeaderValue::from_static("") });
     // Address and scheme are the client's, also where a trusted proxy speaks for it.
     let (forwarded, own) = (&connection.forwarded, &connection.client);
-    let client = forwarded.spoken_for(&mut head.headers, &host, own, &listener.trusted);
+    let client = match forwarded.is_trusted(&listener.trusted) {
+        true => forwarded.pass_on(&mut head.headers, &host, own, &listener.trusted),
+        false => None,
+    };
     let client = client.map_or_else(|| own.clone(), Into::into);
     heading.client = Some(client.clone());
     completion.heading = Some(Box::new(heading));

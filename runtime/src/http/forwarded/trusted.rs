@@ -17,8 +17,8 @@ use crate::http::Client;
 use crate::http::host::Target;
 
 impl ForwardedFields {
-    /// As [`ForwardedFields::apply`], for a trusted peer.
-    pub(super) fn pass_on(
+    /// As [`ForwardedFields::apply`], for a trusted peer. Gives the client that it speaks for.
+    pub fn pass_on(
         &self,
         headers: &mut HeaderMap,
         host: &HeaderValue,
