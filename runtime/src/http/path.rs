@@ -15,7 +15,8 @@
 //! | `..%2f`, `..%5c`, `/..;x/` | 400 | endpoints that decode late would climb behind our match |
 //! | `//` | `//` | empty segments are segments; a proxy that merges them changes resources |
 //! | `%00`, `%zz`, `%4` | 400 | no server agrees with another on these |
-//! | `é`, `"`, `<`, `{`, `|` … | percent-encoded | no characters of a path (RFC 3986, 3.3) |
+//! | `é`, `"`, `<`, `{` … | percent-encoded | no characters of a path (RFC 3986, 3.3) |
+//! | `\|`, `[`, `]` | percent-encoded | the same; browsers send them raw, and some servers refuse that |
 //! | control characters | 400 | |
 
 pub mod strict;

@@ -11,6 +11,7 @@ mod seats;
 mod shares;
 mod stalled;
 mod turns;
+mod uploads;
 mod waiting;
 
 use weir_tests::Origin;

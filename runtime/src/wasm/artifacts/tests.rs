@@ -182,7 +182,7 @@ fn what_is_not_used_for_long_goes_but_for_what_is_in_use() {
 }
 
 #[test]
-fn a_thousand_changed_components_leave_what_is_allowed() {
+fn many_changed_components_leave_what_is_allowed() {
     let folder = Folder::new();
     let artifacts = open(&folder.0);
     let artifact = vec![7; 1 << 20];

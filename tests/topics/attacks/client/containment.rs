@@ -3,7 +3,6 @@
 use std::io::Read as _;
 use std::time::Duration;
 
-use weir_tests::frames::Frames;
 use weir_tests::{
     Answer, Daemon, Origin, Proxy, RawClient, as_text, free_address, get, guest, processor_time,
     request, until, wait_for_port,
@@ -13,7 +12,7 @@ use super::super::system::BINARY;
 use super::Neighbours;
 
 /// A route whose plugin goes wrong where it is asked to, with more `keys` in its table.
-fn config(origin: &Origin, component: &str, keys: &str) -> String {
+pub(super) fn config(origin: &Origin, component: &str, keys: &str) -> String {
     one_worker(origin, "faulty", &format!("component = \"{}\"\n{keys}", guest(component).display()))
 }
 
@@ -22,18 +21,18 @@ fn one_worker(origin: &Origin, name: &str, table: &str) -> String {
     Neighbours { server: "workers = 1", name, table, ..Neighbours::default() }.toml(origin)
 }
 
-fn ask(proxy: &Proxy, fault: &str) -> Answer {
+pub(super) fn ask(proxy: &Proxy, fault: &str) -> Answer {
     request(proxy.address("web"), "GET", "/faulty", &[("x-fault", fault)], b"")
 }
 
 /// The same, as another client.
-fn ask_as(proxy: &Proxy, client: &str, fault: &str) -> Answer {
+pub(super) fn ask_as(proxy: &Proxy, client: &str, fault: &str) -> Answer {
     let fields = [("x-forwarded-for", client), ("x-fault", fault)];
     request(proxy.address("web"), "GET", "/faulty", &fields, b"")
 }
 
 #[track_caller]
-fn assert_others_are_served(proxy: &Proxy) {
+pub(super) fn assert_others_are_served(proxy: &Proxy) {
     let answer = get(proxy.address("web"), "/other");
     assert_eq!((answer.status, answer.header("x-other")), (200, Some("fine")));
 }
@@ -110,78 +109,6 @@ fn long_calls_have_a_bound_and_what_is_over_it_is_told_so() {
     let busy = answers.iter().find(|answer| answer.status == 503).expect("one");
     assert_eq!(busy.header("retry-after"), Some("1"));
     assert_eq!(ask(&proxy, "").status, 200, "the instances are there again");
-}
-
-/// Connections whose request has a body that never comes, at a plugin that reads it.
-fn stalled_uploads(proxy: &Proxy, count: usize) -> Vec<RawClient> {
-    (0..count)
-        .map(|_| {
-            let mut client = RawClient::connect(proxy.address("web"));
-            let head = "POST /faulty HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\n";
-            client.send(format!("{head}x-fault: read\r\n\r\n").as_bytes());
-            client
-        })
-        .collect()
-}
-
-/// They once took every instance of the process: unrelated plugins answered 500, reloads failed.
-#[test]
-fn slow_uploads_take_no_more_than_their_plugins_instances() {
-    let origin = Origin::echo();
-    let keys = r#"limits = { instances = 4, wait = "100ms" }"#;
-    let toml = config(&origin, "faulty-reading", keys);
-    let proxy = Proxy::start(&toml);
-    let mut clients = stalled_uploads(&proxy, 20);
-    let instances = r#"weir_plugin_instances{plugin="faulty"}"#;
-    let busy = r#"weir_plugin_failures_total{plugin="faulty",hook="request",reason="busy"}"#;
-    until("17 have no instance", || proxy.metric(busy) >= 17.0);
-    assert!(proxy.metric(instances) <= 4.0, "{} instances", proxy.metric(instances));
-    let other = ask_as(&proxy, "192.0.2.9", "");
-    assert_eq!(other.status, 200, "a quarter is kept for other clients: {other:?}");
-    let refused = ask(&proxy, "");
-    assert_eq!(refused.status, 503, "{refused:?}");
-    assert_eq!(refused.header("retry-after"), Some("1"));
-    assert_others_are_served(&proxy);
-    let changed = toml.replace("instances = 4", "instances = 5");
-    proxy.reload(&changed).expect("a reload has its own instances");
-    assert_eq!(ask(&proxy, "").status, 200, "the new one has nobody waiting");
-    // Whoever goes on is served still; the first four hold the instances.
-    clients[0].send(b"body");
-    assert_eq!(clients[0].answer().status, 200);
-}
-
-/// The same of streams: 33 connections of them once took every instance there was.
-#[test]
-fn slow_uploads_over_http2_take_no_more_than_their_plugins_instances() {
-    const CONNECTIONS: u32 = 33;
-    const STREAMS: u32 = 128;
-    let origin = Origin::echo();
-    let keys = r#"limits = { instances = 4, wait = "100ms" }"#;
-    let proxy = Proxy::start(&config(&origin, "faulty-reading", keys));
-    let head = [
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":authority", "localhost"),
-        (":path", "/faulty"),
-        ("x-fault", "read"),
-    ];
-    let clients: Vec<Frames> = (0..CONNECTIONS)
-        .map(|_| {
-            let mut client = Frames::connect(proxy.address("web"));
-            for n in 0..STREAMS {
-                client.head(2 * n + 1, false, &head);
-            }
-            client
-        })
-        .collect();
-    let instances = r#"weir_plugin_instances{plugin="faulty"}"#;
-    let busy = r#"weir_plugin_failures_total{plugin="faulty",hook="request",reason="busy"}"#;
-    let refused = f64::from(CONNECTIONS * STREAMS - 3);
-    until("all but three have no instance", || proxy.metric(busy) >= refused);
-    assert!(proxy.metric(instances) <= 4.0, "{} instances", proxy.metric(instances));
-    assert_eq!(ask_as(&proxy, "192.0.2.9", "").status, 200, "a quarter is kept for other clients");
-    assert_others_are_served(&proxy);
-    drop(clients);
 }
 
 /// A plugin whose request's field `x-calls` is as long as its instance was called often, and whose
