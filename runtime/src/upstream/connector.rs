@@ -16,7 +16,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::http1::{Connection, Transport};
 use super::http2::MAX_HEADER_LIST;
@@ -98,31 +98,42 @@ impl Connector {
 /// A TCP connection to the endpoint: to the first of its addresses that answers.
 pub async fn dial(endpoint: &Endpoint) -> Result<Stream> {
     let Endpoint { host, port, .. } = endpoint;
-    let stream = if let Ok(ip) = host.parse::<IpAddr>() {
-        TcpStream::connect(SocketAddr::new(ip, *port)).await
-    } else {
-        let addresses = resolver::lookup(host, *port).await.map_err(|error| {
+    let addresses = match host.parse::<IpAddr>() {
+        Ok(ip) => vec![SocketAddr::new(ip, *port)],
+        Err(_) => resolver::lookup(host, *port).await.map_err(|error| {
             Error::new(Kind::DnsError, Side::Upstream, format!("{host}: {error}"))
-        })?;
-        if addresses.is_empty() {
-            let detail = format!("{host} has no address");
-            return Err(Error::new(Kind::DnsError, Side::Upstream, detail));
-        }
-        TcpStream::connect(&addresses[..]).await
+        })?,
     };
-    let stream = stream.map_err(|error| {
-        let kind = match error.kind() {
-            std::io::ErrorKind::ConnectionRefused => Kind::ConnectionRefused,
-            std::io::ErrorKind::TimedOut => Kind::ConnectionTimeout,
-            _ => Kind::DestinationUnavailable,
-        };
-        Error::new(kind, Side::Upstream, format!("{host}:{port}: {error}"))
-    })?;
+    let mut failed = None;
+    for address in addresses {
+        match connect(address).await {
+            Ok(stream) => return Ok(stream.into()),
+            Err(error) => failed = Some(error),
+        }
+    }
+    let Some(error) = failed else {
+        let detail = format!("{host} has no address");
+        return Err(Error::new(Kind::DnsError, Side::Upstream, detail));
+    };
+    let kind = match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => Kind::ConnectionRefused,
+        std::io::ErrorKind::TimedOut => Kind::ConnectionTimeout,
+        _ => Kind::DestinationUnavailable,
+    };
+    Err(Error::new(kind, Side::Upstream, format!("{host}:{port}: {error}")))
+}
+
+/// A connection that has its end, should the peer be gone, from its first moment.
+async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
     // Small writes must not wait for acknowledgements; a failure here only costs latency.
-    let _ = stream.set_nodelay(true);
-    ask_when_silent(&stream);
-    end_after(&stream, ENDPOINT_PATIENCE);
-    Ok(stream.into())
+    let _ = socket.set_nodelay(true);
+    ask_when_silent(&socket);
+    end_after(&socket, ENDPOINT_PATIENCE);
+    socket.connect(address).await
 }
 
 fn http1(transport: Transport) -> Sender {
