@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-#[path = "../runtime/guests.rs"]
+#[path = "../runtime/bundle/guests.rs"]
 mod guests;
 
 fn main() -> ExitCode {

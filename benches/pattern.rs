@@ -15,10 +15,11 @@ use http::{HeaderValue, Method};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
-use weir::chain::{Middleware, Step};
-use weir::config::{ComponentSource, Grants, Isolation, OnFailure, Plugin, PluginLimits};
-use weir::wasm::{BUILT_INS, Host};
 use weir_benches::{exchange, host_of};
+use weir_bundle::BUILT_INS;
+use weir_core::chain::{Middleware, Step};
+use weir_core::config::{ComponentSource, Grants, Isolation, OnFailure, Plugin, PluginLimits};
+use weir_wasm::Host;
 
 /// A family of patterns, by a number that makes them larger.
 type Shape = (&'static str, fn(usize) -> String);

@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     // A soak has options only. All else is the daemon's: also the commands with which it starts
     // this program anew, which must never get a soak, for that starts a daemon.
     if arguments.first().is_some_and(|first| !first.starts_with("--")) {
-        return weir::cli::main();
+        return weir::cli::main(weir_bundle::BUILT_INS);
     }
     let Some(plan) = plan(&arguments) else {
         eprintln!("soak: --minutes N, --rate N, --quiet SECONDS, --only NAMES, --without NAMES");

@@ -5,9 +5,9 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use weir::chain::{Chain, Exchange, Middleware, Step};
-use weir::config::{ComponentSource, Grants, Isolation, OnFailure, Plugin, PluginLimits};
-use weir::wasm::Host;
+use weir_core::chain::{Chain, Exchange, Middleware, Step};
+use weir_core::config::{ComponentSource, Grants, Isolation, OnFailure, Plugin, PluginLimits};
+use weir_wasm::Host;
 
 /// The trivial plugin, ready on this thread.
 pub fn member(host: &Host) -> Rc<dyn Middleware> {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::Request;
-use weir::chain::{Attributes, Exchange, ExchangeId, HeadLimits};
-use weir::clock::Clock;
-use weir::http::{Body, Client};
-use weir::telemetry::metrics::Metrics;
-use weir::wasm::{BuiltIn, Host, HostOptions, Loader};
+use weir_core::chain::{Attributes, Exchange, ExchangeId, HeadLimits};
+use weir_core::clock::Clock;
+use weir_core::http::{Body, Client};
+use weir_core::telemetry::metrics::Metrics;
+use weir_wasm::{BuiltIn, Host, HostOptions, Loader};
 
 /// The component of `benches/guests/trivial`, which the build script compiles.
 pub fn trivial() -> Vec<u8> {

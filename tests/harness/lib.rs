@@ -4,7 +4,7 @@
 //! an origin saw. Never: a mock of anything that Weir itself does; sleeps only where a peer is
 //! meant to be slow.
 
-#[path = "../../runtime/src/wasm/tests/guest.rs"]
+#[path = "../../runtime/wasm/src/tests/guest.rs"]
 pub mod as_text;
 mod beat;
 mod certificates;

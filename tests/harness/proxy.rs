@@ -8,10 +8,10 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use weir::clock::Clock;
-use weir::config::{Environment, Source};
 use weir::server::{self, Options, Reloaded, Running, StartError};
-use weir::wasm::Loader;
+use weir_core::clock::Clock;
+use weir_core::config::{Environment, Source};
+use weir_wasm::Loader;
 
 /// Where compiled components are kept.
 const CACHE: &str = concat!(env!("OUT_DIR"), "/cache");
@@ -52,7 +52,7 @@ impl Proxy {
         let running = server::start(Options {
             source: Source::Path(file),
             environment: environment(),
-            built_ins: weir::wasm::BUILT_INS,
+            built_ins: weir_bundle::BUILT_INS,
             clock: Clock::System,
             loader: loader(),
         })?;

@@ -62,7 +62,8 @@ fn every_test_that_the_threat_model_names_is_there() {
     let plugins = fs::read_dir(root.join("../plugins")).expect("the plugins").flatten();
     let units: Vec<PathBuf> = plugins
         .map(|plugin| plugin.path())
-        .chain([root.join("../runtime"), root.join("../sdk/rust")])
+        .chain(["core", "wasm", "weir"].map(|package| root.join("../runtime").join(package)))
+        .chain([root.join("../sdk/rust")])
         .map(|package| package.join("src"))
         .collect();
     let rows = rows(&page);

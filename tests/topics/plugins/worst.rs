@@ -35,7 +35,7 @@ const PATTERN: &str = "a|[b-z]{0,40}[0-9]{0,40}!";
 fn no_built_in_plugin_has_an_input_that_takes_longer_than_its_deadline() {
     let cases = [credentials(), limits(), heads(), targets(), answers()];
     let cases: Vec<Case> = cases.into_iter().flatten().collect();
-    for (built_in, _) in weir::wasm::BUILT_INS {
+    for (built_in, _) in weir_bundle::BUILT_INS {
         assert!(cases.iter().any(|case| case.component == *built_in), "{built_in} is left out");
     }
     let origin = Origin::saying("here").forgetting();

@@ -1,0 +1,126 @@
+//! Tasks that have more to do than their turn take the next one in a line.
+//!
+//! In: tasks. Out: their output. Never: two turns from the line between two looks at the worker's
+//! sockets, however many are busy, so that who has little to do waits for one of them at most; a line
+//! in which one client's tasks stand before all of another's; a turn that is kept while nobody uses it.
+//!
+//! ```text
+//! task ─ polled ─▶ has done what there was                      ─▶ waits for its peers
+//!          └─────▶ its turn is over ─▶ line, clients alternate ─▶ sockets were looked at ─▶ polled
+//! ```
+
+mod offer;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::task::{JoinHandle, spawn_local};
+
+use crate::client::ClientKey;
+use crate::shares::{Key, Shares};
+use crate::turn::{self, Taken, Task};
+
+pub use offer::Offer;
+
+/// A line of a worker for turns of one kind.
+pub type Line<K = ClientKey> = Arc<Shares<K>>;
+
+/// The next turn of a task. None: the worker ends.
+type Next = Offer<ClientKey>;
+
+thread_local! {
+    /// Apart from the guests' line: a task may wait here whose guest has its turn there.
+    static TASKS: Line = line();
+    /// Tasks that are to be run for a turn of another line, whatever they wait for.
+    static CALLED: RefCell<BTreeSet<Task>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// As long as this is there, its task is run for a turn of another line.
+struct Called(Option<Task>);
+
+/// A task in turns. Dropping it gives it up.
+struct InTurns<'a, F> {
+    work: Pin<&'a mut F>,
+    task: Task,
+    client: ClientKey,
+    waits: Option<Next>,
+}
+
+/// Starts a task of the calling worker that works in turns, for this client.
+pub fn spawn<F>(client: ClientKey, task: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    spawn_local(async move {
+        InTurns { work: pin!(task), task: Task::next(), client, waits: None }.await
+    })
+}
+
+/// An empty line.
+pub fn line<K: Key>() -> Line<K> {
+    Shares::new(1, usize::MAX)
+}
+
+/// The next turn of a task of this client.
+pub fn next_of(client: ClientKey) -> Next {
+    TASKS.with(|line| Offer::next(line, client))
+}
+
+/// Whether this task is to be run now, though it waits for its turn: it has one in another line.
+pub fn is_called(task: Task) -> bool {
+    CALLED.with_borrow(|called| called.contains(&task))
+}
+
+impl Called {
+    fn new(task: Option<Task>) -> Called {
+        if let Some(task) = task {
+            CALLED.with_borrow_mut(|called| called.insert(task));
+        }
+        Called(task)
+    }
+}
+
+impl Drop for Called {
+    fn drop(&mut self) {
+        if let Some(task) = self.0 {
+            CALLED.with_borrow_mut(|called| called.remove(&task));
+        }
+    }
+}
+
+impl<F: Future> Future for InTurns<'_, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.get_mut();
+        let mut its_turn = None;
+        if let Some(waits) = &mut this.waits {
+            match Pin::new(waits).poll(cx) {
+                Poll::Ready(turn) => {
+                    its_turn = turn;
+                    this.waits = None;
+                }
+                Poll::Pending if is_called(this.task) => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        let Taken { result, was_short } = turn::take(this.task, || this.work.as_mut().poll(cx));
+        // The next one's, before this one asks again.
+        drop(its_turn);
+        if was_short && result.is_pending() && this.waits.is_none() {
+            let mut waits = next_of(this.client);
+            // Never there yet: sockets come first.
+            let _ = Pin::new(&mut waits).poll(cx);
+            this.waits = Some(waits);
+        }
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,260 @@
+//! What a component is, as its imports and exports say.
+//!
+//! In: a compiled component. Out: its hooks, where to find them, the capabilities it wants, and
+//! whether its hooks can suspend. Never: instantiates it.
+
+use wasmparser::{CanonicalFunction, CanonicalOption, Parser, Payload};
+use wasmtime::Engine;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, ComponentExportIndex};
+use weir_core::chain::Hooks;
+use weir_core::config::{Flaw, Grants};
+
+use super::bindings::{PACKAGE, VERSION_TRACK};
+use super::engine::{MAX_CORE_INSTANCES_PER_COMPONENT, TABLES_PER_INSTANCE};
+use super::host::wasi;
+use super::problem::Problem;
+
+/// The interfaces of `weir:plugin` that a plugin may import.
+const IMPORTS: [&str; 5] = ["http", "log", "metrics", "limiter", "store"];
+/// Functions of `http` that wait for a peer.
+const SUSPENDING: [&str; 2] = ["[method]request.read-body", "[method]response.read-body"];
+
+/// Interfaces a component may import. The contract has 5, WASI 0.2 some 25; CPython imports 30.
+const MAX_IMPORTS: usize = 100;
+/// The most that an instance weighs, for one of which it cannot be told.
+const MAX_WEIGHT: usize = MAX_CORE_INSTANCES_PER_COMPONENT.div_ceil(TABLES_PER_INSTANCE) as usize;
+/// Functions and types in them, each of which the host defines before it makes an instance.
+const MAX_IMPORTED_ITEMS: usize = 2_000;
+
+/// What inspection found.
+#[derive(Debug, Clone)]
+pub struct Inspected {
+    pub hooks: Hooks,
+    pub exports: Exports,
+    /// Every interface it imports, as it names them.
+    pub imports: Vec<String>,
+    /// It imports a function that waits, so its calls run on fibers.
+    pub suspends: bool,
+    /// See [`weight`].
+    pub weight: usize,
+}
+
+/// Where its functions are.
+#[derive(Debug, Clone)]
+pub struct Exports {
+    pub describe: ComponentExportIndex,
+    pub configure: ComponentExportIndex,
+    pub on_request: Option<ComponentExportIndex>,
+    pub on_response: Option<ComponentExportIndex>,
+    pub request_body: Option<TransformExports>,
+    pub response_body: Option<TransformExports>,
+    pub on_complete: Option<ComponentExportIndex>,
+}
+
+/// The functions of a body transform.
+#[derive(Debug, Clone)]
+pub struct TransformExports {
+    pub open: ComponentExportIndex,
+    pub push: ComponentExportIndex,
+    pub finish: ComponentExportIndex,
+}
+
+/// Looks at a component.
+///
+/// # Errors
+/// Every reason why it is no plugin, at once.
+pub fn inspect(engine: &Engine, component: &Component) -> Result<Inspected, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let (imports, suspends) = imports(engine, component, &mut problems);
+    let exports = exports(engine, component, &mut problems);
+    match exports {
+        Some((hooks, exports)) if problems.is_empty() => {
+            let weight = weight(component);
+            Ok(Inspected { hooks, exports, imports, suspends, weight })
+        }
+        _ => Err(problems),
+    }
+}
+
+impl Inspected {
+    /// Holds what it imports against what the operator granted.
+    pub fn check_grants(&self, plugin: &str, grants: &Grants) -> Vec<Problem> {
+        let wants_store = self.imports.iter().any(|import| interface(import) == Some("store"));
+        if !wants_store || grants.store {
+            return Vec::new();
+        }
+        let problem = Problem::at(
+            "/grants",
+            Flaw::Said(
+                "the component imports `weir:plugin/store`, which it is not granted".to_owned(),
+            ),
+        );
+        vec![problem.hint(format!(
+            "if it may keep state, add to [plugins.{plugin}]: grants = {{ store = true }}"
+        ))]
+    }
+}
+
+/// The seats that an instance of it takes: what the engine has for one is one memory and a few
+/// tables.
+pub fn weight(component: &Component) -> usize {
+    let Some(needs) = component.resources_required() else { return MAX_WEIGHT };
+    let needs = (needs.num_memories, needs.num_tables.div_ceil(TABLES_PER_INSTANCE));
+    usize::try_from(needs.0.max(needs.1)).unwrap_or(MAX_WEIGHT).max(1)
+}
+
+/// Whether texts of a component may be in UTF-16, as it chooses for each function. One that cannot
+/// be read is taken to.
+pub fn has_wide_texts(component: &[u8]) -> bool {
+    let is_wide = |options: &[CanonicalOption]| {
+        options
+            .iter()
+            .any(|option| matches!(option, CanonicalOption::UTF16 | CanonicalOption::CompactUTF16))
+    };
+    Parser::new(0).parse_all(component).any(|payload| match payload {
+        Ok(Payload::ComponentCanonicalSection(functions)) => {
+            functions.into_iter().any(|function| match function {
+                Ok(
+                    CanonicalFunction::Lift { options, .. }
+                    | CanonicalFunction::Lower { options, .. },
+                ) => is_wide(&options),
+                Ok(_) => false,
+                Err(_) => true,
+            })
+        }
+        Ok(_) => false,
+        Err(_) => true,
+    })
+}
+
+fn imports(
+    engine: &Engine,
+    component: &Component,
+    problems: &mut Vec<Problem>,
+) -> (Vec<String>, bool) {
+    let mut names = Vec::new();
+    let mut suspends = false;
+    let mut items = 0;
+    for (name, kind) in component.component_type().imports(engine) {
+        if let ComponentItem::ComponentInstance(instance) = &kind.ty {
+            items += instance.exports(engine).len();
+        }
+        if names.len() == MAX_IMPORTS || items > MAX_IMPORTED_ITEMS {
+            problems.push(Problem::component(format!(
+                "the component imports more than a plugin can have: at most {MAX_IMPORTS} \
+                 interfaces with {MAX_IMPORTED_ITEMS} functions and types together"
+            )));
+            break;
+        }
+        names.push(name.to_owned());
+        if wasi::is_known(name) {
+            continue;
+        }
+        match interface(name) {
+            Some(known) if IMPORTS.contains(&known) => check_version(name, problems),
+            _ => problems.push(unknown_import(name)),
+        }
+        if let ComponentItem::ComponentInstance(instance) = kind.ty {
+            suspends |= instance.exports(engine).any(|(item, _)| SUSPENDING.contains(&item));
+        }
+    }
+    (names, suspends)
+}
+
+fn unknown_import(name: &str) -> Problem {
+    let hint = if name.starts_with("wasi:http/") || name.starts_with("wasi:sockets/") {
+        "plugins have no network; remove what opens connections (StarlingMonkey: --disable http)"
+    } else {
+        "a plugin may import weir:plugin/{http, log, metrics, limiter, store} and wasi 0.2 without \
+         sockets and http"
+    };
+    Problem::component(format!("the component imports `{name}`, which nothing here provides"))
+        .hint(hint)
+}
+
+fn exports(
+    engine: &Engine,
+    component: &Component,
+    problems: &mut Vec<Problem>,
+) -> Option<(Hooks, Exports)> {
+    let names: Vec<String> = component
+        .component_type()
+        .exports(engine)
+        .map(|(name, _)| name.to_owned())
+        .filter(|name| interface(name).is_some())
+        .collect();
+    for name in &names {
+        check_version(name, problems);
+    }
+    let find = |wanted: &str| {
+        let name = names.iter().find(|name| interface(name) == Some(wanted))?;
+        component.get_export_index(None, name.as_str())
+    };
+    let inside = |interface: &ComponentExportIndex, name: &str| {
+        component.get_export_index(Some(interface), name)
+    };
+    let function = |interface: &str, name: &str| inside(&find(interface)?, name);
+    let transform = |interface: &str| {
+        let interface = find(interface)?;
+        Some(TransformExports {
+            open: inside(&interface, "[static]transform.open")?,
+            push: inside(&interface, "[method]transform.push")?,
+            finish: inside(&interface, "[method]transform.finish")?,
+        })
+    };
+    let on_request = function("request-hook", "on-request");
+    let on_response = function("response-hook", "on-response");
+    let request_body = transform("request-body-hook");
+    let response_body = transform("response-body-hook");
+    let on_complete = function("completion-hook", "on-complete");
+    let hooks = Hooks {
+        request: on_request.is_some(),
+        response: on_response.is_some(),
+        request_body: request_body.is_some(),
+        response_body: response_body.is_some(),
+        completion: on_complete.is_some(),
+    };
+    if hooks == Hooks::default() {
+        problems.push(
+            Problem::component("the component exports no hook, so it would never be called").hint(
+                "export at least one of weir:plugin/{request-hook, response-hook, \
+                 request-body-hook, response-body-hook, completion-hook}@0.1.0",
+            ),
+        );
+    }
+    let lifecycle = function("lifecycle", "describe").zip(function("lifecycle", "configure"));
+    let Some((describe, configure)) = lifecycle else {
+        problems.push(
+            Problem::component("the component does not export `weir:plugin/lifecycle`")
+                .hint("every plugin exports weir:plugin/lifecycle@0.1.0 beside its hooks"),
+        );
+        return None;
+    };
+    let exports = Exports {
+        describe,
+        configure,
+        on_request,
+        on_response,
+        request_body,
+        response_body,
+        on_complete,
+    };
+    Some((hooks, exports))
+}
+
+/// `http` of `weir:plugin/http@0.1.0`.
+fn interface(name: &str) -> Option<&str> {
+    let name = name.strip_prefix(PACKAGE)?;
+    Some(name.split_once('@').map_or(name, |(interface, _)| interface))
+}
+
+fn check_version(name: &str, problems: &mut Vec<Problem>) {
+    let version = name.split_once('@').map_or("", |(_, version)| version);
+    if !version.starts_with(VERSION_TRACK) {
+        problems.push(
+            Problem::component(format!("the component was built for `{name}`"))
+                .hint("this build of Weir knows weir:plugin@0.1.x: rebuild the plugin against it"),
+        );
+    }
+}

@@ -1,0 +1,192 @@
+//! How much CPU time a call has used, so that a busy machine does not fail an innocent guest, and
+//! when it has run long enough to let others run.
+//!
+//! In: the thread's CPU time, at each tick of a call that lasts so long. Out: whether the call is
+//! over its limit, or its slice is over. Never: asked by a call shorter than a tick, which is nearly
+//! every one.
+//!
+//! The epoch moves with the wall clock, and a thread that the system does not schedule for ten
+//! milliseconds has done nothing wrong. So an expired epoch is only the occasion to look: what
+//! counts is CPU time from the first look on, less than a tick after the call began.
+//!
+//! What the host does for a guest is not measured but has a price by its size: how long a copy of a
+//! megabyte takes depends on where the system finds the pages, which is none of the guest's doing.
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+use wasmtime::{Store, UpdateDeadline};
+use weir_core::turn::TURN;
+
+use super::fault::DeadlineExceeded;
+use super::state::State;
+
+/// CPU time after which a guest on a fiber lets others run, looked at once a tick. A tick comes in its
+/// midst as a rule: with the half of a turn it takes a whole one, more or less. A guest without a fiber
+/// is put on one the next time.
+const SLICE: Duration = TURN.checked_div(2).expect("two is not zero");
+/// Of its limit, the part that one look may count at most: a machine that stood still for a while
+/// looks like a guest that ran, but not several times in a row.
+const PARTS: u32 = 4;
+
+/// CPU time of one call.
+#[derive(Debug, Default)]
+pub struct Budget {
+    limit: Duration,
+    used: Duration,
+    /// What of it was used in this slice.
+    slice: Duration,
+    /// The thread's CPU time when this call was last seen to begin running.
+    since: Option<Duration>,
+    on_fiber: bool,
+    /// The price of what the host did for it in nanoseconds, how much of that was counted already, and
+    /// how much it may be.
+    price: Cell<u64>,
+    counted: u64,
+    most: u64,
+    /// The thread's CPU time in the host since the last look: the price stands for it.
+    apart: Cell<Duration>,
+}
+
+/// What a look at the clock says of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on.
+    Runs,
+    /// It goes on after others had their turn.
+    StepsAside,
+    /// It had its time.
+    Ends,
+}
+
+thread_local! {
+    /// When the fiber that runs now was resumed; none: not known yet.
+    static RESUMED: Cell<Option<Duration>> = const { Cell::new(None) };
+    /// The fiber that ran last stopped because its slice was over.
+    static SLICE_IS_OVER: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Budget {
+    /// For a call that may use so much, on a fiber or not.
+    pub fn new(limit: Duration, on_fiber: bool) -> Budget {
+        Budget { limit, on_fiber, most: nanos(limit), ..Budget::default() }
+    }
+
+    /// Counts the time up to `now`.
+    pub fn look(&mut self, now: Duration) -> Verdict {
+        let apart = self.apart.take();
+        let price = self.price.get();
+        let paid = price.saturating_sub(std::mem::replace(&mut self.counted, price));
+        let mut ran = Duration::from_nanos(paid);
+        if let Some(since) = self.since.replace(now) {
+            let own = now.saturating_sub(since).saturating_sub(apart);
+            ran += own.min(self.limit / PARTS);
+        }
+        self.used += ran;
+        self.slice += ran;
+        self.most = price.saturating_add(nanos(self.limit.saturating_sub(self.used)));
+        match (self.used >= self.limit, self.slice >= SLICE) {
+            (true, _) => Verdict::Ends,
+            (false, true) => Verdict::StepsAside,
+            (false, false) => Verdict::Runs,
+        }
+    }
+
+    /// Takes the price of something that the host is about to do.
+    ///
+    /// # Errors
+    /// Where the call had its time.
+    pub fn pay(&self, price: Duration) -> Result<(), DeadlineExceeded> {
+        self.pay_nanos(nanos(price))
+    }
+
+    /// The same. Several times in a usual call, so that it is one addition.
+    pub fn pay_nanos(&self, price: u64) -> Result<(), DeadlineExceeded> {
+        let all = self.price.get().saturating_add(price);
+        self.price.set(all);
+        if all >= self.most { Err(DeadlineExceeded) } else { Ok(()) }
+    }
+
+    /// Does something that was paid for, whose time does not count.
+    pub fn apart<T>(&self, work: impl FnOnce() -> T) -> T {
+        let before = thread_time();
+        let done = work();
+        self.set_apart(thread_time().saturating_sub(before));
+        done
+    }
+
+    fn set_apart(&self, time: Duration) {
+        self.apart.set(self.apart.get() + time);
+    }
+
+    /// The call was suspended; it goes on at `now`, or at a time not known.
+    fn resumed(&mut self, now: Option<Duration>) {
+        self.since = now;
+        self.slice = Duration::ZERO;
+    }
+}
+
+/// Makes the store look at the budget of its call at each tick.
+pub fn watch(store: &mut Store<State>) {
+    store.epoch_deadline_callback(|mut store| {
+        let state = store.data_mut();
+        let budget = &mut state.budget;
+        if budget.on_fiber
+            && let Some(resumed) = RESUMED.take()
+        {
+            budget.resumed(Some(resumed));
+        }
+        match (budget.look(thread_time()), budget.on_fiber) {
+            (Verdict::Ends, _) => Err(DeadlineExceeded.into()),
+            (Verdict::Runs, _) => Ok(UpdateDeadline::Continue(1)),
+            (Verdict::StepsAside, true) => {
+                SLICE_IS_OVER.set(true);
+                Ok(UpdateDeadline::YieldCustom(1, until_resumed()))
+            }
+            (Verdict::StepsAside, false) => {
+                state.shared.takes_long();
+                Ok(UpdateDeadline::Continue(1))
+            }
+        }
+    });
+}
+
+/// To be called when a fiber is about to run. The first time is free: what it does until its first
+/// tick goes uncounted.
+pub fn resume(is_first: bool) {
+    RESUMED.set(if is_first { None } else { Some(thread_time()) });
+    SLICE_IS_OVER.set(false);
+}
+
+/// Whether the fiber that just stopped did so because its slice was over, and not because it waits.
+pub fn slice_is_over() -> bool {
+    SLICE_IS_OVER.take()
+}
+
+/// Stops the fiber until it is polled again, and wakes nobody for that: whoever runs it knows when.
+/// The engine's own way wakes the task at once, which then runs its next slice before the worker has
+/// looked at its sockets.
+fn until_resumed() -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    let mut stopped = false;
+    Box::pin(poll_fn(move |_| match std::mem::replace(&mut stopped, true) {
+        false => Poll::Pending,
+        true => Poll::Ready(()),
+    }))
+}
+
+/// No call takes longer than the 584 years that this can say.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// CPU time of the calling thread.
+pub(super) fn thread_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! `weir:plugin/log`, and the standard streams of toolchains that know nothing else.
+//!
+//! In: a message and fields. Out: one `tracing` event of target `weir::plugin` with the plugin, the
+//! route and the request's identifier. Never: passes on a character that acts, more than [`MAX_BYTES`]
+//! of a message with its fields, or more than [`MAX_LINES`] of one call.
+
+use std::error::Error;
+use std::fmt::Write;
+
+use wasmtime::Result;
+use wasmtime::component::{WasmList, WasmStr};
+pub use weir_bounds::log::MAX_BYTES;
+use weir_bounds::log::{MAX_FIELDS, MAX_LINES};
+use weir_core::telemetry::acting::Shown;
+use weir_core::telemetry::log::Fields;
+
+use super::{Context, Interface, bounds};
+use crate::bindings::Level;
+use crate::state::State;
+
+pub(super) fn link(log: &mut Interface<'_>) -> Result<()> {
+    log.func_wrap(
+        "log",
+        |mut store: Context, args: (Level, WasmStr, WasmList<(WasmStr, WasmStr)>)| {
+            let (level, message, fields) = args;
+            let most = fields.len().min(MAX_FIELDS);
+            let fields = fields.iter(&mut store)?.take(most).collect::<Result<Vec<_>>>()?;
+            let mut room = MAX_BYTES;
+            let mut escaped = |text: &WasmStr| -> Result<String> {
+                let mut to = String::new();
+                escape(&mut to, &bounds::text(&store, text)?, room);
+                room -= to.len();
+                Ok(to)
+            };
+            let message = escaped(&message)?;
+            let pairs = fields.iter().map(|(name, value)| Ok((escaped(name)?, escaped(value)?)));
+            let fields = Fields(pairs.collect::<Result<_>>()?);
+            write(store.data(), level, &message, &fields)
+        },
+    )
+}
+
+/// Writes one line, tagged with where it comes from, for its price.
+pub fn write(state: &State, level: Level, message: &str, fields: &Fields) -> Result<()> {
+    // First of all: what a call costs is the same whatever is told, or a level that an operator turns
+    // would bring requests to their deadline.
+    state.budget.pay(bounds::LINE)?;
+    if !is_enabled(level) {
+        return Ok(());
+    }
+    let lines = state.lines.get();
+    state.lines.set(lines.saturating_add(1));
+    let plugin = &*state.shared.name;
+    if lines >= MAX_LINES {
+        state.shared.metrics.line_dropped();
+        if lines == MAX_LINES {
+            tracing::warn!(target: "weir::wasm",
+                plugin,
+                "more than {MAX_LINES} log lines of one call: the rest is dropped"
+            );
+        }
+        return Ok(());
+    }
+    let route = state.exchange().map_or("", |exchange| &exchange.route);
+    let request = state.exchange().map(|exchange| exchange.request_id()).unwrap_or_default();
+    let fields: &(dyn Error + 'static) = fields;
+    macro_rules! event {
+        ($level:ident) => {
+            tracing::event!(
+                target: "weir::plugin",
+                tracing::Level::$level,
+                plugin, route, request, fields, "{message}"
+            )
+        };
+    }
+    match level {
+        Level::Trace => event!(TRACE),
+        Level::Debug => event!(DEBUG),
+        Level::Info => event!(INFO),
+        Level::Warn => event!(WARN),
+        Level::Error => event!(ERROR),
+    }
+    Ok(())
+}
+
+/// Appends `text` with what acts in it escaped, at most `most` bytes.
+pub fn escape(to: &mut String, text: &str, most: usize) {
+    let most = to.len().saturating_add(most);
+    for character in text.chars() {
+        let before = to.len();
+        // Writing to a String cannot fail.
+        let _ = write!(to, "{}", Shown(character.encode_utf8(&mut [0; 4])));
+        if to.len() > most {
+            to.truncate(before);
+            return;
+        }
+    }
+}
+
+fn is_enabled(level: Level) -> bool {
+    match level {
+        Level::Trace => tracing::enabled!(target: "weir::plugin", tracing::Level::TRACE),
+        Level::Debug => tracing::enabled!(target: "weir::plugin", tracing::Level::DEBUG),
+        Level::Info => tracing::enabled!(target: "weir::plugin", tracing::Level::INFO),
+        Level::Warn => tracing::enabled!(target: "weir::plugin", tracing::Level::WARN),
+        Level::Error => tracing::enabled!(target: "weir::plugin", tracing::Level::ERROR),
+    }
+}

@@ -1,0 +1,171 @@
+//! What all instances of a plugin share, on all workers, and over reloads.
+//!
+//! In: the plugin's name and quota. Out: its limiter, its store, its metrics, room for what is kept,
+//! the time. Never: mixes two plugins' keys: each name has its own.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use weir_core::clock::Clock;
+use weir_core::quota::{Account, Held, Holding, Payer, Quota, UsedUp};
+use weir_core::telemetry::metrics::{Metrics, PluginMetrics};
+
+use super::limiter::{self, Limiter};
+use super::store::Store;
+
+/// What it costs to have one entry of the store or the limiter give way.
+const GIVEN_WAY: Duration = Duration::from_nanos(200);
+
+/// Of one plugin.
+#[derive(Debug)]
+pub struct Shared {
+    pub name: Arc<str>,
+    pub limiter: Arc<Limiter>,
+    pub store: Arc<Store>,
+    pub metrics: PluginMetrics,
+    /// What all of this may hold.
+    pub quota: Quota,
+    pub clock: Clock,
+    /// Where the plugin's monotonic clock begins.
+    pub epoch: Instant,
+    /// A hook was seen to run for longer than a slice.
+    long: AtomicBool,
+}
+
+/// Bytes that are to give way.
+struct Room {
+    of_store: usize,
+    of_limiter: usize,
+}
+
+/// Of all plugins, by name.
+#[derive(Debug, Default)]
+pub struct Registry(Mutex<HashMap<Arc<str>, Kept>>);
+
+/// What outlives a plugin's instances.
+#[derive(Debug)]
+struct Kept {
+    limiter: Arc<Limiter>,
+    store: Arc<Store>,
+    account: Arc<Account>,
+}
+
+impl Registry {
+    /// The plugin's, made if it is new.
+    pub fn shared(
+        &self,
+        name: &Arc<str>,
+        quota: usize,
+        metrics: &Metrics,
+        clock: &Clock,
+    ) -> Arc<Shared> {
+        let metrics = metrics.plugin(name);
+        let mut plugins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = plugins.entry(name.clone()).or_insert_with(|| Kept {
+            limiter: Arc::default(),
+            store: Arc::default(),
+            account: metrics.account().clone(),
+        });
+        Arc::new(Shared {
+            name: name.clone(),
+            limiter: kept.limiter.clone(),
+            store: kept.store.clone(),
+            quota: Quota::new(kept.account.clone(), quota),
+            metrics,
+            clock: clock.clone(),
+            epoch: clock.now(),
+            long: AtomicBool::new(false),
+        })
+    }
+
+    /// Forgets the state of plugins that are gone.
+    pub fn retain(&self, mut keep: impl FnMut(&str) -> bool) {
+        let mut plugins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        plugins.retain(|name, _| keep(name));
+    }
+}
+
+impl Shared {
+    /// Room for bytes that are kept for an exchange of a client. What store and limiter hold beyond
+    /// their own parts gives way to them, if that is enough.
+    pub fn hold(&self, holding: Holding, bytes: usize, client: &str) -> Result<Held, UsedUp> {
+        let held = self.try_hold(holding, bytes, client).or_else(|| {
+            let room = self.room(holding, bytes, client)?;
+            self.store.give_way(room.of_store, &self.quota);
+            self.limiter.give_way(room.of_limiter, self.clock.now(), &self.quota);
+            self.try_hold(holding, bytes, client)
+        });
+        held.ok_or_else(|| self.quota.refuse_client(holding, bytes, client))
+    }
+
+    /// What has to be done before [`hold`](Shared::hold) finds room for so many bytes. To be paid
+    /// by whoever wants it.
+    pub fn price_of_room(&self, holding: Holding, bytes: usize, client: &str) -> Duration {
+        let Some(room) = self.room(holding, bytes, client) else { return Duration::ZERO };
+        let of_limiter = room.of_limiter / limiter::ENTRY_BYTES;
+        let entries = self.store.entries_in(room.of_store, &self.quota).saturating_add(of_limiter);
+        GIVEN_WAY.saturating_mul(u32::try_from(entries).unwrap_or(u32::MAX))
+    }
+
+    /// What has to give way. `None`: no giving way would help.
+    fn room(&self, holding: Holding, bytes: usize, client: &str) -> Option<Room> {
+        let lacking = self.quota.lacking(holding, bytes);
+        let of_store = lacking.min(self.quota.spare(Holding::Store));
+        let of_limiter = lacking - of_store;
+        let helps = of_limiter <= self.quota.spare(Holding::Limiter)
+            && self.quota.is_within_share(bytes, client);
+        helps.then_some(Room { of_store, of_limiter })
+    }
+
+    /// The same, where nothing gives way.
+    pub fn try_hold(&self, holding: Holding, bytes: usize, client: &str) -> Option<Held> {
+        self.quota.hold(holding, bytes, client)
+    }
+
+    /// Drops some of what has expired. To be called now and then.
+    pub fn sweep(&self) {
+        let now = self.clock.now();
+        self.limiter.sweep(now, &self.quota);
+        self.store.sweep(now, &self.quota);
+    }
+
+    /// A hook that was called at once takes long: from now on its calls run on fibers, and step
+    /// aside.
+    pub fn takes_long(&self) {
+        self.long.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_long(&self) -> bool {
+        self.long.load(Ordering::Relaxed)
+    }
+
+    /// Bytes from the system's generator.
+    pub fn random(&self, bytes: &mut [u8]) -> wasmtime::Result<()> {
+        getrandom::fill(bytes).map_err(|error| wasmtime::Error::msg(error.to_string()))
+    }
+}
+
+/// What the store holds beyond its own part gives way to whatever else is to be kept.
+impl Payer for Shared {
+    fn charge(&self, holding: Holding, bytes: usize) -> bool {
+        if self.quota.charge(holding, bytes) {
+            return true;
+        }
+        let lacking = self.quota.lacking(holding, bytes);
+        if lacking > self.quota.spare(Holding::Store) {
+            return false;
+        }
+        self.store.give_way(lacking, &self.quota);
+        self.quota.charge(holding, bytes)
+    }
+
+    fn release(&self, holding: Holding, bytes: usize) {
+        self.quota.release(holding, bytes);
+    }
+
+    fn refuse(&self, holding: Holding, wanted: usize) -> UsedUp {
+        self.quota.refuse(holding, wanted)
+    }
+}

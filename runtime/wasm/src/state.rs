@@ -1,0 +1,342 @@
+//! What an instance's host functions work on: the exchange of the call under way, and the caps.
+//!
+//! In: the exchange, moved in before a call. Out: the same, moved out after it, changed or (after a
+//! failure of a plugin that is to be skipped) as it was. Never: outlives its instance.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, Method, StatusCode, Uri};
+use wasmtime::component::Resource;
+use wasmtime::{ResourceLimiter, Result};
+use weir_core::chain::{Attributes, Exchange, HeadLimits};
+use weir_core::http::{AddedFields, Body};
+use weir_core::telemetry::metrics::WorkerCustomMetrics;
+
+use super::bindings::{RequestHandle, ResponseHandle};
+use super::deadline::Budget;
+use super::host::wasi::Output;
+use super::shared::Shared;
+
+/// What belongs to one instance.
+pub struct State {
+    /// There only during a call.
+    exchange: Option<Box<Exchange>>,
+    /// Which call this is: the rep of its handles. A handle of another call is stale.
+    call: u32,
+    /// What the call may change.
+    pub phase: Phase,
+    /// Plugins with `on_failure = "skip"` leave a copy of what they change.
+    keeps_backup: bool,
+    backup: Option<Box<Backup>>,
+    /// What the hook wants the request's body to have at most, once it has succeeded.
+    body_limit: Option<u64>,
+    /// Bytes of the heads as they are, once counted in this call.
+    pub request_bytes: Option<usize>,
+    pub response_bytes: Option<usize>,
+    /// CPU time of the call.
+    pub budget: Budget,
+    /// CPU time of a hook call, which the guest may ask for.
+    pub deadline: Duration,
+    pub caps: Caps,
+    pub shared: Arc<Shared>,
+    pub metrics: RefCell<WorkerCustomMetrics>,
+    /// Lines that the call has logged.
+    pub lines: Cell<u32>,
+    pub stdout: Output,
+    pub stderr: Output,
+}
+
+/// Which hook runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// `describe`, `configure`, or body transforms after `open`: no exchange is there.
+    None,
+    /// The request may be changed.
+    Request,
+    /// The response may be changed, the request was sent.
+    Response,
+    /// Everything was sent.
+    Complete,
+}
+
+/// Memory and tables of an instance.
+#[derive(Debug)]
+pub struct Caps {
+    /// Bytes, all memories of the instance together.
+    pub memory: usize,
+    /// Bytes that it has; they never become fewer.
+    pub used: usize,
+    /// The guest asked for more than its cap: what follows is most likely its allocator giving up.
+    pub refused: bool,
+}
+
+/// The parts of an exchange that a plugin changed, as they were.
+#[derive(Debug, Default)]
+struct Backup {
+    request: Option<(Method, Uri, HeaderMap, Option<Arc<AddedFields>>)>,
+    request_body: Option<Body>,
+    response: Option<(StatusCode, HeaderMap)>,
+    /// With whether it was a plugin's already.
+    response_body: Option<(Body, bool)>,
+    attributes: Option<Attributes>,
+    in_flight: Option<usize>,
+}
+
+/// Part of an exchange about to be changed.
+#[derive(Debug, Clone, Copy)]
+pub enum Part {
+    Request,
+    Response,
+    Attributes,
+    InFlight,
+}
+
+impl Phase {
+    /// Whether the response's head and body are still here.
+    pub fn may_change_response(self) -> bool {
+        self == Phase::Response
+    }
+}
+
+impl State {
+    pub fn new(
+        shared: Arc<Shared>,
+        memory: usize,
+        deadline: Duration,
+        keeps_backup: bool,
+    ) -> State {
+        State {
+            exchange: None,
+            call: 0,
+            phase: Phase::None,
+            keeps_backup,
+            backup: None,
+            body_limit: None,
+            request_bytes: None,
+            response_bytes: None,
+            budget: Budget::default(),
+            deadline,
+            caps: Caps { memory, used: 0, refused: false },
+            metrics: RefCell::new(WorkerCustomMetrics::new(shared.metrics.custom().clone())),
+            lines: Cell::new(0),
+            shared,
+            stdout: Output::default(),
+            stderr: Output::default(),
+        }
+    }
+
+    /// Begins a call. Gives the rep for its handles.
+    pub fn enter(&mut self, exchange: Box<Exchange>, phase: Phase) -> u32 {
+        self.exchange = Some(exchange);
+        self.call = self.call.wrapping_add(1);
+        self.phase = phase;
+        self.request_bytes = None;
+        self.response_bytes = None;
+        self.lines.set(0);
+        self.call
+    }
+
+    /// Ends it.
+    ///
+    /// # Panics
+    /// Without an [`enter`](Self::enter) before it.
+    pub fn leave(&mut self, failed: bool) -> Box<Exchange> {
+        self.phase = Phase::None;
+        let mut exchange =
+            self.exchange.take().expect("a call is left once for each time it is entered");
+        let limit = self.body_limit.take();
+        match self.backup.take() {
+            Some(backup) if failed => backup.restore(&mut exchange),
+            _ => {}
+        }
+        if let (Some(limit), false) = (limit, failed) {
+            exchange.body_limit = exchange.body_limit.min(limit);
+            if let Some(upload) = &exchange.upload {
+                upload.limit(limit);
+            }
+        }
+        exchange
+    }
+
+    /// Lets the request's body have at most so many bytes, from the end of the hook on.
+    pub fn limit_body(&mut self, limit: u64) {
+        self.body_limit = Some(self.body_limit.map_or(limit, |known| known.min(limit)));
+    }
+
+    /// What the hook under way has set.
+    pub fn body_limit(&self) -> Option<u64> {
+        self.body_limit
+    }
+
+    /// The exchange, for what needs no handle: log lines, in-flight places.
+    pub fn exchange(&self) -> Option<&Exchange> {
+        self.exchange.as_deref()
+    }
+
+    pub fn exchange_mut(&mut self) -> Option<&mut Exchange> {
+        self.exchange.as_deref_mut()
+    }
+
+    /// The exchange behind a request handle.
+    pub fn request(&self, handle: &Resource<RequestHandle>) -> Result<&Exchange> {
+        match &self.exchange {
+            Some(exchange) if handle.rep() == self.call => Ok(exchange),
+            _ => Err(stale("request")),
+        }
+    }
+
+    /// The same, for changing it.
+    pub fn request_mut(&mut self, handle: &Resource<RequestHandle>) -> Result<&mut Exchange> {
+        match &mut self.exchange {
+            Some(exchange) if handle.rep() == self.call => Ok(exchange),
+            _ => Err(stale("request")),
+        }
+    }
+
+    /// The exchange behind a response handle, and its response's head.
+    pub fn response(&self, handle: &Resource<ResponseHandle>) -> Result<&http::response::Parts> {
+        match &self.exchange {
+            Some(exchange) if handle.rep() == self.call => exchange.response.as_ref(),
+            _ => None,
+        }
+        .ok_or_else(|| stale("response"))
+    }
+
+    /// The limits that the response's head must stay within.
+    pub fn response_limits(&self, handle: &Resource<ResponseHandle>) -> Result<HeadLimits> {
+        match &self.exchange {
+            Some(exchange) if handle.rep() == self.call => Ok(exchange.head_limits),
+            _ => Err(stale("response")),
+        }
+    }
+
+    /// The same, for changing it, and the limits it must stay within.
+    pub fn response_mut(
+        &mut self,
+        handle: &Resource<ResponseHandle>,
+    ) -> Result<(&mut http::response::Parts, HeadLimits)> {
+        match &mut self.exchange {
+            Some(exchange) if handle.rep() == self.call => {
+                let limits = exchange.head_limits;
+                exchange.response.as_mut().map(|head| (head, limits))
+            }
+            _ => None,
+        }
+        .ok_or_else(|| stale("response"))
+    }
+
+    /// To be called before each change: keeps what was there before the first one.
+    #[inline]
+    pub fn before_change(&mut self, part: Part) {
+        if self.keeps_backup
+            && let Some(exchange) = &self.exchange
+        {
+            self.backup.get_or_insert_default().keep(part, exchange);
+        }
+    }
+
+    /// Puts a new body in place of the request's or the response's, and keeps the old one if it
+    /// may be wanted back.
+    pub fn replace_body(&mut self, part: Part, body: Body) {
+        let Some(exchange) = &mut self.exchange else {
+            return;
+        };
+        let mut backup = self.keeps_backup.then(|| self.backup.get_or_insert_default());
+        if let Part::Response = part {
+            let old = std::mem::replace(&mut exchange.response_body, body);
+            let replaced = std::mem::replace(&mut exchange.response_replaced, true);
+            if let Some(backup) = &mut backup {
+                backup.response_body.get_or_insert((old, replaced));
+            }
+        } else {
+            let old = std::mem::replace(&mut exchange.request_body, body);
+            if let Some(backup) = &mut backup {
+                backup.request_body.get_or_insert(old);
+            }
+        }
+    }
+}
+
+impl Backup {
+    fn keep(&mut self, part: Part, exchange: &Exchange) {
+        match part {
+            Part::Request => {
+                self.request.get_or_insert_with(|| {
+                    let head = &exchange.request;
+                    let (method, uri) = (head.method.clone(), head.uri.clone());
+                    (method, uri, head.headers.clone(), exchange.added.clone())
+                });
+            }
+            Part::Response => {
+                if let (None, Some(head)) = (&self.response, &exchange.response) {
+                    self.response = Some((head.status, head.headers.clone()));
+                }
+            }
+            Part::Attributes => {
+                self.attributes.get_or_insert_with(|| exchange.attributes.clone());
+            }
+            Part::InFlight => {
+                self.in_flight.get_or_insert(exchange.in_flight.len());
+            }
+        }
+    }
+
+    fn restore(self, exchange: &mut Exchange) {
+        if let Some((method, uri, headers, added)) = self.request {
+            exchange.request.method = method;
+            exchange.request.uri = uri;
+            exchange.request.headers = headers;
+            exchange.added = added;
+        }
+        if let (Some((status, headers)), Some(head)) = (self.response, &mut exchange.response) {
+            head.status = status;
+            head.headers = headers;
+        }
+        if let Some(body) = self.request_body {
+            exchange.request_body = body;
+        }
+        if let Some((body, replaced)) = self.response_body {
+            (exchange.response_body, exchange.response_replaced) = (body, replaced);
+        }
+        if let Some(attributes) = self.attributes {
+            exchange.attributes = attributes;
+        }
+        if let Some(places) = self.in_flight {
+            exchange.in_flight.truncate(places);
+        }
+    }
+}
+
+impl ResourceLimiter for Caps {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> Result<bool> {
+        let used = self.used - current.min(self.used) + desired;
+        if used > self.memory {
+            self.refused = true;
+            return Ok(false);
+        }
+        self.used = used;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> Result<bool> {
+        Ok(desired <= super::engine::MAX_TABLE_ELEMENTS)
+    }
+
+    fn instances(&self) -> usize {
+        super::engine::MAX_CORE_INSTANCES_PER_COMPONENT as usize
+    }
+
+    fn tables(&self) -> usize {
+        super::engine::MAX_CORE_INSTANCES_PER_COMPONENT as usize
+    }
+}
+
+/// What a guest reads in its backtrace when it uses a handle of an earlier call.
+#[cold]
+fn stale(resource: &str) -> wasmtime::Error {
+    wasmtime::Error::msg(format!(
+        "this {resource} belongs to an earlier call: a handle is good until its hook returns"
+    ))
+}

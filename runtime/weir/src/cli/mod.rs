@@ -1,0 +1,165 @@
+//! The command line.
+//!
+//! In: arguments. Out: an exit code: 0 fine, 1 it failed, 2 the command line or configuration is
+//! wrong. Never: prints a backtrace; errors go to stderr, one each line of thought.
+
+pub mod demo;
+mod file_size;
+mod open_files;
+mod page_size;
+mod plugin;
+mod print;
+mod problems;
+mod proxy;
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use weir_core::clock::Clock;
+use weir_core::config::{Environment, Problem, Source};
+use weir_wasm::{BuiltIn, Loader, Task};
+
+use crate::server::{self, Options, StartError};
+use print::{complain, say};
+
+/// A reverse proxy whose every middleware is a sandboxed WebAssembly component.
+#[derive(Debug, Parser)]
+#[command(name = "weir", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the proxy; SIGHUP or a changed file reloads, SIGTERM drains.
+    Run {
+        /// A TOML file, or a folder of them.
+        #[arg(short, long, default_value = "weir.toml")]
+        config: PathBuf,
+    },
+    /// Build everything but the listeners: exit 0, or 2 and every problem at once, with its line.
+    Check {
+        /// A TOML file, or a folder of them.
+        #[arg(short, long, default_value = "weir.toml")]
+        config: PathBuf,
+    },
+    /// Serve an embedded example of everything, and print what to try.
+    Demo(demo::Arguments),
+    /// Proxy to one place without a file.
+    Proxy(proxy::Arguments),
+    /// Look at plugins.
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+    /// What this binary starts itself with, to do apart what a component could make expensive.
+    #[command(name = weir_wasm::APART, hide = true)]
+    Apart {
+        #[arg(value_parser = task)]
+        task: Task,
+        /// Bytes.
+        #[arg(long)]
+        memory: u64,
+        /// Milliseconds.
+        #[arg(long)]
+        time: u64,
+    },
+}
+
+/// Runs the command line of this process; `built_ins` are the plugins that come with it.
+pub fn main(built_ins: &'static [BuiltIn]) -> ExitCode {
+    file_size::survive();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Nobody may be there to read what is wrong.
+        Err(error) if error.use_stderr() => {
+            let _ = error.print();
+            return ExitCode::from(2);
+        }
+        Err(asked) => return print::said(asked.print()),
+    };
+    match arguments.command {
+        Command::Run { config } => run(options(Source::Path(config), built_ins)),
+        Command::Check { config } => check(&options(Source::Path(config), built_ins)),
+        Command::Demo(arguments) => demo::run(&arguments, built_ins),
+        Command::Proxy(arguments) => {
+            let source = Source::Text { name: "weir proxy".into(), text: arguments.to_toml() };
+            run(options(source, built_ins))
+        }
+        Command::Plugin(command) => plugin::run(&command, built_ins),
+        Command::Apart { task, memory, time } => {
+            match weir_wasm::serve_task(task, memory, Duration::from_millis(time)) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(_) => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+fn task(word: &str) -> Result<Task, &'static str> {
+    Task::of_word(word).ok_or("no such task")
+}
+
+fn options(source: Source, built_ins: &'static [BuiltIn]) -> Options {
+    Options {
+        source,
+        environment: Environment::of_process(),
+        built_ins,
+        loader: Loader::this_program(),
+        clock: Clock::System,
+    }
+}
+
+fn run(options: Options) -> ExitCode {
+    let _log = match weir_core::telemetry::log::init() {
+        Ok(guard) => guard,
+        Err(error) => return failed(&StartError::System(error.to_string())),
+    };
+    page_size::keep_small();
+    open_files::raise();
+    file_size::tell();
+    match server::run(options, |_, _| {}) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn check(options: &Options) -> ExitCode {
+    match server::build(options) {
+        Ok(config) => {
+            problems::show(&[], &config.warnings);
+            let count =
+                |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+            say(&format!(
+                "fine: {}, {}, {}, {}\n",
+                count(config.listeners.len(), "listener"),
+                count(config.routes.len(), "route"),
+                count(config.plugins.len(), "plugin"),
+                count(config.upstreams.len(), "upstream"),
+            ))
+        }
+        // Who asks for a check is a person, or a machine that shows it to one.
+        Err(StartError::Config(problems)) => {
+            let all: Vec<Problem> = problems.iter().cloned().collect();
+            problems::show(&all, problems.warnings());
+            ExitCode::from(2)
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &StartError) -> ExitCode {
+    match error {
+        StartError::Config(problems) if io::stderr().is_terminal() => {
+            let all: Vec<Problem> = problems.iter().cloned().collect();
+            problems::show(&all, problems.warnings());
+        }
+        _ => complain(error),
+    }
+    match error {
+        StartError::Config(_) => ExitCode::from(2),
+        StartError::System(_) | StartError::Ending => ExitCode::from(1),
+    }
+}

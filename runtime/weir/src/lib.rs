@@ -1,0 +1,36 @@
+//! Weir, a reverse proxy whose every middleware is a sandboxed WebAssembly component.
+//!
+//! The life of a request, which the modules follow from the socket to the access log:
+//!
+//! ```text
+//! socket ─net─▶ stream ─tls─▶ stream + Client ─http─▶ Request ─router─▶ Route { chain, upstream, timeouts }
+//!     chain.on_request ─▶ Forward ─▶ upstream: pick endpoint ─▶ pooled connection ─▶ Response ─┐
+//!           │                                                                                  │
+//!           └─▶ Respond(reply): the upstream is never called ──────────────────────────────────┤
+//!     client ◀─http─ body transforms ◀─ chain.on_response, in reverse, only plugins entered ◀──┘
+//!     afterwards: chain.on_complete, access log, metrics
+//! ```
+//!
+//! What a message is, what is decided and what is told stands below, in [`weir_core`]; the host of
+//! plugins in [`weir_wasm`], behind the trait of a chain's member. Modules stand on floors, lowest
+//! first; a module imports only from floors below its own, and a test over the source keeps it so.
+
+// Floor 0
+pub mod net;
+// Floor 1
+pub mod tls;
+// Floor 2
+pub mod upstream;
+// Floor 3
+pub mod proxy;
+// Floor 4
+pub mod server;
+// Floor 5
+#[cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))] // they panic: cli::print
+pub mod cli;
+
+#[cfg(test)]
+#[path = "../../core/src/turns/tests/busy.rs"]
+mod busy;
+#[cfg(test)]
+use weir_core::turn;

@@ -1,0 +1,148 @@
+//! Clients that do not take their responses.
+//!
+//! In: bodies that are not over with their first frame, and a sweep. Out: for a client that takes
+//! nothing, first its response is read ahead, which frees the endpoint's connection; if somebody
+//! else waits for that connection, or the client's time is over, the response is cut. Never: reads
+//! ahead beyond two bounds, of the client's connection and of the worker.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::{Rc, Weak};
+use std::time::{Duration, Instant};
+
+use weir_core::client::ClientKey;
+use weir_core::http::Pause;
+use weir_core::{turn, turns};
+
+use super::download::{Download, Progress};
+use crate::net::SWEEP;
+
+/// Most bytes that one worker reads ahead for all clients together.
+const OF_A_WORKER: usize = 64 << 20;
+/// For so long who is slow may take nothing: others have his endpoint's connection before only where
+/// their time is nearly over.
+const LONG_PAUSE: Duration = Duration::from_secs(3);
+
+/// The bodies of one worker that may stall.
+pub struct StalledBodies {
+    open: RefCell<Vec<Weak<RefCell<Download>>>>,
+    /// As of the last sweep.
+    now: Cell<Instant>,
+    /// A task reads ahead.
+    reading: Cell<bool>,
+    pub ahead: Allowance,
+}
+
+/// Bytes that are read ahead.
+#[derive(Debug, Default)]
+pub struct Allowance {
+    used: Cell<usize>,
+}
+
+impl StalledBodies {
+    pub fn new(now: Instant) -> Rc<StalledBodies> {
+        Rc::new(StalledBodies {
+            open: RefCell::default(),
+            now: Cell::new(now),
+            reading: Cell::new(false),
+            ahead: Allowance::default(),
+        })
+    }
+
+    /// Bytes that the worker may still read ahead.
+    pub fn room_ahead(&self) -> usize {
+        self.ahead.left(OF_A_WORKER)
+    }
+
+    /// The time of the last sweep.
+    pub fn now(&self) -> Instant {
+        self.now.get()
+    }
+
+    /// From now on the sweep looks at it.
+    pub fn watch(&self, download: Download) -> Rc<RefCell<Download>> {
+        let download = Rc::new(RefCell::new(download));
+        let mut open = self.open.borrow_mut();
+        // Forgets ended ones only when the list would have to grow.
+        if open.len() == open.capacity() {
+            open.retain(|known| known.strong_count() > 0);
+        }
+        open.push(Rc::downgrade(&download));
+        download
+    }
+
+    /// Looks at all bodies.
+    pub fn sweep(self: &Rc<Self>, now: Instant) {
+        self.now.set(now);
+        let mut worth_reading = false;
+        for download in self.all() {
+            if let Some(download) = download.upgrade()
+                && let Ok(mut download) = download.try_borrow_mut()
+            {
+                worth_reading |= look(&mut download, now);
+            }
+        }
+        if worth_reading && !self.reading.replace(true) {
+            turns::spawn(ClientKey::default(), read_ahead(self.clone()));
+        }
+    }
+
+    /// Those that are still there.
+    fn all(&self) -> Vec<Weak<RefCell<Download>>> {
+        let mut open = self.open.borrow_mut();
+        open.retain(|known| known.strong_count() > 0);
+        open.clone()
+    }
+}
+
+/// Cuts what has stalled for too long. Whether it is worth while to read ahead.
+fn look(download: &mut Download, now: Instant) -> bool {
+    let Some(since) = download.stalled_since() else { return false };
+    let stalled = now.saturating_duration_since(since);
+    // Stamps are as old as the sweep before them.
+    if stalled > download.patience() + SWEEP {
+        let most = download.patience();
+        download.cut(format!("the client took nothing of the response within {most:?}"));
+    } else if stalled > SWEEP * 2
+        && download.gives_way(if stalled > LONG_PAUSE { Pause::Long } else { Pause::Short })
+    {
+        let why = "the client took nothing while others waited for its endpoint's connection";
+        download.cut(why.to_owned());
+    } else if stalled > SWEEP && download.is_dear_to_keep() {
+        let why = "the client took nothing of a response in frames of a few bytes";
+        download.cut(why.to_owned());
+    }
+    stalled >= SWEEP && download.may_read_ahead()
+}
+
+async fn read_ahead(stalled: Rc<StalledBodies>) {
+    for download in stalled.all() {
+        while read_some(&download) == Progress::More {
+            poll_fn(turn::poll_proceed).await;
+        }
+        poll_fn(turn::poll_proceed).await;
+    }
+    stalled.reading.set(false);
+}
+
+/// Reads ahead until the turn is over, if the client is still there.
+fn read_some(download: &Weak<RefCell<Download>>) -> Progress {
+    let Some(download) = download.upgrade() else { return Progress::Nothing };
+    let read = download.try_borrow_mut().map(|mut download| download.read_ahead());
+    read.unwrap_or(Progress::Nothing)
+}
+
+impl Allowance {
+    /// Bytes that may still be read, of so many.
+    pub fn left(&self, most: usize) -> usize {
+        most.saturating_sub(self.used.get())
+    }
+
+    pub fn take(&self, bytes: usize) {
+        self.used.set(self.used.get().saturating_add(bytes));
+    }
+
+    pub fn give_back(&self, bytes: usize) {
+        self.used.set(self.used.get().saturating_sub(bytes));
+    }
+}

@@ -1,0 +1,30 @@
+//! Plugins that cannot be used, in the same table as every other bad configuration.
+
+#[path = "../../../../core/src/config/cases.rs"]
+mod cases;
+
+use std::time::SystemTime;
+
+use weir_bundle::BUILT_INS;
+use weir_core::config::{Environment, Held, Problem, Source, read};
+use weir_wasm::HostOptions;
+
+use super::*;
+
+#[test]
+fn plugins_that_cannot_be_used_are_refused_at_their_place() {
+    let host = Host::new(HostOptions { built_ins: BUILT_INS, ..HostOptions::default() });
+    let host = host.expect("an engine");
+    let names: Vec<&str> = BUILT_INS.iter().map(|(name, _)| *name).collect();
+    let problems = |source: &Source, environment: &Environment, _: &[&str]| {
+        let refused = match read(source, environment, &names, SystemTime::now(), Held::new()) {
+            Ok(config) => {
+                Built::new(config, &host, &Metrics::new(), &mut Numbers::default(), None).err()
+            }
+            Err(refused) => super::problems(*refused, &host),
+        };
+        refused.into_iter().flatten().collect()
+    };
+    let count = cases::run(&[include_str!("cases.toml")], problems);
+    assert!(count >= 18, "{count} cases");
+}

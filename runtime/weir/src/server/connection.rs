@@ -1,0 +1,294 @@
+//! One client connection, from accept to close.
+//!
+//! In: accepted streams. Out: requests for [`crate::proxy::serve`], on HTTP/1.1 or HTTP/2 as ALPN
+//! or the first bytes say. Never: waits for a slow peer without a bound; a connection that is
+//! overdue is closed by the sweep.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::{Bytes, BytesMut};
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use weir_core::client::ClientKey;
+use weir_core::config::Limits;
+use weir_core::http::forwarded::ForwardedFields;
+use weir_core::http::framing::FramingGuard;
+use weir_core::http::{Client, Tls};
+use weir_core::{turn, turns};
+
+use super::connections::{Connections, Control};
+use super::stream::Served;
+use super::worker::Terms;
+use crate::net::{
+    Accepted, Acceptor, Activity, CLIENT_PATIENCE, Linger, OnSocket, Stream, Watch, Watched,
+};
+use crate::proxy::{self, Allowance, StreamExecutor};
+use crate::upstream::Usage;
+
+/// HTTP/2's connection preface (RFC 9113, 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Bytes of a request's body that a client may send before somebody reads them (RFC 9113, 5.2).
+const STREAM_WINDOW: u32 = 256 << 10;
+
+/// The most that a window may be (RFC 9113, 6.9.1).
+const MAX_WINDOW: u32 = (1 << 31) - 1;
+
+/// Field lines that hyper has room for without being told.
+const USUAL_FIELDS: usize = 100;
+
+/// Whether a connection that was made under `before` can be held to `now`: what its codec was made
+/// with cannot be changed any more.
+pub fn can_follow(before: &Limits, now: &Limits) -> bool {
+    now.max_header_bytes <= before.max_header_bytes
+        && now.max_headers <= before.max_headers.max(USUAL_FIELDS)
+        && now.max_streams == before.max_streams
+}
+
+/// Bytes that a client may send on all its streams before somebody reads them: what each of them may.
+/// With less, a few bodies that nobody reads would stop those of all others on the connection.
+fn connection_window(max_streams: u32) -> u32 {
+    STREAM_WINDOW.saturating_mul(max_streams).min(MAX_WINDOW)
+}
+
+/// Accepts until the task is aborted.
+pub async fn accept(
+    mut acceptor: Acceptor,
+    terms: Rc<RefCell<Rc<Terms>>>,
+    proxy: Rc<proxy::Worker>,
+    watch: Rc<Watch>,
+    connections: Rc<Connections>,
+) {
+    loop {
+        acceptor.end_after(terms.borrow().limits.body_timeout.of(false).max(CLIENT_PATIENCE));
+        let speaks_for_many = |peer| terms.borrow().trusted.holds(peer);
+        let accepted = acceptor.accept(speaks_for_many, || watch.doubt()).await;
+        let terms = terms.borrow().clone();
+        let activity = watch.register(terms.bounds.clone(), terms.tls.is_some());
+        accepted.place.watched_by(&activity);
+        let control = connections.open(terms.number.clone());
+        let proxy = proxy.clone();
+        // Clients behind one peer are told apart by nothing but their connections.
+        let one = accepted.peer.filter(|peer| !speaks_for_many(peer.ip().to_canonical()));
+        let line = one.map_or_else(ClientKey::of_connection, |peer| ClientKey::from(peer.ip()));
+        turns::spawn(line, async move {
+            let Accepted { stream, peer, place } = accepted;
+            let serving = Serving { peer, line, terms, proxy, activity, control };
+            serving.serve(stream).await;
+            drop(place);
+        });
+    }
+}
+
+/// One connection that is being served.
+struct Serving {
+    peer: Option<SocketAddr>,
+    /// Whose turns are taken for it.
+    line: ClientKey,
+    terms: Rc<Terms>,
+    proxy: Rc<proxy::Worker>,
+    activity: Arc<Activity>,
+    control: Rc<Control>,
+}
+
+impl Serving {
+    async fn serve(self, stream: Stream) {
+        let local = stream.local_port();
+        let stream = Linger::new(stream, self.activity.clone());
+        match self.terms.tls.clone() {
+            None => {
+                let mut stream = Watched::new(stream, self.activity.clone());
+                self.activity.ready(false);
+                let sniffed = {
+                    let sniffing = pin!(sniff(&mut stream));
+                    self.within(sniffing).await
+                };
+                let Some(Ok(Some((ahead, h2)))) = sniffed else { return };
+                if h2 {
+                    self.activity.ready(true);
+                }
+                let connection = self.connection(None, local, h2);
+                self.http(stream, ahead, connection).await;
+            }
+            Some(tls) => {
+                // In a box of its own, which goes when the handshake is over.
+                let mut shaking = Box::pin(crate::tls::accept(tls, stream));
+                let shaken = self.within(shaking.as_mut()).await;
+                drop(shaking);
+                match shaken {
+                    Some(Ok(accepted)) => {
+                        self.activity.ready(accepted.h2);
+                        let connection = self.connection(Some(accepted.facts), local, accepted.h2);
+                        let stream = Watched::new(accepted.stream, self.activity.clone());
+                        self.http(stream, Bytes::new(), connection).await;
+                    }
+                    Some(Err(error)) => {
+                        self.terms.metrics.handshake_failed();
+                        tracing::debug!(%error, "TLS handshake failed");
+                    }
+                    None => {
+                        self.terms.metrics.handshake_failed();
+                        tracing::debug!("TLS handshake took too long");
+                    }
+                }
+            }
+        }
+    }
+
+    fn connection(
+        &self,
+        tls: Option<Tls>,
+        local_port: Option<u16>,
+        h2: bool,
+    ) -> Rc<proxy::Connection> {
+        let client = Client::new(self.peer, tls);
+        let forwarded = ForwardedFields::new(&client, local_port);
+        Rc::new(proxy::Connection {
+            listener: self.terms.number.clone(),
+            usage: Usage::new(client.key),
+            line: self.line,
+            streams: h2.then(|| StreamExecutor::new(self.line)),
+            client: client.into(),
+            forwarded,
+            ahead: Allowance::default(),
+            activity: self.activity.clone(),
+            refusal: Arc::default(),
+            open: self.control.clone(),
+        })
+    }
+
+    async fn http<S>(self, stream: S, ahead: Bytes, connection: Rc<proxy::Connection>)
+    where
+        S: AsyncRead + AsyncWrite + OnSocket + Unpin + Send + 'static,
+    {
+        let limits = self.terms.limits.clone();
+        let (proxy, activity) = (self.proxy.clone(), self.activity.clone());
+        let (metrics, refusal) = (proxy.metrics.clone(), connection.refusal.clone());
+        let streams = connection.streams.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            proxy::serve(&proxy, &connection, request)
+        });
+        // Boxed, so that a connection takes the room of its own protocol only.
+        let ended = if let Some(streams) = streams {
+            let io = TokioIo::new(Served::new(stream, ahead, activity).counted(metrics));
+            let serving = http2::Builder::new(streams)
+                .timer(TokioTimer::new())
+                // The worker knows the date; hyper would ask for the time at every turn.
+                .auto_date_header(false)
+                .max_concurrent_streams(limits.max_streams)
+                // The codec's own bound lies beyond the proxy's, which answers first.
+                .max_header_list_size(
+                    u32::try_from(limits.max_header_bytes.saturating_add(64 << 10))
+                        .unwrap_or(u32::MAX),
+                )
+                .max_send_buf_size(256 << 10)
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(connection_window(limits.max_streams))
+                .keep_alive_interval(limits.idle_timeout)
+                .serve_connection(io, service);
+            Box::pin(self.until_end(serving, |serving| serving.graceful_shutdown())).await
+        } else {
+            let guard = FramingGuard::new(activity.bounds().head());
+            let served = Served::new(stream, ahead, activity).counted(metrics);
+            let io = TokioIo::new(served.guarded(guard, refusal));
+            // hyper's own bounds lie beyond the guard's, which answers first.
+            let mut builder = http1::Builder::new();
+            builder.auto_date_header(false);
+            builder.max_buf_size(limits.max_header_bytes.max(8 << 10) + (64 << 10));
+            // Any number set by hand costs two allocations for each request.
+            if limits.max_headers > USUAL_FIELDS {
+                builder.max_headers(limits.max_headers);
+            }
+            let serving = builder.serve_connection(io, service).with_upgrades();
+            Box::pin(self.until_end(serving, |serving| serving.graceful_shutdown())).await
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "connection ended");
+        }
+    }
+
+    /// The future's output, unless the connection is overdue before, or is to finish: no request
+    /// has begun on it.
+    async fn within<F: Future>(&self, mut future: Pin<&mut F>) -> Option<F::Output> {
+        let mut overdue = pin!(self.activity.closed());
+        poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            if overdue.as_mut().poll(cx).is_ready() {
+                // Reads end now.
+                return match turn::unmeasured(|| future.as_mut().poll(cx)) {
+                    Poll::Ready(output) => Poll::Ready(Some(output)),
+                    Poll::Pending => Poll::Ready(None),
+                };
+            }
+            if self.control.is_finishing(cx) { Poll::Ready(None) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    /// Drives a connection to its end. Tells it once to finish when that is asked for and no head is
+    /// on its way; once it is
+    /// overdue its reads end, and what does not end by that is dropped.
+    async fn until_end<C, E>(&self, connection: C, finish: impl Fn(Pin<&mut C>)) -> Result<(), E>
+    where
+        C: Future<Output = Result<(), E>>,
+    {
+        let mut connection = pin!(connection);
+        let mut overdue = pin!(self.activity.closed());
+        let mut told = false;
+        poll_fn(|cx| {
+            loop {
+                let ended = connection.as_mut().poll(cx);
+                if ended.is_ready() {
+                    return ended;
+                }
+                if overdue.as_mut().poll(cx).is_ready() {
+                    finish(connection.as_mut());
+                    // Its last words, however long its turn was.
+                    let _ = turn::unmeasured(|| connection.as_mut().poll(cx));
+                    return Poll::Ready(Ok(()));
+                }
+                // Of a head that is not complete hyper knows nothing and would close upon it.
+                let finishes = self.control.is_finishing(cx) && !self.activity.is_in_head();
+                if told || !finishes {
+                    return Poll::Pending;
+                }
+                told = true;
+                finish(connection.as_mut());
+            }
+        })
+        .await
+    }
+}
+
+/// Reads until it is clear whether HTTP/2 is spoken with prior knowledge. `None`: closed before.
+async fn sniff<S: AsyncRead + Unpin>(stream: &mut S) -> std::io::Result<Option<(Bytes, bool)>> {
+    let mut ahead = BytesMut::with_capacity(8 << 10);
+    loop {
+        match stream.read_buf(&mut ahead).await {
+            Ok(0) => return Ok(None),
+            Ok(_) => {}
+            // A head that began so and did not go on is told so as any other.
+            Err(_) if !ahead.is_empty() => return Ok(Some((ahead.freeze(), false))),
+            Err(error) => return Err(error),
+        }
+        let length = ahead.len().min(PREFACE.len());
+        if ahead.get(..length) != PREFACE.get(..length) {
+            return Ok(Some((ahead.freeze(), false)));
+        }
+        if length == PREFACE.len() {
+            return Ok(Some((ahead.freeze(), true)));
+        }
+    }
+}

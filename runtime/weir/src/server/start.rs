@@ -1,0 +1,208 @@
+//! The start: reads and builds the first snapshot, and begins every thread that is needed later.
+//!
+//! In: a source of configuration. Out: what runs, or every reason why it does not. Never: serves
+//! anything that is not completely built.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwapOption;
+use rustix::process::{Resource, getrlimit};
+use weir_core::clock::Clock;
+use weir_core::config::{self, Config, Environment, Held, Problems, Refused, Source};
+use weir_core::telemetry::access_log::{AccessLog, Format};
+use weir_core::telemetry::log;
+use weir_core::telemetry::metrics::Metrics;
+use weir_wasm::{Host, HostOptions, Loader};
+
+use super::built::{self, Built, Numbers};
+use super::control::Running;
+use super::worker::{self, Setup};
+use crate::upstream::{Prober, resolver};
+
+/// What a server is started with.
+pub struct Options {
+    pub source: Source,
+    pub environment: Environment,
+    /// Embedded components: name and bytes.
+    pub built_ins: &'static [(&'static str, &'static [u8])],
+    pub clock: Clock,
+    /// Where components that are not embedded are compiled.
+    pub loader: Loader,
+}
+
+/// Why a configuration did not come to serve.
+#[derive(Debug)]
+pub enum StartError {
+    /// It is wrong.
+    Config(Problems),
+    /// The system refused something: an address, a thread, a file.
+    System(String),
+    /// The process ends, and takes nothing new into use.
+    Ending,
+}
+
+/// Loads and builds a configuration without serving it.
+///
+/// # Errors
+/// Every problem, each with its place.
+pub fn build(options: &Options) -> Result<Config, StartError> {
+    let config = load(options, Held::new()).map_err(|refused| refusal(options, *refused))?;
+    let host = Host::new(host_options(options, &config, &Metrics::new())).map_err(no_plugins)?;
+    Built::new(config, &host, &Metrics::new(), &mut Numbers::default(), None)
+        .map(|built| Config::clone(&built.config))
+        .map_err(StartError::from)
+}
+
+/// Starts workers and serves. Returns when every worker accepts on every listener. Whatever thread
+/// is needed later exists from here on.
+///
+/// # Errors
+/// Where the configuration is wrong, an address cannot be bound, or the system gives no thread.
+pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
+    let config = load(&options, Held::new()).map_err(|refused| refusal(&options, *refused))?;
+    let read = config.sources.clone();
+    // Whatever thread is needed later exists from here on; a host has its own.
+    let thread = |error: std::io::Error| StartError::System(error.to_string());
+    resolver::start().map_err(thread)?;
+    let prober = Prober::start(options.clock.clone()).map_err(thread)?;
+    log::configure(&config.server.log);
+    warn(&config);
+    let metrics = Arc::new(Metrics::new());
+    let host = Host::new(host_options(&options, &config, &metrics)).map_err(no_plugins)?;
+    let access_log = match &config.server.access_log {
+        Some(settings) => {
+            let format = match settings.format {
+                config::AccessLogFormat::Json => Format::Json,
+                config::AccessLogFormat::Combined => Format::Combined,
+            };
+            let dropped = metrics.access_log_dropped();
+            let opened = AccessLog::open(format, settings.file.as_deref(), dropped);
+            Some(opened.map_err(|error| {
+                let key = match settings.file {
+                    Some(_) => "server.access_log.file",
+                    None => "server.access_log",
+                };
+                StartError::System(format!("{}: {key}: {error}", config.places.of(key)))
+            })?)
+        }
+        None => None,
+    };
+    let process = std::process::id() ^ (clock_salt(&options.clock) as u32);
+    let mut workers = Vec::new();
+    for index in 0..config.server.workers {
+        let log = access_log.as_ref().map(|log| {
+            let log = log.clone();
+            Box::new(move || log.worker()) as worker::WorkerLogMaker
+        });
+        let setup = Setup {
+            index: u16::try_from(index).unwrap_or(u16::MAX),
+            process,
+            clock: options.clock.clone(),
+            metrics: metrics.clone(),
+            log,
+        };
+        workers.push(worker::start(setup).map_err(thread)?);
+    }
+    let running = Arc::new(Running {
+        options,
+        host,
+        metrics,
+        built: ArcSwapOption::empty(),
+        access_log,
+        started_with: config.server.clone(),
+        workers,
+        prober,
+        ending: AtomicBool::new(false),
+        read: Mutex::new(read),
+        socket_files: Mutex::default(),
+        state: Mutex::default(),
+    });
+    running.deploy(config, &mut running.state.lock().unwrap_or_else(PoisonError::into_inner))?;
+    running.metrics.configured(running.options.clock.wall());
+    Ok(running)
+}
+
+pub(super) fn load(options: &Options, held: Held) -> Result<Config, Box<Refused>> {
+    let names: Vec<&str> = options.built_ins.iter().map(|(name, _)| *name).collect();
+    config::read(&options.source, &options.environment, &names, options.clock.wall(), held)
+}
+
+pub(super) fn warn(config: &Config) {
+    for warning in &config.warnings {
+        tracing::warn!("{}", warning.as_warning());
+    }
+}
+
+/// Plugins cannot run here; most often for want of address space, of which they take much more than of
+/// memory.
+fn no_plugins(error: impl fmt::Display) -> StartError {
+    let limit = match getrlimit(Resource::As).current {
+        Some(limit) => format!(
+            "; this process may have {} MiB of address space (RLIMIT_AS): raise that (ulimit -v)",
+            limit >> 20
+        ),
+        None => String::new(),
+    };
+    StartError::System(format!("plugins cannot run here: {error}{limit}"))
+}
+
+/// Every problem of a configuration that nothing serves yet.
+fn refusal(options: &Options, refused: Refused) -> StartError {
+    match Host::new(host_options(options, &refused.sound, &Metrics::new())) {
+        Ok(host) => all_problems(refused, &host),
+        Err(error) => no_plugins(error),
+    }
+}
+
+pub(super) fn all_problems(refused: Refused, host: &Host) -> StartError {
+    match built::problems(refused, host) {
+        Some(problems) => StartError::Config(problems),
+        None => StartError::System("the configuration was refused, and nothing says why".into()),
+    }
+}
+
+fn host_options(options: &Options, config: &Config, metrics: &Metrics) -> HostOptions {
+    HostOptions {
+        cache_dir: config.server.cache.clone().or_else(|| default_cache(&options.environment)),
+        metrics: metrics.clone(),
+        clock: options.clock.clone(),
+        built_ins: options.built_ins,
+        loader: options.loader.clone(),
+    }
+}
+
+/// `$XDG_CACHE_HOME/weir`, else `~/.cache/weir`.
+fn default_cache(environment: &Environment) -> Option<PathBuf> {
+    let folder =
+        |name: &str| environment.get(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    folder("XDG_CACHE_HOME")
+        .or_else(|| folder("HOME").map(|home| home.join(".cache")))
+        .map(|cache| cache.join("weir"))
+}
+
+/// Something that differs from one start to the next.
+fn clock_salt(clock: &Clock) -> u64 {
+    let since = clock.wall().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    since.as_nanos() as u64
+}
+
+impl From<Problems> for StartError {
+    fn from(problems: Problems) -> Self {
+        StartError::Config(problems)
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Config(problems) => write!(f, "{problems}"),
+            StartError::System(what) => f.write_str(what),
+            StartError::Ending => f.write_str("the process ends: nothing new is taken into use"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}

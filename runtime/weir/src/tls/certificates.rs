@@ -1,0 +1,167 @@
+//! The certificates of a listener, found by the name the client asks for.
+//!
+//! In: pairs of PEM files. Out: for a ClientHello the pair whose name fits: the exact name, then a
+//! wildcard for its first label (RFC 9525, 6.3), then the first pair of the configuration. Never:
+//! reads a file during a handshake.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{InconsistentKeys, SignatureScheme};
+use weir_core::config::{CertificateFiles, Contents};
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::{Error, pem, provider};
+
+/// Certificates with their keys, by name.
+#[derive(Debug)]
+pub struct CertificateStore {
+    exact: HashMap<String, Vec<Arc<CertifiedKey>>>,
+    /// `*.example.com` as `example.com`.
+    wildcard: HashMap<String, Vec<Arc<CertifiedKey>>>,
+    default: Arc<CertifiedKey>,
+    facts: Vec<CertificateFacts>,
+}
+
+/// What a certificate says of itself, for metrics and the admin listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFacts {
+    pub file: PathBuf,
+    /// Distinguished name of the subject, or its first DNS name where that is empty.
+    pub subject: String,
+    /// DNS names of the subject, lower-case; the common name is not one (RFC 9525, 2).
+    pub names: Vec<String>,
+    /// Unix time in seconds.
+    pub not_before: i64,
+    /// Unix time in seconds.
+    pub not_after: i64,
+}
+
+impl CertificateStore {
+    /// Reads all pairs.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of every pair; also an empty list.
+    pub fn load(pairs: &[CertificateFiles], files: &Contents) -> Result<Self, Vec<Error>> {
+        let mut problems = Vec::new();
+        let mut loaded = Vec::new();
+        for pair in pairs {
+            match load_pair(pair, files) {
+                Ok(pair) => loaded.push(pair),
+                Err(mut errors) => problems.append(&mut errors),
+            }
+        }
+        let Some((default, _)) = loaded.first().filter(|_| problems.is_empty()) else {
+            if problems.is_empty() {
+                let hint = "add `certificates = [{ cert = \"a.pem\", key = \"a.key\" }]`";
+                problems.push(Error::new("no certificate for a TLS listener", hint));
+            }
+            return Err(problems);
+        };
+        let mut store = CertificateStore {
+            exact: HashMap::new(),
+            wildcard: HashMap::new(),
+            default: default.clone(),
+            facts: Vec::new(),
+        };
+        for (key, facts) in loaded {
+            for name in &facts.names {
+                let (map, name) = match name.strip_prefix("*.") {
+                    Some(parent) => (&mut store.wildcard, parent),
+                    None => (&mut store.exact, &**name),
+                };
+                map.entry(name.to_owned()).or_default().push(key.clone());
+            }
+            store.facts.push(facts);
+        }
+        Ok(store)
+    }
+
+    /// In the order of the configuration.
+    pub fn facts(&self) -> &[CertificateFacts] {
+        &self.facts
+    }
+
+    /// The pair for a server name. Where several have the name (an ECDSA and an RSA one, say) the
+    /// first that can sign what the client accepts.
+    pub fn select(&self, name: Option<&str>, schemes: &[SignatureScheme]) -> &Arc<CertifiedKey> {
+        let Some(name) = name else { return &self.default };
+        let name: Cow<'_, str> = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => name.to_ascii_lowercase().into(),
+            false => name.into(),
+        };
+        let found = self.exact.get(&*name).or_else(|| {
+            let (_, parent) = name.split_once('.')?;
+            self.wildcard.get(parent)
+        });
+        let Some(keys) = found else { return &self.default };
+        let signs = |key: &&Arc<CertifiedKey>| key.key.choose_scheme(schemes).is_some();
+        keys.iter().find(signs).or(keys.first()).unwrap_or(&self.default)
+    }
+}
+
+impl ResolvesServerCert for CertificateStore {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.select(hello.server_name(), hello.signature_schemes()).clone())
+    }
+}
+
+fn load_pair(
+    pair: &CertificateFiles,
+    files: &Contents,
+) -> Result<(Arc<CertifiedKey>, CertificateFacts), Vec<Error>> {
+    let (chain, key) =
+        match (pem::certificates(&pair.cert, files), pem::private_key(&pair.key, files)) {
+            (Ok(chain), Ok(key)) => (chain, key),
+            (chain, key) => return Err(chain.err().into_iter().chain(key.err()).collect()),
+        };
+    let facts = match chain.first().map(|leaf| X509Certificate::from_der(leaf)) {
+        Some(Ok((_, leaf))) => facts(pair, &leaf),
+        _ => {
+            let hint = "the first block must be the server's X.509 certificate";
+            return Err(vec![Error::of(&pair.cert, "not a certificate", hint)]);
+        }
+    };
+    match CertifiedKey::from_der(chain, key, &provider()) {
+        Ok(pair) => Ok((Arc::new(pair), facts)),
+        Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+            let what = format!("the key does not belong to {}", pair.cert.display());
+            let hint = "the file's first certificate must be the one that was issued for this key";
+            Err(vec![Error::of(&pair.key, what, hint)])
+        }
+        // The error's own text could hold what was not understood.
+        Err(_) => {
+            let hint =
+                "use an RSA (2048 bits and more), ECDSA (P-256, P-384, P-521) or Ed25519 key";
+            Err(vec![Error::of(&pair.key, "cannot be used", hint)])
+        }
+    }
+}
+
+fn facts(files: &CertificateFiles, leaf: &X509Certificate<'_>) -> CertificateFacts {
+    let mut names = Vec::new();
+    if let Ok(Some(alternatives)) = leaf.subject_alternative_name() {
+        for name in &alternatives.value.general_names {
+            if let GeneralName::DNSName(name) = name {
+                names.push(name.to_ascii_lowercase());
+            }
+        }
+    }
+    let subject = leaf.subject().to_string();
+    CertificateFacts {
+        file: files.cert.clone(),
+        subject: match names.first() {
+            Some(name) if subject.is_empty() => name.clone(),
+            _ => subject,
+        },
+        names,
+        not_before: leaf.validity().not_before.timestamp(),
+        not_after: leaf.validity().not_after.timestamp(),
+    }
+}

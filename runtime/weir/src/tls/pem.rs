@@ -1,0 +1,35 @@
+//! PEM files.
+//!
+//! In: paths. Out: DER, at least one certificate, exactly one key. Never: reads a format of its own:
+//! [`weir_core::config::pem`] does, for whoever checks a configuration too.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use weir_core::config::pem::{self, NotPem};
+use weir_core::config::{Contents, file};
+
+use super::Error;
+
+/// Every certificate of the file, in order.
+pub fn certificates(file: &Path, files: &Contents) -> Result<Vec<CertificateDer<'static>>, Error> {
+    pem::certificates(&read(file, files)?).map_err(|not| not_pem(file, not))
+}
+
+/// The first private key of the file.
+pub fn private_key(file: &Path, files: &Contents) -> Result<PrivateKeyDer<'static>, Error> {
+    pem::private_key(&read(file, files)?).map_err(|not| not_pem(file, not))
+}
+
+fn not_pem(file: &Path, NotPem { what, hint }: NotPem) -> Error {
+    Error::of(file, what, hint)
+}
+
+fn read(path: &Path, files: &Contents) -> Result<Arc<[u8]>, Error> {
+    files.read(path, file::PEM).map_err(|error| {
+        let hint = "check the path (relative ones start at the configuration file) and that this \
+             user may read it";
+        Error::of(path, format!("cannot be read: {error}"), hint)
+    })
+}

@@ -1,0 +1,182 @@
+//! Opens connections to endpoints.
+//!
+//! In: an endpoint's address and how to speak to it. Out: an HTTP connection that is ready for a
+//! request; HTTP/2's driver is already running on this worker. Never: keeps a connection (the pool does) or
+//! chooses an endpoint (the balancer does).
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpSocket, TcpStream};
+use weir_core::config::{Endpoint, UpstreamProtocol};
+use weir_core::error::{Error, Kind, Result, Side};
+use weir_core::http::Body;
+
+use super::http1::{Connection, Transport};
+use super::http2::MAX_HEADER_LIST;
+use super::pool::STREAMS_PER_CONNECTION;
+use super::resolver;
+use super::streams::StreamLimit;
+use crate::net::{ENDPOINT_PATIENCE, Stream, ask_when_silent, end_after};
+
+/// How to reach one endpoint.
+#[derive(Clone)]
+pub struct Connector {
+    pub endpoint: Endpoint,
+    pub protocol: UpstreamProtocol,
+    /// With TLS: the configuration and the name to verify.
+    pub tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
+    /// TCP and TLS together.
+    pub timeout: Duration,
+}
+
+/// An open connection.
+pub enum Sender {
+    Http1(Arc<Connection>),
+    Http2(http2::SendRequest<Body>, Rc<StreamLimit>),
+}
+
+/// What the endpoint may send of one response before it is read. Streams that nobody reads must not
+/// use up what the connection grants to the others, so that grants this for each of its streams.
+const STREAM_WINDOW: u32 = 256 << 10;
+/// What a connection grants. The codec ends a connection, with all its streams, whose small DATA
+/// frames wait to be read, by what they cost beyond their bytes: up to 255 bytes each, and half of this
+/// together. So all streams may wait full of frames of 45 bytes, or one of frames of one; whose client
+/// lets it wait with smaller ones is cut before there are as many (see `proxy::stalled`).
+const CONNECTION_WINDOW: u32 = 256 << 20;
+const _: () =
+    assert!(CONNECTION_WINDOW as usize >= STREAM_WINDOW as usize * STREAMS_PER_CONNECTION);
+/// Bytes of a request that wait for an endpoint's windows, at most.
+const SEND_BUFFER: usize = 64 << 10;
+
+impl Connector {
+    /// Connects within the timeout. Every failure here is before anything was sent.
+    pub async fn connect(&self) -> Result<Sender> {
+        match tokio::time::timeout(self.timeout, self.open()).await {
+            Ok(Ok(sender)) => Ok(sender),
+            Ok(Err(error)) => Err(error.unsent()),
+            Err(_) => {
+                let detail = format!("no connection within {:?}", self.timeout);
+                Err(Error::new(Kind::ConnectionTimeout, Side::Upstream, detail).unsent())
+            }
+        }
+    }
+
+    async fn open(&self) -> Result<Sender> {
+        let tcp = dial(&self.endpoint).await?;
+        let Some((config, name)) = &self.tls else {
+            return match self.protocol {
+                UpstreamProtocol::Http2 => http2(tcp).await,
+                UpstreamProtocol::Auto | UpstreamProtocol::Http1 => {
+                    Ok(http1(Transport::Plain(tcp)))
+                }
+            };
+        };
+        let tls = crate::tls::connect(config.clone(), name.clone(), tcp).await?;
+        let is_h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+        match (self.protocol, is_h2) {
+            (UpstreamProtocol::Http2, false) => Err(Error::new(
+                Kind::HttpProtocolError,
+                Side::Upstream,
+                "the endpoint did not agree on h2 by ALPN",
+            )),
+            (_, true) => http2(tls).await,
+            (_, false) => Ok(http1(Transport::Tls(Box::new(tls)))),
+        }
+    }
+}
+
+/// A TCP connection to the endpoint: to the first of its addresses that answers.
+pub async fn dial(endpoint: &Endpoint) -> Result<Stream> {
+    let Endpoint { host, port, .. } = endpoint;
+    let addresses = match host.parse::<IpAddr>() {
+        Ok(ip) => vec![SocketAddr::new(ip, *port)],
+        Err(_) => resolver::lookup(host, *port).await.map_err(|error| {
+            Error::new(Kind::DnsError, Side::Upstream, format!("{host}: {error}"))
+        })?,
+    };
+    let mut failed = None;
+    for address in addresses {
+        match connect(address).await {
+            Ok(stream) => return Ok(stream.into()),
+            Err(error) => failed = Some(error),
+        }
+    }
+    let Some(error) = failed else {
+        let detail = format!("{host} has no address");
+        return Err(Error::new(Kind::DnsError, Side::Upstream, detail));
+    };
+    let kind = match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => Kind::ConnectionRefused,
+        std::io::ErrorKind::TimedOut => Kind::ConnectionTimeout,
+        _ => Kind::DestinationUnavailable,
+    };
+    Err(Error::new(kind, Side::Upstream, format!("{host}:{port}: {error}")))
+}
+
+/// A connection that has its end, should the peer be gone, from its first moment.
+async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // Small writes must not wait for acknowledgements; a failure here only costs latency.
+    let _ = socket.set_nodelay(true);
+    ask_when_silent(&socket);
+    end_after(&socket, ENDPOINT_PATIENCE);
+    socket.connect(address).await
+}
+
+fn http1(transport: Transport) -> Sender {
+    Sender::Http1(Connection::new(transport))
+}
+
+/// HTTP/2 is ready when the endpoint's SETTINGS are there (RFC 9113, 3.4), and let a stream open.
+async fn http2<IO>(io: IO) -> Result<Sender>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limit = Rc::<StreamLimit>::default();
+    let (sender, connection) = http2::Builder::new(limit.executor())
+        .timer(TokioTimer::new())
+        .initial_max_send_streams(0)
+        .max_header_list_size(MAX_HEADER_LIST)
+        .initial_stream_window_size(STREAM_WINDOW)
+        // A frame costs more than its bytes, and a client may send a byte at a time.
+        .max_send_buf_size(SEND_BUFFER)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(10))
+        .handshake::<_, Body>(TokioIo::new(io))
+        .await
+        .map_err(|error| handshake_error(&error))?;
+    let connection = Rc::new(RefCell::new(connection));
+    let (driven, asked) = (limit.clone(), connection.clone());
+    limit.follow(move || Some(asked.try_borrow().ok()?.current_max_send_streams()));
+    tokio::task::spawn_local(async move {
+        let ended = poll_fn(|cx| Pin::new(&mut *connection.borrow_mut()).poll(cx)).await;
+        if let Err(error) = ended {
+            tracing::debug!(%error, "upstream connection ended");
+        }
+        driven.end();
+    });
+    limit.opened().await;
+    if sender.is_closed() {
+        let why = "the endpoint closed the connection before its SETTINGS";
+        return Err(Error::new(Kind::ConnectionTerminated, Side::Upstream, why));
+    }
+    Ok(Sender::Http2(sender, limit))
+}
+
+fn handshake_error(error: &hyper::Error) -> Error {
+    Error::new(Kind::HttpProtocolError, Side::Upstream, format!("handshake: {error}"))
+}

@@ -1,0 +1,366 @@
+//! The connections of one endpoint on one worker.
+//!
+//! In: requests. Out: responses, each with the [`Lease`](super::Lease) of the connection it arrives on. Never:
+//! shared between workers, so there is no lock; never hands out a connection that is known to be
+//! closed, or one whose last exchange did not end cleanly; never has more than it may, of either
+//! version; never lets a client into the last places who has his share ([`super::queue`]).
+
+use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use weir_core::config;
+use weir_core::error::{Error, Kind, Side};
+use weir_core::http::{Body, UploadState};
+use weir_core::telemetry::metrics::{ConnectionState, EndpointMetrics};
+
+use super::connector::{Connector, Sender};
+use super::lease::{Answered, Http1, Http2, Slot};
+use super::message::Outgoing;
+use super::patience::Patience;
+use super::queue::{Place, Queue};
+use super::unanswered::Unanswered;
+use super::usage::Claim;
+use tokio::sync::Notify;
+use tokio::time;
+
+/// HTTP/2 streams on a connection before another one is opened, where the endpoint allows more.
+pub const STREAMS_PER_CONNECTION: usize = 100;
+
+/// How often the log tells of certificates that are not trusted.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
+/// Connections to one endpoint.
+pub struct Pool {
+    connector: Connector,
+    limits: config::Pool,
+    /// The one used last is at the end and is taken first, so that a quiet pool shrinks.
+    idle: RefCell<Vec<Idle>>,
+    http2: RefCell<Vec<Http2>>,
+    queue: Rc<Queue>,
+    /// Requests that have a place and no connection, for the endpoint allows fewer streams than
+    /// before.
+    short: Cell<usize>,
+    has_room: Notify,
+    /// What may keep a place without using it, and whose it is: bodies of requests on their way,
+    /// tunnels with one side closed.
+    pending: RefCell<Vec<(Weak<UploadState>, Rc<Claim>)>>,
+    /// No request comes here any more.
+    retired: Cell<bool>,
+    /// When the log was last told of a certificate, and how many times it was not since.
+    told: Cell<Option<Instant>>,
+    untold: Cell<u32>,
+    metrics: EndpointMetrics,
+}
+
+struct Idle {
+    connection: Box<Http1>,
+    since: Instant,
+}
+
+/// What a request goes on.
+enum Room {
+    Slot(Slot),
+    Http1(Box<Http1>),
+    Http2(Http2),
+}
+
+/// One more request that has a place and no connection, until this is dropped.
+struct Short<'a>(&'a Cell<usize>);
+
+impl Pool {
+    pub fn new(connector: Connector, limits: config::Pool, metrics: EndpointMetrics) -> Rc<Pool> {
+        Rc::new(Pool {
+            connector,
+            queue: Queue::new(limits.max_connections),
+            limits,
+            idle: RefCell::default(),
+            http2: RefCell::default(),
+            short: Cell::default(),
+            has_room: Notify::new(),
+            pending: RefCell::default(),
+            retired: Cell::new(false),
+            told: Cell::default(),
+            untold: Cell::default(),
+            metrics,
+        })
+    }
+
+    /// Sends a request on an idle connection, or a new one, and waits for the response's head.
+    /// `body` is taken when it is sent, and there again where nothing of it was.
+    ///
+    /// Cancel safety: a cancelled call closes the connection it had.
+    pub async fn send(
+        self: &Rc<Self>,
+        outgoing: &Outgoing<'_>,
+        body: &mut Option<Body>,
+        patience: &Patience<'_>,
+    ) -> Answered {
+        let claim = patience.client.claim(&self.queue);
+        if let Some(upload) = patience.upload {
+            self.may_give_way(upload, &claim);
+        }
+        let place = match self.queue.enter(&claim) {
+            Some(place) if !patience.fresh => match self.checkout() {
+                Some(connection) => {
+                    return connection.exchange(outgoing, body, place, None, patience).await;
+                }
+                None => Some(place),
+            },
+            place => place,
+        };
+        // Boxed, so that the future of the usual case stays small: it is moved for each request.
+        Box::pin(self.send_elsewhere(outgoing, body, patience, claim, place)).await
+    }
+
+    /// On an HTTP/2 connection, or a new one of either kind.
+    async fn send_elsewhere(
+        self: &Rc<Self>,
+        outgoing: &Outgoing<'_>,
+        body: &mut Option<Body>,
+        patience: &Patience<'_>,
+        claim: Rc<Claim>,
+        place: Option<Place>,
+    ) -> Answered {
+        let deadline = patience.no_later(Instant::now() + self.connector.timeout);
+        let place = match place {
+            Some(place) => Some(place),
+            None => self.turn(&claim, deadline).await,
+        };
+        let Some(place) = place else { return Err(self.too_busy(patience)) };
+        let slot = match self.room(patience.fresh, deadline).await {
+            Some(Room::Slot(slot)) => slot,
+            Some(Room::Http1(connection)) => {
+                return connection.exchange(outgoing, body, place, None, patience).await;
+            }
+            Some(Room::Http2(connection)) => {
+                return connection.exchange(outgoing, body, place, None, patience).await;
+            }
+            None => return Err(self.too_busy(patience)),
+        };
+        let started = Instant::now();
+        match patience.connect(self.connector.connect()).await {
+            Err(error) => {
+                self.tell(&error);
+                Err(Unanswered::connecting(error))
+            }
+            Ok(Sender::Http1(connection)) => {
+                let took = started.elapsed();
+                let connection = Http1::new(connection, slot, self.metrics.connected(took));
+                connection.exchange(outgoing, body, place, Some(took), patience).await
+            }
+            Ok(Sender::Http2(sender, limit)) => {
+                let took = started.elapsed();
+                let pool = Rc::downgrade(self);
+                limit.on_raise(move || {
+                    if let Some(pool) = pool.upgrade() {
+                        pool.learn();
+                    }
+                });
+                let (tls, guard) = (self.connector.endpoint.tls, self.metrics.connected(took));
+                let connection = Http2::new(sender, limit, tls, slot, guard);
+                if !self.retired.get() {
+                    self.http2.borrow_mut().push(connection.clone());
+                }
+                self.learn();
+                connection.exchange(outgoing, body, place, Some(took), patience).await
+            }
+        }
+    }
+
+    /// Closes what is idle for too long or was closed by the endpoint.
+    pub fn sweep(&self, now: Instant) {
+        let after = self.limits.idle_timeout;
+        let (keep, expired) = self.idle.take().into_iter().partition(|entry: &Idle| {
+            entry.connection.is_quiet() && now.saturating_duration_since(entry.since) < after
+        });
+        self.idle.replace(keep);
+        drop(expired);
+        let (keep, ended) = self.http2.take().into_iter().partition(|connection: &Http2| {
+            !connection.is_closed() && !connection.is_useless(now, after)
+        });
+        self.http2.replace(keep);
+        drop(ended);
+        self.learn();
+        self.queue.look(now);
+        self.reclaim(now);
+    }
+
+    /// From now on it has to give way while nothing comes, where its client has more than his share.
+    pub(super) fn may_give_way(&self, pending: &Arc<UploadState>, claim: &Rc<Claim>) {
+        self.pending.borrow_mut().push((Arc::downgrade(pending), claim.clone()));
+    }
+
+    /// Has clients with more than their share that owe bytes, and send none, give way to requests
+    /// that wait: first those who have closed, then whoever does least and has most.
+    fn reclaim(&self, now: Instant) {
+        let mut paused = Vec::new();
+        self.pending.borrow_mut().retain(|(pending, claim)| {
+            let Some(pending) = pending.upgrade().filter(|pending| pending.is_pending()) else {
+                return false;
+            };
+            if let Some(pause) = pending.pause(now) {
+                paused.push((pending, claim.clone(), pause));
+            }
+            true
+        });
+        paused.sort_by_key(|(_, claim, pause)| Reverse((*pause, claim.holder.held.get())));
+        for (pending, claim, pause) in paused {
+            if self.queue.takes_from(&claim, pause) {
+                pending.give_way();
+            }
+        }
+    }
+
+    /// Looks how many streams the endpoint allows: so many places each connection has.
+    fn learn(&self) {
+        let connections = self.http2.borrow();
+        let open = connections.iter().filter(|connection| !connection.is_closed());
+        let Some(streams) = open.map(Http2::limit).max() else { return };
+        drop(connections);
+        self.queue.set_streams(streams.clamp(1, STREAMS_PER_CONNECTION));
+        if self.short.get() > 0 {
+            self.has_room.notify_waiters();
+        }
+    }
+
+    /// Closes what is idle, and from now on what is given back: another configuration serves, and
+    /// nobody sweeps here.
+    pub fn retire(&self) {
+        self.retired.set(true);
+        drop(self.idle.take());
+        drop(self.http2.take());
+    }
+
+    /// Idle and open connections, for metrics.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.idle.borrow().len(), self.queue.open())
+    }
+
+    /// Whether a connection that is through with its exchange is to be kept.
+    pub(super) fn wants_back(&self) -> bool {
+        !self.retired.get() && self.idle.borrow().len() < self.limits.max_idle
+    }
+
+    /// A connection is through with its exchange.
+    pub(super) fn take_back(&self, connection: Box<Http1>, now: Instant) {
+        self.idle.borrow_mut().push(Idle { connection, since: now });
+        self.has_room();
+    }
+
+    /// A connection was closed.
+    pub(super) fn closed(&self) {
+        self.queue.leave();
+        self.has_room();
+    }
+
+    /// A request that has a place may look for a connection again.
+    pub(super) fn has_room(&self) {
+        if self.short.get() > 0 {
+            self.has_room.notify_one();
+        }
+    }
+
+    /// Closes an idle connection where a new one is wanted and there may be no more.
+    fn make_room(&self) {
+        if self.queue.open() >= self.queue.most() {
+            let closed = self.idle.borrow_mut().pop();
+            drop(closed);
+        }
+    }
+
+    fn checkout(&self) -> Option<Box<Http1>> {
+        loop {
+            let Idle { mut connection, .. } = { self.idle.borrow_mut().pop()? };
+            if connection.is_quiet() {
+                connection.set(ConnectionState::Active);
+                return Some(connection);
+            }
+        }
+    }
+
+    fn checkout_http2(&self) -> Option<Http2> {
+        let mut connections = self.http2.borrow_mut();
+        connections.retain(|connection| !connection.is_closed());
+        connections
+            .iter()
+            .filter(|connection| connection.has_room(STREAMS_PER_CONNECTION))
+            .min_by_key(|connection| connection.streams())
+            .cloned()
+    }
+
+    /// Waits for a place.
+    async fn turn(&self, claim: &Rc<Claim>, deadline: Instant) -> Option<Place> {
+        let mut turn = self.queue.join(claim, deadline - self.connector.timeout / 4);
+        time::timeout_at(deadline.into(), turn.come()).await.ok().flatten()
+    }
+
+    /// A connection for a request that has a place, or the place for a new one: at once, unless the
+    /// endpoint allows fewer streams than it was thought to.
+    async fn room(self: &Rc<Self>, mut fresh: bool, deadline: Instant) -> Option<Room> {
+        loop {
+            if fresh {
+                self.make_room();
+            } else if let Some(connection) = self.checkout() {
+                return Some(Room::Http1(connection));
+            } else if let Some(connection) = self.checkout_http2() {
+                return Some(Room::Http2(connection));
+            }
+            if self.queue.open_one() {
+                return Some(Room::Slot(Slot::of(self)));
+            }
+            // Rather one that was open before than none.
+            if std::mem::take(&mut fresh) {
+                continue;
+            }
+            let _short = Short::new(&self.short);
+            time::timeout_at(deadline.into(), self.has_room.notified()).await.ok()?;
+        }
+    }
+
+    /// Why there is no connection: the client's time is over, or that of whoever waits for one.
+    fn too_busy(&self, patience: &Patience<'_>) -> Box<Unanswered> {
+        let most = self.queue.most();
+        let over = || patience.over(&format!("all {most} connections were busy"));
+        Unanswered::connecting(over().unwrap_or_else(|| {
+            let timeout = self.connector.timeout;
+            let detail = format!("all {most} connections stayed busy for {timeout:?}");
+            Error::new(Kind::ConnectionLimitReached, Side::Upstream, detail).unsent()
+        }))
+    }
+
+    /// Says why an endpoint is not trusted: once in a while, for it happens to every request.
+    fn tell(&self, error: &Error) {
+        if !matches!(error.kind, Kind::TlsCertificateError | Kind::TlsProtocolError) {
+            return;
+        }
+        let now = Instant::now();
+        if self.told.get().is_some_and(|told| now.saturating_duration_since(told) < TELL_EVERY) {
+            self.untold.set(self.untold.get().saturating_add(1));
+            return;
+        }
+        self.told.set(Some(now));
+        let endpoint = &self.connector.endpoint;
+        tracing::warn!(
+            endpoint = %format_args!("{}:{}", endpoint.host, endpoint.port),
+            error = %error.detail,
+            suppressed = self.untold.replace(0),
+            "no TLS with an endpoint"
+        );
+    }
+}
+
+impl Short<'_> {
+    fn new(count: &Cell<usize>) -> Short<'_> {
+        count.set(count.get() + 1);
+        Short(count)
+    }
+}
+
+impl Drop for Short<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
+}
