@@ -9,6 +9,7 @@
 //!          └─────▶ its turn is over ─▶ line, clients alternate ─▶ sockets were looked at ─▶ polled
 //! ```
 
+mod backlog;
 mod offer;
 
 use std::cell::RefCell;
@@ -24,6 +25,7 @@ use crate::client::ClientKey;
 use crate::shares::{Key, Shares};
 use crate::turn::{self, Taken, Task};
 
+pub use backlog::Backlog;
 pub use offer::Offer;
 
 /// A line of a worker for turns of one kind.

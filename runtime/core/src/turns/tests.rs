@@ -145,3 +145,19 @@ fn a_task_is_called_for_a_turn_in_another_line() {
     // A fiftieth of the turns of its own line would be eight.
     assert!(taken.get() > 50, "{}", taken.get());
 }
+
+/// Ten thousand connections that are overdue in one moment were ten thousand polls in a row.
+#[test]
+fn what_is_done_to_many_is_done_to_a_few_between_two_looks() {
+    run(async {
+        let backlog = Rc::new(Backlog::default());
+        let done = Rc::new(Cell::new(0));
+        (0..1_000).for_each(|one| backlog.put(one));
+        let (working, counted) = (backlog.clone(), done.clone());
+        let each = move |one| assert_eq!(counted.replace(one + 1), one, "in order");
+        let task = spawn_local(async move { working.work_off(each).await });
+        let most = looks(2_000, &done).await;
+        assert!(most <= 16, "{most} at once");
+        assert!(backlog.is_empty() && task.is_finished());
+    });
+}

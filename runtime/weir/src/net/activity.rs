@@ -341,8 +341,13 @@ impl Activity {
         }
     }
 
-    pub(super) fn close(&self, why: Overdue) {
+    /// From now on it is overdue; whoever says so has its task woken.
+    pub(super) fn is_to_close(&self, why: Overdue) {
         self.overdue.store(why as u8, Relaxed);
+    }
+
+    fn close(&self, why: Overdue) {
+        self.is_to_close(why);
         let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(waker) = waker {
             waker.wake();

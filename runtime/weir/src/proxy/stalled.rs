@@ -10,9 +10,11 @@ use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
+use tokio::task::spawn_local;
 use weir_core::client::ClientKey;
 use weir_core::http::Pause;
-use weir_core::{turn, turns};
+use weir_core::turn;
+use weir_core::turns::{self, Backlog};
 
 use super::download::{Download, Progress};
 use crate::net::SWEEP;
@@ -30,7 +32,17 @@ pub struct StalledBodies {
     now: Cell<Instant>,
     /// A task reads ahead.
     reading: Cell<bool>,
+    /// Those to be cut, by a task.
+    due: Backlog<Weak<RefCell<Download>>>,
+    cutting: Cell<bool>,
     pub ahead: Allowance,
+}
+
+enum Verdict {
+    Keep,
+    ReadAhead,
+    /// And what is told of it.
+    Cut(String),
 }
 
 /// Bytes that are read ahead.
@@ -45,6 +57,8 @@ impl StalledBodies {
             open: RefCell::default(),
             now: Cell::new(now),
             reading: Cell::new(false),
+            due: Backlog::default(),
+            cutting: Cell::new(false),
             ahead: Allowance::default(),
         })
     }
@@ -75,12 +89,20 @@ impl StalledBodies {
     pub fn sweep(self: &Rc<Self>, now: Instant) {
         self.now.set(now);
         let mut worth_reading = false;
-        for download in self.all() {
-            if let Some(download) = download.upgrade()
-                && let Ok(mut download) = download.try_borrow_mut()
-            {
-                worth_reading |= look(&mut download, now);
+        // Whoever is to be cut already is not found twice.
+        let all_are_cut = self.due.is_empty();
+        for known in self.all() {
+            let Some(download) = known.upgrade() else { continue };
+            let Ok(download) = download.try_borrow() else { continue };
+            match judge(&download, now) {
+                Verdict::Keep => {}
+                Verdict::ReadAhead => worth_reading = true,
+                Verdict::Cut(_) if all_are_cut => self.due.put(known),
+                Verdict::Cut(_) => {}
             }
+        }
+        if !self.due.is_empty() && !self.cutting.replace(true) {
+            spawn_local(cut(self.clone()));
         }
         if worth_reading && !self.reading.replace(true) {
             turns::spawn(ClientKey::default(), read_ahead(self.clone()));
@@ -95,24 +117,42 @@ impl StalledBodies {
     }
 }
 
-/// Cuts what has stalled for too long. Whether it is worth while to read ahead.
-fn look(download: &mut Download, now: Instant) -> bool {
-    let Some(since) = download.stalled_since() else { return false };
+/// What becomes of a body at a sweep.
+fn judge(download: &Download, now: Instant) -> Verdict {
+    let Some(since) = download.stalled_since() else { return Verdict::Keep };
     let stalled = now.saturating_duration_since(since);
     // Stamps are as old as the sweep before them.
     if stalled > download.patience() + SWEEP {
         let most = download.patience();
-        download.cut(format!("the client took nothing of the response within {most:?}"));
-    } else if stalled > SWEEP * 2
-        && download.gives_way(if stalled > LONG_PAUSE { Pause::Long } else { Pause::Short })
-    {
-        let why = "the client took nothing while others waited for its endpoint's connection";
-        download.cut(why.to_owned());
-    } else if stalled > SWEEP && download.is_dear_to_keep() {
-        let why = "the client took nothing of a response in frames of a few bytes";
-        download.cut(why.to_owned());
+        return Verdict::Cut(format!("the client took nothing of the response within {most:?}"));
     }
-    stalled >= SWEEP && download.may_read_ahead()
+    let pause = if stalled > LONG_PAUSE { Pause::Long } else { Pause::Short };
+    if stalled > SWEEP * 2 && download.gives_way(pause) {
+        let why = "the client took nothing while others waited for its endpoint's connection";
+        return Verdict::Cut(why.to_owned());
+    }
+    if stalled > SWEEP && download.is_dear_to_keep() {
+        let why = "the client took nothing of a response in frames of a few bytes";
+        return Verdict::Cut(why.to_owned());
+    }
+    match stalled >= SWEEP && download.may_read_ahead() {
+        true => Verdict::ReadAhead,
+        false => Verdict::Keep,
+    }
+}
+
+/// Cuts a few between two looks at the sockets, where they are still to be cut.
+async fn cut(stalled: Rc<StalledBodies>) {
+    let each = |due: Weak<RefCell<Download>>| {
+        if let Some(download) = due.upgrade()
+            && let Ok(mut download) = download.try_borrow_mut()
+            && let Verdict::Cut(why) = judge(&download, stalled.now())
+        {
+            download.cut(why);
+        }
+    };
+    stalled.due.work_off(each).await;
+    stalled.cutting.set(false);
 }
 
 async fn read_ahead(stalled: Rc<StalledBodies>) {

@@ -140,6 +140,9 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
         upstreams: Vec::new(),
         proxy: None,
     };
+    let watch = running.watch.clone();
+    // Also while connections drain.
+    tokio::task::spawn_local(async move { watch.wake_found().await });
     let mut sweep = tokio::time::interval(SWEEP);
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

@@ -1,17 +1,21 @@
 //! The verdicts as a table, and connections over a pipe under a turned clock.
 
-use std::future::poll_fn;
+use std::cell::Cell;
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
 };
+use tokio::task::spawn_local;
 use weir_core::config::Limits;
 
 use super::*;
+use crate::busy;
 use crate::net::watched::Watched;
 use crate::net::{Observed, Overdue, Phase};
 use crate::net::{SWEEP, Timeouts};
@@ -108,6 +112,7 @@ impl Scene {
         while self.passed < end {
             self.passed = end.min(self.passed + GRACE);
             self.watch.sweep(self.start + Duration::from_millis(self.passed));
+            self.watch.wake_all_found();
         }
         self.activity.overdue()
     }
@@ -256,4 +261,47 @@ async fn the_task_is_woken_and_the_dead_are_forgotten() {
     drop((activity, server));
     assert_eq!(watch.sweep(start + Duration::from_millis(passed)), 0);
     assert!(watch.is_empty());
+}
+
+/// A thousand clients that closed their side were a thousand polls in a row, four times a second.
+#[test]
+fn many_are_woken_a_few_between_two_looks() {
+    const MANY: usize = 1_000;
+    busy::run(async {
+        let start = Instant::now();
+        let watch = Rc::new(Watch::new(start));
+        let woken = Rc::new(Cell::new(0));
+        for number in 0..MANY {
+            let activity = watch.register(Bounds::new(&Limits::default()), false);
+            if number % 2 == 0 {
+                // Of the others the head never comes.
+                activity.begin_exchange(false);
+                activity.half_close();
+            }
+            let (counted, mut closed) = (woken.clone(), activity.closed());
+            spawn_local(async move {
+                poll_fn(|cx| {
+                    let is_closed = Pin::new(&mut closed).poll(cx);
+                    if is_closed.is_ready() || activity.is_attended_to() {
+                        counted.set(counted.get() + 1);
+                    }
+                    is_closed
+                })
+                .await
+            });
+        }
+        // Each says whom to wake.
+        busy::looks(100, &woken).await;
+        let waking = watch.clone();
+        spawn_local(async move { waking.wake_found().await });
+        assert_eq!(watch.sweep(start + Duration::from_secs(100)), MANY / 2);
+        let most = busy::looks(MANY, &woken).await;
+        assert_eq!(woken.get(), MANY);
+        assert!(most <= 16, "{most} at once");
+        // The next one finds those that only closed their side, though not before the last was woken.
+        assert_eq!(watch.sweep(start + Duration::from_secs(101)), 0);
+        assert_eq!(watch.sweep(start + Duration::from_secs(101)), 0);
+        busy::looks(MANY, &woken).await;
+        assert_eq!(woken.get(), MANY + MANY / 2);
+    });
 }

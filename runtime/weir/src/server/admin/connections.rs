@@ -68,6 +68,7 @@ where
             }
             _ = sweep.tick() => {
                 watch.sweep(Instant::now());
+                watch.wake_all_found();
                 open.forget();
             }
         }
