@@ -212,9 +212,12 @@ fn fountain(total: u64) -> (Origin, Arc<AtomicU64>) {
     let origin = Origin::raw(move |mut stream| {
         let count = count.clone();
         async move {
-            read_head(&mut stream).await;
+            let asked = read_head(&mut stream).await;
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {total}\r\n\r\n");
             let _ = stream.write_all(head.as_bytes()).await;
+            if asked.starts_with(b"HEAD ") {
+                return;
+            }
             let block = vec![b'x'; 64 << 10];
             let mut left = total;
             while left > 0 {
