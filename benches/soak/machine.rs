@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 
 /// Up to "steal", in the order of the first line (proc(5)).
 const KINDS: usize = 8;
@@ -22,27 +22,17 @@ pub struct Machine {
 /// A share of time.
 pub struct Stolen(f64);
 
-/// Processors stay awake as long as this is there.
-pub struct Awake(Option<File>);
-
-/// Keeps idle processors waiting instead of halting, where the system allows it: a virtual one that
+/// Keeps idle processors waiting instead of halting, as long as the file is open: a virtual one that
 /// halts goes to somebody else, and comes back milliseconds after it is wanted. A machine that serves
 /// a thousand requests a second among others' work is seldom idle.
-pub fn stay_awake() -> Awake {
-    let open = || -> std::io::Result<File> {
-        let mut latency = File::options().write(true).open("/dev/cpu_dma_latency")?;
-        // Microseconds that it may take to wake (Linux's Documentation/power/pm_qos_interface.rst).
-        latency.write_all(&0_i32.to_ne_bytes())?;
-        Ok(latency)
-    };
-    Awake(open().ok())
-}
-
-impl Awake {
-    /// What to say where they may sleep.
-    pub fn is_refused(&self) -> bool {
-        self.0.is_none()
-    }
+///
+/// # Errors
+/// Where the system does not allow it.
+pub fn stay_awake() -> io::Result<File> {
+    let mut latency = File::options().write(true).open("/dev/cpu_dma_latency")?;
+    // Microseconds that it may take to wake (Linux's Documentation/power/pm_qos_interface.rst).
+    latency.write_all(&0_i32.to_ne_bytes())?;
+    Ok(latency)
 }
 
 impl Machine {

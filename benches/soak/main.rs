@@ -103,10 +103,8 @@ fn soak(plan: &Plan) -> ExitCode {
     // As the daemon does for itself: what is measured are not this process's own pages.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let awake = machine::stay_awake();
-    if awake.is_refused() {
-        println!(
-            "processors may sleep here, and wake late (/dev/cpu_dma_latency cannot be written)"
-        );
+    if let Err(why) = &awake {
+        println!("processors may sleep here, and wake late (/dev/cpu_dma_latency: {why})");
     }
     let daemon = Daemon::start();
     let load = Load::start(daemon.web(), plan.rate);
