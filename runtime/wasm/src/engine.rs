@@ -39,7 +39,7 @@ pub fn engine() -> wasmtime::Result<(Engine, usize)> {
         match engine_for(instances) {
             Ok(engine) => return Ok((engine, instances as usize)),
             Err(error) => {
-                tracing::debug!(target: "weir::wasm", instances, %error, "not enough address space for instances");
+                tracing::debug!(instances, %error, "not enough address space for instances");
                 last = Some(error);
             }
         }

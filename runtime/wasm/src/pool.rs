@@ -201,7 +201,7 @@ impl Pool {
             Err(fault) => {
                 self.failing.store(true, Relaxed);
                 if let Some(pause) = backoff().failed(clock.now()) {
-                    tracing::error!(target: "weir::wasm",
+                    tracing::error!(
                         plugin = &*self.plugin.name,
                         "no instance can be made or configured: not tried again for {} ms",
                         pause.as_millis()

@@ -30,12 +30,12 @@ impl LoadedPlugin {
         match reason {
             // Its cause has been told.
             "unavailable" => {
-                tracing::debug!(target: "weir::wasm", plugin, route, request, hook, reason, "plugin failed: {detail}");
+                tracing::debug!(plugin, route, request, hook, reason, "plugin failed: {detail}");
             }
             "busy" => {
-                tracing::warn!(target: "weir::wasm", plugin, route, request, hook, reason, "plugin is busy: {detail}");
+                tracing::warn!(plugin, route, request, hook, reason, "plugin is busy: {detail}");
             }
-            _ => tracing::error!(target: "weir::wasm",
+            _ => tracing::error!(
                 plugin,
                 route,
                 request,

@@ -89,11 +89,9 @@ pub fn init() -> io::Result<LogGuard> {
     let layers = tracing_subscriber::registry().with(filter).with(limited).with(lines);
     layers.try_init().map_err(|_| before(()))?;
     // The usual hook waits for standard error, which may be a pipe that nobody reads.
-    std::panic::set_hook(Box::new(
-        |panic| tracing::error!(target: "weir::telemetry", %panic, "a bug of Weir's"),
-    ));
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a bug of Weir's")));
     for part in unknown {
-        tracing::warn!(target: "weir::telemetry", part, "RUST_LOG has what is no level and no target=level: it is left out");
+        tracing::warn!(part, "RUST_LOG has what is no level and no target=level: it is left out");
     }
     Ok(LogGuard { writer })
 }
@@ -153,7 +151,7 @@ fn tell_what_was_held() -> bool {
     let Some(log) = LOG.get() else { return false };
     let (due, more) = log.limit.over(Instant::now());
     for held in due {
-        tracing::warn!(target: "weir::telemetry",
+        tracing::warn!(
             of = held.target,
             like = held.example,
             count = held.count,
@@ -166,7 +164,7 @@ fn tell_what_was_held() -> bool {
 impl Log {
     fn take(&self, levels: &mut Levels, filter: Filter) {
         if self.switch.reload(filter.targets()).is_ok() {
-            tracing::info!(target: "weir::telemetry", levels = %filter, "what the log tells");
+            tracing::info!(levels = %filter, "what the log tells");
             levels.now = filter;
         }
     }

@@ -234,7 +234,7 @@ impl Out {
             }
             // The old one is still open, and better than none.
             Err(error) => {
-                tracing::error!(target: "weir::telemetry", "{error}; lines go on to the file that was open")
+                tracing::error!("{error}; lines go on to the file that was open")
             }
         }
     }
@@ -279,7 +279,7 @@ impl Told {
         {
             self.next_failure = now + TELL_EVERY;
             let log = &*self.name;
-            tracing::error!(target: "weir::telemetry", log, %error, "lines cannot be written; they are lost until this is over");
+            tracing::error!(log, %error, "lines cannot be written; they are lost until this is over");
         }
         self.failing = error.is_some();
     }
@@ -293,7 +293,7 @@ impl Told {
             return true;
         }
         let (log, more) = (&*self.name, lost.saturating_sub(self.lost));
-        tracing::warn!(target: "weir::telemetry", log, lost = more, "lines were lost because they could not be written");
+        tracing::warn!(log, lost = more, "lines were lost because they could not be written");
         (self.lost, self.next) = (lost, now + TELL_EVERY);
         false
     }

@@ -54,7 +54,7 @@ pub fn write(state: &State, level: Level, message: &str, fields: &Fields) -> Res
     if lines >= MAX_LINES {
         state.shared.metrics.line_dropped();
         if lines == MAX_LINES {
-            tracing::warn!(target: "weir::wasm",
+            tracing::warn!(
                 plugin,
                 "more than {MAX_LINES} log lines of one call: the rest is dropped"
             );

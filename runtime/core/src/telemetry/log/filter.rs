@@ -12,7 +12,8 @@ use tracing_subscriber::filter::Targets;
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// A level, and others for targets: the modules of Weir and of its dependencies, and
-/// `weir::plugin` for what plugins say. The longest target that fits counts. Default: `info`.
+/// `weir::plugin` for what plugins say. A target fits all that begins with it, so that `weir` is each
+/// of Weir's crates (`weir`, `weir_core`, `weir_wasm`); the longest that fits counts. Default: `info`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
     level: LevelFilter,

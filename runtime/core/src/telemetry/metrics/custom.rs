@@ -237,7 +237,7 @@ impl PluginCustomMetrics {
             return;
         }
         let plugin = &*self.plugin;
-        tracing::warn!(target: "weir::telemetry", plugin, metric = ?shown, "a plugin's metric is dropped: {}", why.as_str());
+        tracing::warn!(plugin, metric = ?shown, "a plugin's metric is dropped: {}", why.as_str());
         told.push(shown);
     }
 }

@@ -49,7 +49,7 @@ impl Exposition {
         let mut text = String::with_capacity(16 << 10);
         if let Err(error) = TextEncoder::new().encode_utf8(&self.0, &mut text) {
             // Only a family without name or sample is refused, and there is none.
-            tracing::error!(target: "weir::telemetry", %error, "metrics cannot be written in full");
+            tracing::error!(%error, "metrics cannot be written in full");
         }
         text
     }

@@ -51,7 +51,7 @@ fn named_values_are_fields_and_cannot_forge_the_events_own() {
     let fields = Fields(vec![own("user", "a b"), own("level", "ERROR")]);
     let line = line(|| {
         let fields: &(dyn std::error::Error + 'static) = &fields;
-        tracing::info!(target: "weir::telemetry", fields, "said");
+        tracing::info!(fields, "said");
     });
     assert_eq!(line["fields"]["user"], "a b");
     assert_eq!(line["fields"]["level"], "ERROR");
@@ -62,7 +62,7 @@ fn named_values_are_fields_and_cannot_forge_the_events_own() {
 fn an_event_without_named_values_has_no_empty_object() {
     let line = line(|| {
         let fields: &(dyn std::error::Error + 'static) = &Fields::default();
-        tracing::info!(target: "weir::telemetry", fields, "said");
+        tracing::info!(fields, "said");
     });
     assert!(line.get("fields").is_none(), "{line}");
 }
@@ -73,7 +73,7 @@ fn values_of_one_name_are_all_there() {
     let fields = Fields(vec![own("dup", "a"), own("one", "x"), own("dup", "b"), own("dup", "c")]);
     let line = line(|| {
         let fields: &(dyn std::error::Error + 'static) = &fields;
-        tracing::info!(target: "weir::telemetry", fields, "said");
+        tracing::info!(fields, "said");
     });
     assert_eq!(line["fields"]["dup"], serde_json::json!(["a", "b", "c"]));
     assert_eq!(line["fields"]["one"], "x");
@@ -86,10 +86,7 @@ fn nothing_in_a_line_acts_on_who_reads_it() {
     let to = lines.clone();
     let subscriber =
         tracing_subscriber::fmt().event_format(Json).with_writer(move || to.clone()).finish();
-    tracing::subscriber::with_default(
-        subscriber,
-        || tracing::info!(target: "weir::telemetry", peer = text, "said"),
-    );
+    tracing::subscriber::with_default(subscriber, || tracing::info!(peer = text, "said"));
     let line = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     assert!(!line.trim_end().chars().any(acts), "{line:?}");
     let read: Value = serde_json::from_str(&line).unwrap();
