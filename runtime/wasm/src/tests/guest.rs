@@ -60,8 +60,11 @@ pub fn with_packages(packages: &[String], world: &str, core: &str) -> Vec<u8> {
 
 /// The contract.
 pub fn contract() -> Resolve {
+    // Of whichever package these lines are compiled in.
+    let package = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let contract = package.ancestors().map(|above| above.join("wit")).find(|path| path.is_dir());
     let mut resolve = Resolve::default();
-    resolve.push_dir("../wit").expect("the contract parses");
+    resolve.push_dir(contract.expect("the contract is there")).expect("the contract parses");
     resolve
 }
 
