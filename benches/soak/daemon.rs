@@ -5,7 +5,6 @@
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,17 +13,17 @@ use http_body_util::Full;
 use tokio::io::AsyncWriteExt as _;
 use weir_tests::{Origin, free_address, guest, read_head, resident_bytes, until_within};
 
+use crate::machine::{elsewhere, precedes};
+
 /// `open sesame`, by bcrypt with cost 12.
 const HASH: &str = "$2b$12$4/eyuUiQh9rnZwSXxQtMNO7NuhQOi9vt5KjafvRpXBVr5nY6NmgF6";
 /// A thousand chunks of a byte come so often from each endpoint of such.
 const PACE: Duration = Duration::from_millis(5);
-/// Bytes of the large answer.
-const LARGE: usize = 4 << 20;
-
-/// What is elsewhere gets what the proxy leaves of the processors.
-const NICENESS: i32 = 19;
-/// Who measures does not wait for the proxy, but for its answers.
-const PRECEDENCE: i32 = -10;
+/// The large answer: pieces of so many bytes, and how many of them. An endpoint that sends all of it at
+/// once holds a processor for 12 ms (no kernel takes one away from a copy on a machine that serves), and
+/// it is on a machine of its own in truth.
+const PIECE: usize = 64 << 10;
+const PIECES: usize = 64;
 
 /// The longest that a first start may take: every plugin is compiled.
 const START: Duration = Duration::from_secs(120);
@@ -39,25 +38,9 @@ pub struct Daemon {
     odd: Odd,
 }
 
-/// Runs, in a thread of its own, what is on other machines in truth: it gets what the proxy and its
-/// ordinary clients leave of the processors, as do the threads that it starts.
-pub fn elsewhere<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-    std::thread::spawn(|| {
-        rustix::process::nice(NICENESS).expect("a lower priority");
-        work()
-    })
-}
-
-/// The calling thread, and what it starts, is on another machine in truth, one that is not busy: for
-/// ordinary clients and their endpoint. Where the system does not allow that they are measured with what
-/// they wait for a processor.
-pub fn precedes() {
-    let _ = rustix::process::nice(PRECEDENCE);
-}
-
 /// Endpoints that are part of the harm.
 struct Odd {
-    /// Sends as much at a time as there is room for.
+    /// Sends as fast as it can.
     large: Origin,
     /// Sends a byte at a time, and has no end.
     tiny: Origin,
@@ -138,9 +121,19 @@ impl Drop for Daemon {
 
 impl Odd {
     fn start() -> Odd {
-        let large = Bytes::from(vec![b'a'; LARGE]);
-        let large =
-            Origin::answering(move |_| Response::new(Full::new(large.clone()))).forgetting();
+        let large = Origin::raw(|mut stream| async move {
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", PIECE * PIECES);
+            let piece = vec![b'a'; PIECE];
+            while !read_head(&mut stream).await.is_empty() {
+                let mut sent = stream.write_all(head.as_bytes()).await;
+                for _ in 0..PIECES {
+                    if sent.is_err() {
+                        return;
+                    }
+                    sent = stream.write_all(&piece).await;
+                }
+            }
+        });
         let tiny = Origin::raw(|mut stream| async move {
             read_head(&mut stream).await;
             let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";

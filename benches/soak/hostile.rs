@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use weir_tests::frames::{Frames, kind};
 
-use crate::daemon::{Daemon, elsewhere};
+use crate::daemon::Daemon;
+use crate::machine::elsewhere;
 
 /// One client, and how often it did its harm.
 pub struct Hostile {

@@ -2,12 +2,18 @@
 //! have.
 //!
 //! In: the system's own account of its processors. Out: the share of their time that went elsewhere,
-//! between two looks; processors that are not given away while they are idle. Never: takes time from
-//! what is measured.
+//! between two looks; processors that are not given away while they are idle; threads that run as if they
+//! were on other machines. Never: takes time from what is measured.
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
+use std::thread::JoinHandle;
+
+use thread_priority::{
+    NormalThreadSchedulePolicy, RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
+};
 
 /// Up to "steal", in the order of the first line (proc(5)).
 const KINDS: usize = 8;
@@ -33,6 +39,28 @@ pub fn stay_awake() -> io::Result<File> {
     // Microseconds that it may take to wake (Linux's Documentation/power/pm_qos_interface.rst).
     latency.write_all(&0_i32.to_ne_bytes())?;
     Ok(latency)
+}
+
+/// Runs, in a thread of its own, what is on other machines in truth: it gets what the proxy and its
+/// ordinary clients leave of the processors, as do the threads that it starts.
+///
+/// A processor that only has such work is an idle one to the system (`SCHED_IDLE`, sched(7)). With the
+/// least of ordinary priorities it is not, and two workers share the other one for as long as its turn is.
+pub fn elsewhere<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    std::thread::spawn(|| {
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
+            .expect("a lower priority");
+        work()
+    })
+}
+
+/// The calling thread, and what it starts, is on another machine in truth, one that is not busy: for
+/// ordinary clients and their endpoint, which do not wait for the proxy but for its answers. Where the
+/// system does not allow that they are measured with what they wait for a processor.
+pub fn precedes() {
+    let first = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
+    let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, first);
 }
 
 impl Machine {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use weir_tests::RawClient;
 
-use crate::daemon::precedes;
+use crate::machine::precedes;
 
 /// Connections that share the rate.
 const CONNECTIONS: u32 = 20;

@@ -119,6 +119,7 @@ fn run(options: Options) -> ExitCode {
     };
     page_size::keep_small();
     open_files::raise();
+    open_files::make_room();
     file_size::tell();
     match server::run(options, |_, _| {}) {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,9 +1,14 @@
 //! How many files, and so connections, this process may have open.
 //!
-//! In: the limits that the system gave it. Out: the soft limit, raised to the hard one. Never:
-//! fails; a daemon with fewer connections is better than none.
+//! In: the limits that the system gave it. Out: the soft limit, raised to the hard one, and room for
+//! many from the start. Never: fails; a daemon with fewer connections is better than none.
 
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Descriptors that there is room for from the start, where the limit allows as many: half a MiB of the
+/// system's memory.
+const ROOM: u64 = 1 << 16;
 
 /// Raises the soft limit, which many systems leave at 1,024 for programs that use `select`.
 pub fn raise() {
@@ -15,6 +20,20 @@ pub fn raise() {
     match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         Ok(()) => tracing::debug!(from = now, to = ?maximum, "open files: the limit was raised"),
         Err(error) => tracing::warn!(%error, limit = now, "open files: the limit stays"),
+    }
+}
+
+/// Makes the system's table of this process's descriptors as large as it is going to be.
+///
+/// It is doubled when it is full, and whoever opens a file then waits until every processor has forgotten
+/// the smaller one: several milliseconds, in which a worker of this process serves nobody, ten times until
+/// it has room for as many. Here it is before there are any.
+pub fn make_room() {
+    let room = getrlimit(Resource::Nofile).current.map_or(ROOM, |limit| limit.min(ROOM));
+    let Some(last) = room.checked_sub(1).and_then(|last| i32::try_from(last).ok()) else { return };
+    // Dropped at once: the table never shrinks.
+    if let Err(error) = fcntl_dupfd_cloexec(rustix::stdio::stderr(), last) {
+        tracing::debug!(%error, room, "open files: no room was made ahead");
     }
 }
 
