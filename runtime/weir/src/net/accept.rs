@@ -1,7 +1,8 @@
 //! Accepting connections, up to a [limit](super::limit) that all workers share.
 //!
 //! In: a listening socket. Out: streams with their peer. Never: ends, and never spins: an error of
-//! the system (no descriptors, no memory) is waited out, longer each time.
+//! the system (no descriptors, no memory) is waited out, longer each time. Never: more than a few of them
+//! between two looks at the worker's sockets, however many come at once.
 
 use std::future::pending;
 use std::io;
@@ -27,6 +28,9 @@ const HEARD_WITHIN: [Duration; 4] = [
     Duration::from_millis(100),
 ];
 
+/// Connections that are accepted between two looks at the worker's sockets: half a millisecond's.
+const AT_ONCE: u32 = 8;
+
 /// Connections that wait for a client that may be gone; others beyond the limit are closed at once.
 const DOUBTED: usize = 64;
 
@@ -42,8 +46,9 @@ pub struct Acceptor {
     patience: Duration,
     /// Those that got no place while somebody is asked whether he is still there.
     doubted: Vec<Doubted>,
-    /// Who may give way was looked for among all, which is done once between two looks at the sockets.
-    searched: bool,
+    /// Connections that may still be accepted before the worker looks at its sockets. Who may give way is
+    /// looked for among all once until then: there are none left after it.
+    left: u32,
 }
 
 /// A connection.
@@ -92,8 +97,8 @@ impl Acceptor {
             Listener::Unix(listener) => Socket::Unix(UnixListener::from_std(listener)?),
         };
         let (pause, patience) = (FIRST_PAUSE, CLIENT_PATIENCE);
-        let (doubted, searched) = (Vec::new(), false);
-        Ok(Acceptor { socket, limit, metrics, pause, patience, doubted, searched })
+        let (doubted, left) = (Vec::new(), AT_ONCE);
+        Ok(Acceptor { socket, limit, metrics, pause, patience, doubted, left })
     }
 
     /// From now on connections whose client takes nothing for so long, instead of [`CLIENT_PATIENCE`],
@@ -116,8 +121,9 @@ impl Acceptor {
         doubt: impl Fn() -> bool,
     ) -> Accepted {
         loop {
-            if std::mem::take(&mut self.searched) {
+            if self.left == 0 {
                 tokio::task::yield_now().await;
+                self.left = AT_ONCE;
             }
             let accepted = tokio::select! {
                 () = look_again(&self.doubted) => {
@@ -135,7 +141,8 @@ impl Acceptor {
                 Ok((stream, peer)) => {
                     self.pause = FIRST_PAUSE;
                     let place = self.enter(peer, &speaks_for_many);
-                    self.searched = place.as_ref().is_none_or(|place| place.is_anothers);
+                    let searched = place.as_ref().is_none_or(|place| place.is_anothers);
+                    self.left = if searched { 0 } else { self.left.saturating_sub(1) };
                     match place {
                         Some(place) => return self.accepted(stream, peer, place),
                         None if self.doubted.len() < DOUBTED && doubt() => {
@@ -173,7 +180,7 @@ impl Acceptor {
         let first =
             (0..self.doubted.len()).min_by_key(|at| self.doubted.get(*at).map(|it| it.next));
         let mut doubted = self.doubted.swap_remove(first?);
-        self.searched = true;
+        self.left = 0;
         if let Some(place) = self.enter(doubted.peer, speaks_for_many) {
             return Some(self.accepted(doubted.stream, doubted.peer, place));
         }
@@ -239,69 +246,4 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::AsyncReadExt;
-    use weir_core::config::Bind;
-    use weir_core::telemetry::metrics::Metrics;
-
-    use super::*;
-    use crate::net::listen;
-
-    #[test]
-    fn only_the_system_is_waited_for() {
-        for (code, of_one) in [(103, true), (104, true), (24, false), (23, false), (105, false)] {
-            // ECONNABORTED, ECONNRESET; EMFILE, ENFILE, ENOBUFS
-            assert_eq!(is_of_one_connection(&io::Error::from_raw_os_error(code)), of_one, "{code}");
-        }
-    }
-
-    #[tokio::test]
-    async fn beyond_the_limit_connections_are_closed() {
-        let listener = listen(&Bind::Tcp("127.0.0.1:0".parse().unwrap()), 1).unwrap().remove(0);
-        let address = listener.local_addr().unwrap();
-        let metrics = Metrics::new();
-        let limit = ConnectionLimit::new(Some(1));
-        let mut acceptor = Acceptor::new(listener, limit, metrics.listener("web")).unwrap();
-        let connect = || tokio::net::TcpStream::connect(address);
-        let first = connect().await.unwrap();
-        let accepted = acceptor.accept(|_| false, || false).await;
-        assert_eq!(accepted.peer, Some(first.local_addr().unwrap()));
-        let mut refused = connect().await.unwrap();
-        let next = tokio::spawn(async move { acceptor.accept(|_| false, || false).await });
-        assert_eq!(refused.read(&mut [0]).await.unwrap(), 0);
-        drop(accepted);
-        let third = connect().await.unwrap();
-        assert_eq!(next.await.unwrap().peer, Some(third.local_addr().unwrap()));
-        let text = metrics.render();
-        assert!(text.contains("weir_connections_accepted_total{listener=\"web\"} 2"), "{text}");
-        assert!(text.contains("weir_connections_rejected_total{listener=\"web\"} 1"), "{text}");
-    }
-
-    /// Nobody was accepted while it was found out whether somebody else's client was still there.
-    #[tokio::test]
-    async fn who_waits_for_a_place_keeps_nobody_else_waiting() {
-        let listener = listen(&Bind::Tcp("127.0.0.1:0".parse().unwrap()), 1).unwrap().remove(0);
-        let address = listener.local_addr().unwrap();
-        let limit = ConnectionLimit::new(Some(4));
-        let own = ClientKey::of("127.0.0.1");
-        let mut share: Vec<_> = (0..3).map(|_| limit.enter(own, || true).unwrap()).collect();
-        let metrics = Metrics::new().listener("web");
-        let mut acceptor = Acceptor::new(listener, limit, metrics).unwrap();
-        let beyond = tokio::net::TcpStream::connect(address).await.unwrap();
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind("127.0.0.9:0".parse().unwrap()).unwrap();
-        let other = socket.connect(address).await.unwrap();
-        let asked = std::cell::Cell::new(0);
-        let doubt = || {
-            asked.set(asked.get() + 1);
-            true
-        };
-        let accepted = acceptor.accept(|_| false, doubt).await;
-        assert_eq!(accepted.peer, Some(other.local_addr().unwrap()));
-        assert!(asked.get() <= HEARD_WITHIN.len(), "all its time was over before");
-        // And gets it, once there is one.
-        drop((share.pop(), accepted));
-        let accepted = acceptor.accept(|_| false, || true).await;
-        assert_eq!(accepted.peer, Some(beyond.local_addr().unwrap()));
-    }
-}
+mod tests;
