@@ -5,12 +5,13 @@
 
 use std::fmt;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
+use weir_tests::connect_from;
 use weir_tests::frames::{Frames, kind};
 
 use crate::daemon::Daemon;
@@ -34,17 +35,24 @@ pub struct Chosen {
 /// from the proxy, which would be measured then.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Where a client is, and what it harms: each has an address of its own, or all would be one.
+#[derive(Clone, Copy)]
+struct Ends {
+    client: IpAddr,
+    proxy: SocketAddr,
+}
+
 /// One round of harm; the number tells rounds apart.
-type Harm = fn(SocketAddr, usize) -> std::io::Result<()>;
+type Harm = fn(Ends, usize) -> std::io::Result<()>;
 
 const METRICS: &str = "metrics without reading";
 const RELOADS: &str = "a reload every two seconds";
 const CLIENTS: [(&str, Harm); 20] = [
-    ("traps", |at, _| fault(at, "/faulty", "trap")),
-    ("endless loops", |at, _| fault(at, "/faulty", "loop")),
-    ("endless allocation", |at, _| fault(at, "/faulty", "allocate")),
-    ("traps in a response hook", |at, _| fault(at, "/faulty", "response-trap")),
-    ("loops on a fiber", |at, _| fault(at, "/reading", "loop")),
+    ("traps", |ends, _| fault(ends, "/faulty", "trap")),
+    ("endless loops", |ends, _| fault(ends, "/faulty", "loop")),
+    ("endless allocation", |ends, _| fault(ends, "/faulty", "allocate")),
+    ("traps in a response hook", |ends, _| fault(ends, "/faulty", "response-trap")),
+    ("loops on a fiber", |ends, _| fault(ends, "/reading", "loop")),
     ("uploads that never come", stalled_uploads),
     ("a body that a plugin keeps", kept_body),
     ("wrong passwords", wrong_password),
@@ -71,14 +79,17 @@ impl Chosen {
 
 /// Starts everybody who is chosen, two who harm the control side included.
 pub fn start(daemon: &Daemon, chosen: &Chosen, stop: &Arc<AtomicBool>) -> Vec<Hostile> {
-    let (web, admin) = (daemon.web(), daemon.admin());
-    let mut started: Vec<Hostile> = CLIENTS
-        .iter()
-        .filter(|(name, _)| chosen.has(name))
-        .map(|(name, harm)| spawn(name, web, *harm, stop))
+    let mut started: Vec<Hostile> = (2..)
+        .zip(CLIENTS)
+        .filter(|(_, (name, _))| chosen.has(name))
+        .map(|(number, (name, harm))| {
+            let client = IpAddr::from([127, 0, 1, number]);
+            spawn(name, Ends { client, proxy: daemon.web() }, harm, stop)
+        })
         .collect();
     if chosen.has(METRICS) {
-        started.push(spawn(METRICS, admin, pipelined_metrics, stop));
+        let ends = Ends { client: IpAddr::from([127, 0, 1, 1]), proxy: daemon.admin() };
+        started.push(spawn(METRICS, ends, pipelined_metrics, stop));
     }
     if chosen.has(RELOADS) {
         started.push(reloads(daemon, stop));
@@ -91,8 +102,8 @@ fn reloads(daemon: &Daemon, stop: &Arc<AtomicBool>) -> Hostile {
     repeated(RELOADS, Duration::from_secs(2), stop, move |_| renewal.write())
 }
 
-fn spawn(name: &'static str, at: SocketAddr, harm: Harm, stop: &Arc<AtomicBool>) -> Hostile {
-    repeated(name, PAUSE, stop, move |round| drop(harm(at, round)))
+fn spawn(name: &'static str, ends: Ends, harm: Harm, stop: &Arc<AtomicBool>) -> Hostile {
+    repeated(name, PAUSE, stop, move |round| drop(harm(ends, round)))
 }
 
 /// Does it again and again, with a pause after each round.
@@ -114,35 +125,35 @@ fn repeated(
     Hostile { name, times }
 }
 
-fn connect(at: SocketAddr) -> std::io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&at, Duration::from_secs(5))?;
+fn connect(ends: Ends) -> std::io::Result<TcpStream> {
+    let stream = connect_from(ends.client, ends.proxy)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     stream.set_write_timeout(Some(Duration::from_secs(5)))?;
     Ok(stream)
 }
 
 /// Sends bytes and takes what comes until the proxy closes.
-fn send(at: SocketAddr, bytes: &[u8]) -> std::io::Result<()> {
-    let mut stream = connect(at)?;
+fn send(ends: Ends, bytes: &[u8]) -> std::io::Result<()> {
+    let mut stream = connect(ends)?;
     stream.write_all(bytes)?;
     let mut taken = [0; 16 << 10];
     while stream.read(&mut taken)? > 0 {}
     Ok(())
 }
 
-fn fault(at: SocketAddr, path: &str, fault: &str) -> std::io::Result<()> {
+fn fault(ends: Ends, path: &str, fault: &str) -> std::io::Result<()> {
     let head = format!(
         "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-fault: {fault}\r\n\r\n"
     );
-    send(at, head.as_bytes())
+    send(ends, head.as_bytes())
 }
 
-fn stalled_uploads(at: SocketAddr, _: usize) -> std::io::Result<()> {
+fn stalled_uploads(ends: Ends, _: usize) -> std::io::Result<()> {
     let head =
         b"POST /reading HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\nx-fault: read\r\n\r\n";
     let mut open = Vec::new();
     for _ in 0..200 {
-        let mut stream = connect(at)?;
+        let mut stream = connect(ends)?;
         stream.write_all(head)?;
         open.push(stream);
     }
@@ -150,9 +161,9 @@ fn stalled_uploads(at: SocketAddr, _: usize) -> std::io::Result<()> {
     Ok(())
 }
 
-fn kept_body(at: SocketAddr, _: usize) -> std::io::Result<()> {
+fn kept_body(ends: Ends, _: usize) -> std::io::Result<()> {
     let head = "POST /faulty HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 33554432\r\nx-fault: request-body-keep\r\n\r\n";
-    let mut stream = connect(at)?;
+    let mut stream = connect(ends)?;
     stream.write_all(head.as_bytes())?;
     let piece = vec![b'a'; 64 << 10];
     for _ in 0..512 {
@@ -161,34 +172,35 @@ fn kept_body(at: SocketAddr, _: usize) -> std::io::Result<()> {
     Ok(())
 }
 
-fn wrong_password(at: SocketAddr, _: usize) -> std::io::Result<()> {
+fn wrong_password(ends: Ends, _: usize) -> std::io::Result<()> {
     // alice:wrong
     send(
-        at,
+        ends,
         b"GET /staff HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Basic YWxpY2U6d3Jvbmc=\r\n\r\n",
     )
 }
 
-fn long_path(at: SocketAddr, round: usize) -> std::io::Result<()> {
+fn long_path(ends: Ends, round: usize) -> std::io::Result<()> {
     let path = "ab".repeat(if round.is_multiple_of(2) { 1000 } else { 25_000 });
     let head =
         format!("GET /rewrite/{path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-    send(at, head.as_bytes())
+    send(ends, head.as_bytes())
 }
 
-fn endless_keys(at: SocketAddr, round: usize) -> std::io::Result<()> {
+fn endless_keys(ends: Ends, round: usize) -> std::io::Result<()> {
     let mut all = String::new();
     for number in 0..100 {
         let key = format!("{round}-{number}-{}", "k".repeat(200));
         all += &format!("GET /limited HTTP/1.1\r\nhost: localhost\r\nx-key: {key}\r\n\r\n");
     }
     all += "GET /limited HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    send(at, all.as_bytes())
+    send(ends, all.as_bytes())
 }
 
 /// Streams whose answers nobody takes, as many as a connection may have.
-fn stalled_windows(at: SocketAddr, _: usize) -> std::io::Result<()> {
-    let mut connections: Vec<Frames> = (0..9).map(|_| Frames::connect(at)).collect();
+fn stalled_windows(ends: Ends, _: usize) -> std::io::Result<()> {
+    let open = |_| connect(ends).map(Frames::over);
+    let mut connections: Vec<Frames> = (0..9).map(open).collect::<Result<_, _>>()?;
     for frames in &mut connections {
         for stream in 0..100 {
             head(frames, 2 * stream + 1, "/large");
@@ -198,8 +210,8 @@ fn stalled_windows(at: SocketAddr, _: usize) -> std::io::Result<()> {
     Ok(())
 }
 
-fn rapid_resets(at: SocketAddr, _: usize) -> std::io::Result<()> {
-    let mut frames = Frames::connect(at);
+fn rapid_resets(ends: Ends, _: usize) -> std::io::Result<()> {
+    let mut frames = Frames::over(connect(ends)?);
     for stream in 0..1000 {
         let stream = 2 * stream + 1;
         if !head(&mut frames, stream, "/good")
@@ -217,24 +229,24 @@ fn head(frames: &mut Frames, stream: u32, path: &str) -> bool {
     frames.head(stream, true, &fields)
 }
 
-fn pipelining(at: SocketAddr, _: usize) -> std::io::Result<()> {
-    let mut stream = connect(at)?;
+fn pipelining(ends: Ends, _: usize) -> std::io::Result<()> {
+    let mut stream = connect(ends)?;
     let many = "GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(200);
     stream.write_all(many.as_bytes())?;
     thread::sleep(Duration::from_secs(2));
     Ok(())
 }
 
-fn pipelined_metrics(at: SocketAddr, _: usize) -> std::io::Result<()> {
-    let mut stream = connect(at)?;
+fn pipelined_metrics(ends: Ends, _: usize) -> std::io::Result<()> {
+    let mut stream = connect(ends)?;
     let many = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(200);
     stream.write_all(many.as_bytes())?;
     thread::sleep(Duration::from_secs(2));
     Ok(())
 }
 
-fn slow_heads(at: SocketAddr, _: usize) -> std::io::Result<()> {
-    let mut open: Vec<TcpStream> = (0..50).map(|_| connect(at)).collect::<Result<_, _>>()?;
+fn slow_heads(ends: Ends, _: usize) -> std::io::Result<()> {
+    let mut open: Vec<TcpStream> = (0..50).map(|_| connect(ends)).collect::<Result<_, _>>()?;
     for byte in b"GET / HTTP/1.1\r\nx: " {
         for stream in &mut open {
             stream.write_all(&[*byte])?;
@@ -245,10 +257,10 @@ fn slow_heads(at: SocketAddr, _: usize) -> std::io::Result<()> {
 }
 
 /// An endpoint's body of a byte a chunk, without end, for clients that take nothing of it.
-fn tiny_chunks(at: SocketAddr, _: usize) -> std::io::Result<()> {
+fn tiny_chunks(ends: Ends, _: usize) -> std::io::Result<()> {
     let mut open = Vec::new();
     for _ in 0..4 {
-        let mut stream = connect(at)?;
+        let mut stream = connect(ends)?;
         stream.write_all(b"GET /tiny HTTP/1.1\r\nhost: localhost\r\n\r\n")?;
         open.push(stream);
     }
@@ -257,15 +269,15 @@ fn tiny_chunks(at: SocketAddr, _: usize) -> std::io::Result<()> {
 }
 
 /// Half-closed, as it looks, while the endpoint takes its time.
-fn closed_behind(at: SocketAddr, _: usize) -> std::io::Result<()> {
+fn closed_behind(ends: Ends, _: usize) -> std::io::Result<()> {
     for _ in 0..10 {
-        connect(at)?.write_all(b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n")?;
+        connect(ends)?.write_all(b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n")?;
     }
     Ok(())
 }
 
-fn dripping_body(at: SocketAddr, _: usize) -> std::io::Result<()> {
-    let mut stream = connect(at)?;
+fn dripping_body(ends: Ends, _: usize) -> std::io::Result<()> {
+    let mut stream = connect(ends)?;
     stream.write_all(b"POST /good HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n")?;
     for _ in 0..1000 {
         stream.write_all(b"a")?;
@@ -274,15 +286,15 @@ fn dripping_body(at: SocketAddr, _: usize) -> std::io::Result<()> {
     Ok(())
 }
 
-fn given_up(at: SocketAddr, _: usize) -> std::io::Result<()> {
+fn given_up(ends: Ends, _: usize) -> std::io::Result<()> {
     for path in ["/good", "/large", "/staff", "/reading"] {
         let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
-        connect(at)?.write_all(head.as_bytes())?;
+        connect(ends)?.write_all(head.as_bytes())?;
     }
     Ok(())
 }
 
-fn broken_framing(at: SocketAddr, round: usize) -> std::io::Result<()> {
+fn broken_framing(ends: Ends, round: usize) -> std::io::Result<()> {
     let fields = [
         "content-length: 4\r\ncontent-length: 5",
         "content-length: 4\r\ntransfer-encoding: chunked",
@@ -292,14 +304,14 @@ fn broken_framing(at: SocketAddr, round: usize) -> std::io::Result<()> {
         "x: \0",
     ];
     let field = fields[round % fields.len()];
-    send(at, format!("POST /good HTTP/1.1\r\nhost: localhost\r\n{field}\r\n\r\nbody").as_bytes())
+    send(ends, format!("POST /good HTTP/1.1\r\nhost: localhost\r\n{field}\r\n\r\nbody").as_bytes())
 }
 
-fn many_fields(at: SocketAddr, _: usize) -> std::io::Result<()> {
+fn many_fields(ends: Ends, _: usize) -> std::io::Result<()> {
     let fields: String = (0..97).map(|at| format!("x-{at}: {at}\r\n")).collect();
     let head =
         format!("GET /good HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{fields}\r\n");
-    send(at, head.as_bytes())
+    send(ends, head.as_bytes())
 }
 
 impl fmt::Display for Hostile {

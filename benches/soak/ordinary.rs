@@ -15,7 +15,7 @@ use weir_tests::RawClient;
 use crate::machine::precedes;
 
 /// Connections that share the rate.
-const CONNECTIONS: u32 = 20;
+const CONNECTIONS: u8 = 20;
 /// Failures that are told.
 const EXAMPLES: usize = 5;
 
@@ -36,13 +36,13 @@ pub struct Latencies {
 impl Load {
     pub fn start(address: SocketAddr, rate: u32) -> Load {
         let seen: Arc<Mutex<Latencies>> = Arc::default();
-        let every = Duration::from_secs(1) * CONNECTIONS / rate.max(1);
+        let every = Duration::from_secs(1) * u32::from(CONNECTIONS) / rate.max(1);
         for number in 0..CONNECTIONS {
             let seen = seen.clone();
-            let begin = Instant::now() + every * number / CONNECTIONS;
+            let begin = Instant::now() + every * u32::from(number) / u32::from(CONNECTIONS);
             thread::spawn(move || {
                 precedes();
-                ask(address, begin, every, &seen);
+                ask(number, address, begin, every, &seen);
             });
         }
         Load { seen }
@@ -54,8 +54,16 @@ impl Load {
     }
 }
 
-fn ask(address: SocketAddr, mut due: Instant, every: Duration, seen: &Mutex<Latencies>) {
-    let mut client = RawClient::try_connect(address).ok();
+fn ask(
+    number: u8,
+    address: SocketAddr,
+    mut due: Instant,
+    every: Duration,
+    seen: &Mutex<Latencies>,
+) {
+    // People, not one machine.
+    let connect = || RawClient::try_connect_from([127, 0, 2, number + 1], address).ok();
+    let mut client = connect();
     loop {
         let wait = due.saturating_duration_since(Instant::now());
         thread::sleep(wait);
@@ -73,7 +81,7 @@ fn ask(address: SocketAddr, mut due: Instant, every: Duration, seen: &Mutex<Late
         // A proxy that announces that it closes hurts nobody.
         let closes = answer.is_none_or(|answer| answer.header("connection") == Some("close"));
         if failure.is_some() || closes {
-            client = RawClient::try_connect(address).ok();
+            client = connect();
         }
         let late = u32::try_from(since.elapsed().as_micros()).unwrap_or(u32::MAX);
         seen.lock().unwrap_or_else(PoisonError::into_inner).note(late, failure);

@@ -105,6 +105,11 @@ impl RawClient {
         RawClient::over(TcpStream::connect(address)?)
     }
 
+    /// As [`RawClient::connect_from`], where the proxy may refuse.
+    pub fn try_connect_from(source: [u8; 4], address: SocketAddr) -> std::io::Result<RawClient> {
+        RawClient::over(crate::connect_from(IpAddr::from(source), address)?)
+    }
+
     fn over(stream: TcpStream) -> std::io::Result<RawClient> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;

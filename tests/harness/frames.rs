@@ -49,7 +49,11 @@ pub struct Frames {
 impl Frames {
     /// Connects and sends preface and empty settings.
     pub fn connect(address: SocketAddr) -> Frames {
-        let stream = TcpStream::connect(address).expect("a connection");
+        Frames::over(TcpStream::connect(address).expect("a connection"))
+    }
+
+    /// As [`Frames::connect`], over a connection of any kind.
+    pub fn over(stream: TcpStream) -> Frames {
         stream.set_nodelay(true).expect("no delay");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
         let mut frames = Frames { stream };

@@ -8,6 +8,8 @@ use rustix::io::Errno;
 #[cfg(target_os = "linux")]
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
+use socket2::{Domain, Socket, Type};
+
 use crate::ports::free_port;
 
 /// An address of this machine that nobody listens on.
@@ -20,16 +22,14 @@ pub fn free_address() -> SocketAddr {
 /// # Errors
 /// Where there is none.
 pub fn connect_from(source: IpAddr, address: SocketAddr) -> std::io::Result<TcpStream> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let stream = runtime.block_on(async {
-        let socket = tokio::net::TcpSocket::new_v4()?;
-        socket.bind(SocketAddr::new(source, 0))?;
-        socket.connect(address).await?.into_std()
-    })?;
-    stream.set_nonblocking(false)?;
-    Ok(stream)
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(source, 0).into())?;
+    socket.connect_timeout(&address.into(), CONNECTED_WITHIN)?;
+    Ok(socket.into())
 }
 
+/// As long as a connection may take.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(5);
 /// Of every machine that these tests run on.
 const PAGE: usize = 4096;
 /// Ticks of processor time in a second.

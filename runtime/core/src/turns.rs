@@ -3,13 +3,17 @@
 //! In: tasks. Out: their output. Never: two turns from the line between two looks at the worker's
 //! sockets, however many are busy, so that who has little to do waits for one of them at most; a line
 //! in which one client's tasks stand before all of another's; a turn that is kept while nobody uses it.
+//! Nor, where there is anybody else, more than a few of one client's tasks between two looks, however
+//! little each has to do: see [`crowd`].
 //!
 //! ```text
 //! task ─ polled ─▶ has done what there was                      ─▶ waits for its peers
-//!          └─────▶ its turn is over ─▶ line, clients alternate ─▶ sockets were looked at ─▶ polled
+//!   │      └─────▶ its turn is over ─▶ line, clients alternate ─▶ sockets were looked at ─▶ polled
+//!   └ many of its client's were ─▶ line ─▶ as many of the client's again
 //! ```
 
 mod backlog;
+mod crowd;
 mod offer;
 
 use std::cell::RefCell;
@@ -21,22 +25,33 @@ use std::task::{Context, Poll};
 
 use tokio::task::{JoinHandle, spawn_local};
 
+use self::crowd::Place;
 use crate::client::ClientKey;
 use crate::shares::{Key, Shares};
 use crate::turn::{self, Taken, Task};
 
 pub use backlog::Backlog;
+pub use crowd::Flow;
 pub use offer::Offer;
 
 /// A line of a worker for turns of one kind.
 pub type Line<K = ClientKey> = Arc<Shares<K>>;
 
-/// The next turn of a task. None: the worker ends.
-type Next = Offer<ClientKey>;
+/// The next turn of a task, or of a crowd. None: the worker ends.
+type Next = Offer<(ClientKey, Who)>;
+
+/// What a client has turns for: one of them never waits for all of the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Who {
+    /// One task that has more to do.
+    Busy,
+    /// As many as may be polled in a turn.
+    Crowd,
+}
 
 thread_local! {
     /// Apart from the guests' line: a task may wait here whose guest has its turn there.
-    static TASKS: Line = line();
+    static TASKS: Line<(ClientKey, Who)> = line();
     /// Tasks that are to be run for a turn of another line, whatever they wait for.
     static CALLED: RefCell<BTreeSet<Task>> = const { RefCell::new(BTreeSet::new()) };
 }
@@ -49,17 +64,32 @@ struct InTurns<'a, F> {
     work: Pin<&'a mut F>,
     task: Task,
     client: ClientKey,
+    /// Among its client's tasks.
+    place: Place,
     waits: Option<Next>,
 }
 
-/// Starts a task of the calling worker that works in turns, for this client.
+/// Starts a task of the calling worker that works in turns, for this client: a connection.
+///
+/// # Panics
+/// Outside of a `LocalSet`; every worker is one.
 pub fn spawn<F>(client: ClientKey, task: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
 {
+    spawn_of(Flow::default(), client, task)
+}
+
+/// As [`spawn`], one of several tasks of this flow.
+pub fn spawn_of<F>(flow: Flow, client: ClientKey, task: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
     spawn_local(async move {
-        InTurns { work: pin!(task), task: Task::next(), client, waits: None }.await
+        let place = Place::of(client, flow);
+        InTurns { work: pin!(task), task: Task::next(), client, place, waits: None }.await
     })
 }
 
@@ -68,9 +98,9 @@ pub fn line<K: Key>() -> Line<K> {
     Shares::new(1, usize::MAX)
 }
 
-/// The next turn of a task of this client.
-pub fn next_of(client: ClientKey) -> Next {
-    TASKS.with(|line| Offer::next(line, client))
+/// The next turn of this client.
+fn next_of(client: ClientKey, who: Who) -> Next {
+    TASKS.with(|line| Offer::next(line, (client, who)))
 }
 
 /// Whether this task is to be run now, though it waits for its turn: it has one in another line.
@@ -101,21 +131,27 @@ impl<F: Future> Future for InTurns<'_, F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.get_mut();
         let mut its_turn = None;
-        if let Some(waits) = &mut this.waits {
-            match Pin::new(waits).poll(cx) {
+        match &mut this.waits {
+            Some(waits) => match Pin::new(waits).poll(cx) {
                 Poll::Ready(turn) => {
                     its_turn = turn;
                     this.waits = None;
                 }
                 Poll::Pending if is_called(this.task) => {}
                 Poll::Pending => return Poll::Pending,
-            }
+            },
+            None if this.place.admits(cx) => {}
+            None if is_called(this.task) => this.place.leave(),
+            None => return Poll::Pending,
         }
         let Taken { result, was_short } = turn::take(this.task, || this.work.as_mut().poll(cx));
+        if was_short && its_turn.is_none() {
+            this.place.is_over();
+        }
         // The next one's, before this one asks again.
         drop(its_turn);
         if was_short && result.is_pending() && this.waits.is_none() {
-            let mut waits = next_of(this.client);
+            let mut waits = next_of(this.client, Who::Busy);
             // Never there yet: sockets come first.
             let _ = Pin::new(&mut waits).poll(cx);
             this.waits = Some(waits);

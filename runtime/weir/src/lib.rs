@@ -31,6 +31,7 @@ pub mod cli;
 
 #[cfg(test)]
 #[path = "../../core/src/turns/tests/busy.rs"]
+#[allow(dead_code, reason = "shared with the core's tests, which use more of it")]
 mod busy;
 #[cfg(test)]
 use weir_core::turn;

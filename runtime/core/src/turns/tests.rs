@@ -1,4 +1,4 @@
-mod busy;
+pub(super) mod busy;
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -60,7 +60,7 @@ fn who_wakes_himself_after_much_waits_for_a_look() {
 #[test]
 fn a_turn_comes_no_sooner_to_who_is_polled_often() {
     run(async {
-        let mut waits = next_of(ClientKey::default());
+        let mut waits = next_of(ClientKey::default(), Who::Busy);
         let mut polls = 0;
         poll_fn(|cx| {
             polls += 1;
@@ -92,7 +92,7 @@ fn a_task_that_ends_in_its_turn_is_done_and_one_that_is_dropped_leaves_the_line(
     run(async {
         assert_eq!(spawn(ClientKey::default(), async { 7 }).await.expect("no panic"), 7);
         let steps = Rc::default();
-        let abandoned: Vec<_> = (0..20).map(|_| next_of(ClientKey::default())).collect();
+        let abandoned: Vec<_> = (0..20).map(|_| next_of(ClientKey::default(), Who::Busy)).collect();
         drop(abandoned);
         spawn_busy("192.0.2.1", &steps);
         looks(100, &steps).await;

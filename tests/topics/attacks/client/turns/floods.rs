@@ -175,3 +175,28 @@ fn messages_of_a_few_bytes() {
     println!("{each} bytes of messages for each request of somebody else");
     assert!(each < 16 << 10, "{each} bytes of messages for each request of somebody else");
 }
+
+/// Each of them has little to do, and all have it in the same moment.
+#[test]
+fn requests_on_many_connections_at_once() {
+    const OF_A_THREAD: usize = 40;
+    let origin = Origin::saying("never asked");
+    let each = moved_for_each(&origin, "", |flood, at| {
+        let mut clients: Vec<_> = (0..OF_A_THREAD).map(|_| RawClient::connect(at)).collect();
+        loop {
+            for client in &mut clients {
+                client.send(b"GET /mine HTTP/1.1\r\nhost: a\r\n\r\n");
+            }
+            for client in &mut clients {
+                if client.try_answer("GET").is_none_or(|answer| answer.status != 200) {
+                    return;
+                }
+            }
+            if !flood.more(OF_A_THREAD) {
+                return;
+            }
+        }
+    });
+    println!("{each} requests at once for each request of somebody else");
+    assert!(each <= 4, "{each} requests at once for each request of somebody else");
+}

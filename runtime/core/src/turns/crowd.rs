@@ -1,0 +1,211 @@
+//! The tasks of one client on a worker: a hundred that have something to do are as much work as one that
+//! has a hundred times as much.
+//!
+//! In: tasks that want to be polled though it is not their turn in the line. Out: whether they are now.
+//! Never: keeps somebody waiting who has few of them, or who is alone.
+//!
+//! After [`POLLS`] of them within [`REFILLED`], or one that had more to do than there was time for, the
+//! others wait for the client's next turn in the line, which is for as many. They come in rounds, one of
+//! each [`Flow`]: people behind one address are one client here.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+use std::rc::{Rc, Weak};
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use tokio::task::spawn_local;
+
+use super::{Who, next_of};
+use crate::client::ClientKey;
+
+/// Tasks that are polled in one turn of their client.
+const POLLS: usize = 8;
+
+/// Nobody waits whose client has had no more than so many polls in this time.
+pub(super) const REFILLED: Duration = Duration::from_millis(2);
+
+/// Polls of one client in a row, after which nobody else seems to be there: a client that is alone has
+/// the worker, and pays nothing for turns.
+const ALONE: u32 = 256;
+
+thread_local! {
+    /// The crowds of this worker, as long as somebody is in them.
+    static KNOWN: RefCell<HashMap<ClientKey, Weak<Crowd>>> = RefCell::default();
+    /// Whose task was polled last, and how many of his in a row.
+    static LAST: Cell<(ClientKey, u32)> = const { Cell::new((ClientKey::Unnamed, 0)) };
+}
+
+/// When a task is polled: in which round, and which of those in it.
+type Number = (u64, u64);
+
+/// Tasks of one connection.
+#[derive(Debug, Clone, Default)]
+pub struct Flow {
+    /// The round of its next task that waits.
+    round: Rc<Cell<u64>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Crowd {
+    client: ClientKey,
+    /// Polls that are left.
+    left: Cell<usize>,
+    /// Since when they are counted.
+    since: Cell<Instant>,
+    /// Tasks that wait, in the order in which they are polled.
+    waiting: RefCell<BTreeMap<Number, Waker>>,
+    /// The turn is that of those before this one.
+    called: Cell<Number>,
+    /// The round that is under way.
+    round: Cell<u64>,
+    /// The number of the next one that waits.
+    next: Cell<u64>,
+    /// A task asks for the next turn.
+    asks: Cell<bool>,
+}
+
+/// A task's place among those that wait. Dropping it gives it up.
+#[derive(Debug)]
+pub(super) struct Place {
+    crowd: Rc<Crowd>,
+    flow: Flow,
+    /// None: it does not wait.
+    number: Option<Number>,
+}
+
+impl Place {
+    /// Of a task of this client, which does not wait yet.
+    pub fn of(client: ClientKey, flow: Flow) -> Place {
+        Place { crowd: Crowd::of(client), flow, number: None }
+    }
+
+    /// Whether the task may be polled now; where not, it is woken when it may.
+    pub fn admits(&mut self, cx: &Context<'_>) -> bool {
+        let crowd = &self.crowd;
+        let is_alone = crowd.is_alone();
+        if let Some(waited) = self.number.take_if(|number| *number < crowd.called.get()) {
+            crowd.waiting.borrow_mut().remove(&waited);
+            return true;
+        }
+        // Nobody passes those who wait.
+        if self.number.is_none() && crowd.waiting.borrow().is_empty() {
+            if is_alone {
+                return true;
+            }
+            if crowd.has_polls() {
+                crowd.left.set(crowd.left.get() - 1);
+                return true;
+            }
+        }
+        let number = *self.number.get_or_insert_with(|| crowd.number(&self.flow));
+        crowd.waiting.borrow_mut().insert(number, cx.waker().clone());
+        if !crowd.asks.replace(true) {
+            spawn_local(crowd.clone().renewed());
+        }
+        false
+    }
+
+    /// The task is polled for another reason.
+    pub fn leave(&mut self) {
+        if let Some(number) = self.number.take() {
+            self.crowd.waiting.borrow_mut().remove(&number);
+        }
+    }
+
+    /// The task had more to do than there was time for: who was called with it and has not run yet goes
+    /// first in the next turn.
+    pub fn is_over(&self) {
+        self.crowd.left.set(0);
+        self.crowd.called.set((0, 0));
+    }
+}
+
+impl Crowd {
+    fn of(client: ClientKey) -> Rc<Crowd> {
+        KNOWN.with_borrow_mut(|known| {
+            if let Some(crowd) = known.get(&client).and_then(Weak::upgrade) {
+                return crowd;
+            }
+            // Forgets those that are gone only when the map would have to grow.
+            if known.len() == known.capacity() {
+                known.retain(|_, crowd| crowd.strong_count() > 0);
+            }
+            let crowd = Rc::new(Crowd::new(client));
+            known.insert(client, Rc::downgrade(&crowd));
+            crowd
+        })
+    }
+
+    fn new(client: ClientKey) -> Crowd {
+        Crowd {
+            client,
+            left: Cell::new(POLLS),
+            since: Cell::new(Instant::now()),
+            waiting: RefCell::default(),
+            called: Cell::default(),
+            round: Cell::default(),
+            next: Cell::default(),
+            asks: Cell::default(),
+        }
+    }
+
+    fn is_alone(&self) -> bool {
+        let (client, polls) = LAST.get();
+        let polls = if client == self.client { polls.saturating_add(1) } else { 0 };
+        LAST.set((self.client, polls));
+        polls > ALONE
+    }
+
+    /// Time is asked for where there seems to be none left only.
+    fn has_polls(&self) -> bool {
+        if self.left.get() > 0 {
+            return true;
+        }
+        let is_due = self.since.get().elapsed() >= REFILLED;
+        if is_due {
+            self.refill(POLLS);
+        }
+        is_due
+    }
+
+    fn refill(&self, polls: usize) {
+        self.left.set(polls);
+        self.since.set(Instant::now());
+    }
+
+    /// Of the next task of this flow that waits.
+    fn number(&self, flow: &Flow) -> Number {
+        let round = flow.round.get().max(self.round.get());
+        flow.round.set(round + 1);
+        (round, self.next.replace(self.next.get() + 1))
+    }
+
+    /// Turns come until nobody waits.
+    async fn renewed(self: Rc<Self>) {
+        while !self.waiting.borrow().is_empty() {
+            let turn = next_of(self.client, Who::Crowd).await;
+            let waiting = self.waiting.borrow();
+            let mut left = POLLS;
+            for ((round, number), waker) in waiting.iter().take(POLLS) {
+                self.round.set(*round);
+                self.called.set((*round, number + 1));
+                waker.wake_by_ref();
+                left -= 1;
+            }
+            self.refill(left);
+            drop((waiting, turn));
+            // Whoever was called has run when the next turn comes, or has to wait again.
+        }
+        self.asks.set(false);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+use tokio::sync::Notify;
+use tokio::task::yield_now;
+
+use super::super::tests::busy::{busy, looks, run};
+use super::super::{line, spawn};
+use super::*;
+
+const TASKS: usize = 200;
+
+fn client(address: &str) -> ClientKey {
+    ClientKey::of(address)
+}
+
+/// Has little to do, and often.
+fn spawn_other() {
+    spawn(client("198.51.100.1"), async {
+        loop {
+            yield_now().await;
+        }
+    });
+}
+
+/// The most tasks of one client that were polled between two looks after all were woken at once.
+async fn most_at_once() -> usize {
+    let (woken, polls) = (Rc::new(Notify::new()), Rc::<Cell<usize>>::default());
+    for _ in 0..TASKS {
+        let (woken, polls) = (woken.clone(), polls.clone());
+        spawn(client("192.0.2.1"), async move {
+            loop {
+                woken.notified().await;
+                polls.set(polls.get() + 1);
+            }
+        });
+    }
+    let mut most = 0;
+    for round in 1..=4 {
+        // All wait for it.
+        looks(1_000, &polls).await;
+        woken.notify_waiters();
+        most = looks(1_000, &polls).await;
+        assert_eq!(polls.get(), TASKS * round);
+    }
+    most
+}
+
+/// Two hundred connections of a client whose uploads ended in one moment were two hundred polls in a row.
+#[test]
+fn many_that_have_little_to_do_wait_for_each_other() {
+    let most = run(async {
+        spawn_other();
+        most_at_once().await
+    });
+    assert!(most <= 2 * POLLS, "{most} between two looks");
+}
+
+#[test]
+fn who_is_alone_waits_for_nobody() {
+    let most = run(most_at_once());
+    // The runtime polls 61 at a time.
+    assert!(most > 4 * POLLS, "{most} between two looks");
+}
+
+/// One turn is half a dozen steps that are not timed, and five that are.
+#[test]
+fn who_had_too_much_to_do_ends_the_turn_of_those_called_with_it() {
+    let most = |tasks: usize| {
+        run(async move {
+            spawn_other();
+            let steps = Rc::<Cell<usize>>::default();
+            for _ in 0..tasks {
+                spawn(client("192.0.2.1"), busy(steps.clone()));
+            }
+            // All had their first turn by then.
+            looks(400, &steps).await;
+            looks(200, &steps).await
+        })
+    };
+    let (one, many) = (most(1), most(20));
+    assert!(one > 0 && many <= 2 * one, "{many} steps between two looks, {one} of one task");
+}
+
+/// Each ninth task once waited until every busy client had had a turn.
+#[test]
+fn who_asks_now_and_then_stands_in_no_line() {
+    let waited = run(async {
+        let steps = Rc::<Cell<usize>>::default();
+        for last in 0..50 {
+            spawn(client(&format!("192.0.2.{last}")), busy(steps.clone()));
+        }
+        let mut waited = Vec::new();
+        for _ in 0..20 {
+            let rests = Instant::now();
+            while rests.elapsed() < REFILLED {
+                yield_now().await;
+            }
+            let served = spawn(client("198.51.100.1"), async {});
+            let mut looks = 0;
+            while !served.is_finished() {
+                yield_now().await;
+                looks += 1;
+            }
+            waited.push(looks);
+        }
+        waited
+    });
+    // Two or three times fifty otherwise.
+    assert!(waited.iter().all(|looks| *looks <= 4), "{waited:?} looks");
+}
+
+/// Who is given up while it waits, or was called and did not run yet, keeps nobody waiting.
+#[test]
+fn tasks_that_end_while_they_wait_are_passed_over() {
+    run(async {
+        spawn_other();
+        let steps = Rc::<Cell<usize>>::default();
+        let all = || (0..40).map(|_| spawn(client("192.0.2.1"), busy(steps.clone())));
+        let tasks: Vec<_> = all().collect();
+        for _ in 0..50 {
+            yield_now().await;
+        }
+        for task in &tasks {
+            task.abort();
+            yield_now().await;
+        }
+        let served = spawn(client("192.0.2.1"), async {});
+        for _ in 0..20 {
+            yield_now().await;
+        }
+        assert!(served.is_finished(), "nobody else is left");
+        assert!(Crowd::of(client("192.0.2.1")).waiting.borrow().is_empty());
+    });
+}
+
+/// A task that is run for its turn in another line waits no longer among its client's.
+#[test]
+fn who_is_called_elsewhere_gives_its_place_up() {
+    run(async {
+        spawn_other();
+        let steps = Rc::<Cell<usize>>::default();
+        for _ in 0..20 {
+            spawn(client("192.0.2.1"), busy(steps.clone()));
+        }
+        let elsewhere = line();
+        let task = spawn(client("192.0.2.1"), async move {
+            super::super::Offer::next(&elsewhere, ClientKey::default()).await.is_some()
+        });
+        for _ in 0..100 {
+            yield_now().await;
+        }
+        assert!(task.is_finished() && task.await.expect("no panic"));
+    });
+}
+
+/// Whoever has many streams on a connection is not before another connection of the same address.
+#[test]
+fn flows_of_a_client_alternate() {
+    run(async {
+        spawn_other();
+        let steps = Rc::<Cell<usize>>::default();
+        let many = super::super::Flow::default();
+        for _ in 0..TASKS {
+            super::super::spawn_of(many.clone(), client("192.0.2.1"), busy(steps.clone()));
+        }
+        yield_now().await;
+        let other = spawn(client("192.0.2.1"), async {});
+        let mut looks = 0;
+        while !other.is_finished() {
+            yield_now().await;
+            looks += 1;
+        }
+        assert!(looks < TASKS / 10, "{looks} looks");
+    });
+}
+
+#[test]
+fn clients_that_are_gone_are_forgotten() {
+    run(async {
+        for number in 0..10_000_u32 {
+            drop(Crowd::of(ClientKey::V4(number)));
+        }
+        let known = KNOWN.with_borrow(HashMap::len);
+        assert!(known < 100, "{known}");
+    });
+}
