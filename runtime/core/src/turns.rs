@@ -63,7 +63,6 @@ struct Called(Option<Task>);
 struct InTurns<'a, F> {
     work: Pin<&'a mut F>,
     task: Task,
-    client: ClientKey,
     /// Among its client's tasks.
     place: Place,
     waits: Option<Next>,
@@ -78,18 +77,18 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    spawn_of(Flow::default(), client, task)
+    spawn_of(Flow::of(client), task)
 }
 
 /// As [`spawn`], one of several tasks of this flow.
-pub fn spawn_of<F>(flow: Flow, client: ClientKey, task: F) -> JoinHandle<F::Output>
+pub fn spawn_of<F>(flow: Flow, task: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
 {
     spawn_local(async move {
-        let place = Place::of(client, flow);
-        InTurns { work: pin!(task), task: Task::next(), client, place, waits: None }.await
+        let place = Place::of(flow);
+        InTurns { work: pin!(task), task: Task::next(), place, waits: None }.await
     })
 }
 
@@ -151,7 +150,7 @@ impl<F: Future> Future for InTurns<'_, F> {
         // The next one's, before this one asks again.
         drop(its_turn);
         if was_short && result.is_pending() && this.waits.is_none() {
-            let mut waits = next_of(this.client, Who::Busy);
+            let mut waits = next_of(this.place.client(), Who::Busy);
             // Never there yet: sockets come first.
             let _ = Pin::new(&mut waits).poll(cx);
             this.waits = Some(waits);

@@ -39,15 +39,16 @@ thread_local! {
 /// When a task is polled: in which round, and which of those in it.
 type Number = (u64, u64);
 
-/// Tasks of one connection.
-#[derive(Debug, Clone, Default)]
+/// Tasks of one connection, among their client's.
+#[derive(Debug, Clone)]
 pub struct Flow {
+    crowd: Rc<Crowd>,
     /// The round of its next task that waits.
     round: Rc<Cell<u64>>,
 }
 
 #[derive(Debug)]
-pub(super) struct Crowd {
+struct Crowd {
     client: ClientKey,
     /// Polls that are left.
     left: Cell<usize>,
@@ -68,21 +69,38 @@ pub(super) struct Crowd {
 /// A task's place among those that wait. Dropping it gives it up.
 #[derive(Debug)]
 pub(super) struct Place {
-    crowd: Rc<Crowd>,
     flow: Flow,
     /// None: it does not wait.
     number: Option<Number>,
 }
 
+impl Flow {
+    /// One more of this client, on the calling worker.
+    pub fn of(client: ClientKey) -> Flow {
+        Flow { crowd: Crowd::of(client), round: Rc::default() }
+    }
+
+    /// Of its next task that waits.
+    fn number(&self) -> Number {
+        let round = self.round.get().max(self.crowd.round.get());
+        self.round.set(round + 1);
+        (round, self.crowd.next.replace(self.crowd.next.get() + 1))
+    }
+}
+
 impl Place {
-    /// Of a task of this client, which does not wait yet.
-    pub fn of(client: ClientKey, flow: Flow) -> Place {
-        Place { crowd: Crowd::of(client), flow, number: None }
+    /// Of a task of this flow, which does not wait yet.
+    pub fn of(flow: Flow) -> Place {
+        Place { flow, number: None }
+    }
+
+    pub fn client(&self) -> ClientKey {
+        self.flow.crowd.client
     }
 
     /// Whether the task may be polled now; where not, it is woken when it may.
     pub fn admits(&mut self, cx: &Context<'_>) -> bool {
-        let crowd = &self.crowd;
+        let crowd = &self.flow.crowd;
         let is_alone = crowd.is_alone();
         if let Some(waited) = self.number.take_if(|number| *number < crowd.called.get()) {
             crowd.waiting.borrow_mut().remove(&waited);
@@ -98,7 +116,7 @@ impl Place {
                 return true;
             }
         }
-        let number = *self.number.get_or_insert_with(|| crowd.number(&self.flow));
+        let number = *self.number.get_or_insert_with(|| self.flow.number());
         crowd.waiting.borrow_mut().insert(number, cx.waker().clone());
         if !crowd.asks.replace(true) {
             spawn_local(crowd.clone().renewed());
@@ -109,15 +127,15 @@ impl Place {
     /// The task is polled for another reason.
     pub fn leave(&mut self) {
         if let Some(number) = self.number.take() {
-            self.crowd.waiting.borrow_mut().remove(&number);
+            self.flow.crowd.waiting.borrow_mut().remove(&number);
         }
     }
 
     /// The task had more to do than there was time for: who was called with it and has not run yet goes
     /// first in the next turn.
     pub fn is_over(&self) {
-        self.crowd.left.set(0);
-        self.crowd.called.set((0, 0));
+        self.flow.crowd.left.set(0);
+        self.flow.crowd.called.set((0, 0));
     }
 }
 
@@ -172,13 +190,6 @@ impl Crowd {
     fn refill(&self, polls: usize) {
         self.left.set(polls);
         self.since.set(Instant::now());
-    }
-
-    /// Of the next task of this flow that waits.
-    fn number(&self, flow: &Flow) -> Number {
-        let round = flow.round.get().max(self.round.get());
-        flow.round.set(round + 1);
-        (round, self.next.replace(self.next.get() + 1))
     }
 
     /// Turns come until nobody waits.

@@ -32,7 +32,7 @@ pub fn make_room() {
     let room = getrlimit(Resource::Nofile).current.map_or(ROOM, |limit| limit.min(ROOM));
     let Some(last) = room.checked_sub(1).and_then(|last| i32::try_from(last).ok()) else { return };
     // Dropped at once: the table never shrinks.
-    if let Err(error) = fcntl_dupfd_cloexec(rustix::stdio::stderr(), last) {
+    if let Err(error) = fcntl_dupfd_cloexec(std::io::stderr(), last) {
         tracing::debug!(%error, room, "open files: no room was made ahead");
     }
 }

@@ -20,7 +20,6 @@ pub struct StreamTask(OnceCell<AbortHandle>);
 pub struct StreamExecutor {
     /// The exchange that was begun last: hyper has its future executed next.
     begun: Rc<Cell<Option<Rc<StreamTask>>>>,
-    client: ClientKey,
     flow: Flow,
 }
 
@@ -35,7 +34,7 @@ impl StreamTask {
 impl StreamExecutor {
     /// For a connection of this client.
     pub fn new(client: ClientKey) -> StreamExecutor {
-        StreamExecutor { begun: Rc::default(), client, flow: Flow::default() }
+        StreamExecutor { begun: Rc::default(), flow: Flow::of(client) }
     }
 
     /// An exchange begins whose future is executed next.
@@ -51,7 +50,7 @@ where
     F: Future<Output = ()> + 'static,
 {
     fn execute(&self, future: F) {
-        let handle = turns::spawn_of(self.flow.clone(), self.client, future);
+        let handle = turns::spawn_of(self.flow.clone(), future);
         if let Some(task) = self.begun.take() {
             let _ = task.0.set(handle.abort_handle());
         }

@@ -1,6 +1,5 @@
 //! Descriptors: the table that the system keeps of them does not grow while requests are served.
 
-use std::io::BufRead;
 use std::net::TcpStream;
 
 use weir_tests::{Daemon, Origin, Setup, get};
@@ -37,10 +36,7 @@ fn there_is_room_for_no_more_than_the_limit_allows() {
     let limit = format!("ulimit -n {LIMIT}; exec {BINARY} run");
     let toml = Setup::to(&origin).toml();
     let mut daemon = Daemon::start("sh", &["-c", &limit], &[("weir.toml", toml.as_str())]);
-    let mut said = String::new();
-    while !said.contains("\"message\":\"ready\"") {
-        assert!(daemon.errors().read_line(&mut said).is_ok_and(|length| length > 0), "{said}");
-    }
+    daemon.wait_for_line("\"message\":\"ready\"");
     let room = room(&daemon);
     // The system's tables have sizes of powers of two.
     assert!((LIMIT..2 * LIMIT).contains(&room), "{room}");

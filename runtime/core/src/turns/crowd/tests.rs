@@ -1,8 +1,8 @@
 use tokio::sync::Notify;
-use tokio::task::yield_now;
+use tokio::task::{JoinHandle, yield_now};
 
 use super::super::tests::busy::{busy, looks, run};
-use super::super::{line, spawn};
+use super::super::{line, spawn, spawn_of};
 use super::*;
 
 const TASKS: usize = 200;
@@ -18,6 +18,15 @@ fn spawn_other() {
             yield_now().await;
         }
     });
+}
+
+async fn looks_until_finished(task: &JoinHandle<()>) -> usize {
+    let mut looks = 0;
+    while !task.is_finished() {
+        yield_now().await;
+        looks += 1;
+    }
+    looks
 }
 
 /// The most tasks of one client that were polled between two looks after all were woken at once.
@@ -94,12 +103,7 @@ fn who_asks_now_and_then_stands_in_no_line() {
                 yield_now().await;
             }
             let served = spawn(client("198.51.100.1"), async {});
-            let mut looks = 0;
-            while !served.is_finished() {
-                yield_now().await;
-                looks += 1;
-            }
-            waited.push(looks);
+            waited.push(looks_until_finished(&served).await);
         }
         waited
     });
@@ -157,17 +161,13 @@ fn flows_of_a_client_alternate() {
     run(async {
         spawn_other();
         let steps = Rc::<Cell<usize>>::default();
-        let many = super::super::Flow::default();
+        let many = Flow::of(client("192.0.2.1"));
         for _ in 0..TASKS {
-            super::super::spawn_of(many.clone(), client("192.0.2.1"), busy(steps.clone()));
+            spawn_of(many.clone(), busy(steps.clone()));
         }
         yield_now().await;
         let other = spawn(client("192.0.2.1"), async {});
-        let mut looks = 0;
-        while !other.is_finished() {
-            yield_now().await;
-            looks += 1;
-        }
+        let looks = looks_until_finished(&other).await;
         assert!(looks < TASKS / 10, "{looks} looks");
     });
 }
