@@ -2,6 +2,7 @@
 //!
 //! In: frames and fields. Out: the frames the proxy answers with. Never: keeps the protocol's rules.
 
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -44,6 +45,9 @@ pub const GRPC_CALL: [(&str, &str); 6] = [
 /// A connection after its preface.
 pub struct Frames {
     stream: TcpStream,
+    /// Frames that came before one that was looked for, without those of bodies: streams answer in any
+    /// order.
+    passed: VecDeque<Frame>,
 }
 
 impl Frames {
@@ -56,7 +60,7 @@ impl Frames {
     pub fn over(stream: TcpStream) -> Frames {
         stream.set_nodelay(true).expect("no delay");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
-        let mut frames = Frames { stream };
+        let mut frames = Frames { stream, passed: VecDeque::new() };
         let _ = frames.stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
         frames.send(kind::SETTINGS, 0, 0, &[]);
         frames
@@ -77,7 +81,7 @@ impl Frames {
         self.send(kind::HEADERS, flags, stream, &block(fields))
     }
 
-    /// The next frame; `None` at the connection's end.
+    /// The next frame off the connection; `None` at its end.
     pub fn next_frame(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         self.stream.read_exact(&mut head).ok()?;
@@ -88,27 +92,37 @@ impl Frames {
         Some(Frame { kind: head[3], flags: head[4], stream, payload })
     }
 
-    /// The next frame of this kind and stream; `None` at the connection's end.
+    /// The next frame of this kind and stream that was not found yet; `None` at the connection's end.
     pub fn find(&mut self, kind: u8, stream: u32) -> Option<Frame> {
-        loop {
-            let frame = self.next_frame()?;
-            if frame.kind == kind && frame.stream == stream {
-                return Some(frame);
-            }
-        }
+        self.find_any(|frame| frame.kind == kind && frame.stream == stream)
     }
 
     /// What becomes of a stream: its status, or `0` where it was reset or the connection ended.
     pub fn status(&mut self, stream: u32) -> u16 {
-        while let Some(frame) = self.next_frame() {
-            match frame.kind {
-                kind::HEADERS if frame.stream == stream => return status(&frame.payload),
-                kind::RST_STREAM if frame.stream == stream => return 0,
-                kind::GOAWAY if frame.payload.get(4..8) != Some(&[0; 4]) => return 0,
-                _ => {}
+        let ends = |frame: &Frame| match frame.kind {
+            kind::HEADERS | kind::RST_STREAM => frame.stream == stream,
+            kind::GOAWAY => frame.payload.get(4..8) != Some(&[0; 4]),
+            _ => false,
+        };
+        match self.find_any(ends) {
+            Some(frame) if frame.kind == kind::HEADERS => status(&frame.payload),
+            _ => 0,
+        }
+    }
+
+    fn find_any(&mut self, is_it: impl Fn(&Frame) -> bool) -> Option<Frame> {
+        if let Some(position) = self.passed.iter().position(&is_it) {
+            return self.passed.remove(position);
+        }
+        loop {
+            let frame = self.next_frame()?;
+            if is_it(&frame) {
+                return Some(frame);
+            }
+            if frame.kind != kind::DATA {
+                self.passed.push_back(frame);
             }
         }
-        0
     }
 
     pub fn stream(&self) -> &TcpStream {
