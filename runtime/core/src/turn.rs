@@ -19,6 +19,10 @@ const UNTIMED_STEPS: u32 = 6;
 /// Steps that a guest's call counts for: it takes up to a slice, which is much longer than one.
 const GUEST_STEPS: u32 = 2;
 
+/// Bytes that a step moves; of more, each as many count for one more. Some hundred kilobytes at a time,
+/// into memory that is new, are a turn before six steps are over.
+const STEP_BYTES: usize = 32 << 10;
+
 /// Timed steps that are much to do, however short they were: a task that does not stop for the turn's end
 /// may be polled again at once, as a connection is with a pipeline of requests.
 const MANY_STEPS: u32 = 8;
@@ -102,6 +106,15 @@ fn poll_timed(cx: &mut Context<'_>) -> Poll<()> {
 /// A guest has run: a turn has room for few of them before time is looked at.
 pub fn guest_ran() {
     UNTIMED.set(UNTIMED.get().saturating_sub(GUEST_STEPS));
+}
+
+/// A step moved so many bytes.
+#[inline]
+pub fn moved(bytes: usize) {
+    if bytes > STEP_BYTES {
+        let steps = u32::try_from(bytes / STEP_BYTES).unwrap_or(u32::MAX);
+        UNTIMED.set(UNTIMED.get().saturating_sub(steps));
+    }
 }
 
 /// Whose turn is under way.
@@ -188,6 +201,25 @@ mod tests {
             (0..1000).take_while(one).count()
         });
         assert!(taken.was_short && taken.result <= 3, "{taken:?}");
+    }
+
+    /// A read into new memory takes as long as many small ones.
+    #[test]
+    fn many_bytes_are_several_steps() {
+        let taken = take(Task::next(), || {
+            moved(STEP_BYTES);
+            let few = UNTIMED.get();
+            moved(2 * STEP_BYTES);
+            (few, UNTIMED.get())
+        });
+        assert_eq!(taken.result, (UNTIMED_STEPS, UNTIMED_STEPS - 2));
+        let bulk = take(Task::next(), || {
+            moved(usize::MAX);
+            steps(1000, TURN)
+        });
+        assert!(bulk.was_short && bulk.result <= 2, "{bulk:?}");
+        moved(usize::MAX);
+        assert_eq!(steps(20, TURN), 20, "nobody measures");
     }
 
     /// Though none of them was long, and nobody stops at the turn's end.

@@ -98,6 +98,7 @@ impl AsyncRead for Stream {
             return Poll::Pending;
         }
         ready!(turn::poll_proceed(cx));
+        let before = buf.filled().len();
         let read = match &mut this.socket {
             Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Socket::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
@@ -110,6 +111,7 @@ impl AsyncRead for Stream {
             // The runtime forgets whom to wake once there was something to wake for.
             Poll::Ready(_) => this.awaited_by = None,
         }
+        turn::moved(buf.filled().len() - before);
         read
     }
 }
@@ -121,10 +123,10 @@ impl AsyncWrite for Stream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(turn::poll_proceed(cx));
-        match &mut self.get_mut().socket {
+        counted(match &mut self.get_mut().socket {
             Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Socket::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
+        })
     }
 
     fn poll_write_vectored(
@@ -145,10 +147,10 @@ impl AsyncWrite for Stream {
             });
         }
         ready!(turn::poll_proceed(cx));
-        match &mut self.get_mut().socket {
+        counted(match &mut self.get_mut().socket {
             Socket::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Socket::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-        }
+        })
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -166,6 +168,14 @@ impl AsyncWrite for Stream {
             Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
+}
+
+/// A write, as a part of its task's turn.
+fn counted(written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    if let Poll::Ready(Ok(bytes)) = written {
+        turn::moved(bytes);
+    }
+    written
 }
 
 #[cfg(test)]
