@@ -4,9 +4,10 @@
 //! In: tasks that want to be polled though it is not their turn in the line. Out: whether they are now.
 //! Never: keeps somebody waiting who has few of them, or who is alone.
 //!
-//! After [`POLLS`] of them within [`REFILLED`], or one that had more to do than there was time for, the
-//! others wait for the client's next turn in the line, which is for as many. They come in rounds, one of
-//! each [`Flow`]: people behind one address are one client here.
+//! After [`FREE`] of them within [`REFILLED`], or one that had more to do than there was time for, the
+//! others wait for the client's next turn in the line, which is for [`POLLS`] of them, or for as many as
+//! there is time for. They come in rounds, one of each [`Flow`]: people behind one address are one client
+//! here.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -18,12 +19,15 @@ use tokio::task::spawn_local;
 
 use super::{Who, next_of};
 use crate::client::ClientKey;
+use crate::turn::TURN;
 
-/// Tasks that are polled in one turn of their client.
+/// Nobody waits whose client has had fewer polls than these in this time: an ordinary request is two or
+/// three. Twenty clients that had eight of them in two milliseconds had all of a worker's time.
+const FREE: usize = 3;
+pub(super) const REFILLED: Duration = Duration::from_millis(4);
+
+/// Tasks that are polled in one turn of their client at most.
 const POLLS: usize = 8;
-
-/// Nobody waits whose client has had no more than so many polls in this time.
-pub(super) const REFILLED: Duration = Duration::from_millis(2);
 
 /// Polls of one client in a row, after which nobody else seems to be there: a client that is alone has
 /// the worker, and pays nothing for turns.
@@ -58,6 +62,8 @@ struct Crowd {
     waiting: RefCell<BTreeMap<Number, Waker>>,
     /// The turn is that of those before this one.
     called: Cell<Number>,
+    /// When the first of them was polled.
+    began: Cell<Option<Instant>>,
     /// The round that is under way.
     round: Cell<u64>,
     /// The number of the next one that waits.
@@ -102,7 +108,7 @@ impl Place {
     pub fn admits(&mut self, cx: &Context<'_>) -> bool {
         let crowd = &self.flow.crowd;
         let is_alone = crowd.is_alone();
-        if let Some(waited) = self.number.take_if(|number| *number < crowd.called.get()) {
+        if let Some(waited) = self.number.take_if(|number| crowd.calls(*number)) {
             crowd.waiting.borrow_mut().remove(&waited);
             return true;
         }
@@ -131,11 +137,10 @@ impl Place {
         }
     }
 
-    /// The task had more to do than there was time for: who was called with it and has not run yet goes
-    /// first in the next turn.
+    /// The task had more to do than there was time for: the turn is over for those called with it.
     pub fn is_over(&self) {
         self.flow.crowd.left.set(0);
-        self.flow.crowd.called.set((0, 0));
+        self.flow.crowd.end_turn();
     }
 }
 
@@ -158,10 +163,11 @@ impl Crowd {
     fn new(client: ClientKey) -> Crowd {
         Crowd {
             client,
-            left: Cell::new(POLLS),
+            left: Cell::new(FREE),
             since: Cell::new(Instant::now()),
             waiting: RefCell::default(),
             called: Cell::default(),
+            began: Cell::default(),
             round: Cell::default(),
             next: Cell::default(),
             asks: Cell::default(),
@@ -182,7 +188,7 @@ impl Crowd {
         }
         let is_due = self.since.get().elapsed() >= REFILLED;
         if is_due {
-            self.refill(POLLS);
+            self.refill(FREE);
         }
         is_due
     }
@@ -192,17 +198,38 @@ impl Crowd {
         self.since.set(Instant::now());
     }
 
+    /// Whether it is the turn of the task with this number, and there is time left.
+    fn calls(&self, number: Number) -> bool {
+        if number >= self.called.get() {
+            return false;
+        }
+        let now = Instant::now();
+        let began = self.began.get().unwrap_or(now);
+        self.began.set(Some(began));
+        let has_time = now.saturating_duration_since(began) < TURN;
+        if !has_time {
+            self.end_turn();
+        }
+        has_time
+    }
+
+    /// Whoever was called and has not run yet goes first in the next one.
+    fn end_turn(&self) {
+        self.called.set((0, 0));
+    }
+
     /// Turns come until nobody waits.
     async fn renewed(self: Rc<Self>) {
         while !self.waiting.borrow().is_empty() {
             let turn = next_of(self.client, Who::Crowd).await;
             let waiting = self.waiting.borrow();
-            let mut left = POLLS;
+            let mut left = FREE;
+            self.began.set(None);
             for ((round, number), waker) in waiting.iter().take(POLLS) {
                 self.round.set(*round);
                 self.called.set((*round, number + 1));
                 waker.wake_by_ref();
-                left -= 1;
+                left = left.saturating_sub(1);
             }
             self.refill(left);
             drop((waiting, turn));
