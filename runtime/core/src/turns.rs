@@ -1,6 +1,6 @@
 //! Tasks that have more to do than their turn take the next one in a line.
 //!
-//! In: tasks. Out: their output. Never: two turns from the line between two looks at the worker's
+//! In: tasks. Out: their output. Never: two turns, of whichever line, between two looks at the worker's
 //! sockets, however many are busy, so that who has little to do waits for one of them at most; a line
 //! in which one client's tasks stand before all of another's; a turn that is kept while nobody uses it.
 //! Nor, where there is anybody else, more than a few of one client's tasks between two looks, however
@@ -32,9 +32,9 @@ use crate::turn::{self, Taken, Task};
 
 pub use backlog::Backlog;
 pub use crowd::Flow;
-pub use offer::Offer;
+pub use offer::{Offer, Turn};
 
-/// A line of a worker for turns of one kind.
+/// A line of a worker for turns of one kind. Lines alternate.
 pub type Line<K = ClientKey> = Arc<Shares<K>>;
 
 /// The next turn of a task, or of a crowd. None: the worker ends.

@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use weir_core::client::ClientKey;
 use weir_core::shares::Share;
-use weir_core::turns::{self, Line, Offer};
+use weir_core::turns::{self, Line, Offer, Turn};
 
 use super::deadline;
 use super::long_calls::{Admission, LongCalls, Wait};
@@ -39,8 +39,7 @@ enum Slice {
     Later,
 }
 
-/// A turn, and how it comes.
-type Turn = Share<Whose>;
+/// How a turn comes.
 type Turning = Offer<Whose>;
 
 /// On what terms calls of a plugin run on a worker.
@@ -95,7 +94,7 @@ enum State<'a> {
 struct Next<'a> {
     is_first: bool,
     long: Option<Long<'a>>,
-    turn: Option<Turn>,
+    turn: Option<Turn<Whose>>,
 }
 
 impl<'a, F> Aside<'a, F> {

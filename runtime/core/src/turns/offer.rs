@@ -3,7 +3,7 @@
 //! In: a line, and whose turn it is to be. Out: the turn, once the worker has looked at its sockets; the
 //! task is run for it, even where it waits for a turn of its own. Never: keeps a turn from others while
 //! the work that asked for it is not polled: what is not taken within two looks passes on, and its owner
-//! stands in line anew when it asks.
+//! stands in line anew when it asks. Nor offers two turns between two looks, whatever lines they are of.
 
 use std::future::Future;
 use std::mem;
@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, spawn_local, yield_now};
 
 use super::{Called, Line};
@@ -21,6 +21,19 @@ use crate::turn;
 /// Looks at the sockets within which a turn is taken, or passes on: whoever was woken for it has been run
 /// by then.
 const LOOKS: usize = 2;
+
+thread_local! {
+    /// Between two looks a turn of one line comes. Whoever is first in another one waits here: of each
+    /// line there is one at most, so that they alternate.
+    static LOOK: Arc<Semaphore> = Arc::new(Semaphore::new(1));
+}
+
+/// Work may be done now. Dropping it makes it the next one's turn.
+#[derive(Debug)]
+pub struct Turn<K: Key> {
+    _place: Share<K>,
+    _look: OwnedSemaphorePermit,
+}
 
 /// The turn that is waited for; none: the worker ends. Dropping it leaves the line.
 #[derive(Debug)]
@@ -41,7 +54,7 @@ enum State<K: Key> {
     /// Who is to be told, if it was asked yet.
     InLine(Option<Asker>),
     /// To be taken now.
-    There(Share<K>),
+    There(Turn<K>),
     /// It was not taken.
     PassedOn,
     Ended,
@@ -75,7 +88,7 @@ async fn stand<K: Key>(
 ) {
     loop {
         let turn = match waiting {
-            Some(turn) => turn.await,
+            Some(place) => turn_of(place).await,
             None => None,
         };
         yield_now().await;
@@ -94,6 +107,13 @@ async fn stand<K: Key>(
         offered.asked.notified().await;
         waiting = line.wait(whose);
     }
+}
+
+/// The line's turn, once it has the next look.
+async fn turn_of<K: Key>(waiting: Waiting<K>) -> Option<Turn<K>> {
+    let place = waiting.await?;
+    let look = LOOK.with(Arc::clone).acquire_owned().await.ok()?;
+    Some(Turn { _place: place, _look: look })
 }
 
 impl<K: Key> Offered<K> {
@@ -127,7 +147,7 @@ impl<K: Key> Offered<K> {
 }
 
 impl<K: Key> Future for Offer<K> {
-    type Output = Option<Share<K>>;
+    type Output = Option<Turn<K>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.offered.state();

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use busy::{STEP, busy, looks, run};
+use tokio::task::yield_now;
 
 use super::*;
 
@@ -115,6 +116,36 @@ fn a_turn_that_is_not_taken_passes_on_and_comes_again() {
         }
         assert!(stuck.await.is_some(), "who asks again has it again");
         assert!(Offer::next(&line, ClientKey::default()).await.is_some(), "it was given back");
+    });
+}
+
+/// Guests wait in a line of their own: with a turn of each between two looks, who had little to do waited
+/// for two.
+#[test]
+fn lines_alternate() {
+    run(async {
+        let (turns, looks) = (Rc::<Cell<usize>>::default(), Rc::<Cell<usize>>::default());
+        let lines = [line(), line()];
+        let taken = lines.map(|line| {
+            let (turns, taken) = (turns.clone(), Rc::<Cell<usize>>::default());
+            let counted = taken.clone();
+            spawn_local(async move {
+                while let Some(turn) = Offer::next(&line, ClientKey::default()).await {
+                    turns.set(turns.get() + 1);
+                    counted.set(counted.get() + 1);
+                    drop(turn);
+                }
+            });
+            taken
+        });
+        for _ in 0..400 {
+            let before = turns.get();
+            yield_now().await;
+            looks.set(looks.get() + 1);
+            assert!(turns.get() - before <= 1, "two between two looks");
+        }
+        let [one, other] = taken.map(|taken| taken.get());
+        assert!(one > 50 && one.abs_diff(other) <= 1, "{one} and {other} in {} looks", looks.get());
     });
 }
 
