@@ -36,6 +36,7 @@ pub struct Daemon {
     admin: SocketAddr,
     origin: Origin,
     odd: Odd,
+    workers: usize,
 }
 
 /// Endpoints that are part of the harm.
@@ -49,7 +50,7 @@ struct Odd {
 }
 
 impl Daemon {
-    pub fn start() -> Daemon {
+    pub fn start(workers: usize) -> Daemon {
         let origin = std::thread::spawn(|| {
             precedes();
             Origin::answering(|_| Response::new(Full::new(Bytes::from("fine")))).forgetting()
@@ -59,7 +60,7 @@ impl Daemon {
         let (web, admin) = (free_address(), free_address());
         let file = folder.path().join("weir.toml");
         let odd = elsewhere(Odd::start).join().expect("endpoints start");
-        let text = config(web, admin, &origin, &odd, 0);
+        let text = config(web, admin, &origin, &odd, workers, 0);
         std::fs::write(&file, text).expect("the configuration");
         let child = Command::new(std::env::current_exe().expect("this program"))
             .arg("run")
@@ -72,7 +73,7 @@ impl Daemon {
             .spawn()
             .expect("the daemon starts");
         until_within(START, "the daemon does not serve", || TcpStream::connect(web).is_ok());
-        Daemon { child, folder, web, admin, origin, odd }
+        Daemon { child, folder, web, admin, origin, odd, workers }
     }
 
     pub fn web(&self) -> SocketAddr {
@@ -90,7 +91,7 @@ impl Daemon {
 
     /// What makes the next configuration of the file, by a rename.
     pub fn renewal(&self) -> Renewal {
-        let text = config(self.web, self.admin, &self.origin, &self.odd, 1);
+        let text = config(self.web, self.admin, &self.origin, &self.odd, self.workers, 1);
         Renewal { folder: self.folder.path().to_owned(), text, version: 1 }
     }
 }
@@ -159,6 +160,7 @@ fn config(
     admin: SocketAddr,
     origin: &Origin,
     odd: &Odd,
+    workers: usize,
     version: usize,
 ) -> String {
     let routes: String = [
@@ -183,7 +185,7 @@ fn config(
     format!(
         r#"
 [server]
-workers = 2
+workers = {workers}
 admin = "{admin}"
 [listeners.web]
 bind = "{web}"

@@ -1,7 +1,8 @@
 //! A soak: ordinary clients at a fixed rate, while hostile ones and hostile plugins do their worst.
 //!
 //! In: `--minutes`, `--rate` (requests a second) and `--quiet` (seconds without anybody hostile, for
-//! comparison), `--only` or `--without` (hostile clients by a part of their name, divided by commas: to
+//! comparison), `--workers` (of the daemon; half of the processors, the others are for who asks and who
+//! answers), `--only` or `--without` (hostile clients by a part of their name, divided by commas: to
 //! find what hurts). Out: a line a minute, and at the end whether the ordinary clients were hurt: an error,
 //! a 99th percentile 5 ms above the quiet one's, or memory that grows after the first sixth; and how much
 //! of a virtual machine's time went elsewhere, which p99 tells of as well. Never: a
@@ -16,6 +17,7 @@ mod hostile;
 mod machine;
 mod ordinary;
 
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -39,6 +41,7 @@ struct Plan {
     length: Duration,
     quiet: Duration,
     rate: u32,
+    workers: usize,
     chosen: Chosen,
     /// Whether what was measured decides: not in a run that only shows that this works.
     judges: bool,
@@ -52,7 +55,9 @@ fn main() -> ExitCode {
         return weir::cli::main(weir_bundle::BUILT_INS);
     }
     let Some(plan) = plan(&arguments) else {
-        eprintln!("soak: --minutes N, --rate N, --quiet SECONDS, --only NAMES, --without NAMES");
+        eprintln!(
+            "soak: --minutes N, --rate N, --quiet SECONDS, --workers N, --only NAMES, --without NAMES"
+        );
         return ExitCode::from(2);
     };
     soak(&plan)
@@ -60,7 +65,7 @@ fn main() -> ExitCode {
 
 /// Options that have a value. The others are cargo's: `--test` asks for a run that only shows that this
 /// works.
-const OPTIONS: [&str; 5] = ["--minutes", "--quiet", "--rate", "--only", "--without"];
+const OPTIONS: [&str; 6] = ["--minutes", "--quiet", "--rate", "--workers", "--only", "--without"];
 
 fn plan(arguments: &[String]) -> Option<Plan> {
     let mut left = arguments.iter().map(String::as_str);
@@ -82,17 +87,20 @@ fn plan(arguments: &[String]) -> Option<Plan> {
     let length = Duration::from_secs(number("--minutes", 60)? * 60);
     let quiet = Duration::from_secs(number("--quiet", 60)?);
     let rate = u32::try_from(number("--rate", 1000)?).ok()?;
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let workers = usize::try_from(number("--workers", (processors as u64 / 2).max(1))?).ok()?;
     let names = |name: &str| match arguments.iter().position(|argument| argument == name) {
         Some(at) => arguments.get(at + 1)?.split(',').map(|name| Some(name.to_owned())).collect(),
         None => Some(Vec::new()),
     };
     let chosen = Chosen { only: names("--only")?, without: names("--without")? };
     Some(match judges {
-        true => Plan { length, quiet, rate, chosen, judges },
+        true => Plan { length, quiet, rate, workers, chosen, judges },
         false => Plan {
             length: Duration::from_secs(4),
             quiet: Duration::from_secs(1),
             rate: rate.min(100),
+            workers,
             chosen,
             judges,
         },
@@ -106,7 +114,7 @@ fn soak(plan: &Plan) -> ExitCode {
     if let Err(why) = &awake {
         println!("processors may sleep here, and wake late (/dev/cpu_dma_latency: {why})");
     }
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(plan.workers);
     let load = Load::start(daemon.web(), plan.rate);
     let first = Machine::look();
     std::thread::sleep(plan.quiet);
