@@ -93,8 +93,11 @@ impl Watch {
         let mut fresh = false;
         let all_are_awake = self.found.is_empty();
         for activity in self.connections.borrow().iter().filter(|it| it.is_unheard()) {
-            fresh |= activity.doubt();
-            if all_are_awake {
+            let is_asked = activity.doubt();
+            fresh |= is_asked;
+            // Who is asked has to look, also where a sweep's finds are still being woken: it may have
+            // been woken already, and the place is wanted before the next sweep.
+            if is_asked || all_are_awake {
                 self.found.put(activity.clone());
             }
         }

@@ -305,3 +305,24 @@ fn many_are_woken_a_few_between_two_looks() {
         assert_eq!(woken.get(), MANY + MANY / 2);
     });
 }
+
+/// A place is wanted while a sweep's finds are still being woken: who was woken before the doubt looked
+/// without it, and would be asked with the next sweep, when nobody waits for the place any more.
+#[test]
+fn who_is_doubted_while_others_are_woken_is_asked() {
+    let watch = Watch::new(Instant::now());
+    let [one, other] = [(), ()].map(|()| {
+        let activity = watch.register(Bounds::new(&Limits::default()), false);
+        activity.begin_exchange(false);
+        activity.half_close();
+        activity
+    });
+    assert_eq!(watch.sweep(Instant::now()), 0);
+    watch.found.take().expect("one of them").attend_to();
+    assert!(one.is_attended_to() != other.is_attended_to(), "one was woken, one waits");
+    assert!(watch.doubt(), "nobody was asked before");
+    watch.wake_all_found();
+    assert!(one.is_attended_to() && one.take_doubt(), "woken before, and once more");
+    assert!(other.is_attended_to() && other.take_doubt());
+    assert!(!watch.doubt(), "both were asked just before");
+}
