@@ -64,7 +64,8 @@ impl Cache {
         let artifacts = dir.and_then(|dir| {
             Artifacts::open(dir, &key, clock.wall())
                 .inspect_err(|error| {
-                    tracing::warn!(cache = %dir.display(),
+                    tracing::warn!(
+                        cache = %dir.display(),
                         "compiled components are not kept, so every start compiles them: {error}"
                     );
                 })
@@ -138,7 +139,8 @@ impl Cache {
                         return Ok(kept);
                     }
                 }
-                Err(error) => tracing::warn!(cache = %artifacts.path().display(),
+                Err(error) => tracing::warn!(
+                    cache = %artifacts.path().display(),
                     "a compiled component was not kept: {error}"
                 ),
             }

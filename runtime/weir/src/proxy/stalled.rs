@@ -6,10 +6,12 @@
 //! ahead beyond two bounds, of the client's connection and of the worker.
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use weir_core::client::ClientKey;
 use weir_core::http::Pause;
@@ -30,19 +32,26 @@ pub struct StalledBodies {
     open: RefCell<Vec<Weak<RefCell<Download>>>>,
     /// As of the last sweep.
     now: Cell<Instant>,
-    /// A task reads ahead.
-    reading: Cell<bool>,
-    /// Those to be cut, by a task.
+    /// There are some that are worth reading ahead.
+    worth_reading: Notify,
+    /// Those to be cut.
     due: Backlog<Weak<RefCell<Download>>>,
-    cutting: Cell<bool>,
     pub ahead: Allowance,
 }
 
 enum Verdict {
     Keep,
     ReadAhead,
-    /// And what is told of it.
-    Cut(String),
+    Cut(Why),
+}
+
+/// Why a response is cut.
+enum Why {
+    /// The client took nothing within this time.
+    Stalled(Duration),
+    OthersWait,
+    /// Its frames are a few bytes each.
+    TooSmall,
 }
 
 /// Bytes that are read ahead.
@@ -52,15 +61,21 @@ pub struct Allowance {
 }
 
 impl StalledBodies {
-    pub fn new(now: Instant) -> Rc<StalledBodies> {
-        Rc::new(StalledBodies {
+    /// None yet, and the tasks that do for them what a sweep finds is to be done.
+    ///
+    /// # Panics
+    /// Outside of a `LocalSet`; every worker is one.
+    pub fn start(now: Instant) -> Rc<StalledBodies> {
+        let stalled = Rc::new(StalledBodies {
             open: RefCell::default(),
             now: Cell::new(now),
-            reading: Cell::new(false),
+            worth_reading: Notify::new(),
             due: Backlog::default(),
-            cutting: Cell::new(false),
             ahead: Allowance::default(),
-        })
+        });
+        spawn_local(cut(stalled.clone()));
+        turns::spawn(ClientKey::default(), read_ahead(stalled.clone()));
+        stalled
     }
 
     /// Bytes that the worker may still read ahead.
@@ -86,7 +101,7 @@ impl StalledBodies {
     }
 
     /// Looks at all bodies.
-    pub fn sweep(self: &Rc<Self>, now: Instant) {
+    pub fn sweep(&self, now: Instant) {
         self.now.set(now);
         let mut worth_reading = false;
         // Whoever is to be cut already is not found twice.
@@ -101,11 +116,8 @@ impl StalledBodies {
                 Verdict::Cut(_) => {}
             }
         }
-        if !self.due.is_empty() && !self.cutting.replace(true) {
-            spawn_local(cut(self.clone()));
-        }
-        if worth_reading && !self.reading.replace(true) {
-            turns::spawn(ClientKey::default(), read_ahead(self.clone()));
+        if worth_reading {
+            self.worth_reading.notify_one();
         }
     }
 
@@ -123,17 +135,14 @@ fn judge(download: &Download, now: Instant) -> Verdict {
     let stalled = now.saturating_duration_since(since);
     // Stamps are as old as the sweep before them.
     if stalled > download.patience() + SWEEP {
-        let most = download.patience();
-        return Verdict::Cut(format!("the client took nothing of the response within {most:?}"));
+        return Verdict::Cut(Why::Stalled(download.patience()));
     }
     let pause = if stalled > LONG_PAUSE { Pause::Long } else { Pause::Short };
     if stalled > SWEEP * 2 && download.gives_way(pause) {
-        let why = "the client took nothing while others waited for its endpoint's connection";
-        return Verdict::Cut(why.to_owned());
+        return Verdict::Cut(Why::OthersWait);
     }
     if stalled > SWEEP && download.is_dear_to_keep() {
-        let why = "the client took nothing of a response in frames of a few bytes";
-        return Verdict::Cut(why.to_owned());
+        return Verdict::Cut(Why::TooSmall);
     }
     match stalled >= SWEEP && download.may_read_ahead() {
         true => Verdict::ReadAhead,
@@ -141,28 +150,33 @@ fn judge(download: &Download, now: Instant) -> Verdict {
     }
 }
 
-/// Cuts a few between two looks at the sockets, where they are still to be cut.
+/// Cuts a few between two looks at the sockets, where they are still to be cut; for ever.
 async fn cut(stalled: Rc<StalledBodies>) {
     let each = |due: Weak<RefCell<Download>>| {
         if let Some(download) = due.upgrade()
             && let Ok(mut download) = download.try_borrow_mut()
             && let Verdict::Cut(why) = judge(&download, stalled.now())
         {
-            download.cut(why);
+            download.cut(why.to_string());
         }
     };
-    stalled.due.work_off(each).await;
-    stalled.cutting.set(false);
+    loop {
+        stalled.due.filled().await;
+        stalled.due.work_off(each).await;
+    }
 }
 
+/// Reads all that are worth it, each as far as it goes, after each sweep that found some; for ever.
 async fn read_ahead(stalled: Rc<StalledBodies>) {
-    for download in stalled.all() {
-        while read_some(&download) == Progress::More {
+    loop {
+        stalled.worth_reading.notified().await;
+        for download in stalled.all() {
+            while read_some(&download) == Progress::More {
+                poll_fn(turn::poll_proceed).await;
+            }
             poll_fn(turn::poll_proceed).await;
         }
-        poll_fn(turn::poll_proceed).await;
     }
-    stalled.reading.set(false);
 }
 
 /// Reads ahead until the turn is over, if the client is still there.
@@ -170,6 +184,22 @@ fn read_some(download: &Weak<RefCell<Download>>) -> Progress {
     let Some(download) = download.upgrade() else { return Progress::Nothing };
     let read = download.try_borrow_mut().map(|mut download| download.read_ahead());
     read.unwrap_or(Progress::Nothing)
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::Stalled(most) => {
+                write!(f, "the client took nothing of the response within {most:?}")
+            }
+            Why::OthersWait => f.write_str(
+                "the client took nothing while others waited for its endpoint's connection",
+            ),
+            Why::TooSmall => {
+                f.write_str("the client took nothing of a response in frames of a few bytes")
+            }
+        }
+    }
 }
 
 impl Allowance {

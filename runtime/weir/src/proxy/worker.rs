@@ -157,7 +157,7 @@ impl Worker {
             index,
             process,
             date: RefCell::new(date(&clock)),
-            stalled: StalledBodies::new(clock.now()),
+            stalled: StalledBodies::start(clock.now()),
             clock,
             metrics,
             no_route: NO_ROUTE.into(),
