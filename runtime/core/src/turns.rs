@@ -139,8 +139,9 @@ impl<F: Future> Future for InTurns<'_, F> {
                 Poll::Pending if is_called(this.task) => {}
                 Poll::Pending => return Poll::Pending,
             },
-            None if this.place.admits(cx) => {}
+            // First: what it would wait with is its flow's.
             None if is_called(this.task) => this.place.leave(),
+            None if this.place.admits(cx) => {}
             None => return Poll::Pending,
         }
         let Taken { result, was_short } = turn::take(this.task, || this.work.as_mut().poll(cx));

@@ -12,7 +12,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::{Rc, Weak};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::task::spawn_local;
@@ -47,8 +47,17 @@ type Number = (u64, u64);
 #[derive(Debug, Clone)]
 pub struct Flow {
     crowd: Rc<Crowd>,
-    /// The round of its next task that waits.
-    round: Rc<Cell<u64>>,
+    members: Rc<Members>,
+}
+
+#[derive(Debug, Default)]
+struct Members {
+    /// The round of the next one that waits.
+    round: Cell<u64>,
+    /// How many wait.
+    waiting: Cell<usize>,
+    /// Who makes more of them, and is held until there is room.
+    held: RefCell<Option<Waker>>,
 }
 
 #[derive(Debug)]
@@ -83,14 +92,46 @@ pub(super) struct Place {
 impl Flow {
     /// One more of this client, on the calling worker.
     pub fn of(client: ClientKey) -> Flow {
-        Flow { crowd: Crowd::of(client), round: Rc::default() }
+        Flow { crowd: Crowd::of(client), members: Rc::default() }
+    }
+
+    /// Ready as long as no more than so many of its tasks wait for their turn; the caller's task is woken
+    /// when it is so again. Whoever starts tasks at a peer's wish asks first, or the peer could have more
+    /// of them kept than are ever polled: a stream that is reset gives up its place with the protocol,
+    /// and its task ends with its turn.
+    pub fn poll_room(&self, most: usize, cx: &Context<'_>) -> Poll<()> {
+        if self.members.waiting.get() <= most {
+            return Poll::Ready(());
+        }
+        self.members.held.replace(Some(cx.waker().clone()));
+        Poll::Pending
     }
 
     /// Of its next task that waits.
-    fn number(&self) -> Number {
-        let round = self.round.get().max(self.crowd.round.get());
-        self.round.set(round + 1);
+    fn enter(&self) -> Number {
+        let members = &self.members;
+        let round = members.round.get().max(self.crowd.round.get());
+        members.round.set(round + 1);
+        members.waiting.set(members.waiting.get() + 1);
         (round, self.crowd.next.replace(self.crowd.next.get() + 1))
+    }
+
+    /// Its task with this number waits no longer.
+    fn leave(&self, number: Number) {
+        self.crowd.waiting.borrow_mut().remove(&number);
+        let members = &self.members;
+        members.waiting.set(members.waiting.get().saturating_sub(1));
+        if let Some(held) = members.held.take() {
+            held.wake();
+        }
+    }
+
+    /// The same before it was called: its round is the next one's, if that is the next one.
+    fn give_up(&self, number: Number) {
+        if self.members.round.get() == number.0 + 1 {
+            self.members.round.set(number.0);
+        }
+        self.leave(number);
     }
 }
 
@@ -109,7 +150,7 @@ impl Place {
         let crowd = &self.flow.crowd;
         let is_alone = crowd.is_alone();
         if let Some(waited) = self.number.take_if(|number| crowd.calls(*number)) {
-            crowd.waiting.borrow_mut().remove(&waited);
+            self.flow.leave(waited);
             return true;
         }
         // Nobody passes those who wait.
@@ -122,7 +163,7 @@ impl Place {
                 return true;
             }
         }
-        let number = *self.number.get_or_insert_with(|| self.flow.number());
+        let number = *self.number.get_or_insert_with(|| self.flow.enter());
         crowd.waiting.borrow_mut().insert(number, cx.waker().clone());
         if !crowd.asks.replace(true) {
             spawn_local(crowd.clone().renewed());
@@ -133,7 +174,7 @@ impl Place {
     /// The task is polled for another reason.
     pub fn leave(&mut self) {
         if let Some(number) = self.number.take() {
-            self.flow.crowd.waiting.borrow_mut().remove(&number);
+            self.flow.give_up(number);
         }
     }
 

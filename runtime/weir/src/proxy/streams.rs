@@ -6,6 +6,7 @@
 use std::cell::{Cell, OnceCell};
 use std::future::Future;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use tokio::task::AbortHandle;
 use weir_core::client::ClientKey;
@@ -35,6 +36,12 @@ impl StreamExecutor {
     /// For a connection of this client.
     pub fn new(client: ClientKey) -> StreamExecutor {
         StreamExecutor { begun: Rc::default(), flow: Flow::of(client) }
+    }
+
+    /// Ready as long as no more than so many streams wait for their first turn, or their next one: until
+    /// then the connection is not to be asked for more of them.
+    pub fn poll_room(&self, most: usize, cx: &Context<'_>) -> Poll<()> {
+        self.flow.poll_room(most, cx)
     }
 
     /// An exchange begins whose future is executed next.

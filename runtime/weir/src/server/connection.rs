@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use http::Request;
@@ -181,6 +181,9 @@ impl Serving {
         // Boxed, so that a connection takes the room of its own protocol only.
         let ended = if let Some(streams) = streams {
             let io = TokioIo::new(Served::new(stream, ahead, activity).counted(metrics));
+            // Streams that are reset count no longer, and wait all the same.
+            let most = limits.max_streams as usize;
+            let room = streams.clone();
             let serving = http2::Builder::new(streams)
                 .timer(TokioTimer::new())
                 // The worker knows the date; hyper would ask for the time at every turn.
@@ -196,7 +199,9 @@ impl Serving {
                 .initial_connection_window_size(connection_window(limits.max_streams))
                 .keep_alive_interval(limits.idle_timeout)
                 .serve_connection(io, service);
-            Box::pin(self.until_end(serving, |serving| serving.graceful_shutdown())).await
+            let has_room = |cx: &Context<'_>| room.poll_room(most, cx).is_ready();
+            let finish = |serving: Pin<&mut _>| http2::Connection::graceful_shutdown(serving);
+            Box::pin(self.until_end(serving, has_room, finish)).await
         } else {
             let guard = FramingGuard::new(activity.bounds().head());
             let served = Served::new(stream, ahead, activity).counted(metrics);
@@ -210,7 +215,7 @@ impl Serving {
                 builder.max_headers(limits.max_headers);
             }
             let serving = builder.serve_connection(io, service).with_upgrades();
-            Box::pin(self.until_end(serving, |serving| serving.graceful_shutdown())).await
+            Box::pin(self.until_end(serving, |_| true, |serving| serving.graceful_shutdown())).await
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "connection ended");
@@ -237,10 +242,15 @@ impl Serving {
         .await
     }
 
-    /// Drives a connection to its end. Tells it once to finish when that is asked for and no head is
+    /// Drives a connection to its end, while there is room for what it begins. Tells it once to finish when that is asked for and no head is
     /// on its way; once it is
     /// overdue its reads end, and what does not end by that is dropped.
-    async fn until_end<C, E>(&self, connection: C, finish: impl Fn(Pin<&mut C>)) -> Result<(), E>
+    async fn until_end<C, E>(
+        &self,
+        connection: C,
+        has_room: impl Fn(&Context<'_>) -> bool,
+        finish: impl Fn(Pin<&mut C>),
+    ) -> Result<(), E>
     where
         C: Future<Output = Result<(), E>>,
     {
@@ -249,9 +259,10 @@ impl Serving {
         let mut told = false;
         poll_fn(|cx| {
             loop {
-                let ended = connection.as_mut().poll(cx);
-                if ended.is_ready() {
-                    return ended;
+                if has_room(cx)
+                    && let Poll::Ready(ended) = connection.as_mut().poll(cx)
+                {
+                    return Poll::Ready(ended);
                 }
                 if overdue.as_mut().poll(cx).is_ready() {
                     finish(connection.as_mut());
