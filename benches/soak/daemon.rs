@@ -34,9 +34,10 @@ pub struct Daemon {
     folder: tempfile::TempDir,
     web: SocketAddr,
     admin: SocketAddr,
-    origin: Origin,
-    odd: Odd,
-    workers: usize,
+    #[expect(dead_code, reason = "they serve until they are dropped")]
+    endpoints: (Origin, Odd),
+    /// The first configuration.
+    text: String,
 }
 
 /// Endpoints that are part of the harm.
@@ -60,8 +61,8 @@ impl Daemon {
         let (web, admin) = (free_address(), free_address());
         let file = folder.path().join("weir.toml");
         let odd = elsewhere(Odd::start).join().expect("endpoints start");
-        let text = config(web, admin, &origin, &odd, workers, 0);
-        std::fs::write(&file, text).expect("the configuration");
+        let text = config(web, admin, &origin, &odd, workers);
+        std::fs::write(&file, &text).expect("the configuration");
         let child = Command::new(std::env::current_exe().expect("this program"))
             .arg("run")
             .arg("-c")
@@ -73,7 +74,7 @@ impl Daemon {
             .spawn()
             .expect("the daemon starts");
         until_within(START, "the daemon does not serve", || TcpStream::connect(web).is_ok());
-        Daemon { child, folder, web, admin, origin, odd, workers }
+        Daemon { child, folder, web, admin, endpoints: (origin, odd), text }
     }
 
     pub fn web(&self) -> SocketAddr {
@@ -91,8 +92,7 @@ impl Daemon {
 
     /// What makes the next configuration of the file, by a rename.
     pub fn renewal(&self) -> Renewal {
-        let text = config(self.web, self.admin, &self.origin, &self.odd, self.workers, 1);
-        Renewal { folder: self.folder.path().to_owned(), text, version: 1 }
+        Renewal { folder: self.folder.path().to_owned(), text: self.text.clone(), version: 1 }
     }
 }
 
@@ -161,7 +161,6 @@ fn config(
     origin: &Origin,
     odd: &Odd,
     workers: usize,
-    version: usize,
 ) -> String {
     let routes: String = [
         ("good", r#""ids", "mark""#),
@@ -195,7 +194,7 @@ header_timeout = "10s"
 component = "request-id"
 [plugins.mark]
 component = "headers"
-config = {{ response = {{ set = {{ x-mark = "version-{version}" }} }} }}
+config = {{ response = {{ set = {{ x-mark = "version-1" }} }} }}
 [plugins.faulty]
 component = "{faulty}"
 limits = {{ memory = "4MiB" }}

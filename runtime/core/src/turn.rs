@@ -105,7 +105,7 @@ fn poll_timed(cx: &mut Context<'_>) -> Poll<()> {
 
 /// A guest has run: a turn has room for few of them before time is looked at.
 pub fn guest_ran() {
-    UNTIMED.set(UNTIMED.get().saturating_sub(GUEST_STEPS));
+    count(GUEST_STEPS);
 }
 
 /// A step moved so many bytes.
@@ -119,14 +119,18 @@ pub fn moved(bytes: usize) {
 /// The turn's time runs from here on, if it does not yet.
 #[cold]
 fn moved_many(bytes: usize) {
-    let steps = u32::try_from(bytes / STEP_BYTES).unwrap_or(u32::MAX);
-    UNTIMED.set(UNTIMED.get().saturating_sub(steps));
+    count(u32::try_from(bytes / STEP_BYTES).unwrap_or(u32::MAX));
     if let Some(mut turn) = UNDER_WAY.get()
         && turn.since.is_none()
     {
         turn.since = Some(Instant::now());
         UNDER_WAY.set(Some(turn));
     }
+}
+
+/// So many steps were taken.
+fn count(steps: u32) {
+    UNTIMED.set(UNTIMED.get().saturating_sub(steps));
 }
 
 /// Whose turn is under way.

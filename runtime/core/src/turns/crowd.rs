@@ -95,6 +95,10 @@ impl Flow {
         Flow { crowd: Crowd::of(client), members: Rc::default() }
     }
 
+    pub fn client(&self) -> ClientKey {
+        self.crowd.client
+    }
+
     /// Ready as long as no more than so many of its tasks wait for their turn; the caller's task is woken
     /// when it is so again. Whoever starts tasks at a peer's wish asks first, or the peer could have more
     /// of them kept than are ever polled: a stream that is reset gives up its place with the protocol,
@@ -139,10 +143,6 @@ impl Place {
     /// Of a task of this flow, which does not wait yet.
     pub fn of(flow: Flow) -> Place {
         Place { flow, number: None }
-    }
-
-    pub fn client(&self) -> ClientKey {
-        self.flow.crowd.client
     }
 
     /// Whether the task may be polled now; where not, it is woken when it may.
@@ -191,9 +191,11 @@ impl Crowd {
             if let Some(crowd) = known.get(&client).and_then(Weak::upgrade) {
                 return crowd;
             }
-            // Forgets those that are gone only when the map would have to grow.
+            // Forgets those that are gone when the map would have to grow, and not before it is twice as
+            // large again.
             if known.len() == known.capacity() {
                 known.retain(|_, crowd| crowd.strong_count() > 0);
+                known.reserve(known.len());
             }
             let crowd = Rc::new(Crowd::new(client));
             known.insert(client, Rc::downgrade(&crowd));
@@ -264,15 +266,13 @@ impl Crowd {
         while !self.waiting.borrow().is_empty() {
             let turn = next_of(self.client, Who::Crowd).await;
             let waiting = self.waiting.borrow();
-            let mut left = FREE;
             self.began.set(None);
             for ((round, number), waker) in waiting.iter().take(POLLS) {
                 self.round.set(*round);
                 self.called.set((*round, number + 1));
                 waker.wake_by_ref();
-                left = left.saturating_sub(1);
             }
-            self.refill(left);
+            self.refill(FREE.saturating_sub(waiting.len()));
             drop((waiting, turn));
             // Whoever was called has run when the next turn comes, or has to wait again.
         }
