@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 use crate::Origin;
 use crate::frames::{ACK, END_HEADERS, END_STREAM, Frame, block, kind};
@@ -24,10 +25,25 @@ impl Endpoint {
         greeting: Vec<u8>,
         answer: impl Fn(usize, u32) -> Vec<u8> + Send + Sync + 'static,
     ) -> Endpoint {
+        Endpoint::held(Arc::new(Semaphore::new(1)), greeting, answer)
+    }
+
+    /// As [`Endpoint::new`]; says nothing before there is a permit.
+    pub fn held(
+        open: Arc<Semaphore>,
+        greeting: Vec<u8>,
+        answer: impl Fn(usize, u32) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Endpoint {
         let seen: Arc<Mutex<Vec<Frame>>> = Arc::default();
         let (log, answer) = (seen.clone(), Arc::new(answer));
-        let origin =
-            Origin::raw(move |stream| serve(stream, greeting.clone(), log.clone(), answer.clone()));
+        let origin = Origin::raw(move |stream| {
+            let (open, greeting) = (open.clone(), greeting.clone());
+            let (log, answer) = (log.clone(), answer.clone());
+            async move {
+                drop(open.acquire().await);
+                serve(stream, greeting, log, answer).await;
+            }
+        });
         Endpoint { origin, seen }
     }
 

@@ -63,8 +63,9 @@ struct Called(Option<Task>);
 struct InTurns<'a, F> {
     work: Pin<&'a mut F>,
     task: Task,
-    /// Among its client's tasks.
-    place: Place,
+    client: ClientKey,
+    /// Among its client's tasks. None: it is nobody's.
+    place: Option<Place>,
     waits: Option<Next>,
 }
 
@@ -86,10 +87,19 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    spawn_local(async move {
-        let place = Place::of(flow);
-        InTurns { work: pin!(task), task: Task::next(), place, waits: None }.await
-    })
+    let (client, place) = (flow.client(), Place::of(flow));
+    spawn_local(async move { InTurns::new(client, Some(place), pin!(task)).await })
+}
+
+/// Starts a task that works for many clients, as a connection to an endpoint does. It works in turns, but
+/// is counted as nobody's: all of them would wait whenever it had been polled a few times.
+pub fn spawn_for_all<F>(task: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let client = ClientKey::of_connection();
+    spawn_local(async move { InTurns::new(client, None, pin!(task)).await })
 }
 
 /// An empty line.
@@ -124,34 +134,52 @@ impl Drop for Called {
     }
 }
 
+impl<'a, F> InTurns<'a, F> {
+    fn new(client: ClientKey, place: Option<Place>, work: Pin<&'a mut F>) -> InTurns<'a, F> {
+        InTurns { work, task: Task::next(), client, place, waits: None }
+    }
+
+    /// Whether it may be polled though it has no turn in the line.
+    fn is_admitted(&mut self, cx: &Context<'_>) -> bool {
+        let Some(place) = &mut self.place else { return true };
+        // First: what it would wait with is its flow's.
+        if is_called(self.task) {
+            place.leave();
+            return true;
+        }
+        place.admits(cx)
+    }
+}
+
 impl<F: Future> Future for InTurns<'_, F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.get_mut();
         let mut its_turn = None;
-        match &mut this.waits {
-            Some(waits) => match Pin::new(waits).poll(cx) {
+        if let Some(waits) = &mut this.waits {
+            match Pin::new(waits).poll(cx) {
                 Poll::Ready(turn) => {
                     its_turn = turn;
                     this.waits = None;
                 }
                 Poll::Pending if is_called(this.task) => {}
                 Poll::Pending => return Poll::Pending,
-            },
-            // First: what it would wait with is its flow's.
-            None if is_called(this.task) => this.place.leave(),
-            None if this.place.admits(cx) => {}
-            None => return Poll::Pending,
+            }
+        } else if !this.is_admitted(cx) {
+            return Poll::Pending;
         }
         let Taken { result, was_short } = turn::take(this.task, || this.work.as_mut().poll(cx));
-        if was_short && its_turn.is_none() {
-            this.place.is_over();
+        if was_short
+            && its_turn.is_none()
+            && let Some(place) = &this.place
+        {
+            place.is_over();
         }
         // The next one's, before this one asks again.
         drop(its_turn);
         if was_short && result.is_pending() && this.waits.is_none() {
-            let mut waits = next_of(this.place.client(), Who::Busy);
+            let mut waits = next_of(this.client, Who::Busy);
             // Never there yet: sockets come first.
             let _ = Pin::new(&mut waits).poll(cx);
             this.waits = Some(waits);

@@ -3,3 +3,4 @@
 mod endings;
 mod endpoint_streams;
 mod heads;
+mod openings;

@@ -88,6 +88,37 @@ fn clients_alternate_however_many_tasks_they_have() {
     });
 }
 
+/// A connection to an endpoint was one client to the worker: whoever was answered through it waited until
+/// all who were busy had had a turn.
+#[test]
+fn what_works_for_many_stands_in_no_line_after_a_few_polls() {
+    let polls = run(async {
+        let steps = Rc::default();
+        (0..20).for_each(|last| spawn_busy(&format!("192.0.2.{last}"), &steps));
+        looks(100, &steps).await;
+        let polls = Rc::<Cell<usize>>::default();
+        let counted = polls.clone();
+        spawn_for_all(async move {
+            loop {
+                counted.set(counted.get() + 1);
+                yield_now().await;
+            }
+        });
+        looks(100, &steps).await;
+        polls.get()
+    });
+    assert!(polls >= 90, "{polls} polls in a hundred looks");
+    let (one, many) = (run(between(1)), run(between_of_all(50)));
+    assert!(many <= 2 * one, "{many} steps between two looks, {one} of one alone");
+}
+
+async fn between_of_all(busy_tasks: usize) -> usize {
+    let steps = Rc::default();
+    (0..busy_tasks).for_each(|_| drop(spawn_for_all(busy(Rc::clone(&steps)))));
+    looks(100, &steps).await;
+    looks(200, &steps).await
+}
+
 #[test]
 fn a_task_that_ends_in_its_turn_is_done_and_one_that_is_dropped_leaves_the_line() {
     run(async {

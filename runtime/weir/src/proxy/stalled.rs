@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
-use weir_core::client::ClientKey;
 use weir_core::http::Pause;
 use weir_core::turn;
 use weir_core::turns::{self, Backlog};
@@ -74,7 +73,7 @@ impl StalledBodies {
             ahead: Allowance::default(),
         });
         spawn_local(cut(stalled.clone()));
-        turns::spawn(ClientKey::default(), read_ahead(stalled.clone()));
+        turns::spawn_for_all(read_ahead(stalled.clone()));
         stalled
     }
 
@@ -92,9 +91,11 @@ impl StalledBodies {
     pub fn watch(&self, download: Download) -> Rc<RefCell<Download>> {
         let download = Rc::new(RefCell::new(download));
         let mut open = self.open.borrow_mut();
-        // Forgets ended ones only when the list would have to grow.
+        // Forgets ended ones when the list would have to grow, and not before it is twice as long again.
         if open.len() == open.capacity() {
             open.retain(|known| known.strong_count() > 0);
+            let alive = open.len();
+            open.reserve(alive);
         }
         open.push(Rc::downgrade(&download));
         download

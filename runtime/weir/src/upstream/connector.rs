@@ -19,8 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use weir_core::config::{Endpoint, UpstreamProtocol};
 use weir_core::error::{Error, Kind, Result, Side};
-use weir_core::http::Body;
 
+use super::executor::{Executor, Sent};
 use super::http1::{Connection, Transport};
 use super::http2::MAX_HEADER_LIST;
 use super::pool::STREAMS_PER_CONNECTION;
@@ -42,7 +42,7 @@ pub struct Connector {
 /// An open connection.
 pub enum Sender {
     Http1(Arc<Connection>),
-    Http2(http2::SendRequest<Body>, Rc<StreamLimit>),
+    Http2 { sender: http2::SendRequest<Sent>, limit: Rc<StreamLimit>, executor: Executor },
 }
 
 /// What the endpoint may send of one response before it is read. Streams that nobody reads must not
@@ -68,6 +68,15 @@ impl Connector {
                 let detail = format!("no connection within {:?}", self.timeout);
                 Err(Error::new(Kind::ConnectionTimeout, Side::Upstream, detail).unsent())
             }
+        }
+    }
+
+    /// Several requests may be on a connection at once, as far as is known without one.
+    pub fn may_share(&self) -> bool {
+        match self.protocol {
+            UpstreamProtocol::Http2 => true,
+            UpstreamProtocol::Auto => self.tls.is_some(),
+            UpstreamProtocol::Http1 => false,
         }
     }
 
@@ -146,7 +155,8 @@ where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limit = Rc::<StreamLimit>::default();
-    let (sender, connection) = http2::Builder::new(limit.executor())
+    let executor = Executor::new(limit.clone());
+    let (sender, connection) = http2::Builder::new(executor.clone())
         .timer(TokioTimer::new())
         .initial_max_send_streams(0)
         .max_header_list_size(MAX_HEADER_LIST)
@@ -156,7 +166,7 @@ where
         .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10))
-        .handshake::<_, Body>(TokioIo::new(io))
+        .handshake::<_, Sent>(TokioIo::new(io))
         .await
         .map_err(|error| handshake_error(&error))?;
     let connection = Rc::new(RefCell::new(connection));
@@ -174,7 +184,7 @@ where
         let why = "the endpoint closed the connection before its SETTINGS";
         return Err(Error::new(Kind::ConnectionTerminated, Side::Upstream, why));
     }
-    Ok(Sender::Http2(sender, limit))
+    Ok(Sender::Http2 { sender, limit, executor })
 }
 
 fn handshake_error(error: &hyper::Error) -> Error {

@@ -16,6 +16,7 @@ use weir_core::telemetry::metrics::{ConnectionState, UpstreamConnectionGuard};
 use weir_core::turns;
 
 use super::alarm::Alarm;
+use super::executor::{Executor, Sent};
 use super::http1::{Connection, Fault, Tunnel};
 use super::http2;
 use super::message::{Answer, Outgoing};
@@ -62,13 +63,14 @@ struct Upload(JoinHandle<()>);
 /// One HTTP/2 connection. Clones share it; the last one closes it, once its streams have ended.
 #[derive(Clone)]
 pub struct Http2 {
-    sender: SendRequest<Body>,
+    sender: SendRequest<Sent>,
     shared: Rc<Shared>,
 }
 
 /// What the streams of an HTTP/2 connection share.
 struct Shared {
     limit: Rc<StreamLimit>,
+    executor: Executor,
     /// Streams that have not ended.
     streams: Cell<usize>,
     /// Since when there is none, as a sweep found it.
@@ -150,7 +152,7 @@ impl Http1 {
                 if !connection.is_sent() {
                     let connection = connection.clone();
                     let rest = async move { connection.upload().await };
-                    *upload = Some(Upload(turns::spawn(place.client(), rest)));
+                    *upload = Some(Upload(turns::spawn_of(patience.client.flow(), rest)));
                 }
                 Ok((answer, Lease { held: Held::Http1(Some(self)), place, reused, connect }))
             }
@@ -177,14 +179,18 @@ impl Http1 {
 
 impl Http2 {
     pub(super) fn new(
-        sender: SendRequest<Body>,
+        sender: SendRequest<Sent>,
         limit: Rc<StreamLimit>,
+        executor: Executor,
         tls: bool,
         slot: Slot,
         guard: UpstreamConnectionGuard,
     ) -> Http2 {
         let (streams, idle) = (Cell::new(0), Cell::new(None));
-        Http2 { sender, shared: Rc::new(Shared { limit, streams, idle, tls, slot, guard }) }
+        Http2 {
+            sender,
+            shared: Rc::new(Shared { limit, executor, streams, idle, tls, slot, guard }),
+        }
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -227,6 +233,7 @@ impl Http2 {
     ) -> Answered {
         let reused = connect.is_none();
         let Some(sending) = body.take() else { return Err(Unanswered::unsent()) };
+        let sending = self.shared.executor.body(sending, Some(patience.client.flow()));
         let request = outgoing.to_http2(sending, self.shared.tls);
         let stream = OpenStream::new(&self.shared);
         // hyper's futures have room for the request: boxed, for those around them are moved.
@@ -247,7 +254,7 @@ impl Http2 {
                 Ok((answer, Lease { held: Held::Http2(stream), place, reused, connect }))
             }
             Ok(Err(mut failed)) => {
-                *body = failed.take_message().map(|request| request.into_body());
+                *body = failed.take_message().map(|request| request.into_body().into_body());
                 Err(Unanswered::failed(failed.error(), body.is_some(), reused))
             }
             Err(waited) => Err(Unanswered::silent(waited)),

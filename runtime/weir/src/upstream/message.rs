@@ -40,7 +40,7 @@ pub struct Answer {
 impl Outgoing<'_> {
     /// As HTTP/2 has it: the authority is a pseudo-field (RFC 9113, 8.3.1), which hyper takes from
     /// the URI, and there is no switching of protocols.
-    pub(super) fn to_http2(self, body: Body, tls: bool) -> Request<Body> {
+    pub(super) fn to_http2<B>(self, body: B, tls: bool) -> Request<B> {
         let mut request = Request::new(body);
         *request.method_mut() = self.head.method.clone();
         *request.version_mut() = Version::HTTP_2;

@@ -7,6 +7,7 @@
 mod alarm;
 mod cluster;
 mod connector;
+mod executor;
 mod http1;
 mod http2;
 mod lease;

@@ -5,14 +5,17 @@
 //! closed, or one whose last exchange did not end cleanly; never has more than it may, of either
 //! version; never lets a client into the last places who has his share ([`super::queue`]).
 
+mod opening;
+mod owing;
+mod untrusted;
+
 use std::cell::{Cell, RefCell};
-use std::cmp::Reverse;
 use std::rc::Rc;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weir_core::config;
-use weir_core::error::{Error, Kind, Side};
+use weir_core::error::{Error, Kind, Result, Side};
 use weir_core::http::{Body, UploadState};
 use weir_core::telemetry::metrics::{ConnectionState, EndpointMetrics};
 
@@ -23,14 +26,14 @@ use super::patience::Patience;
 use super::queue::{Place, Queue};
 use super::unanswered::Unanswered;
 use super::usage::Claim;
+use opening::{Opening, Openings};
+use owing::Owing;
 use tokio::sync::Notify;
 use tokio::time;
+use untrusted::Untrusted;
 
 /// HTTP/2 streams on a connection before another one is opened, where the endpoint allows more.
 pub const STREAMS_PER_CONNECTION: usize = 100;
-
-/// How often the log tells of certificates that are not trusted.
-const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// Connections to one endpoint.
 pub struct Pool {
@@ -39,19 +42,18 @@ pub struct Pool {
     /// The one used last is at the end and is taken first, so that a quiet pool shrinks.
     idle: RefCell<Vec<Idle>>,
     http2: RefCell<Vec<Http2>>,
+    /// Connections on which there will be room for several.
+    openings: Openings,
     queue: Rc<Queue>,
     /// Requests that have a place and no connection, for the endpoint allows fewer streams than
     /// before.
     short: Cell<usize>,
     has_room: Notify,
-    /// What may keep a place without using it, and whose it is: bodies of requests on their way,
-    /// tunnels with one side closed.
-    pending: RefCell<Vec<(Weak<UploadState>, Rc<Claim>)>>,
+    /// What may keep a place without using it.
+    owing: Owing,
     /// No request comes here any more.
     retired: Cell<bool>,
-    /// When the log was last told of a certificate, and how many times it was not since.
-    told: Cell<Option<Instant>>,
-    untold: Cell<u32>,
+    untrusted: Untrusted,
     metrics: EndpointMetrics,
 }
 
@@ -62,7 +64,15 @@ struct Idle {
 
 /// What a request goes on.
 enum Room {
+    There(Opened),
+    /// It is here soon, or whatever came of it was taken by others.
+    Opening(Rc<Opening>),
+    /// A new one of its own.
     Slot(Slot),
+}
+
+/// A connection of either version.
+enum Opened {
     Http1(Box<Http1>),
     Http2(Http2),
 }
@@ -73,6 +83,7 @@ struct Short<'a>(&'a Cell<usize>);
 impl Pool {
     pub fn new(connector: Connector, limits: config::Pool, metrics: EndpointMetrics) -> Rc<Pool> {
         Rc::new(Pool {
+            openings: Openings::new(connector.may_share()),
             connector,
             queue: Queue::new(limits.max_connections),
             limits,
@@ -80,10 +91,9 @@ impl Pool {
             http2: RefCell::default(),
             short: Cell::default(),
             has_room: Notify::new(),
-            pending: RefCell::default(),
+            owing: Owing::default(),
             retired: Cell::new(false),
-            told: Cell::default(),
-            untold: Cell::default(),
+            untrusted: Untrusted::default(),
             metrics,
         })
     }
@@ -130,44 +140,75 @@ impl Pool {
             None => self.turn(&claim, deadline).await,
         };
         let Some(place) = place else { return Err(self.too_busy(patience)) };
-        let slot = match self.room(patience.fresh, deadline).await {
-            Some(Room::Slot(slot)) => slot,
-            Some(Room::Http1(connection)) => {
-                return connection.exchange(outgoing, body, place, None, patience).await;
-            }
-            Some(Room::Http2(connection)) => {
-                return connection.exchange(outgoing, body, place, None, patience).await;
-            }
-            None => return Err(self.too_busy(patience)),
+        let (opened, connect) = match self.connection(patience, deadline).await {
+            Ok(Some(found)) => found,
+            Ok(None) => return Err(self.too_busy(patience)),
+            Err(error) => return Err(Unanswered::connecting(error)),
         };
+        match opened {
+            Opened::Http1(connection) => {
+                connection.exchange(outgoing, body, place, connect, patience).await
+            }
+            Opened::Http2(connection) => {
+                connection.exchange(outgoing, body, place, connect, patience).await
+            }
+        }
+    }
+
+    /// A connection for a request that has a place, with what connecting took if it was waited for.
+    /// `None`: there was none before its time was over.
+    async fn connection(
+        self: &Rc<Self>,
+        patience: &Patience<'_>,
+        deadline: Instant,
+    ) -> Result<Option<(Opened, Option<Duration>)>> {
+        loop {
+            match self.room(patience.fresh, deadline).await {
+                None => return Ok(None),
+                Some(Room::There(opened)) => return Ok(Some((opened, None))),
+                Some(Room::Slot(slot)) => {
+                    let (opened, took) = patience.connect(self.connect(slot)).await?;
+                    return Ok(Some((opened, Some(took))));
+                }
+                Some(Room::Opening(opening)) => {
+                    if let Some((opened, took)) = patience.connect(opening.over()).await? {
+                        return Ok(Some((opened, Some(took))));
+                    }
+                    if Instant::now() >= deadline {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Opens a connection, which others find here if they may share it.
+    async fn connect(self: &Rc<Self>, slot: Slot) -> Result<(Opened, Duration)> {
         let started = Instant::now();
-        match patience.connect(self.connector.connect()).await {
-            Err(error) => {
-                self.tell(&error);
-                Err(Unanswered::connecting(error))
-            }
-            Ok(Sender::Http1(connection)) => {
-                let took = started.elapsed();
-                let connection = Http1::new(connection, slot, self.metrics.connected(took));
-                connection.exchange(outgoing, body, place, Some(took), patience).await
-            }
-            Ok(Sender::Http2(sender, limit)) => {
-                let took = started.elapsed();
+        let tell = |error: &Error| self.untrusted.tell(&self.connector.endpoint, error);
+        let sender = self.connector.connect().await.inspect_err(tell)?;
+        let took = started.elapsed();
+        let guard = self.metrics.connected(took);
+        self.openings.set_shared(matches!(sender, Sender::Http2 { .. }));
+        let opened = match sender {
+            Sender::Http1(connection) => Opened::Http1(Http1::new(connection, slot, guard)),
+            Sender::Http2 { sender, limit, executor } => {
                 let pool = Rc::downgrade(self);
                 limit.on_raise(move || {
                     if let Some(pool) = pool.upgrade() {
                         pool.learn();
                     }
                 });
-                let (tls, guard) = (self.connector.endpoint.tls, self.metrics.connected(took));
-                let connection = Http2::new(sender, limit, tls, slot, guard);
+                let tls = self.connector.endpoint.tls;
+                let connection = Http2::new(sender, limit, executor, tls, slot, guard);
                 if !self.retired.get() {
                     self.http2.borrow_mut().push(connection.clone());
                 }
                 self.learn();
-                connection.exchange(outgoing, body, place, Some(took), patience).await
+                Opened::Http2(connection)
             }
-        }
+        };
+        Ok((opened, took))
     }
 
     /// Closes what is idle for too long or was closed by the endpoint.
@@ -185,33 +226,12 @@ impl Pool {
         drop(ended);
         self.learn();
         self.queue.look(now);
-        self.reclaim(now);
+        self.owing.reclaim(&self.queue, now);
     }
 
     /// From now on it has to give way while nothing comes, where its client has more than his share.
     pub(super) fn may_give_way(&self, pending: &Arc<UploadState>, claim: &Rc<Claim>) {
-        self.pending.borrow_mut().push((Arc::downgrade(pending), claim.clone()));
-    }
-
-    /// Has clients with more than their share that owe bytes, and send none, give way to requests
-    /// that wait: first those who have closed, then whoever does least and has most.
-    fn reclaim(&self, now: Instant) {
-        let mut paused = Vec::new();
-        self.pending.borrow_mut().retain(|(pending, claim)| {
-            let Some(pending) = pending.upgrade().filter(|pending| pending.is_pending()) else {
-                return false;
-            };
-            if let Some(pause) = pending.pause(now) {
-                paused.push((pending, claim.clone(), pause));
-            }
-            true
-        });
-        paused.sort_by_key(|(_, claim, pause)| Reverse((*pause, claim.holder.held.get())));
-        for (pending, claim, pause) in paused {
-            if self.queue.takes_from(&claim, pause) {
-                pending.give_way();
-            }
-        }
+        self.owing.add(pending, claim);
     }
 
     /// Looks how many streams the endpoint allows: so many places each connection has.
@@ -220,7 +240,9 @@ impl Pool {
         let open = connections.iter().filter(|connection| !connection.is_closed());
         let Some(streams) = open.map(Http2::limit).max() else { return };
         drop(connections);
-        self.queue.set_streams(streams.clamp(1, STREAMS_PER_CONNECTION));
+        let streams = streams.clamp(1, STREAMS_PER_CONNECTION);
+        self.queue.set_streams(streams);
+        self.openings.set_streams(streams);
         if self.short.get() > 0 {
             self.has_room.notify_waiters();
         }
@@ -242,6 +264,14 @@ impl Pool {
     /// Whether a connection that is through with its exchange is to be kept.
     pub(super) fn wants_back(&self) -> bool {
         !self.retired.get() && self.idle.borrow().len() < self.limits.max_idle
+    }
+
+    /// A connection has no exchange yet.
+    fn keep(&self, mut connection: Box<Http1>) {
+        if !self.retired.get() {
+            connection.set(ConnectionState::Idle);
+            self.take_back(connection, Instant::now());
+        }
     }
 
     /// A connection is through with its exchange.
@@ -304,12 +334,18 @@ impl Pool {
             if fresh {
                 self.make_room();
             } else if let Some(connection) = self.checkout() {
-                return Some(Room::Http1(connection));
+                return Some(Room::There(Opened::Http1(connection)));
             } else if let Some(connection) = self.checkout_http2() {
-                return Some(Room::Http2(connection));
+                return Some(Room::There(Opened::Http2(connection)));
+            } else if let Some(opening) = self.openings.join() {
+                return Some(Room::Opening(opening));
             }
             if self.queue.open_one() {
-                return Some(Room::Slot(Slot::of(self)));
+                let slot = Slot::of(self);
+                if fresh || !self.openings.are_shared() {
+                    return Some(Room::Slot(slot));
+                }
+                return Some(Room::Opening(self.openings.start(self, slot)));
             }
             // Rather one that was open before than none.
             if std::mem::take(&mut fresh) {
@@ -329,26 +365,6 @@ impl Pool {
             let detail = format!("all {most} connections stayed busy for {timeout:?}");
             Error::new(Kind::ConnectionLimitReached, Side::Upstream, detail).unsent()
         }))
-    }
-
-    /// Says why an endpoint is not trusted: once in a while, for it happens to every request.
-    fn tell(&self, error: &Error) {
-        if !matches!(error.kind, Kind::TlsCertificateError | Kind::TlsProtocolError) {
-            return;
-        }
-        let now = Instant::now();
-        if self.told.get().is_some_and(|told| now.saturating_duration_since(told) < TELL_EVERY) {
-            self.untold.set(self.untold.get().saturating_add(1));
-            return;
-        }
-        self.told.set(Some(now));
-        let endpoint = &self.connector.endpoint;
-        tracing::warn!(
-            endpoint = %format_args!("{}:{}", endpoint.host, endpoint.port),
-            error = %error.detail,
-            suppressed = self.untold.replace(0),
-            "no TLS with an endpoint"
-        );
     }
 }
 

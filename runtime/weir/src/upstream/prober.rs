@@ -152,8 +152,9 @@ async fn probe(
             let answered = connection.exchange(&outgoing, Body::Empty).await;
             answered.map(|answer| answer.parts.status).map_err(|fault| fault.to_string())
         }
-        Sender::Http2(mut sender, _) => {
-            let request = outgoing.to_http2(Body::Empty, connector.endpoint.tls);
+        Sender::Http2 { mut sender, executor, .. } => {
+            let body = executor.body(Body::Empty, None);
+            let request = outgoing.to_http2(body, connector.endpoint.tls);
             let answered = sender.send_request(request).await;
             answered.map(|response| response.status()).map_err(|error| error.to_string())
         }

@@ -15,7 +15,6 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use tokio::sync::oneshot;
-use weir_core::client::ClientKey;
 use weir_core::http::Pause;
 
 use super::usage::{Claim, Holder, Holders};
@@ -281,11 +280,6 @@ impl Place {
 
     pub fn claim(&self) -> &Rc<Claim> {
         &self.0
-    }
-
-    /// Who has it.
-    pub fn client(&self) -> ClientKey {
-        self.0.holder.key()
     }
 }
 

@@ -4,13 +4,14 @@
 //! is next among one client's. Never: counts what waits, or what is held of another endpoint; hashes
 //! for each request: a connection remembers its claims.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::{Rc, Weak};
 use std::time::Instant;
 
 use tokio::sync::oneshot;
 use weir_core::client::ClientKey;
+use weir_core::turns::Flow;
 
 use super::queue::{Place, Queue, Standing};
 
@@ -20,6 +21,8 @@ const REMEMBERED: usize = 8;
 /// A client on one of his connections, over all pools.
 pub struct Usage {
     key: ClientKey,
+    /// Tasks that work for it beside the one that asks.
+    flow: OnceCell<Flow>,
     claims: RefCell<Vec<Rc<Claim>>>,
 }
 
@@ -73,7 +76,12 @@ enum Side {
 
 impl Usage {
     pub fn new(key: ClientKey) -> Rc<Usage> {
-        Rc::new(Usage { key, claims: RefCell::default() })
+        Rc::new(Usage { key, flow: OnceCell::new(), claims: RefCell::default() })
+    }
+
+    /// Whose turns what works for it takes.
+    pub(super) fn flow(&self) -> Flow {
+        self.flow.get_or_init(|| Flow::of(self.key)).clone()
     }
 
     /// What it has in the pool of this queue.

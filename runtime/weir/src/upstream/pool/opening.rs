@@ -1,0 +1,147 @@
+//! Connections that are being opened, for all who will have room on them.
+//!
+//! In: requests that find no room, where the endpoint is expected to speak HTTP/2. Out: one connection
+//! for as many of them as it has streams, or why there is none. Never: opens one for each of those who
+//! come before its SETTINGS; gives one up because whoever came first is gone.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use weir_core::error::{Error, Kind, Result, Side};
+use weir_core::turns;
+
+use super::{Opened, Pool, STREAMS_PER_CONNECTION};
+use crate::upstream::lease::{Http2, Slot};
+
+/// Those of one pool.
+pub struct Openings {
+    underway: RefCell<Vec<Rc<Opening>>>,
+    /// The next one will be shared, as far as is known.
+    shared: Cell<bool>,
+    /// Streams that it will have, as far as is known.
+    streams: Cell<usize>,
+}
+
+/// One of them.
+pub struct Opening {
+    /// Requests that may still wait for it.
+    room: Cell<usize>,
+    outcome: RefCell<Outcome>,
+    over: Notify,
+}
+
+enum Outcome {
+    Underway,
+    Shared(Http2, Duration),
+    /// It is for whoever takes it from the pool.
+    Single,
+    Failed(Error),
+}
+
+/// Tells those who wait, also where it comes to no end.
+struct Underway(Rc<Pool>, Rc<Opening>);
+
+impl Openings {
+    /// `shared`: what the endpoint is expected to speak is for several at once.
+    pub fn new(shared: bool) -> Openings {
+        Openings {
+            underway: RefCell::default(),
+            shared: Cell::new(shared),
+            streams: Cell::new(STREAMS_PER_CONNECTION),
+        }
+    }
+
+    pub fn are_shared(&self) -> bool {
+        self.shared.get()
+    }
+
+    /// It is known what the endpoint speaks.
+    pub fn set_shared(&self, shared: bool) {
+        self.shared.set(shared);
+    }
+
+    /// It is known how many streams a connection has.
+    pub fn set_streams(&self, streams: usize) {
+        self.streams.set(streams);
+    }
+
+    /// One that has room for one more.
+    pub fn join(&self) -> Option<Rc<Opening>> {
+        self.underway.borrow().iter().find(|opening| opening.join()).cloned()
+    }
+
+    /// Opens one more for the caller, and whoever joins.
+    pub fn start(&self, pool: &Rc<Pool>, slot: Slot) -> Rc<Opening> {
+        let opening = Rc::new(Opening {
+            room: Cell::new(self.streams.get() - 1),
+            outcome: RefCell::new(Outcome::Underway),
+            over: Notify::new(),
+        });
+        self.underway.borrow_mut().push(opening.clone());
+        let underway = Underway(pool.clone(), opening.clone());
+        turns::spawn_for_all(async move {
+            let opened = underway.0.connect(slot).await;
+            underway.end(opened);
+        });
+        opening
+    }
+}
+
+impl Opening {
+    fn join(&self) -> bool {
+        let left = self.room.get().checked_sub(1);
+        if let Some(left) = left {
+            self.room.set(left);
+        }
+        left.is_some()
+    }
+
+    /// The connection when it is there, with what it took; none where there is no room on it.
+    pub async fn over(&self) -> Result<Option<(Opened, Duration)>> {
+        loop {
+            let told = self.over.notified();
+            match &*self.outcome.borrow() {
+                Outcome::Underway => {}
+                Outcome::Single => return Ok(None),
+                Outcome::Failed(error) => return Err(error.clone()),
+                Outcome::Shared(connection, took) => {
+                    // One that was closed says so to whoever asks it.
+                    let takes =
+                        connection.is_closed() || connection.has_room(STREAMS_PER_CONNECTION);
+                    let opened = takes.then(|| Opened::Http2(connection.clone()));
+                    return Ok(opened.map(|opened| (opened, *took)));
+                }
+            }
+            told.await;
+        }
+    }
+}
+
+impl Underway {
+    fn end(&self, opened: Result<(Opened, Duration)>) {
+        let Underway(pool, opening) = self;
+        let outcome = match opened {
+            Ok((Opened::Http2(connection), took)) => Outcome::Shared(connection, took),
+            Ok((Opened::Http1(connection), _)) => {
+                pool.keep(connection);
+                Outcome::Single
+            }
+            Err(error) => Outcome::Failed(error),
+        };
+        opening.outcome.replace(outcome);
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        let Underway(pool, opening) = self;
+        pool.openings.underway.borrow_mut().retain(|other| !Rc::ptr_eq(other, opening));
+        if matches!(*opening.outcome.borrow(), Outcome::Underway) {
+            let error = Error::new(Kind::ProxyInternalError, Side::Proxy, "the worker ends");
+            opening.outcome.replace(Outcome::Failed(error.unsent()));
+        }
+        opening.over.notify_waiters();
+    }
+}

@@ -1,0 +1,131 @@
+//! Endpoints that take their time over an HTTP/2 connection while many wait for it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
+use tokio::sync::Semaphore;
+use weir_tests::endpoint::{Endpoint, max_streams, ok};
+use weir_tests::frames::{ACK, Frames, kind};
+use weir_tests::{Certificates, Origin, Proxy, RawClient, Setup, until};
+
+const GET: &[(&str, &str)] =
+    &[(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/x")];
+
+/// More than one stream for each, and fewer than a client may have.
+const REQUESTS: u32 = 50;
+
+fn to(origin: &Origin) -> Proxy {
+    Setup::to(origin).upstream("protocol = \"http2\"\nretries = 0").start()
+}
+
+/// Sends requests, and waits until the proxy has read all of them.
+fn ask(proxy: &Proxy) -> Frames {
+    let mut client = Frames::connect(proxy.address("web"));
+    for number in 0..REQUESTS {
+        client.head(number * 2 + 1, true, GET);
+    }
+    client.send(kind::PING, 0, 0, b"all sent");
+    assert!(client.find(kind::PING, 0).is_some_and(|ping| ping.flags & ACK != 0));
+    client
+}
+
+fn statuses(client: &mut Frames) -> Vec<u16> {
+    let mut statuses: Vec<_> = (0..REQUESTS).map(|number| client.status(number * 2 + 1)).collect();
+    statuses.dedup();
+    statuses
+}
+
+/// Four hundred uploads at once were four hundred connections, for an endpoint that takes a hundred on
+/// each.
+#[test]
+fn requests_that_come_at_once_share_what_is_being_opened() {
+    let open = Arc::new(Semaphore::new(0));
+    let greeting = max_streams(100);
+    let endpoint = Endpoint::held(open.clone(), greeting, |_, stream| ok(stream, true, &[]));
+    let proxy = to(&endpoint.origin);
+    let mut client = ask(&proxy);
+    open.add_permits(1);
+    assert_eq!(statuses(&mut client), [200]);
+    assert_eq!(endpoint.origin.connections(), 1);
+}
+
+/// The endpoint turns out to allow fewer than all of them.
+#[test]
+fn who_finds_no_room_on_it_opens_another_one() {
+    let open = Arc::new(Semaphore::new(0));
+    let (greeting, seen) = (max_streams(10), Arc::new(Semaphore::new(0)));
+    let counted = seen.clone();
+    let endpoint = Endpoint::held(open.clone(), greeting, move |_, stream| {
+        counted.add_permits(1);
+        // None ends before all are there.
+        if counted.available_permits() < REQUESTS as usize {
+            return ok(stream, false, &[]);
+        }
+        ok(stream, true, &[])
+    });
+    let proxy = to(&endpoint.origin);
+    let mut client = ask(&proxy);
+    open.add_permits(1);
+    assert_eq!(statuses(&mut client), [200]);
+    // Who came late may have had the place of one that waited.
+    let opened = endpoint.origin.connections();
+    assert!((5..10).contains(&opened), "{opened} connections");
+}
+
+#[test]
+fn who_waits_for_it_is_told_when_there_is_none() {
+    let open = Arc::new(Semaphore::new(0));
+    let gate = open.clone();
+    let origin = Origin::raw(move |stream| {
+        let gate = gate.clone();
+        async move {
+            drop(gate.acquire().await);
+            drop(stream);
+        }
+    });
+    let proxy = to(&origin);
+    let mut client = ask(&proxy);
+    open.add_permits(1);
+    // Written out once, and by its place in the table (RFC 7541, 6.1) from then on.
+    assert_eq!(statuses(&mut client), [502, 1]);
+    // Whoever had his turn after that asked anew.
+    let opened = origin.connections();
+    assert!(opened < REQUESTS as usize / 2, "{opened} connections");
+}
+
+/// It was given up with the request that had it opened, and whoever waited with that one began anew.
+#[test]
+fn it_is_for_the_others_where_the_first_one_is_gone() {
+    let open = Arc::new(Semaphore::new(0));
+    let greeting = max_streams(100);
+    let endpoint = Endpoint::held(open.clone(), greeting, |_, stream| ok(stream, true, &[]));
+    let proxy = to(&endpoint.origin);
+    let mut first = Frames::connect(proxy.address("web"));
+    first.head(1, true, GET);
+    until("it is being opened", || endpoint.origin.connections() == 1);
+    let mut other = ask(&proxy);
+    first.send(kind::RST_STREAM, 0, 1, &[0, 0, 0, 8]);
+    first.send(kind::PING, 0, 0, b"is reset");
+    assert!(first.find(kind::PING, 0).is_some_and(|ping| ping.flags & ACK != 0));
+    open.add_permits(1);
+    assert_eq!(statuses(&mut other), [200]);
+    assert_eq!(endpoint.origin.connections(), 1);
+}
+
+/// What it speaks is not known before it is asked.
+#[test]
+fn an_endpoint_that_speaks_http1_after_all_serves_all_of_them() {
+    let certificates = Certificates::for_names(&["127.0.0.1"]);
+    let say = |_: &_| Response::new(Full::new(Bytes::from("said")));
+    let origin = Origin::tls(&certificates, false, say);
+    let url = origin.url().replace("http:", "https:");
+    let lines = format!("protocol = \"auto\"\ntls = {{ ca = {:?} }}", certificates.ca());
+    let proxy = Setup::to_url(url).upstream(&lines).start();
+    let mut client = ask(&proxy);
+    assert_eq!(statuses(&mut client), [200]);
+    let mut other = RawClient::connect(proxy.address("web"));
+    other.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(other.answer().text(), "said");
+}
