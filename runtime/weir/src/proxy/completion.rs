@@ -88,8 +88,7 @@ pub struct Completion {
 
 impl Completion {
     pub fn new(
-        worker: Rc<Worker>,
-        unrouted: &Rc<Binding>,
+        worker: &Rc<Worker>,
         connection: &Rc<Connection>,
         request: &Request<Incoming>,
     ) -> Box<Completion> {
@@ -102,10 +101,10 @@ impl Completion {
             named: None,
             id: worker.next_id(),
             started: worker.clock.now(),
-            worker,
+            worker: worker.clone(),
             connection: connection.clone(),
             binding: None,
-            ending: unrouted.ending.clone(),
+            ending: worker.snapshot().unrouted(connection.listener.get()).ending.clone(),
             reached: Reached::default(),
             asked: Asked::new(request.method(), request.version()),
             closes: false,

@@ -30,6 +30,7 @@ mod worker;
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use http::{Request, Response};
@@ -60,30 +61,35 @@ pub fn serve(
     connection: &Rc<Connection>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
-    pass(begin(&worker.snapshot(), worker, connection, request))
+    pass(begin(Completion::new(worker, connection, &request), request))
+}
+
+/// Serves one stream of a connection that has many, in its own turn: a hundred heads that came together
+/// are not made ready and routed together. Boxed, for the codec moves it several times.
+pub fn serve_stream(
+    worker: &Rc<Worker>,
+    connection: &Rc<Connection>,
+    request: Request<Incoming>,
+) -> Pin<Box<impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<>>> {
+    let completion = Completion::new(worker, connection, &request);
+    Box::pin(async move { pass(begin(completion, request)).await })
 }
 
 /// An exchange that may be routed and forwarded, or what becomes of a request that may not.
 type Begun = Result<(Box<Exchange>, Box<Completion>), Box<Stopped>>;
 
 /// Everything that needs no waiting.
-fn begin(
-    snapshot: &Snapshot,
-    worker: &Rc<Worker>,
-    connection: &Rc<Connection>,
-    request: Request<Incoming>,
-) -> Begun {
-    let number = connection.listener.get();
-    let unrouted = snapshot.unrouted(number);
-    let mut completion = Completion::new(worker.clone(), unrouted, connection, &request);
-    let Some(listener) = snapshot.listener(number) else {
+fn begin(mut completion: Box<Completion>, request: Request<Incoming>) -> Begun {
+    let snapshot = completion.worker.snapshot();
+    let connection = completion.connection.clone();
+    let Some(listener) = snapshot.listener(connection.listener.get()) else {
         let error = Error::new(Kind::DestinationUnavailable, Side::Proxy, "listener was removed");
         let answer = respond::error(completion, error, Form::Problem);
         return Err(Box::new(Stopped::Answered(Box::new(answer))));
     };
     completion.via = listener.via;
     let admitted = match connection.refusal.take(&connection.activity) {
-        None => admission::admit(listener, connection, request, &mut completion),
+        None => admission::admit(listener, &connection, request, &mut completion),
         Some(refused) => Err(refused),
     };
     match admitted {

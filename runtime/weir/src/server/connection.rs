@@ -175,15 +175,15 @@ impl Serving {
         let (proxy, activity) = (self.proxy.clone(), self.activity.clone());
         let (metrics, refusal) = (proxy.metrics.clone(), connection.refusal.clone());
         let streams = connection.streams.clone();
-        let service = service_fn(move |request: Request<Incoming>| {
-            proxy::serve(&proxy, &connection, request)
-        });
         // Boxed, so that a connection takes the room of its own protocol only.
         let ended = if let Some(streams) = streams {
             let io = TokioIo::new(Served::new(stream, ahead, activity).counted(metrics));
             // Streams that are reset count no longer, and wait all the same.
             let most = limits.max_streams as usize;
             let room = streams.clone();
+            let service = service_fn(move |request: Request<Incoming>| {
+                proxy::serve_stream(&proxy, &connection, request)
+            });
             let serving = http2::Builder::new(streams)
                 .timer(TokioTimer::new())
                 // The worker knows the date; hyper would ask for the time at every turn.
@@ -200,9 +200,11 @@ impl Serving {
                 .keep_alive_interval(limits.idle_timeout)
                 .serve_connection(io, service);
             let has_room = |cx: &Context<'_>| room.poll_room(most, cx).is_ready();
-            let finish = |serving: Pin<&mut _>| http2::Connection::graceful_shutdown(serving);
-            Box::pin(self.until_end(serving, has_room, finish)).await
+            Box::pin(self.until_end(serving, has_room, |serving| serving.graceful_shutdown())).await
         } else {
+            let service = service_fn(move |request: Request<Incoming>| {
+                proxy::serve(&proxy, &connection, request)
+            });
             let guard = FramingGuard::new(activity.bounds().head());
             let served = Served::new(stream, ahead, activity).counted(metrics);
             let io = TokioIo::new(served.guarded(guard, refusal));
@@ -242,9 +244,9 @@ impl Serving {
         .await
     }
 
-    /// Drives a connection to its end, while there is room for what it begins. Tells it once to finish when that is asked for and no head is
-    /// on its way; once it is
-    /// overdue its reads end, and what does not end by that is dropped.
+    /// Drives a connection to its end, while there is room for what it begins. Tells it once to finish
+    /// when that is asked for and no head is on its way; once it is overdue its reads end, and what does
+    /// not end by that is dropped.
     async fn until_end<C, E>(
         &self,
         connection: C,

@@ -13,8 +13,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
-use weir_tests::frames::Frames;
-use weir_tests::{Gate, Origin, RawClient, Setup, busy_for, processor_time, until};
+use weir_tests::endpoint::framed;
+use weir_tests::frames::{END_HEADERS, END_STREAM, Frames, kind};
+use weir_tests::{Gate, Origin, Proxy, RawClient, Setup, busy_for, processor_time, until};
 
 use super::super::system::System;
 
@@ -64,6 +65,50 @@ fn streams_of_one_connection_take_turns_with_other_connections() {
     for client in &mut clients {
         assert_eq!(client.status(1), 200);
     }
+}
+
+/// A hundred heads of a few bytes, for fields that were said before, were made ready and matched before
+/// anybody else came.
+#[test]
+fn heads_that_come_together_are_not_routed_together() {
+    const PATH: usize = 3_900;
+    let origin = Origin::saying("fine");
+    let routes: String = (1..=100)
+        .map(|number| {
+            let path = format!("path = {{ regex = '/(a|b|ab)*[c-z]{{{number}}}' }}");
+            format!("[routes.r{number}]\nmatch = {{ {path} }}\nupstream = \"origin\"\n")
+        })
+        .collect();
+    let toml = Setup::to(&origin).server("workers = 1").toml();
+    let proxy = Proxy::start(&format!("{toml}\n{routes}"));
+    let mut client = Frames::connect(proxy.address("web"));
+    // An integer with a prefix of seven bits (RFC 7541, 5.1), of a path that the others repeat (6.1).
+    let left = PATH - 127;
+    let mut first = b"\x82\x86\x01\x01a\x44\x7f".to_vec();
+    first.extend([(left & 127) as u8 | 128, (left >> 7) as u8, b'/']);
+    first.extend(vec![b'a'; PATH - 1]);
+    let flags = END_HEADERS | END_STREAM;
+    client.send(kind::HEADERS, flags, 1, &first);
+    assert_eq!(client.status(1), 200);
+    let mut other = RawClient::connect_from([127, 0, 0, 2], proxy.address("web"));
+    let mut ask = || {
+        other.send(b"GET /one HTTP/1.1\r\nhost: a\r\n\r\n");
+        assert_eq!(other.answer().status, 200);
+    };
+    ask();
+    let begun = origin.seen().len();
+    let streams = (1..=STREAMS).map(|number| 2 * number + 1);
+    let heads =
+        streams.map(|stream| framed(kind::HEADERS, flags, stream, b"\x82\x86\x01\x01a\xbe"));
+    client.stream().write_all(&heads.collect::<Vec<_>>().concat()).expect("sent");
+    let mut answers = 0;
+    while origin.seen().len() - begun < STREAMS as usize + answers {
+        ask();
+        answers += 1;
+    }
+    println!("{answers} answers to somebody else meanwhile");
+    // A dozen where all are routed first.
+    assert!(answers > 24, "{answers} answers to somebody else meanwhile");
 }
 
 /// What begins on connections whose answer is late; and whether their clients close their side.
