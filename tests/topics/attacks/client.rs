@@ -7,6 +7,7 @@ mod gone;
 mod limits;
 mod patterns;
 mod pipelines;
+mod resets;
 mod seats;
 mod shares;
 mod stalled;
