@@ -19,10 +19,11 @@ mod offer;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use pin_project_lite::pin_project;
 use tokio::task::{JoinHandle, spawn_local};
 
 use self::crowd::Place;
@@ -59,14 +60,17 @@ thread_local! {
 /// As long as this is there, its task is run for a turn of another line.
 struct Called(Option<Task>);
 
-/// A task in turns. Dropping it gives it up.
-struct InTurns<'a, F> {
-    work: Pin<&'a mut F>,
-    task: Task,
-    client: ClientKey,
-    /// Among its client's tasks. None: it is nobody's.
-    place: Option<Place>,
-    waits: Option<Next>,
+pin_project! {
+    /// A task in turns. Dropping it gives it up.
+    struct InTurns<F> {
+        #[pin]
+        work: F,
+        task: Task,
+        client: ClientKey,
+        // Among its client's tasks. None: it is nobody's.
+        place: Option<Place>,
+        waits: Option<Next>,
+    }
 }
 
 /// Starts a task of the calling worker that works in turns, for this client: a connection.
@@ -88,7 +92,7 @@ where
     F::Output: 'static,
 {
     let (client, place) = (flow.client(), Place::of(flow));
-    spawn_local(async move { InTurns::new(client, Some(place), pin!(task)).await })
+    spawn_local(InTurns::new(client, Some(place), task))
 }
 
 /// Starts a task that works for many clients, as a connection to an endpoint does. It works in turns, but
@@ -99,7 +103,7 @@ where
     F::Output: 'static,
 {
     let client = ClientKey::of_connection();
-    spawn_local(async move { InTurns::new(client, None, pin!(task)).await })
+    spawn_local(InTurns::new(client, None, task))
 }
 
 /// An empty line.
@@ -134,55 +138,55 @@ impl Drop for Called {
     }
 }
 
-impl<'a, F> InTurns<'a, F> {
-    fn new(client: ClientKey, place: Option<Place>, work: Pin<&'a mut F>) -> InTurns<'a, F> {
+impl<F> InTurns<F> {
+    fn new(client: ClientKey, place: Option<Place>, work: F) -> InTurns<F> {
         InTurns { work, task: Task::next(), client, place, waits: None }
-    }
-
-    /// Whether it may be polled though it has no turn in the line.
-    fn is_admitted(&mut self, cx: &Context<'_>) -> bool {
-        let Some(place) = &mut self.place else { return true };
-        // First: what it would wait with is its flow's.
-        if is_called(self.task) {
-            place.leave();
-            return true;
-        }
-        place.admits(cx)
     }
 }
 
-impl<F: Future> Future for InTurns<'_, F> {
+/// Whether a task may be polled though it has no turn in the line.
+fn is_admitted(task: Task, place: Option<&mut Place>, cx: &Context<'_>) -> bool {
+    let Some(place) = place else { return true };
+    // First: what it would wait with is its flow's.
+    if is_called(task) {
+        place.leave();
+        return true;
+    }
+    place.admits(cx)
+}
+
+impl<F: Future> Future for InTurns<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.get_mut();
+        let this = self.project();
         let mut its_turn = None;
-        if let Some(waits) = &mut this.waits {
+        if let Some(waits) = this.waits {
             match Pin::new(waits).poll(cx) {
                 Poll::Ready(turn) => {
                     its_turn = turn;
-                    this.waits = None;
+                    *this.waits = None;
                 }
-                Poll::Pending if is_called(this.task) => {}
+                Poll::Pending if is_called(*this.task) => {}
                 Poll::Pending => return Poll::Pending,
             }
-        } else if !this.is_admitted(cx) {
+        } else if !is_admitted(*this.task, this.place.as_mut(), cx) {
             return Poll::Pending;
         }
-        let Taken { result, was_short } = turn::take(this.task, || this.work.as_mut().poll(cx));
+        let Taken { result, was_short } = turn::take(*this.task, || this.work.poll(cx));
         if was_short
             && its_turn.is_none()
-            && let Some(place) = &this.place
+            && let Some(place) = this.place
         {
             place.is_over();
         }
         // The next one's, before this one asks again.
         drop(its_turn);
         if was_short && result.is_pending() && this.waits.is_none() {
-            let mut waits = next_of(this.client, Who::Busy);
+            let mut waits = next_of(*this.client, Who::Busy);
             // Never there yet: sockets come first.
             let _ = Pin::new(&mut waits).poll(cx);
-            this.waits = Some(waits);
+            *this.waits = Some(waits);
         }
         result
     }

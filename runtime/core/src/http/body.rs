@@ -82,11 +82,11 @@ impl Body {
         }
     }
 
-    /// A copy of a replayable body; [`Body::Empty`] stands for any other.
-    pub fn replay(&self) -> Body {
+    /// What it takes to send a replayable body once more, by [`Body::full`].
+    pub fn replay(&self) -> Option<Bytes> {
         match self {
-            Body::Full(bytes) => Body::Full(bytes.clone()),
-            _ => Body::Empty,
+            Body::Full(bytes) => Some(bytes.clone()),
+            _ => self.is_replayable().then(Bytes::new),
         }
     }
 

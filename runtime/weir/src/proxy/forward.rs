@@ -43,8 +43,8 @@ pub async fn forward(
     if exchange.request_body.size_hint().lower() > exchange.body_limit {
         return Err(Box::new(too_long(exchange.body_limit)));
     }
-    let body = outgoing_body(exchange, transforms);
-    let expects = completion.expects && expects(exchange, &body);
+    let mut body = Some(outgoing_body(exchange, transforms));
+    let expects = completion.expects && body.as_ref().is_some_and(|body| expects(exchange, body));
     let Some(upstream) = route.choose() else {
         let error = Error::new(
             Kind::ProxyConfigurationError,
@@ -59,8 +59,7 @@ pub async fn forward(
     let deadline = over.map_or(deadline, |over| over.min(deadline));
     // By default a body may be on its way for longer; who says how long it may take means it.
     let due = (route.timeout.is_written() || over.is_some()).then_some(deadline);
-    let spare = body.is_replayable().then(|| body.replay());
-    let mut body = Some(body);
+    let spare = body.as_ref().and_then(Body::replay);
     let mut tried = Tried::default();
     let mut attempts = Attempts::new(config.retries, deadline);
     let mut last = None;
@@ -148,7 +147,7 @@ pub async fn forward(
             tried.insert(at);
         }
         if again.body == Source::Copy {
-            body = spare.as_ref().map(Body::replay);
+            body = spare.clone().map(Body::full);
         }
         last = Some(Box::new(unanswered.error));
     }

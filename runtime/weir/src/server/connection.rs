@@ -27,6 +27,7 @@ use weir_core::http::{Client, Tls};
 use weir_core::{turn, turns};
 
 use super::connections::{Connections, Control};
+use super::driven::Driven;
 use super::stream::Served;
 use super::worker::Terms;
 use crate::net::{
@@ -101,48 +102,59 @@ struct Serving {
     control: Rc<Control>,
 }
 
+/// Serves what comes on a connection, to its end.
+type Requests = Pin<Box<dyn Future<Output = hyper::Result<()>>>>;
+
 impl Serving {
+    /// What led to a connection of its protocol is gone by the time that one is served, and so is its room.
     async fn serve(self, stream: Stream) {
         let local = stream.local_port();
         let stream = Linger::new(stream, self.activity.clone());
-        match self.terms.tls.clone() {
-            None => {
-                let mut stream = Watched::new(stream, self.activity.clone());
-                self.activity.ready(false);
-                let sniffed = {
-                    let sniffing = pin!(sniff(&mut stream));
-                    self.within(sniffing).await
-                };
-                let Some(Ok(Some((ahead, h2)))) = sniffed else { return };
-                if h2 {
-                    self.activity.ready(true);
-                }
-                let connection = self.connection(None, local, h2);
-                self.http(stream, ahead, connection).await;
-            }
-            Some(tls) => {
-                // In a box of its own, which goes when the handshake is over.
-                let mut shaking = Box::pin(crate::tls::accept(tls, stream));
-                let shaken = self.within(shaking.as_mut()).await;
-                drop(shaking);
-                match shaken {
-                    Some(Ok(accepted)) => {
-                        self.activity.ready(accepted.h2);
-                        let connection = self.connection(Some(accepted.facts), local, accepted.h2);
-                        let stream = Watched::new(accepted.stream, self.activity.clone());
-                        self.http(stream, Bytes::new(), connection).await;
-                    }
-                    Some(Err(error)) => {
-                        self.terms.metrics.handshake_failed();
-                        tracing::debug!(%error, "TLS handshake failed");
-                    }
-                    None => {
-                        self.terms.metrics.handshake_failed();
-                        tracing::debug!("TLS handshake took too long");
-                    }
-                }
-            }
+        let requests = match self.terms.tls.clone() {
+            None => self.sniffed(stream, local).await,
+            Some(tls) => self.shaken(tls, stream, local).await,
+        };
+        if let Some(requests) = requests
+            && let Err(error) = requests.await
+        {
+            tracing::debug!(%error, "connection ended");
         }
+    }
+
+    async fn sniffed(&self, stream: Linger<Stream>, local: Option<u16>) -> Option<Requests> {
+        let mut stream = Watched::new(stream, self.activity.clone());
+        self.activity.ready(false);
+        let sniffed = {
+            let sniffing = pin!(sniff(&mut stream));
+            self.within(sniffing).await
+        };
+        let Some(Ok(Some((ahead, h2)))) = sniffed else { return None };
+        if h2 {
+            self.activity.ready(true);
+        }
+        Some(self.http(stream, ahead, self.connection(None, local, h2)))
+    }
+
+    async fn shaken(
+        &self,
+        tls: Arc<rustls::ServerConfig>,
+        stream: Linger<Stream>,
+        local: Option<u16>,
+    ) -> Option<Requests> {
+        // In a box of its own, which goes when the handshake is over.
+        let mut shaking = Box::pin(crate::tls::accept(tls, stream));
+        match self.within(shaking.as_mut()).await {
+            Some(Ok(accepted)) => {
+                self.activity.ready(accepted.h2);
+                let connection = self.connection(Some(accepted.facts), local, accepted.h2);
+                let stream = Watched::new(accepted.stream, self.activity.clone());
+                return Some(self.http(stream, Bytes::new(), connection));
+            }
+            Some(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+            None => tracing::debug!("TLS handshake took too long"),
+        }
+        self.terms.metrics.handshake_failed();
+        None
     }
 
     fn connection(
@@ -167,16 +179,16 @@ impl Serving {
         })
     }
 
-    async fn http<S>(self, stream: S, ahead: Bytes, connection: Rc<proxy::Connection>)
+    fn http<S>(&self, stream: S, ahead: Bytes, connection: Rc<proxy::Connection>) -> Requests
     where
         S: AsyncRead + AsyncWrite + OnSocket + Unpin + Send + 'static,
     {
-        let limits = self.terms.limits.clone();
+        let limits = &self.terms.limits;
         let (proxy, activity) = (self.proxy.clone(), self.activity.clone());
+        let (driven, control) = (self.activity.clone(), self.control.clone());
         let (metrics, refusal) = (proxy.metrics.clone(), connection.refusal.clone());
         let streams = connection.streams.clone();
-        // Boxed, so that a connection takes the room of its own protocol only.
-        let ended = if let Some(streams) = streams {
+        if let Some(streams) = streams {
             let io = TokioIo::new(Served::new(stream, ahead, activity).counted(metrics));
             // Streams that are reset count no longer, and wait all the same.
             let most = limits.max_streams as usize;
@@ -199,8 +211,10 @@ impl Serving {
                 .initial_connection_window_size(connection_window(limits.max_streams))
                 .keep_alive_interval(limits.idle_timeout)
                 .serve_connection(io, service);
-            let has_room = |cx: &Context<'_>| room.poll_room(most, cx).is_ready();
-            Box::pin(self.until_end(serving, has_room, |serving| serving.graceful_shutdown())).await
+            let has_room = move |cx: &Context<'_>| room.poll_room(most, cx).is_ready();
+            Box::pin(Driven::new(serving, driven, control, has_room, |serving| {
+                serving.graceful_shutdown();
+            }))
         } else {
             let service = service_fn(move |request: Request<Incoming>| {
                 proxy::serve(&proxy, &connection, request)
@@ -217,10 +231,15 @@ impl Serving {
                 builder.max_headers(limits.max_headers);
             }
             let serving = builder.serve_connection(io, service).with_upgrades();
-            Box::pin(self.until_end(serving, |_| true, |serving| serving.graceful_shutdown())).await
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "connection ended");
+            Box::pin(Driven::new(
+                serving,
+                driven,
+                control,
+                |_| true,
+                |serving| {
+                    serving.graceful_shutdown();
+                },
+            ))
         }
     }
 
@@ -240,46 +259,6 @@ impl Serving {
                 };
             }
             if self.control.is_finishing(cx) { Poll::Ready(None) } else { Poll::Pending }
-        })
-        .await
-    }
-
-    /// Drives a connection to its end, while there is room for what it begins. Tells it once to finish
-    /// when that is asked for and no head is on its way; once it is overdue its reads end, and what does
-    /// not end by that is dropped.
-    async fn until_end<C, E>(
-        &self,
-        connection: C,
-        has_room: impl Fn(&Context<'_>) -> bool,
-        finish: impl Fn(Pin<&mut C>),
-    ) -> Result<(), E>
-    where
-        C: Future<Output = Result<(), E>>,
-    {
-        let mut connection = pin!(connection);
-        let mut overdue = pin!(self.activity.closed());
-        let mut told = false;
-        poll_fn(|cx| {
-            loop {
-                if has_room(cx)
-                    && let Poll::Ready(ended) = connection.as_mut().poll(cx)
-                {
-                    return Poll::Ready(ended);
-                }
-                if overdue.as_mut().poll(cx).is_ready() {
-                    finish(connection.as_mut());
-                    // Its last words, however long its turn was.
-                    let _ = turn::unmeasured(|| connection.as_mut().poll(cx));
-                    return Poll::Ready(Ok(()));
-                }
-                // Of a head that is not complete hyper knows nothing and would close upon it.
-                let finishes = self.control.is_finishing(cx) && !self.activity.is_in_head();
-                if told || !finishes {
-                    return Poll::Pending;
-                }
-                told = true;
-                finish(connection.as_mut());
-            }
         })
         .await
     }

@@ -17,6 +17,7 @@ mod connection;
 mod connections;
 mod control;
 mod deploy;
+mod driven;
 mod files;
 mod loads;
 mod notices;
