@@ -108,7 +108,7 @@ fn heads_that_come_together_are_not_routed_together() {
     }
     println!("{answers} answers to somebody else meanwhile");
     // A dozen where all are routed first.
-    assert!(answers > 24, "{answers} answers to somebody else meanwhile");
+    assert!(answers > 14, "{answers} answers to somebody else meanwhile");
 }
 
 /// What begins on connections whose answer is late; and whether their clients close their side.
