@@ -9,6 +9,8 @@
 //! there is time for. They come in rounds, one of each [`Flow`]: people behind one address are one client
 //! here.
 
+mod alone;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::{Rc, Weak};
@@ -29,15 +31,9 @@ pub(super) const REFILLED: Duration = Duration::from_millis(4);
 /// Tasks that are polled in one turn of their client at most.
 const POLLS: usize = 8;
 
-/// Polls of one client in a row, after which nobody else seems to be there: a client that is alone has
-/// the worker, and pays nothing for turns.
-const ALONE: u32 = 256;
-
 thread_local! {
     /// The crowds of this worker, as long as somebody is in them.
     static KNOWN: RefCell<HashMap<ClientKey, Weak<Crowd>>> = RefCell::default();
-    /// Whose task was polled last, and how many of his in a row.
-    static LAST: Cell<(ClientKey, u32)> = const { Cell::new((ClientKey::Unnamed, 0)) };
 }
 
 /// When a task is polled: in which round, and which of those in it.
@@ -148,7 +144,7 @@ impl Place {
     /// Whether the task may be polled now; where not, it is woken when it may.
     pub fn admits(&mut self, cx: &Context<'_>) -> bool {
         let crowd = &self.flow.crowd;
-        let is_alone = crowd.is_alone();
+        let is_alone = alone::is_alone(crowd.client);
         if let Some(waited) = self.number.take_if(|number| crowd.calls(*number)) {
             self.flow.leave(waited);
             return true;
@@ -215,13 +211,6 @@ impl Crowd {
             next: Cell::default(),
             asks: Cell::default(),
         }
-    }
-
-    fn is_alone(&self) -> bool {
-        let (client, polls) = LAST.get();
-        let polls = if client == self.client { polls.saturating_add(1) } else { 0 };
-        LAST.set((self.client, polls));
-        polls > ALONE
     }
 
     /// Time is asked for where there seems to be none left only.

@@ -171,7 +171,7 @@ fn prepare(
     }
     let client = client.map_or_else(|| own.clone(), Arc::new);
     if client.key != connection.client.key {
-        completion.named = Some(Usage::new(client.key));
+        completion.named = Some(Usage::new(client.key, client.key));
     }
     // HTTP/2 names it in a pseudo-field, and the absolute form wins over the field.
     if !is_in_field {

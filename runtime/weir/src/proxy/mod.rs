@@ -229,3 +229,18 @@ async fn ask_back(
         Some(failure) => (exchange, Err(failure)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The codec moves it before it is first polled.
+    #[test]
+    fn an_exchange_is_small_to_move() {
+        fn size<A, F>(_: impl FnOnce(A) -> F) -> usize {
+            size_of::<F>()
+        }
+        assert!(size(pass) <= 1_344, "{} bytes", size(pass));
+        assert!(size_of::<Completion>() <= 336, "{} bytes", size_of::<Completion>());
+    }
+}

@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Context;
 use std::time::Duration;
 
 use hyper::client::conn::http2;
@@ -170,10 +171,11 @@ where
         .await
         .map_err(|error| handshake_error(&error))?;
     let connection = Rc::new(RefCell::new(connection));
-    let (driven, asked) = (limit.clone(), connection.clone());
+    let (driven, asked, begins) = (limit.clone(), connection.clone(), executor.clone());
     limit.follow(move || Some(asked.try_borrow().ok()?.current_max_send_streams()));
     tokio::task::spawn_local(async move {
-        let ended = poll_fn(|cx| Pin::new(&mut *connection.borrow_mut()).poll(cx)).await;
+        let poll = |cx: &mut Context<'_>| Pin::new(&mut *connection.borrow_mut()).poll(cx);
+        let ended = poll_fn(|cx| begins.begins(|| poll(cx))).await;
         if let Err(error) = ended {
             tracing::debug!(%error, "upstream connection ended");
         }

@@ -3,6 +3,7 @@
 //! In: a connection that the pool hands out, and a request. Out: the response's head with the lease
 //! of the connection. Never: gives back a connection whose last exchange did not end cleanly.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use weir_core::telemetry::metrics::{ConnectionState, UpstreamConnectionGuard};
 use weir_core::turns;
 
 use super::alarm::Alarm;
-use super::executor::{Executor, Sent};
+use super::executor::{Executor, Sent, Whose};
 use super::http1::{Connection, Fault, Tunnel};
 use super::http2;
 use super::message::{Answer, Outgoing};
@@ -39,7 +40,7 @@ pub struct Lease {
 
 enum Held {
     Http1(Option<Box<Http1>>),
-    Http2(#[expect(dead_code, reason = "counts the stream until it is dropped")] OpenStream),
+    Http2(#[expect(dead_code, reason = "counts the stream until it is dropped")] Rc<OpenStream>),
 }
 
 /// A response's head, or why there is none.
@@ -233,9 +234,11 @@ impl Http2 {
     ) -> Answered {
         let reused = connect.is_none();
         let Some(sending) = body.take() else { return Err(Unanswered::unsent()) };
-        let sending = self.shared.executor.body(sending, Some(patience.client.flow()));
+        let stream = Rc::new(OpenStream::new(&self.shared));
+        let keeps: Rc<dyn Any> = stream.clone();
+        let whose = Whose { flow: patience.client.flow(), keeps: Rc::downgrade(&keeps) };
+        let sending = self.shared.executor.body(sending, Some(whose));
         let request = outgoing.to_http2(sending, self.shared.tls);
-        let stream = OpenStream::new(&self.shared);
         // hyper's futures have room for the request: boxed, for those around them are moved.
         let mut sent = Box::pin(self.sender.try_send_request(request));
         match patience.wait(&mut Alarm::default(), |cx| sent.as_mut().poll(cx)).await {

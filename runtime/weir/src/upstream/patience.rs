@@ -119,7 +119,7 @@ mod tests {
         upload: &Arc<UploadState>,
         ask: impl FnOnce(Patience<'_>) -> T,
     ) -> T {
-        let client = &Usage::new(ClientKey::Unnamed);
+        let client = &Usage::new(ClientKey::Unnamed, ClientKey::Unnamed);
         let (upload, first_byte) = (Some(upload), 2 * SECOND);
         ask(Patience { sent, first_byte, due, upload, client, fresh: false })
     }

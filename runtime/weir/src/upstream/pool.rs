@@ -26,7 +26,7 @@ use super::patience::Patience;
 use super::queue::{Place, Queue};
 use super::unanswered::Unanswered;
 use super::usage::Claim;
-use opening::{Opening, Openings};
+use opening::{Joined, Openings};
 use owing::Owing;
 use tokio::sync::Notify;
 use tokio::time;
@@ -66,7 +66,7 @@ struct Idle {
 enum Room {
     There(Opened),
     /// It is here soon, or whatever came of it was taken by others.
-    Opening(Rc<Opening>),
+    Opening(Joined),
     /// A new one of its own.
     Slot(Slot),
 }
@@ -170,9 +170,10 @@ impl Pool {
                     let (opened, took) = patience.connect(self.connect(slot)).await?;
                     return Ok(Some((opened, Some(took))));
                 }
-                Some(Room::Opening(opening)) => {
-                    if let Some((opened, took)) = patience.connect(opening.over()).await? {
-                        return Ok(Some((opened, Some(took))));
+                Some(Room::Opening(joined)) => {
+                    let since = Instant::now();
+                    if let Some((opened, took)) = patience.connect(joined.over()).await? {
+                        return Ok(Some((opened, Some(took.min(since.elapsed())))));
                     }
                     if Instant::now() >= deadline {
                         return Ok(None);
@@ -337,15 +338,17 @@ impl Pool {
                 return Some(Room::There(Opened::Http1(connection)));
             } else if let Some(connection) = self.checkout_http2() {
                 return Some(Room::There(Opened::Http2(connection)));
-            } else if let Some(opening) = self.openings.join() {
-                return Some(Room::Opening(opening));
+            }
+            // As fresh as may be.
+            if let Some(joined) = self.openings.join() {
+                return Some(Room::Opening(joined));
             }
             if self.queue.open_one() {
                 let slot = Slot::of(self);
-                if fresh || !self.openings.are_shared() {
-                    return Some(Room::Slot(slot));
-                }
-                return Some(Room::Opening(self.openings.start(self, slot)));
+                return Some(match self.openings.are_shared() {
+                    true => Room::Opening(self.openings.start(self, slot)),
+                    false => Room::Slot(slot),
+                });
             }
             // Rather one that was open before than none.
             if std::mem::take(&mut fresh) {

@@ -21,6 +21,8 @@ const REMEMBERED: usize = 8;
 /// A client on one of his connections, over all pools.
 pub struct Usage {
     key: ClientKey,
+    /// Whose turns are taken for it.
+    line: ClientKey,
     /// Tasks that work for it beside the one that asks.
     flow: OnceCell<Flow>,
     claims: RefCell<Vec<Rc<Claim>>>,
@@ -75,13 +77,14 @@ enum Side {
 }
 
 impl Usage {
-    pub fn new(key: ClientKey) -> Rc<Usage> {
-        Rc::new(Usage { key, flow: OnceCell::new(), claims: RefCell::default() })
+    /// Of the client with this key, in turns of this line.
+    pub fn new(key: ClientKey, line: ClientKey) -> Rc<Usage> {
+        Rc::new(Usage { key, line, flow: OnceCell::new(), claims: RefCell::default() })
     }
 
     /// Whose turns what works for it takes.
     pub(super) fn flow(&self) -> Flow {
-        self.flow.get_or_init(|| Flow::of(self.key)).clone()
+        self.flow.get_or_init(|| Flow::of(self.line)).clone()
     }
 
     /// What it has in the pool of this queue.

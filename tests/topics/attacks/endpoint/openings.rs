@@ -114,6 +114,36 @@ fn it_is_for_the_others_where_the_first_one_is_gone() {
     assert_eq!(endpoint.origin.connections(), 1);
 }
 
+/// Each hundred requests that were given up meanwhile were one more connection.
+#[test]
+fn who_gives_up_leaves_the_place_to_others() {
+    let open = Arc::new(Semaphore::new(0));
+    let greeting = max_streams(100);
+    let endpoint = Endpoint::held(open.clone(), greeting, |_, stream| ok(stream, true, &[]));
+    let proxy = to(&endpoint.origin);
+    let mut client = Frames::connect(proxy.address("web"));
+    let mut next = 1;
+    for _ in 0..6 {
+        let begun: Vec<u32> = (next..).step_by(2).take(REQUESTS as usize).collect();
+        next += 2 * REQUESTS;
+        for stream in &begun {
+            client.head(*stream, true, GET);
+        }
+        // Twice, for the streams have their turns between.
+        for said in [b"all sent", b"all took"] {
+            client.send(kind::PING, 0, 0, said);
+            assert!(client.find(kind::PING, 0).is_some_and(|ping| ping.flags & ACK != 0));
+        }
+        for stream in &begun {
+            client.send(kind::RST_STREAM, 0, *stream, &[0, 0, 0, 8]);
+        }
+    }
+    client.head(next, true, GET);
+    open.add_permits(1);
+    assert_eq!(client.status(next), 200);
+    assert_eq!(endpoint.origin.connections(), 1);
+}
+
 /// What it speaks is not known before it is asked.
 #[test]
 fn an_endpoint_that_speaks_http1_after_all_serves_all_of_them() {

@@ -64,9 +64,31 @@ fn many_that_have_little_to_do_wait_for_each_other() {
 
 #[test]
 fn who_is_alone_waits_for_nobody() {
-    let most = run(most_at_once());
+    let most = run(async {
+        let begun = Instant::now();
+        while begun.elapsed() <= 2 * alone::QUIET {
+            for _ in 0..alone::POLLS {
+                assert!(spawn(client("192.0.2.1"), async {}).await.is_ok());
+            }
+        }
+        most_at_once().await
+    });
     // The runtime polls 61 at a time.
     assert!(most > 4 * POLLS, "{most} between two looks");
+}
+
+/// Who asked twenty times a second came behind all tasks of who was taken to be alone, each time.
+#[test]
+fn who_was_there_a_moment_ago_leaves_nobody_alone() {
+    let polled =
+        |address: &str, polls: u32| (0..polls).fold(false, |_, _| alone::is_alone(client(address)));
+    let busy = || polled("192.0.2.1", 3 * alone::POLLS);
+    assert!(!busy(), "for how long is not known");
+    std::thread::sleep(alone::QUIET);
+    assert!(busy());
+    assert!(!polled("198.51.100.1", 1) && !busy());
+    std::thread::sleep(alone::QUIET);
+    assert!(busy());
 }
 
 /// Eight streams that are reset are more than half a millisecond, though none of them is long.
@@ -234,7 +256,7 @@ fn who_is_called_elsewhere_takes_no_round() {
         let waits = |place: &mut Place| {
             flow.crowd.left.set(0);
             flow.crowd.since.set(Instant::now());
-            LAST.set((ClientKey::Unnamed, 0));
+            alone::is_alone(ClientKey::Unnamed);
             !place.admits(&Context::from_waker(Waker::noop()))
         };
         for _ in 0..10 {

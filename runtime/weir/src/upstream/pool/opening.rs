@@ -3,6 +3,9 @@
 //! In: requests that find no room, where the endpoint is expected to speak HTTP/2. Out: one connection
 //! for as many of them as it has streams, or why there is none. Never: opens one for each of those who
 //! come before its SETTINGS; gives one up because whoever came first is gone.
+//!
+//! What an endpoint speaks over TLS is not known at first: where that turns out to be HTTP/1.1, one of
+//! those who waited takes the connection and each of the others opens its own, once on each worker.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -24,8 +27,11 @@ pub struct Openings {
     streams: Cell<usize>,
 }
 
+/// A place on one of them, until it is dropped: whoever gave up leaves it to others.
+pub struct Joined(Rc<Opening>);
+
 /// One of them.
-pub struct Opening {
+struct Opening {
     /// Requests that may still wait for it.
     room: Cell<usize>,
     outcome: RefCell<Outcome>,
@@ -68,14 +74,16 @@ impl Openings {
     }
 
     /// One that has room for one more.
-    pub fn join(&self) -> Option<Rc<Opening>> {
-        self.underway.borrow().iter().find(|opening| opening.join()).cloned()
+    pub fn join(&self) -> Option<Joined> {
+        let underway = self.underway.borrow();
+        let opening = underway.iter().find(|opening| opening.room.get() > 0)?;
+        Some(Joined::new(opening))
     }
 
     /// Opens one more for the caller, and whoever joins.
-    pub fn start(&self, pool: &Rc<Pool>, slot: Slot) -> Rc<Opening> {
+    pub fn start(&self, pool: &Rc<Pool>, slot: Slot) -> Joined {
         let opening = Rc::new(Opening {
-            room: Cell::new(self.streams.get() - 1),
+            room: Cell::new(self.streams.get()),
             outcome: RefCell::new(Outcome::Underway),
             over: Notify::new(),
         });
@@ -85,24 +93,21 @@ impl Openings {
             let opened = underway.0.connect(slot).await;
             underway.end(opened);
         });
-        opening
+        Joined::new(&opening)
     }
 }
 
-impl Opening {
-    fn join(&self) -> bool {
-        let left = self.room.get().checked_sub(1);
-        if let Some(left) = left {
-            self.room.set(left);
-        }
-        left.is_some()
+impl Joined {
+    fn new(opening: &Rc<Opening>) -> Joined {
+        opening.room.set(opening.room.get().saturating_sub(1));
+        Joined(opening.clone())
     }
 
     /// The connection when it is there, with what it took; none where there is no room on it.
     pub async fn over(&self) -> Result<Option<(Opened, Duration)>> {
         loop {
-            let told = self.over.notified();
-            match &*self.outcome.borrow() {
+            let told = self.0.over.notified();
+            match &*self.0.outcome.borrow() {
                 Outcome::Underway => {}
                 Outcome::Single => return Ok(None),
                 Outcome::Failed(error) => return Err(error.clone()),
@@ -116,6 +121,12 @@ impl Opening {
             }
             told.await;
         }
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        self.0.room.set(self.0.room.get() + 1);
     }
 }
 
@@ -139,7 +150,11 @@ impl Drop for Underway {
         let Underway(pool, opening) = self;
         pool.openings.underway.borrow_mut().retain(|other| !Rc::ptr_eq(other, opening));
         if matches!(*opening.outcome.borrow(), Outcome::Underway) {
-            let error = Error::new(Kind::ProxyInternalError, Side::Proxy, "the worker ends");
+            let error = Error::new(
+                Kind::ProxyInternalError,
+                Side::Proxy,
+                "what opened the connection is gone",
+            );
             opening.outcome.replace(Outcome::Failed(error.unsent()));
         }
         opening.over.notify_waiters();

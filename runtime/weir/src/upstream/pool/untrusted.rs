@@ -1,6 +1,6 @@
 //! Endpoints that are not trusted, or do not speak TLS, in the log.
 //!
-//! In: why there is no connection. Out: a warning once in a while, for it happens to every request.
+//! In: why there is no connection. Out: a warning once in a while, for it happens to every connection.
 //! Never: tells of anything else.
 
 use std::cell::Cell;

@@ -7,7 +7,7 @@ use crate::upstream::usage::Usage;
 
 /// A new connection of a client.
 fn connection(queue: &Rc<Queue>, address: &str) -> Rc<Claim> {
-    Usage::new(ClientKey::of(address)).claim(queue)
+    Usage::new(ClientKey::of(address), ClientKey::Unnamed).claim(queue)
 }
 
 /// So many places as it gets, on connections of its own or on one.
@@ -54,7 +54,7 @@ fn what_waits_and_what_is_held_elsewhere_does_not_count() {
     let (queue, elsewhere) = (Queue::new(32), Queue::new(32));
     let crowd = fill(&queue, |_| connection(&queue, "192.0.2.1"));
     assert_eq!(crowd.len(), 28);
-    let client = Usage::new(ClientKey::of("192.0.2.2"));
+    let client = Usage::new(ClientKey::of("192.0.2.2"), ClientKey::Unnamed);
     let other: Vec<_> = (0..9).map_while(|_| elsewhere.enter(&client.claim(&elsewhere))).collect();
     assert_eq!(other.len(), 9);
     let claim = client.claim(&queue);
