@@ -92,6 +92,13 @@ impl Frames {
         Some(Frame { kind: head[3], flags: head[4], stream, payload })
     }
 
+    /// Waits until the proxy has read all that was sent.
+    pub fn all_is_read(&mut self) {
+        self.send(kind::PING, 0, 0, b"all sent");
+        let is_answer = |frame: &Frame| frame.kind == kind::PING && frame.flags & ACK != 0;
+        assert!(self.find_any(is_answer).is_some(), "the connection ended");
+    }
+
     /// The next frame of this kind and stream that was not found yet; `None` at the connection's end.
     pub fn find(&mut self, kind: u8, stream: u32) -> Option<Frame> {
         self.find_any(|frame| frame.kind == kind && frame.stream == stream)
@@ -135,12 +142,27 @@ pub fn block(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
         block.push(0);
-        for text in [name, value] {
-            length(text.len(), &mut block);
-            block.extend(text.as_bytes());
-        }
+        text(name, &mut block);
+        text(value, &mut block);
     }
     block
+}
+
+/// A field that others of its connection may repeat by a byte, [`NEWEST`] (RFC 7541, 6.2.1). `name`: what
+/// it begins with, which says its name.
+pub fn indexed(name: &[u8], value: &str) -> Vec<u8> {
+    let mut field = name.to_vec();
+    text(value, &mut field);
+    field
+}
+
+/// The field that was indexed last (RFC 7541, 2.3.3 and 6.1).
+pub const NEWEST: u8 = 0x80 | 62;
+
+/// A string as it is (RFC 7541, 5.2).
+fn text(text: &str, block: &mut Vec<u8>) {
+    length(text.len(), block);
+    block.extend(text.as_bytes());
 }
 
 /// An integer with a prefix of seven bits (RFC 7541, 5.1).

@@ -18,7 +18,7 @@ use weir_core::turn;
 use weir_core::turns::{self, Backlog};
 
 use super::download::{Download, Progress};
-use crate::net::SWEEP;
+use crate::net::{Known, SWEEP};
 
 /// Most bytes that one worker reads ahead for all clients together.
 const OF_A_WORKER: usize = 64 << 20;
@@ -28,7 +28,7 @@ const LONG_PAUSE: Duration = Duration::from_secs(3);
 
 /// The bodies of one worker that may stall.
 pub struct StalledBodies {
-    open: RefCell<Vec<Weak<RefCell<Download>>>>,
+    open: Known<RefCell<Download>>,
     /// As of the last sweep.
     now: Cell<Instant>,
     /// There are some that are worth reading ahead.
@@ -66,7 +66,7 @@ impl StalledBodies {
     /// Outside of a `LocalSet`; every worker is one.
     pub fn start(now: Instant) -> Rc<StalledBodies> {
         let stalled = Rc::new(StalledBodies {
-            open: RefCell::default(),
+            open: Known::default(),
             now: Cell::new(now),
             worth_reading: Notify::new(),
             due: Backlog::default(),
@@ -90,14 +90,7 @@ impl StalledBodies {
     /// From now on the sweep looks at it.
     pub fn watch(&self, download: Download) -> Rc<RefCell<Download>> {
         let download = Rc::new(RefCell::new(download));
-        let mut open = self.open.borrow_mut();
-        // Forgets ended ones when the list would have to grow, and not before it is twice as long again.
-        if open.len() == open.capacity() {
-            open.retain(|known| known.strong_count() > 0);
-            let alive = open.len();
-            open.reserve(alive);
-        }
-        open.push(Rc::downgrade(&download));
+        self.open.add(&download);
         download
     }
 
@@ -107,7 +100,7 @@ impl StalledBodies {
         let mut worth_reading = false;
         // Whoever is to be cut already is not found twice.
         let all_are_cut = self.due.is_empty();
-        for known in self.all() {
+        for known in self.open.all() {
             let Some(download) = known.upgrade() else { continue };
             let Ok(download) = download.try_borrow() else { continue };
             match judge(&download, now) {
@@ -120,13 +113,6 @@ impl StalledBodies {
         if worth_reading {
             self.worth_reading.notify_one();
         }
-    }
-
-    /// Those that are still there.
-    fn all(&self) -> Vec<Weak<RefCell<Download>>> {
-        let mut open = self.open.borrow_mut();
-        open.retain(|known| known.strong_count() > 0);
-        open.clone()
     }
 }
 
@@ -171,7 +157,7 @@ async fn cut(stalled: Rc<StalledBodies>) {
 async fn read_ahead(stalled: Rc<StalledBodies>) {
     loop {
         stalled.worth_reading.notified().await;
-        for download in stalled.all() {
+        for download in stalled.open.all() {
             while read_some(&download) == Progress::More {
                 poll_fn(turn::poll_proceed).await;
             }

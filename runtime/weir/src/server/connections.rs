@@ -9,10 +9,12 @@ use std::task::{Context, Waker};
 
 use tokio::sync::Notify;
 
+use crate::net::Known;
+
 /// The connections of one worker.
 #[derive(Default)]
 pub struct Connections {
-    open: RefCell<Vec<Weak<Control>>>,
+    open: Known<Control>,
     count: Cell<usize>,
     emptied: Notify,
 }
@@ -40,19 +42,15 @@ impl Connections {
             waker: RefCell::default(),
         });
         self.count.set(self.count.get() + 1);
-        let mut open = self.open.borrow_mut();
-        // Forgets ended ones only when the list would have to grow, so that opening stays cheap.
-        if open.len() == open.capacity() {
-            open.retain(|control| control.strong_count() > 0);
-        }
-        open.push(Rc::downgrade(&control));
+        self.open.add(&control);
         control
     }
 
     /// Asks every connection of a listener to finish what it does and take nothing more.
     pub fn finish(&self, of: impl Fn(&Rc<Cell<usize>>) -> bool) {
-        let open: Vec<_> = self.open.borrow().iter().filter_map(Weak::upgrade).collect();
-        for control in open.iter().filter(|control| of(&control.listener)) {
+        let open = self.open.all();
+        let open = open.iter().filter_map(Weak::upgrade);
+        for control in open.filter(|control| of(&control.listener)) {
             control.finish.set(true);
             if let Some(waker) = control.waker.take() {
                 waker.wake();

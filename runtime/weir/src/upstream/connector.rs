@@ -43,7 +43,7 @@ pub struct Connector {
 /// An open connection.
 pub enum Sender {
     Http1(Arc<Connection>),
-    Http2 { sender: http2::SendRequest<Sent>, limit: Rc<StreamLimit>, executor: Executor },
+    Http2(http2::SendRequest<Sent>, Executor),
 }
 
 /// What the endpoint may send of one response before it is read. Streams that nobody reads must not
@@ -186,7 +186,7 @@ where
         let why = "the endpoint closed the connection before its SETTINGS";
         return Err(Error::new(Kind::ConnectionTerminated, Side::Upstream, why));
     }
-    Ok(Sender::Http2 { sender, limit, executor })
+    Ok(Sender::Http2(sender, executor))
 }
 
 fn handshake_error(error: &hyper::Error) -> Error {

@@ -73,6 +73,11 @@ impl Executor {
         Executor { limit, reads: Rc::default(), begun: Rc::default() }
     }
 
+    /// How many streams the connection may have.
+    pub fn limit(&self) -> &Rc<StreamLimit> {
+        &self.limit
+    }
+
     /// A body for a stream of the connection, and whose it is; none: it is our own.
     pub fn body(&self, body: Body, whose: Option<Whose>) -> Sent {
         Sent { body, whose, begun: self.begun.clone() }

@@ -24,7 +24,6 @@ use super::message::{Answer, Outgoing};
 use super::patience::Patience;
 use super::pool::Pool;
 use super::queue::Place;
-use super::streams::StreamLimit;
 use super::unanswered::Unanswered;
 
 /// The connection of one exchange. [`Lease::finish`] gives it back; dropping it closes it.
@@ -70,7 +69,6 @@ pub struct Http2 {
 
 /// What the streams of an HTTP/2 connection share.
 struct Shared {
-    limit: Rc<StreamLimit>,
     executor: Executor,
     /// Streams that have not ended.
     streams: Cell<usize>,
@@ -181,17 +179,13 @@ impl Http1 {
 impl Http2 {
     pub(super) fn new(
         sender: SendRequest<Sent>,
-        limit: Rc<StreamLimit>,
         executor: Executor,
         tls: bool,
         slot: Slot,
         guard: UpstreamConnectionGuard,
     ) -> Http2 {
         let (streams, idle) = (Cell::new(0), Cell::new(None));
-        Http2 {
-            sender,
-            shared: Rc::new(Shared { limit, executor, streams, idle, tls, slot, guard }),
-        }
+        Http2 { sender, shared: Rc::new(Shared { executor, streams, idle, tls, slot, guard }) }
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -200,7 +194,7 @@ impl Http2 {
 
     /// Streams that the endpoint allows.
     pub(super) fn limit(&self) -> usize {
-        self.shared.limit.now()
+        self.shared.executor.limit().now()
     }
 
     /// Streams that have not ended.
@@ -210,7 +204,7 @@ impl Http2 {
 
     /// Whether the endpoint allows one more stream. Its limit may be lower than before.
     pub(super) fn has_room(&self, most: usize) -> bool {
-        self.streams() < most.min(self.shared.limit.now())
+        self.streams() < most.min(self.shared.executor.limit().now())
     }
 
     /// Whether it has served nobody for so long, or may never serve anybody again.
@@ -221,7 +215,7 @@ impl Http2 {
         }
         let since = self.shared.idle.get().unwrap_or(now);
         self.shared.idle.set(Some(since));
-        self.shared.limit.now() == 0 || now.saturating_duration_since(since) >= after
+        self.shared.executor.limit().now() == 0 || now.saturating_duration_since(since) >= after
     }
 
     pub(super) async fn exchange(

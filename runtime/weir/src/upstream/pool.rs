@@ -163,53 +163,48 @@ impl Pool {
         deadline: Instant,
     ) -> Result<Option<(Opened, Option<Duration>)>> {
         loop {
-            match self.room(patience.fresh, deadline).await {
+            let room = self.room(patience.fresh, deadline).await;
+            let since = Instant::now();
+            let opened = match room {
                 None => return Ok(None),
                 Some(Room::There(opened)) => return Ok(Some((opened, None))),
-                Some(Room::Slot(slot)) => {
-                    let (opened, took) = patience.connect(self.connect(slot)).await?;
-                    return Ok(Some((opened, Some(took))));
-                }
-                Some(Room::Opening(joined)) => {
-                    let since = Instant::now();
-                    if let Some((opened, took)) = patience.connect(joined.over()).await? {
-                        return Ok(Some((opened, Some(took.min(since.elapsed())))));
-                    }
-                    if Instant::now() >= deadline {
-                        return Ok(None);
-                    }
-                }
+                Some(Room::Slot(slot)) => Some(patience.connect(self.connect(slot)).await?),
+                Some(Room::Opening(joined)) => patience.connect(joined.over()).await?,
+            };
+            if let Some(opened) = opened {
+                return Ok(Some((opened, Some(since.elapsed()))));
+            }
+            if Instant::now() >= deadline {
+                return Ok(None);
             }
         }
     }
 
     /// Opens a connection, which others find here if they may share it.
-    async fn connect(self: &Rc<Self>, slot: Slot) -> Result<(Opened, Duration)> {
+    async fn connect(self: &Rc<Self>, slot: Slot) -> Result<Opened> {
         let started = Instant::now();
         let tell = |error: &Error| self.untrusted.tell(&self.connector.endpoint, error);
         let sender = self.connector.connect().await.inspect_err(tell)?;
-        let took = started.elapsed();
-        let guard = self.metrics.connected(took);
-        self.openings.set_shared(matches!(sender, Sender::Http2 { .. }));
-        let opened = match sender {
+        let guard = self.metrics.connected(started.elapsed());
+        self.openings.set_shared(matches!(sender, Sender::Http2(..)));
+        Ok(match sender {
             Sender::Http1(connection) => Opened::Http1(Http1::new(connection, slot, guard)),
-            Sender::Http2 { sender, limit, executor } => {
+            Sender::Http2(sender, executor) => {
                 let pool = Rc::downgrade(self);
-                limit.on_raise(move || {
+                executor.limit().on_raise(move || {
                     if let Some(pool) = pool.upgrade() {
                         pool.learn();
                     }
                 });
                 let tls = self.connector.endpoint.tls;
-                let connection = Http2::new(sender, limit, executor, tls, slot, guard);
+                let connection = Http2::new(sender, executor, tls, slot, guard);
                 if !self.retired.get() {
                     self.http2.borrow_mut().push(connection.clone());
                 }
                 self.learn();
                 Opened::Http2(connection)
             }
-        };
-        Ok((opened, took))
+        })
     }
 
     /// Closes what is idle for too long or was closed by the endpoint.

@@ -77,8 +77,7 @@ fn who_closed_or_reset_holds_nothing() {
     let mut client = Frames::connect(proxy.address("web"));
     client.head(1, true, GET);
     // All that comes is read, so that the close is no reset.
-    client.send(kind::PING, 0, 0, &[0; 8]);
-    assert!(client.find(kind::PING, 0).is_some());
+    client.all_is_read();
     until("it has come", || proxy.metric("weir_requests_in_flight") == 1.0);
     drop(client);
     until("the stream is gone", || proxy.metric("weir_requests_in_flight") == 0.0);
@@ -188,8 +187,7 @@ fn who_only_closed_its_side_gets_its_whole_answer_however_late() {
     let mut streams = Frames::connect(proxy.address("web"));
     streams.head(1, true, GET);
     streams.head(3, true, GET);
-    streams.send(kind::PING, 0, 0, &[0; 8]);
-    assert!(streams.find(kind::PING, 0).is_some());
+    streams.all_is_read();
     streams.stream().shutdown(Shutdown::Write).expect("half closed");
     // One byte of the answer is a question that has come: the third comes after 3.75 s.
     let stream = clients[0].0.stream().try_clone().expect("the same socket");
@@ -289,8 +287,7 @@ fn over_http2_the_end_may_come_with_the_request() {
     let ask = |body: Option<&[u8]>| {
         let mut client = Frames::connect(proxy.address("web"));
         // All that it says on its own is read, so that what follows is one read with the end.
-        client.send(kind::PING, 0, 0, &[0; 8]);
-        assert!(client.find(kind::PING, 0).is_some());
+        client.all_is_read();
         let mut bytes = framed(kind::HEADERS, END_HEADERS | END_STREAM, 1, &block(GET));
         if let Some(body) = body {
             bytes = framed(kind::HEADERS, END_HEADERS, 1, &block(&post));

@@ -1,6 +1,6 @@
 //! Streams that are reset before they are served (CVE-2023-44487).
 
-use weir_tests::frames::{ACK, END_HEADERS, END_STREAM, Frames, kind};
+use weir_tests::frames::{END_HEADERS, END_STREAM, Frames, NEWEST, indexed, kind};
 use weir_tests::{Daemon, Origin, Setup, free_address, resident_bytes, wait_for_port};
 
 /// Streams at a time: fewer than a connection may have.
@@ -26,17 +26,13 @@ fn streams_that_are_reset_at_once_are_not_kept() {
     wait_for_port(web);
     let before = resident_bytes(daemon.id());
     let mut client = Frames::connect(web);
-    let mut first = [HEAD, b"\x40\x06cookie\x7f"].concat();
-    // An integer with a prefix of seven bits (RFC 7541, 5.1).
-    let left = FIELD - 127;
-    first.extend([(left & 127) as u8 | 128, (left >> 7) as u8]);
-    first.extend(vec![b'b'; FIELD]);
+    let cookie = indexed(b"\x40\x06cookie", &"b".repeat(FIELD));
+    let first = [HEAD, &cookie].concat();
     client.send(kind::HEADERS, END_HEADERS | END_STREAM, 1, &first);
     assert_eq!(client.status(1), 200);
-    // The newest entry of the dynamic table.
-    let repeats = [HEAD, &[0xbe; REPEATED]].concat();
+    let repeats = [HEAD, &[NEWEST; REPEATED]].concat();
     let (mut next, mut most, mut begun) = (3, 0, Vec::new());
-    for round in 0..ROUNDS {
+    for _ in 0..ROUNDS {
         for stream in begun.drain(..) {
             client.send(kind::RST_STREAM, 0, stream, &[0, 0, 0, 8]);
         }
@@ -45,8 +41,7 @@ fn streams_that_are_reset_at_once_are_not_kept() {
         for stream in &begun {
             client.send(kind::HEADERS, END_HEADERS | END_STREAM, *stream, &repeats);
         }
-        client.send(kind::PING, 0, 0, b"all read");
-        assert!(client.find(kind::PING, 0).is_some_and(|ping| ping.flags & ACK != 0), "{round}");
+        client.all_is_read();
         most = most.max(resident_bytes(daemon.id()).saturating_sub(before));
     }
     println!("{most} bytes more at most");

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
 use weir_tests::endpoint::framed;
-use weir_tests::frames::{END_HEADERS, END_STREAM, Frames, kind};
+use weir_tests::frames::{END_HEADERS, END_STREAM, Frames, NEWEST, indexed, kind};
 use weir_tests::{Gate, Origin, Proxy, RawClient, Setup, busy_for, processor_time, until};
 
 use super::super::system::System;
@@ -82,11 +82,9 @@ fn heads_that_come_together_are_not_routed_together() {
     let toml = Setup::to(&origin).server("workers = 1").toml();
     let proxy = Proxy::start(&format!("{toml}\n{routes}"));
     let mut client = Frames::connect(proxy.address("web"));
-    // An integer with a prefix of seven bits (RFC 7541, 5.1), of a path that the others repeat (6.1).
-    let left = PATH - 127;
-    let mut first = b"\x82\x86\x01\x01a\x44\x7f".to_vec();
-    first.extend([(left & 127) as u8 | 128, (left >> 7) as u8, b'/']);
-    first.extend(vec![b'a'; PATH - 1]);
+    let start = b"\x82\x86\x01\x01a";
+    let path = format!("/{}", "a".repeat(PATH - 1));
+    let first = [&start[..], &indexed(b"\x44", &path)].concat();
     let flags = END_HEADERS | END_STREAM;
     client.send(kind::HEADERS, flags, 1, &first);
     assert_eq!(client.status(1), 200);
@@ -98,8 +96,8 @@ fn heads_that_come_together_are_not_routed_together() {
     ask();
     let begun = origin.seen().len();
     let streams = (1..=STREAMS).map(|number| 2 * number + 1);
-    let heads =
-        streams.map(|stream| framed(kind::HEADERS, flags, stream, b"\x82\x86\x01\x01a\xbe"));
+    let repeats = [&start[..], &[NEWEST]].concat();
+    let heads = streams.map(|stream| framed(kind::HEADERS, flags, stream, &repeats));
     client.stream().write_all(&heads.collect::<Vec<_>>().concat()).expect("sent");
     let mut answers = 0;
     while origin.seen().len() - begun < STREAMS as usize + answers {

@@ -7,7 +7,7 @@ use http::Response;
 use http_body_util::Full;
 use tokio::sync::Semaphore;
 use weir_tests::endpoint::{Endpoint, max_streams, ok};
-use weir_tests::frames::{ACK, Frames, kind};
+use weir_tests::frames::{Frames, kind};
 use weir_tests::{Certificates, Origin, Proxy, RawClient, Setup, until};
 
 const GET: &[(&str, &str)] =
@@ -26,9 +26,16 @@ fn ask(proxy: &Proxy) -> Frames {
     for number in 0..REQUESTS {
         client.head(number * 2 + 1, true, GET);
     }
-    client.send(kind::PING, 0, 0, b"all sent");
-    assert!(client.find(kind::PING, 0).is_some_and(|ping| ping.flags & ACK != 0));
+    client.all_is_read();
     client
+}
+
+/// An endpoint that allows a hundred streams on each connection, and answers all; it says nothing before
+/// there is a permit.
+fn held() -> (Arc<Semaphore>, Endpoint) {
+    let open = Arc::new(Semaphore::new(0));
+    let answer = |_, stream| ok(stream, true, &[]);
+    (open.clone(), Endpoint::held(open, max_streams(100), answer))
 }
 
 fn statuses(client: &mut Frames) -> Vec<u16> {
@@ -41,9 +48,7 @@ fn statuses(client: &mut Frames) -> Vec<u16> {
 /// each.
 #[test]
 fn requests_that_come_at_once_share_what_is_being_opened() {
-    let open = Arc::new(Semaphore::new(0));
-    let greeting = max_streams(100);
-    let endpoint = Endpoint::held(open.clone(), greeting, |_, stream| ok(stream, true, &[]));
+    let (open, endpoint) = held();
     let proxy = to(&endpoint.origin);
     let mut client = ask(&proxy);
     open.add_permits(1);
@@ -98,17 +103,14 @@ fn who_waits_for_it_is_told_when_there_is_none() {
 /// It was given up with the request that had it opened, and whoever waited with that one began anew.
 #[test]
 fn it_is_for_the_others_where_the_first_one_is_gone() {
-    let open = Arc::new(Semaphore::new(0));
-    let greeting = max_streams(100);
-    let endpoint = Endpoint::held(open.clone(), greeting, |_, stream| ok(stream, true, &[]));
+    let (open, endpoint) = held();
     let proxy = to(&endpoint.origin);
     let mut first = Frames::connect(proxy.address("web"));
     first.head(1, true, GET);
     until("it is being opened", || endpoint.origin.connections() == 1);
     let mut other = ask(&proxy);
     first.send(kind::RST_STREAM, 0, 1, &[0, 0, 0, 8]);
-    first.send(kind::PING, 0, 0, b"is reset");
-    assert!(first.find(kind::PING, 0).is_some_and(|ping| ping.flags & ACK != 0));
+    first.all_is_read();
     open.add_permits(1);
     assert_eq!(statuses(&mut other), [200]);
     assert_eq!(endpoint.origin.connections(), 1);
@@ -117,9 +119,7 @@ fn it_is_for_the_others_where_the_first_one_is_gone() {
 /// Each hundred requests that were given up meanwhile were one more connection.
 #[test]
 fn who_gives_up_leaves_the_place_to_others() {
-    let open = Arc::new(Semaphore::new(0));
-    let greeting = max_streams(100);
-    let endpoint = Endpoint::held(open.clone(), greeting, |_, stream| ok(stream, true, &[]));
+    let (open, endpoint) = held();
     let proxy = to(&endpoint.origin);
     let mut client = Frames::connect(proxy.address("web"));
     let mut next = 1;
@@ -130,10 +130,8 @@ fn who_gives_up_leaves_the_place_to_others() {
             client.head(*stream, true, GET);
         }
         // Twice, for the streams have their turns between.
-        for said in [b"all sent", b"all took"] {
-            client.send(kind::PING, 0, 0, said);
-            assert!(client.find(kind::PING, 0).is_some_and(|ping| ping.flags & ACK != 0));
-        }
+        client.all_is_read();
+        client.all_is_read();
         for stream in &begun {
             client.send(kind::RST_STREAM, 0, *stream, &[0, 0, 0, 8]);
         }

@@ -21,34 +21,37 @@ thread_local! {
 
 /// Whose task was polled last.
 #[derive(Debug, Clone, Copy)]
-struct Last {
+pub(super) struct Last {
     client: ClientKey,
     /// Polls in a row since time was looked at.
     polls: u32,
     /// When it was looked at first with nobody else there.
     since: Option<Instant>,
-    is_alone: bool,
+    pub(super) is_alone: bool,
 }
 
 impl Last {
-    const fn of(client: ClientKey) -> Last {
+    pub(super) const fn of(client: ClientKey) -> Last {
         Last { client, polls: 0, since: None, is_alone: false }
+    }
+
+    /// A task of this client is polled.
+    pub(super) fn polled(self, client: ClientKey, now: impl FnOnce() -> Instant) -> Last {
+        let mut last = if self.client == client { self } else { Last::of(client) };
+        last.polls += 1;
+        if last.polls == POLLS {
+            let now = now();
+            let since = *last.since.get_or_insert(now);
+            last.is_alone = now.saturating_duration_since(since) >= QUIET;
+            last.polls = 0;
+        }
+        last
     }
 }
 
 /// Whether a client, of whom a task is polled now, is alone.
 pub fn is_alone(client: ClientKey) -> bool {
-    let mut last = LAST.get();
-    if last.client != client {
-        last = Last::of(client);
-    }
-    last.polls += 1;
-    if last.polls == POLLS {
-        let now = Instant::now();
-        let since = *last.since.get_or_insert(now);
-        last.is_alone = now.saturating_duration_since(since) >= QUIET;
-        last.polls = 0;
-    }
+    let last = LAST.get().polled(client, Instant::now);
     LAST.set(last);
     last.is_alone
 }

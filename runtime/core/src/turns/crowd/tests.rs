@@ -3,6 +3,7 @@ use tokio::task::{JoinHandle, yield_now};
 
 use super::super::tests::busy::{busy, looks, run};
 use super::super::{line, spawn, spawn_of};
+use super::alone::Last;
 use super::*;
 
 const TASKS: usize = 200;
@@ -80,15 +81,18 @@ fn who_is_alone_waits_for_nobody() {
 /// Who asked twenty times a second came behind all tasks of who was taken to be alone, each time.
 #[test]
 fn who_was_there_a_moment_ago_leaves_nobody_alone() {
-    let polled =
-        |address: &str, polls: u32| (0..polls).fold(false, |_, _| alone::is_alone(client(address)));
-    let busy = || polled("192.0.2.1", 3 * alone::POLLS);
-    assert!(!busy(), "for how long is not known");
-    std::thread::sleep(alone::QUIET);
-    assert!(busy());
-    assert!(!polled("198.51.100.1", 1) && !busy());
-    std::thread::sleep(alone::QUIET);
-    assert!(busy());
+    let (mut last, mut now) = (Last::of(ClientKey::Unnamed), Instant::now());
+    let polled = |last: &mut Last, address: &str, polls: u32, now: Instant| {
+        (0..polls).for_each(|_| *last = last.polled(client(address), || now));
+        last.is_alone
+    };
+    let busy = |last: &mut Last, now| polled(last, "192.0.2.1", 3 * alone::POLLS, now);
+    assert!(!busy(&mut last, now), "for how long is not known");
+    now += alone::QUIET;
+    assert!(busy(&mut last, now));
+    assert!(!polled(&mut last, "198.51.100.1", 1, now) && !busy(&mut last, now));
+    now += alone::QUIET;
+    assert!(busy(&mut last, now));
 }
 
 /// Eight streams that are reset are more than half a millisecond, though none of them is long.

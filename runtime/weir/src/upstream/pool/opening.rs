@@ -9,7 +9,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
 
 use tokio::sync::Notify;
 use weir_core::error::{Error, Kind, Result, Side};
@@ -40,7 +39,7 @@ struct Opening {
 
 enum Outcome {
     Underway,
-    Shared(Http2, Duration),
+    Shared(Http2),
     /// It is for whoever takes it from the pool.
     Single,
     Failed(Error),
@@ -103,20 +102,19 @@ impl Joined {
         Joined(opening.clone())
     }
 
-    /// The connection when it is there, with what it took; none where there is no room on it.
-    pub async fn over(&self) -> Result<Option<(Opened, Duration)>> {
+    /// The connection when it is there; none where there is no room on it.
+    pub async fn over(&self) -> Result<Option<Opened>> {
         loop {
             let told = self.0.over.notified();
             match &*self.0.outcome.borrow() {
                 Outcome::Underway => {}
                 Outcome::Single => return Ok(None),
                 Outcome::Failed(error) => return Err(error.clone()),
-                Outcome::Shared(connection, took) => {
+                Outcome::Shared(connection) => {
                     // One that was closed says so to whoever asks it.
                     let takes =
                         connection.is_closed() || connection.has_room(STREAMS_PER_CONNECTION);
-                    let opened = takes.then(|| Opened::Http2(connection.clone()));
-                    return Ok(opened.map(|opened| (opened, *took)));
+                    return Ok(takes.then(|| Opened::Http2(connection.clone())));
                 }
             }
             told.await;
@@ -131,11 +129,11 @@ impl Drop for Joined {
 }
 
 impl Underway {
-    fn end(&self, opened: Result<(Opened, Duration)>) {
+    fn end(&self, opened: Result<Opened>) {
         let Underway(pool, opening) = self;
         let outcome = match opened {
-            Ok((Opened::Http2(connection), took)) => Outcome::Shared(connection, took),
-            Ok((Opened::Http1(connection), _)) => {
+            Ok(Opened::Http2(connection)) => Outcome::Shared(connection),
+            Ok(Opened::Http1(connection)) => {
                 pool.keep(connection);
                 Outcome::Single
             }
