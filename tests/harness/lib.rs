@@ -37,5 +37,7 @@ pub use setup::Setup;
 pub use skip::skipped;
 #[cfg(target_os = "linux")]
 pub use system::tcp_sockets;
-pub use system::{busy_for, connect_from, free_address, processor_time, resident_bytes};
+pub use system::{
+    busy_for, connect_from, free_address, is_stopped, processor_time, resident_bytes,
+};
 pub use wait::{until, until_within};

@@ -71,6 +71,17 @@ pub fn processor_time(process: u32) -> Duration {
     time_of(&format!("/proc/{process}"))
 }
 
+/// Whether every thread of a process stands still after a STOP signal.
+pub fn is_stopped(process: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("Linux");
+    let state = |thread: std::io::Result<std::fs::DirEntry>| {
+        std::fs::read_to_string(thread.ok()?.path().join("stat")).ok()
+    };
+    threads
+        .filter_map(state)
+        .all(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')))
+}
+
 /// Keeps the calling thread busy until it has had so much processor time: whoever else has as much to
 /// do had about as much meanwhile, however busy the machine is.
 pub fn busy_for(time: Duration) {

@@ -15,7 +15,7 @@ use http::Response;
 use http_body_util::Full;
 use weir_tests::endpoint::framed;
 use weir_tests::frames::{END_HEADERS, END_STREAM, Frames, NEWEST, indexed, kind};
-use weir_tests::{Gate, Origin, Proxy, RawClient, Setup, busy_for, processor_time, until};
+use weir_tests::{Gate, Origin, RawClient, Setup, busy_for, is_stopped, processor_time, until};
 
 use super::super::system::System;
 
@@ -68,10 +68,13 @@ fn streams_of_one_connection_take_turns_with_other_connections() {
 }
 
 /// A hundred heads of a few bytes, for fields that were said before, were made ready and matched before
-/// anybody else came.
+/// anybody else came. The daemon finds them and what others ask at once, and its log says whose turn
+/// was when, however busy the machine is.
 #[test]
 fn heads_that_come_together_are_not_routed_together() {
     const PATH: usize = 3_900;
+    const OTHERS: usize = 5;
+    const ROUTED: &str = r#""message":"request""#;
     let origin = Origin::saying("fine");
     let routes: String = (1..=100)
         .map(|number| {
@@ -79,34 +82,43 @@ fn heads_that_come_together_are_not_routed_together() {
             format!("[routes.r{number}]\nmatch = {{ {path} }}\nupstream = \"origin\"\n")
         })
         .collect();
-    let toml = Setup::to(&origin).server("workers = 1").toml();
-    let proxy = Proxy::start(&format!("{toml}\n{routes}"));
-    let mut client = Frames::connect(proxy.address("web"));
+    let setup = Setup::to(&origin).server("workers = 1\nlog = \"warn,weir=debug\"");
+    let mut system = System::start_with(&setup, |toml| format!("{toml}\n{routes}"), |_| {});
+    let mut client = Frames::connect(system.web);
     let start = b"\x82\x86\x01\x01a";
     let path = format!("/{}", "a".repeat(PATH - 1));
     let first = [&start[..], &indexed(b"\x44", &path)].concat();
     let flags = END_HEADERS | END_STREAM;
     client.send(kind::HEADERS, flags, 1, &first);
     assert_eq!(client.status(1), 200);
-    let mut other = RawClient::connect_from([127, 0, 0, 2], proxy.address("web"));
-    let mut ask = || {
-        other.send(b"GET /one HTTP/1.1\r\nhost: a\r\n\r\n");
+    let others = || RawClient::connect_from([127, 0, 0, 2], system.web);
+    let mut others: Vec<_> = std::iter::repeat_with(others).take(OTHERS).collect();
+    for other in &mut others {
+        other.send(b"GET /known HTTP/1.1\r\nhost: a\r\n\r\n");
         assert_eq!(other.answer().status, 200);
-    };
-    ask();
-    let begun = origin.seen().len();
+        system.daemon.wait_for_line("/known");
+    }
+    system.daemon.signal("STOP");
+    until("the daemon stands still", || is_stopped(system.daemon.id()));
     let streams = (1..=STREAMS).map(|number| 2 * number + 1);
     let repeats = [&start[..], &[NEWEST]].concat();
     let heads = streams.map(|stream| framed(kind::HEADERS, flags, stream, &repeats));
     client.stream().write_all(&heads.collect::<Vec<_>>().concat()).expect("sent");
-    let mut answers = 0;
-    while origin.seen().len() - begun < STREAMS as usize + answers {
-        ask();
-        answers += 1;
+    for other in &mut others {
+        other.send(b"GET /other HTTP/1.1\r\nhost: a\r\n\r\n");
     }
-    println!("{answers} answers to somebody else meanwhile");
-    // A dozen where all are routed first.
-    assert!(answers > 14, "{answers} answers to somebody else meanwhile");
+    system.daemon.signal("CONT");
+    let mut waiting = OTHERS;
+    let mut before_others = 0;
+    while waiting > 0 {
+        match system.daemon.wait_for_line(ROUTED).contains("/other") {
+            true => waiting -= 1,
+            false => before_others += 1,
+        }
+    }
+    println!("{before_others} of {STREAMS} streams routed before {OTHERS} others");
+    // All of them where they are routed together.
+    assert!(before_others < STREAMS / 2, "{before_others} of {STREAMS} before {OTHERS} others");
 }
 
 /// What begins on connections whose answer is late; and whether their clients close their side.
