@@ -54,6 +54,11 @@ impl Endpoint {
     }
 }
 
+/// Sends `greeting` on a connection, and `answer` to the head of each of its streams.
+pub async fn speak(stream: TcpStream, greeting: Vec<u8>, answer: impl Fn(usize, u32) -> Vec<u8>) {
+    serve(stream, greeting, Arc::default(), Arc::new(answer)).await;
+}
+
 async fn serve(
     mut stream: TcpStream,
     greeting: Vec<u8>,

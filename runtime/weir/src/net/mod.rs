@@ -13,6 +13,7 @@ mod limit;
 mod linger;
 mod listen;
 mod overdue;
+mod stall;
 mod stream;
 mod watch;
 mod watched;
@@ -29,6 +30,7 @@ pub use listen::{Listener, SocketFile, listen, remove_socket_file, socket_file};
 pub use overdue::{
     Bounds, LINGER_TIME, Observed, Overdue, Phase, SWEEP, Timeouts, Verdict, verdict,
 };
+pub use stall::Stall;
 pub use stream::Stream;
 pub use watch::Watch;
 pub use watched::Watched;

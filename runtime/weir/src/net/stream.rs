@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -15,6 +16,7 @@ use tokio::task::coop;
 use weir_core::turn;
 
 use super::heard::{EVENTS, Heard, known};
+use super::stall::Stall;
 
 /// Slices that hold no more than this together are copied into one and written by one plain write:
 /// a small copy costs less than the kernel's handling of a vector.
@@ -33,6 +35,8 @@ pub struct Stream {
     /// asked for more several times an exchange, and mostly in vain: as long as the same task asks
     /// and nothing has come, there is nothing to register anew.
     awaited_by: Option<Waker>,
+    /// Where somebody wants to know whether the peer takes what is sent.
+    stall: Option<Arc<Stall>>,
 }
 
 #[derive(Debug)]
@@ -65,6 +69,24 @@ impl Stream {
         readable.is_ok()
     }
 
+    /// From now on it is told there whether the peer takes what is sent.
+    pub fn notice_writes(&mut self) -> Arc<Stall> {
+        self.stall.get_or_insert_default().clone()
+    }
+
+    /// A write, as a part of its task's turn.
+    fn written(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = written {
+            turn::moved(bytes);
+        }
+        if let Some(stall) = &self.stall
+            && (written.is_ready() || coop::has_budget_remaining())
+        {
+            stall.notice(&written);
+        }
+        written
+    }
+
     /// What the runtime has heard of the peer, whether or not anything is read.
     pub(super) fn heard(&self) -> Heard {
         match &self.socket {
@@ -76,13 +98,13 @@ impl Stream {
 
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Self {
-        Stream { socket: Socket::Tcp(stream), awaited_by: None }
+        Stream { socket: Socket::Tcp(stream), awaited_by: None, stall: None }
     }
 }
 
 impl From<UnixStream> for Stream {
     fn from(stream: UnixStream) -> Self {
-        Stream { socket: Socket::Unix(stream), awaited_by: None }
+        Stream { socket: Socket::Unix(stream), awaited_by: None, stall: None }
     }
 }
 
@@ -123,10 +145,12 @@ impl AsyncWrite for Stream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(turn::poll_proceed(cx));
-        counted(match &mut self.get_mut().socket {
+        let this = self.get_mut();
+        let written = match &mut this.socket {
             Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Socket::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-        })
+        };
+        this.written(written)
     }
 
     fn poll_write_vectored(
@@ -147,10 +171,12 @@ impl AsyncWrite for Stream {
             });
         }
         ready!(turn::poll_proceed(cx));
-        counted(match &mut self.get_mut().socket {
+        let this = self.get_mut();
+        let written = match &mut this.socket {
             Socket::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Socket::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-        })
+        };
+        this.written(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -168,14 +194,6 @@ impl AsyncWrite for Stream {
             Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
-}
-
-/// A write, as a part of its task's turn.
-fn counted(written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-    if let Poll::Ready(Ok(bytes)) = written {
-        turn::moved(bytes);
-    }
-    written
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ pub struct Attempts {
     left: u32,
     /// When the response is due: nothing is sent behind it.
     deadline: Instant,
-    /// A connection was stale: all others of that time may be, so that only a fresh one will do.
-    fresh: bool,
+    /// When a connection was found stale: all others of that time may be.
+    stale: Option<Instant>,
 }
 
 /// How an attempt failed.
@@ -26,6 +26,8 @@ pub struct Failed {
     pub silent: bool,
     /// It had served before.
     pub reused: bool,
+    /// When it was found to be over, where others may have found it so before.
+    pub ended: Option<Instant>,
     /// There was no place for one more connection.
     pub full: bool,
 }
@@ -59,12 +61,12 @@ pub enum Source {
 impl Attempts {
     /// So many after the first, and nothing behind `deadline`.
     pub fn new(retries: u32, deadline: Instant) -> Attempts {
-        Attempts { left: retries, deadline, fresh: false }
+        Attempts { left: retries, deadline, stale: None }
     }
 
-    /// Whether the next one takes no connection that was made before.
-    pub fn wants_fresh(&self) -> bool {
-        self.fresh
+    /// The next one takes no connection that was opened before, if any was stale.
+    pub fn wants_opened_after(&self) -> Option<Instant> {
+        self.stale
     }
 
     /// What follows an attempt that failed; none: its error is the answer. `several`: the upstream has
@@ -90,10 +92,12 @@ impl Attempts {
         // A stale connection says nothing of its endpoint; what failed afresh does. Nor is it a try,
         // but once: from then on they are fresh ones.
         let stale = failed.silent && failed.reused;
-        if !stale || self.fresh {
+        if !stale || self.stale.is_some() {
             self.left -= 1;
         }
-        self.fresh |= stale;
+        if stale {
+            self.stale = Some(failed.ended.unwrap_or(now));
+        }
         // Where others wait for a place already nobody need wait for it again.
         Some(Again { body, elsewhere: failed.full || !stale && several })
     }

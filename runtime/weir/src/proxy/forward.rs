@@ -93,7 +93,7 @@ pub async fn forward(
             upload: completion.upload.as_ref(),
             due,
             client: completion.client(),
-            fresh: attempts.wants_fresh(),
+            opened_after: attempts.wants_opened_after(),
         };
         let unanswered = match pool.send(&outgoing, &mut body, &patience).await {
             Ok((answer, lease)) => {
@@ -131,6 +131,7 @@ pub async fn forward(
             unsent: unanswered.error.retryable,
             silent: unanswered.silent,
             reused: unanswered.reused,
+            ended: unanswered.ended,
             full: unanswered.error.kind == Kind::ConnectionLimitReached,
         };
         let request = Resendable {

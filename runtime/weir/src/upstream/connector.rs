@@ -27,7 +27,7 @@ use super::http2::MAX_HEADER_LIST;
 use super::pool::STREAMS_PER_CONNECTION;
 use super::resolver;
 use super::streams::StreamLimit;
-use crate::net::{ENDPOINT_PATIENCE, Stream, ask_when_silent, end_after};
+use crate::net::{ENDPOINT_PATIENCE, Stall, Stream, ask_when_silent, end_after};
 
 /// How to reach one endpoint.
 #[derive(Clone)]
@@ -43,7 +43,7 @@ pub struct Connector {
 /// An open connection.
 pub enum Sender {
     Http1(Arc<Connection>),
-    Http2(http2::SendRequest<Sent>, Executor),
+    Http2(http2::SendRequest<Sent>, Executor, Arc<Stall>),
 }
 
 /// What the endpoint may send of one response before it is read. Streams that nobody reads must not
@@ -82,16 +82,19 @@ impl Connector {
     }
 
     async fn open(&self) -> Result<Sender> {
-        let tcp = dial(&self.endpoint).await?;
+        let mut tcp = dial(&self.endpoint).await?;
         let Some((config, name)) = &self.tls else {
             return match self.protocol {
-                UpstreamProtocol::Http2 => http2(tcp).await,
+                UpstreamProtocol::Http2 => {
+                    let stall = tcp.notice_writes();
+                    http2(tcp, stall).await
+                }
                 UpstreamProtocol::Auto | UpstreamProtocol::Http1 => {
                     Ok(http1(Transport::Plain(tcp)))
                 }
             };
         };
-        let tls = crate::tls::connect(config.clone(), name.clone(), tcp).await?;
+        let mut tls = crate::tls::connect(config.clone(), name.clone(), tcp).await?;
         let is_h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
         match (self.protocol, is_h2) {
             (UpstreamProtocol::Http2, false) => Err(Error::new(
@@ -99,7 +102,10 @@ impl Connector {
                 Side::Upstream,
                 "the endpoint did not agree on h2 by ALPN",
             )),
-            (_, true) => http2(tls).await,
+            (_, true) => {
+                let stall = tls.get_mut().0.notice_writes();
+                http2(tls, stall).await
+            }
             (_, false) => Ok(http1(Transport::Tls(Box::new(tls)))),
         }
     }
@@ -151,9 +157,9 @@ fn http1(transport: Transport) -> Sender {
 }
 
 /// HTTP/2 is ready when the endpoint's SETTINGS are there (RFC 9113, 3.4), and let a stream open.
-async fn http2<IO>(io: IO) -> Result<Sender>
+async fn http2<IO>(io: IO, stall: Arc<Stall>) -> Result<Sender>
 where
-    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    IO: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let limit = Rc::<StreamLimit>::default();
     let executor = Executor::new(limit.clone());
@@ -186,7 +192,7 @@ where
         let why = "the endpoint closed the connection before its SETTINGS";
         return Err(Error::new(Kind::ConnectionTerminated, Side::Upstream, why));
     }
-    Ok(Sender::Http2(sender, executor))
+    Ok(Sender::Http2(sender, executor, stall))
 }
 
 fn handshake_error(error: &hyper::Error) -> Error {

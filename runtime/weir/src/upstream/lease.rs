@@ -25,6 +25,7 @@ use super::patience::Patience;
 use super::pool::Pool;
 use super::queue::Place;
 use super::unanswered::Unanswered;
+use crate::net::Stall;
 
 /// The connection of one exchange. [`Lease::finish`] gives it back; dropping it closes it.
 pub struct Lease {
@@ -74,6 +75,10 @@ struct Shared {
     streams: Cell<usize>,
     /// Since when there is none, as a sweep found it.
     idle: Cell<Option<Instant>>,
+    opened: Instant,
+    /// When it was first found to be over.
+    ended: Cell<Option<Instant>>,
+    stall: Arc<Stall>,
     tls: bool,
     slot: Slot,
     #[expect(dead_code, reason = "counts the connection until it is dropped")]
@@ -180,12 +185,26 @@ impl Http2 {
     pub(super) fn new(
         sender: SendRequest<Sent>,
         executor: Executor,
+        stall: Arc<Stall>,
         tls: bool,
         slot: Slot,
         guard: UpstreamConnectionGuard,
     ) -> Http2 {
-        let (streams, idle) = (Cell::new(0), Cell::new(None));
-        Http2 { sender, shared: Rc::new(Shared { executor, streams, idle, tls, slot, guard }) }
+        let (streams, idle, ended) = Default::default();
+        let opened = Instant::now();
+        let shared = Shared { executor, streams, idle, opened, ended, stall, tls, slot, guard };
+        Http2 { sender, shared: Rc::new(shared) }
+    }
+
+    /// Whether it was opened after that.
+    pub(super) fn is_fresh(&self, after: Instant) -> bool {
+        self.shared.opened > after
+    }
+
+    /// For how long the endpoint has taken nothing, where that is a while: what comes next would wait
+    /// behind all that was sent.
+    pub(super) fn stalled(&self) -> Option<Duration> {
+        self.shared.stall.lasts(Instant::now)
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -226,7 +245,9 @@ impl Http2 {
         connect: Option<Duration>,
         patience: &Patience<'_>,
     ) -> Answered {
-        let reused = connect.is_none();
+        // Who met a stale connection took one that was opened since.
+        let is_fresh = patience.opened_after.is_some_and(|then| self.is_fresh(then));
+        let reused = connect.is_none() && !is_fresh;
         let Some(sending) = body.take() else { return Err(Unanswered::unsent()) };
         let stream = Rc::new(OpenStream::new(&self.shared));
         let keeps: Rc<dyn Any> = stream.clone();
@@ -252,7 +273,10 @@ impl Http2 {
             }
             Ok(Err(mut failed)) => {
                 *body = failed.take_message().map(|request| request.into_body().into_body());
-                Err(Unanswered::failed(failed.error(), body.is_some(), reused))
+                let now = Instant::now();
+                let over = self.sender.is_closed().then(|| self.shared.ended.get().unwrap_or(now));
+                self.shared.ended.set(over);
+                Err(Unanswered::failed(failed.error(), body.is_some(), reused, over))
             }
             Err(waited) => Err(Unanswered::silent(waited)),
         }

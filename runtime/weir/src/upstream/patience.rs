@@ -26,8 +26,8 @@ pub struct Patience<'a> {
     pub due: Option<Instant>,
     pub upload: Option<&'a Arc<UploadState>>,
     pub client: &'a Usage,
-    /// Not on a connection that was open before: one of them was found closed.
-    pub fresh: bool,
+    /// Not on a connection that was open then: one of them was found closed.
+    pub opened_after: Option<Instant>,
 }
 
 impl Patience<'_> {
@@ -121,7 +121,7 @@ mod tests {
     ) -> T {
         let client = &Usage::new(ClientKey::Unnamed, ClientKey::Unnamed);
         let (upload, first_byte) = (Some(upload), 2 * SECOND);
-        ask(Patience { sent, first_byte, due, upload, client, fresh: false })
+        ask(Patience { sent, first_byte, due, upload, client, opened_after: None })
     }
 
     #[test]

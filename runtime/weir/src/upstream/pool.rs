@@ -113,7 +113,7 @@ impl Pool {
             self.may_give_way(upload, &claim);
         }
         let place = match self.queue.enter(&claim) {
-            Some(place) if !patience.fresh => match self.checkout() {
+            Some(place) if patience.opened_after.is_none() => match self.checkout() {
                 Some(connection) => {
                     return connection.exchange(outgoing, body, place, None, patience).await;
                 }
@@ -163,7 +163,7 @@ impl Pool {
         deadline: Instant,
     ) -> Result<Option<(Opened, Option<Duration>)>> {
         loop {
-            let room = self.room(patience.fresh, deadline).await;
+            let room = self.room(patience.opened_after, deadline).await;
             let since = Instant::now();
             let opened = match room {
                 None => return Ok(None),
@@ -189,7 +189,7 @@ impl Pool {
         self.openings.set_shared(matches!(sender, Sender::Http2(..)));
         Ok(match sender {
             Sender::Http1(connection) => Opened::Http1(Http1::new(connection, slot, guard)),
-            Sender::Http2(sender, executor) => {
+            Sender::Http2(sender, executor, stall) => {
                 let pool = Rc::downgrade(self);
                 executor.limit().on_raise(move || {
                     if let Some(pool) = pool.upgrade() {
@@ -197,7 +197,7 @@ impl Pool {
                     }
                 });
                 let tls = self.connector.endpoint.tls;
-                let connection = Http2::new(sender, executor, tls, slot, guard);
+                let connection = Http2::new(sender, executor, stall, tls, slot, guard);
                 if !self.retired.get() {
                     self.http2.borrow_mut().push(connection.clone());
                 }
@@ -307,13 +307,15 @@ impl Pool {
         }
     }
 
-    fn checkout_http2(&self) -> Option<Http2> {
+    /// Of those that may be had the one that takes what is sent and has the fewest streams.
+    fn checkout_http2(&self, may_be_had: impl Fn(&Http2) -> bool) -> Option<Http2> {
         let mut connections = self.http2.borrow_mut();
         connections.retain(|connection| !connection.is_closed());
         connections
             .iter()
             .filter(|connection| connection.has_room(STREAMS_PER_CONNECTION))
-            .min_by_key(|connection| connection.streams())
+            .filter(|connection| may_be_had(connection))
+            .min_by_key(|connection| (connection.stalled(), connection.streams()))
             .cloned()
     }
 
@@ -325,14 +327,20 @@ impl Pool {
 
     /// A connection for a request that has a place, or the place for a new one: at once, unless the
     /// endpoint allows fewer streams than it was thought to.
-    async fn room(self: &Rc<Self>, mut fresh: bool, deadline: Instant) -> Option<Room> {
+    async fn room(self: &Rc<Self>, mut after: Option<Instant>, deadline: Instant) -> Option<Room> {
         loop {
-            if fresh {
-                self.make_room();
-            } else if let Some(connection) = self.checkout() {
+            if after.is_none()
+                && let Some(connection) = self.checkout()
+            {
                 return Some(Room::There(Opened::Http1(connection)));
-            } else if let Some(connection) = self.checkout_http2() {
+            }
+            let takes =
+                |it: &Http2| it.stalled().is_none() && after.is_none_or(|then| it.is_fresh(then));
+            if let Some(connection) = self.checkout_http2(takes) {
                 return Some(Room::There(Opened::Http2(connection)));
+            }
+            if after.is_some() {
+                self.make_room();
             }
             // As fresh as may be.
             if let Some(joined) = self.openings.join() {
@@ -345,9 +353,12 @@ impl Pool {
                     false => Room::Slot(slot),
                 });
             }
-            // Rather one that was open before than none.
-            if std::mem::take(&mut fresh) {
+            // Rather one that was open before than none, and one that takes nothing for now.
+            if after.take().is_some() {
                 continue;
+            }
+            if let Some(connection) = self.checkout_http2(|_| true) {
+                return Some(Room::There(Opened::Http2(connection)));
             }
             let _short = Short::new(&self.short);
             time::timeout_at(deadline.into(), self.has_room.notified()).await.ok()?;

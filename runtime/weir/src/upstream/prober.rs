@@ -152,7 +152,7 @@ async fn probe(
             let answered = connection.exchange(&outgoing, Body::Empty).await;
             answered.map(|answer| answer.parts.status).map_err(|fault| fault.to_string())
         }
-        Sender::Http2(mut sender, executor) => {
+        Sender::Http2(mut sender, executor, _) => {
             let body = executor.body(Body::Empty, None);
             let request = outgoing.to_http2(body, connector.endpoint.tls);
             let answered = sender.send_request(request).await;

@@ -4,7 +4,7 @@
 //! proxy's own error, and what speaks for sending it again. Never: retries; `proxy::forward` does,
 //! by its budget.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use weir_core::error::{Error, Kind, Side};
 
@@ -20,6 +20,8 @@ pub struct Unanswered {
     /// The connection had served before: where it ended in silence, the endpoint's idle timeout may
     /// have crossed the request, which says nothing of the endpoint.
     pub reused: bool,
+    /// When the connection was found to be over, by the first of those who had a stream on it.
+    pub ended: Option<Instant>,
 }
 
 impl Unanswered {
@@ -29,7 +31,7 @@ impl Unanswered {
     }
 
     fn plain(error: Error) -> Box<Self> {
-        Box::new(Unanswered { error, silent: false, reused: false })
+        Box::new(Unanswered { error, silent: false, reused: false, ended: None })
     }
 
     /// There was nothing to send.
@@ -52,11 +54,16 @@ impl Unanswered {
         let ended = kind == Kind::ConnectionTerminated;
         let mut error = Error::new(kind, Side::Upstream, fault.to_string());
         error.retryable = unsent && ended;
-        Box::new(Unanswered { error, silent: silent && ended, reused })
+        Box::new(Unanswered { error, silent: silent && ended, reused, ended: None })
     }
 
     /// The same of a stream of HTTP/2.
-    pub(super) fn failed(error: &hyper::Error, unsent: bool, reused: bool) -> Box<Self> {
+    pub(super) fn failed(
+        error: &hyper::Error,
+        unsent: bool,
+        reused: bool,
+        over: Option<Instant>,
+    ) -> Box<Self> {
         let mut detail = error.to_string();
         let mut cause = std::error::Error::source(error);
         while let Some(error) = cause {
@@ -79,7 +86,7 @@ impl Unanswered {
         let reset = of_protocol(error).is_some_and(|error| error.is_remote() && error.is_reset());
         // A stream that is reset tells nothing of its connection.
         let reused = reused && !reset;
-        Box::new(Unanswered { error: failure, silent: ended || io || reset, reused })
+        Box::new(Unanswered { error: failure, silent: ended || io || reset, reused, ended: over })
     }
 
     /// The endpoint took the request and did not answer in time.

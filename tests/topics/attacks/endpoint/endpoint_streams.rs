@@ -1,11 +1,16 @@
 //! HTTP/2 towards endpoints: how many streams a connection may have, and what came before a reset.
 
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
-use weir_tests::endpoint::{Endpoint, framed, max_streams, ok};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::Semaphore;
+use weir_tests::endpoint::{Endpoint, framed, max_streams, ok, speak};
 use weir_tests::frames::{ACK, END_HEADERS, END_STREAM, Frames, block, kind};
 use weir_tests::{Gate, Origin, Proxy, RawClient, Setup, get, until};
 
@@ -300,4 +305,73 @@ fn trailers_of_a_client_are_filtered() {
             assert_eq!(names, ["grpc-status", "x-sum"], "{name} {version}");
         }
     }
+}
+
+/// Two uploads fill a connection that its endpoint does not read, and are given up: what says so waits
+/// behind them, and whoever came next waited for two streams that nobody has.
+#[test]
+fn who_comes_next_does_not_wait_for_streams_that_were_given_up() {
+    let (origin, _reads) = reading_later();
+    let proxy = Setup::to(&origin).upstream("protocol = \"http2\"").start();
+    let uploads = fill(&proxy);
+    assert_eq!(origin.connections(), 1);
+    uploads.into_iter().for_each(RawClient::reset);
+    until("they are over", || proxy.metric("weir_requests_in_flight") == 0.0);
+    assert_eq!(get(proxy.address("web"), "/").status, 200);
+    assert_eq!(origin.connections(), 2);
+}
+
+/// There is no other connection to be had.
+#[test]
+fn who_may_have_no_other_connection_waits_until_the_endpoint_reads() {
+    let (origin, reads) = reading_later();
+    let lines = "protocol = \"http2\"\npool = { max_connections = 1 }";
+    let proxy = Setup::to(&origin).upstream(lines).start();
+    let uploads = fill(&proxy);
+    uploads.into_iter().for_each(RawClient::reset);
+    until("they are over", || proxy.metric("weir_requests_in_flight") == 0.0);
+    let mut client = RawClient::connect(proxy.address("web"));
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    until("it is under way", || proxy.metric("weir_requests_in_flight") == 1.0);
+    reads.add_permits(1);
+    assert_eq!(client.answer().status, 200);
+    assert_eq!(origin.connections(), 1);
+}
+
+/// An endpoint that allows two streams, and any number of bytes; what its first connection brings it
+/// reads once there is a permit.
+fn reading_later() -> (Origin, Arc<Semaphore>) {
+    let (reads, first) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicBool::new(true)));
+    let reading = reads.clone();
+    let origin = Origin::raw(move |mut stream| {
+        let (reads, stalls) = (reading.clone(), first.swap(false, Relaxed));
+        async move {
+            let window = framed(kind::WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes());
+            let settings = [0, 3, 0, 0, 0, 2, 0, 4, 0x40, 0, 0, 0];
+            let greeting = [framed(kind::SETTINGS, 0, 0, &settings), window].concat();
+            if stalls {
+                let _ = stream.write_all(&greeting).await;
+                drop(reads.acquire().await);
+            }
+            let greeting = if stalls { Vec::new() } else { greeting };
+            speak(stream, greeting, |_, stream| ok(stream, true, &[])).await;
+        }
+    });
+    (origin, reads)
+}
+
+/// Two uploads that send as much as is taken, of which one at least waits for longer than it should.
+fn fill(proxy: &Proxy) -> Vec<RawClient> {
+    let connect = || RawClient::connect(proxy.address("web"));
+    let mut uploads: Vec<_> = std::iter::repeat_with(connect).take(2).collect();
+    for upload in &mut uploads {
+        upload.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n");
+    }
+    until("both are under way", || proxy.metric("weir_requests_in_flight") == 2.0);
+    for upload in &uploads {
+        let mut stream = upload.stream();
+        stream.set_write_timeout(Some(Duration::from_millis(1_200))).expect("set");
+        while stream.write(&[0; 64 << 10]).is_ok() {}
+    }
+    uploads
 }

@@ -1,14 +1,15 @@
 //! Endpoints that take their time over an HTTP/2 connection while many wait for it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
 use tokio::sync::Semaphore;
-use weir_tests::endpoint::{Endpoint, max_streams, ok};
+use weir_tests::endpoint::{Endpoint, max_streams, ok, speak};
 use weir_tests::frames::{Frames, kind};
-use weir_tests::{Certificates, Origin, Proxy, RawClient, Setup, until};
+use weir_tests::{Certificates, Origin, Proxy, RawClient, Setup, get, until};
 
 const GET: &[(&str, &str)] =
     &[(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/x")];
@@ -140,6 +141,69 @@ fn who_gives_up_leaves_the_place_to_others() {
     open.add_permits(1);
     assert_eq!(client.status(next), 200);
     assert_eq!(endpoint.origin.connections(), 1);
+}
+
+/// An endpoint that starts anew: each of the requests that were under way had a connection of its own
+/// opened, for it wants one that was not there before.
+#[test]
+fn who_tries_again_on_a_fresh_connection_shares_it() {
+    let (begun, ends) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (counted, ended, first) = (begun.clone(), ends.clone(), Arc::new(AtomicBool::new(true)));
+    let origin = Origin::raw(move |stream| {
+        let (counted, ended, first) = (counted.clone(), ended.clone(), first.swap(false, Relaxed));
+        async move {
+            let before = speak(stream, max_streams(100), move |number, stream| {
+                counted.add_permits(1);
+                if first && number > 0 { Vec::new() } else { ok(stream, true, &[]) }
+            });
+            tokio::select! {
+                () = before => {}
+                _ = ended.acquire(), if first => {}
+            }
+        }
+    });
+    let proxy = Setup::to(&origin).upstream("protocol = \"http2\"").start();
+    assert_eq!(get(proxy.address("web"), "/").status, 200);
+    let mut client = ask(&proxy);
+    until("all are under way", || begun.available_permits() == 1 + REQUESTS as usize);
+    ends.add_permits(1);
+    assert_eq!(statuses(&mut client), [200]);
+    assert_eq!(origin.connections(), 2);
+}
+
+/// It ends each connection at the first request: that is no stale connection any more, and another
+/// endpoint is there.
+#[test]
+fn who_finds_the_fresh_one_dying_too_goes_elsewhere() {
+    let (begun, ends) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (counted, ended, first) = (begun.clone(), ends.clone(), Arc::new(AtomicBool::new(true)));
+    let dying = Origin::raw(move |stream| {
+        let (counted, ended, first) = (counted.clone(), ended.clone(), first.swap(false, Relaxed));
+        async move {
+            let met = Arc::new(Semaphore::new(0));
+            let meets = met.clone();
+            let before = speak(stream, max_streams(100), move |number, stream| {
+                counted.add_permits(1);
+                meets.add_permits(1);
+                if first && number == 0 { ok(stream, true, &[]) } else { Vec::new() }
+            });
+            tokio::select! {
+                () = before => {}
+                _ = ended.acquire(), if first => {}
+                _ = met.acquire(), if !first => {}
+            }
+        }
+    });
+    let healthy = Endpoint::new(max_streams(100), |_, stream| ok(stream, true, &[]));
+    let setup = Setup::to(&dying).and(healthy.origin.url());
+    let proxy = setup.upstream("protocol = \"http2\"\nbalance = \"round-robin\"").start();
+    for _ in 0..2 {
+        assert_eq!(get(proxy.address("web"), "/").status, 200);
+    }
+    let mut client = ask(&proxy);
+    until("its half is under way", || begun.available_permits() == 1 + REQUESTS as usize / 2);
+    ends.add_permits(1);
+    assert_eq!(statuses(&mut client), [200]);
 }
 
 /// What it speaks is not known before it is asked.

@@ -1,5 +1,5 @@
 use std::future::poll_fn;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -81,4 +81,31 @@ async fn a_task_that_used_up_its_turn_is_woken_later() {
     };
     let both = async { tokio::join!(reading, write) };
     tokio::time::timeout(Duration::from_secs(5), both).await.expect("the reader is woken");
+}
+
+#[tokio::test]
+async fn a_peer_that_reads_nothing_for_a_while_is_stalled_until_it_reads() {
+    let (mut stream, mut far) = pair();
+    let stall = stream.notice_writes();
+    let later = || Instant::now() + Duration::from_secs(2);
+    stream.write_all(b"x").await.unwrap();
+    assert_eq!(stall.lasts(later), None);
+    let full = [0; 64 << 10];
+    let fill = poll_fn(|cx| {
+        while Pin::new(&mut stream).poll_write(cx, &full).is_ready() {}
+        Poll::Ready(())
+    });
+    fill.await;
+    assert!(stall.lasts(later) > Some(Duration::from_secs(1)));
+    // Not at once.
+    assert_eq!(stall.lasts(Instant::now), None);
+    let reading = async {
+        let mut read = vec![0; 1 << 20];
+        while stall.lasts(later).is_some() {
+            assert!(far.read(&mut read).await.unwrap() > 0);
+            tokio::task::yield_now().await;
+        }
+    };
+    let (written, ()) = tokio::join!(stream.write(b"x"), reading);
+    assert_eq!(written.unwrap(), 1);
 }

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use super::*;
 
-const NOTHING: Failed = Failed { unsent: false, silent: false, reused: false, full: false };
+const NOTHING: Failed =
+    Failed { unsent: false, silent: false, reused: false, ended: None, full: false };
 /// An endpoint could not be reached.
 const UNREACHED: Failed = Failed { unsent: true, ..NOTHING };
 const FULL: Failed = Failed { unsent: true, full: true, ..NOTHING };
@@ -75,6 +76,25 @@ fn attempts_are_counted_and_the_first_stale_connection_is_none() {
         let goes_on = |failed: &&Failed| attempts.next(**failed, GET, true, now).is_some();
         let counted = failures.iter().take_while(goes_on).count();
         assert_eq!(counted, tried, "{retries} {failures:?}");
-        assert_eq!(attempts.wants_fresh(), failures.iter().take(tried).any(|it| it.reused));
+        let stale = failures.iter().take(tried).any(|it| it.reused);
+        assert_eq!(attempts.wants_opened_after(), stale.then_some(now));
+    }
+}
+
+/// What others opened since they found the same connection over is as fresh as any.
+#[test]
+fn a_connection_is_fresh_that_was_opened_since_the_stale_one_was_found_so() {
+    let begun = Instant::now();
+    let at = |millis| begun + Duration::from_millis(millis);
+    let known = |millis| Failed { ended: Some(at(millis)), ..STALE };
+    let mut attempts = Attempts::new(4, at(1_000));
+    for (failed, now, after) in [
+        (UNREACHED, 10, None),
+        (known(15), 20, Some(15)),
+        (UNREACHED, 30, Some(15)),
+        (STALE, 40, Some(40)),
+    ] {
+        attempts.next(failed, GET, false, at(now));
+        assert_eq!(attempts.wants_opened_after(), after.map(at), "{failed:?}");
     }
 }
