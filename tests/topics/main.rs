@@ -9,6 +9,7 @@ mod checking;
 mod command_line;
 mod conformance;
 mod demo;
+mod documents;
 mod drain;
 mod errors;
 mod expect;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
-use weir_tests::{Certificates, Origin, Setup, get, tls_get, tls_version};
+use weir_tests::{Certificates, Origin, RawClient, Setup, get, tls_get, tls_version, until};
 
 fn listener(certificates: &[&Certificates], more: &str) -> String {
     let pairs: Vec<String> = certificates
@@ -88,6 +88,32 @@ fn plain_http_to_a_tls_listener_harms_nobody() {
     let config = certificates.client_config(&[]);
     assert!(tls_get(proxy.address("web"), config, "localhost").is_ok());
     assert_eq!(proxy.metric(r#"weir_tls_handshake_failures_total{listener="web"}"#), 1.0);
+}
+
+/// A thousand that begin a handshake and say no more, from another address.
+#[test]
+fn half_a_handshake_keeps_nobody_out_and_has_its_end() {
+    let certificates = Certificates::for_names(&["localhost"]);
+    let origin = Origin::saying("said");
+    let proxy = Setup::to(&origin)
+        .listener(&listener(&[&certificates], ""))
+        .listener("handshake_timeout = \"2s\"")
+        .start();
+    let address = proxy.address("web");
+    let ask = || tls_get(address, certificates.client_config(&[]), "localhost");
+    let half = || {
+        let mut client = RawClient::connect_from([127, 0, 0, 2], address);
+        // A record of a handshake, whose message goes on.
+        client.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
+        client
+    };
+    let halves: Vec<_> = std::iter::repeat_with(half).take(1_000).collect();
+    let failed = || proxy.metric(r#"weir_tls_handshake_failures_total{listener="web"}"#);
+    assert_eq!(ask().expect("an answer").text(), "said");
+    until("all have their end", || failed() >= 1_000.0);
+    until("none is open", || proxy.metric(r#"weir_connections{listener="web"}"#) == 0.0);
+    drop(halves);
+    assert_eq!(ask().expect("an answer").text(), "said");
 }
 
 fn say(text: &'static str) -> impl Fn(&weir_tests::Seen) -> Response<Full<Bytes>> {

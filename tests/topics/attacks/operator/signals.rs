@@ -1,6 +1,7 @@
 //! Signals that come before it serves, while it reloads, and while it ends.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 use weir_tests::{
@@ -97,6 +98,22 @@ fn while_it_builds_what_it_read_it_hears_the_end() {
     daemon.wait_for_line("plugin loaded");
     daemon.signal("TERM");
     assert_eq!(daemon.wait(WITHIN).expect("it ends").code(), Some(0));
+}
+
+/// Three thousand orders to reload are not three thousand reloads in a line.
+#[test]
+fn a_flood_of_sighup_delays_neither_requests_nor_the_end() {
+    let origin = Origin::saying("one");
+    let mut system = System::start(&Setup::to(&origin));
+    for _ in 0..30 {
+        let process = std::iter::repeat_n(system.daemon.id().to_string(), 100);
+        let sent = Command::new("kill").arg("-HUP").args(process).status();
+        assert!(sent.expect("kill runs").success());
+        assert_eq!(get(system.web, "/").text(), "one");
+    }
+    until("one is heard", || system.reloads("success") >= 1.0);
+    system.daemon.signal("TERM");
+    assert_eq!(system.daemon.wait(WITHIN).expect("it ends").code(), Some(0));
 }
 
 #[test]
