@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use weir_sdk::Duration;
 
 use crate::refusal::Refusal;
-use crate::token::Verified;
+use crate::verified::Verified;
 
 /// What is expected of a token.
 #[derive(Debug)]

@@ -16,17 +16,19 @@ mod claims;
 mod config;
 mod jwk;
 mod key;
+mod keys;
 mod material;
 mod refusal;
 #[cfg(test)]
 mod tests;
 mod token;
+mod verified;
 
 use claims::Expected;
 use config::Config;
-use key::Keys;
+use keys::Keys;
 use refusal::Refusal;
-use token::Verified;
+use verified::Verified;
 
 /// Longer tokens are verified each time: what the cache may take has to be bounded.
 const MAX_CACHED: usize = 2 << 10;

@@ -12,21 +12,9 @@ use serde::de::IgnoredAny;
 
 use crate::algorithm::Algorithm;
 use crate::claims::Expected;
-use crate::key::Keys;
+use crate::keys::Keys;
 use crate::refusal::Refusal;
-
-/// What a good token says.
-#[derive(Debug, Clone)]
-pub struct Verified {
-    /// Seconds since the epoch, leeway included: not good from then on.
-    pub until: f64,
-    /// Seconds since the epoch, leeway included: good from then on.
-    pub from: f64,
-    /// `sub`.
-    pub subject: Option<String>,
-    /// Values for header fields, in the order of the configuration.
-    pub mapped: Vec<Option<Vec<u8>>>,
-}
+use crate::verified::Verified;
 
 /// The JOSE header, as far as it matters.
 #[derive(Deserialize)]
@@ -73,18 +61,4 @@ fn split_last(text: &[u8]) -> Option<(&[u8], &[u8])> {
 fn decode(text: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
     out.clear();
     URL_SAFE_NO_PAD.decode_vec(text, out).map_err(|_| Refusal::Malformed)
-}
-
-// === impl Verified ===
-
-impl Verified {
-    pub fn check_time(&self, now: f64) -> Result<(), Refusal> {
-        if now >= self.until {
-            return Err(Refusal::Expired);
-        }
-        if now < self.from {
-            return Err(Refusal::NotYet);
-        }
-        Ok(())
-    }
 }

@@ -27,7 +27,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, renameat, unlinkat
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use super::cache::hex;
+use super::digest::hex;
 
 /// How exactly it is known when an artifact was last used: a start writes no more often.
 const TOUCH_AFTER: Duration = Duration::from_secs(60 * 60);

@@ -1,7 +1,7 @@
 //! Long work steps aside: a guest runs in slices, and a worker's other tasks between them.
 //!
 //! In: a call on a fiber, which stops by itself when its slice is over (see
-//! [`deadline`]). Out: the call's result. Never: two slices between two looks at
+//! [`slice`](mod@super::slice)). Out: the call's result. Never: two slices between two looks at
 //! the worker's sockets, however many guests are busy: they take turns, by client and then first come,
 //! first served.
 //!
@@ -20,8 +20,8 @@ use weir_core::client::ClientKey;
 use weir_core::shares::Share;
 use weir_core::turns::{self, Line, Offer, Turn};
 
-use super::deadline;
 use super::long_calls::{Admission, LongCalls, Wait};
+use super::slice;
 use super::ticker::{Lasting, Pulse};
 
 thread_local! {
@@ -169,11 +169,11 @@ where
             Ok(next) => next,
             Err(why) => return Poll::Ready(Err(why)),
         };
-        deadline::resume(is_first);
+        slice::resume(is_first);
         let beat = this.terms.pulse.beat();
         let polled = this.running.as_mut().poll(cx);
         drop(beat);
-        let is_over = deadline::slice_is_over();
+        let is_over = slice::slice_is_over();
         if polled.is_ready() {
             return polled;
         }

@@ -5,7 +5,6 @@
 //! is compiled anew.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Read as _, Seek as _};
@@ -13,7 +12,6 @@ use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 use weir_core::clock::Clock;
@@ -74,7 +72,7 @@ impl Cache {
         Cache { engine: engine.clone(), clock: clock.clone(), artifacts, loaded: Mutex::default() }
     }
 
-    /// Loads a component, whose digest is known as [`digest`] gives it. `compile` makes an artifact
+    /// Loads a component, whose digest is known as [`digest`](super::digest::digest) gives it. `compile` makes an artifact
     /// of its bytes.
     ///
     /// # Errors
@@ -192,19 +190,6 @@ fn check_kind(bytes: &[u8]) -> Result<(), Problem> {
         _ => Err(Problem::component("this is no WebAssembly file")
             .hint("`component` names a built-in plugin or a .wasm file that holds a component")),
     }
-}
-
-/// SHA-256 in lower-case hex.
-pub fn digest(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

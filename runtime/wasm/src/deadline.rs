@@ -1,5 +1,5 @@
 //! How much CPU time a call has used, so that a busy machine does not fail an innocent guest, and
-//! when it has run long enough to let others run.
+//! whether it has run long enough to let others run.
 //!
 //! In: the thread's CPU time, at each tick of a call that lasts so long. Out: whether the call is
 //! over its limit, or its slice is over. Never: asked by a call shorter than a tick, which is nearly
@@ -13,17 +13,12 @@
 //! megabyte takes depends on where the system finds the pages, which is none of the guest's doing.
 
 use std::cell::Cell;
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use wasmtime::{Store, UpdateDeadline};
 use weir_core::turn::TURN;
 
 use super::fault::DeadlineExceeded;
-use super::state::State;
 
 /// CPU time after which a guest on a fiber lets others run, looked at once a tick. A tick comes in its
 /// midst as a rule: with the half of a turn it takes a whole one, more or less. A guest without a fiber
@@ -61,13 +56,6 @@ pub enum Verdict {
     StepsAside,
     /// It had its time.
     Ends,
-}
-
-thread_local! {
-    /// When the fiber that runs now was resumed; none: not known yet.
-    static RESUMED: Cell<Option<Duration>> = const { Cell::new(None) };
-    /// The fiber that ran last stopped because its slice was over.
-    static SLICE_IS_OVER: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Budget {
@@ -123,59 +111,15 @@ impl Budget {
         self.apart.set(self.apart.get() + time);
     }
 
+    pub(super) fn is_on_fiber(&self) -> bool {
+        self.on_fiber
+    }
+
     /// The call was suspended; it goes on at `now`, or at a time not known.
-    fn resumed(&mut self, now: Option<Duration>) {
+    pub(super) fn resumed(&mut self, now: Option<Duration>) {
         self.since = now;
         self.slice = Duration::ZERO;
     }
-}
-
-/// Makes the store look at the budget of its call at each tick.
-pub fn watch(store: &mut Store<State>) {
-    store.epoch_deadline_callback(|mut store| {
-        let state = store.data_mut();
-        let budget = &mut state.budget;
-        if budget.on_fiber
-            && let Some(resumed) = RESUMED.take()
-        {
-            budget.resumed(Some(resumed));
-        }
-        match (budget.look(thread_time()), budget.on_fiber) {
-            (Verdict::Ends, _) => Err(DeadlineExceeded.into()),
-            (Verdict::Runs, _) => Ok(UpdateDeadline::Continue(1)),
-            (Verdict::StepsAside, true) => {
-                SLICE_IS_OVER.set(true);
-                Ok(UpdateDeadline::YieldCustom(1, until_resumed()))
-            }
-            (Verdict::StepsAside, false) => {
-                state.shared.takes_long();
-                Ok(UpdateDeadline::Continue(1))
-            }
-        }
-    });
-}
-
-/// To be called when a fiber is about to run. The first time is free: what it does until its first
-/// tick goes uncounted.
-pub fn resume(is_first: bool) {
-    RESUMED.set(if is_first { None } else { Some(thread_time()) });
-    SLICE_IS_OVER.set(false);
-}
-
-/// Whether the fiber that just stopped did so because its slice was over, and not because it waits.
-pub fn slice_is_over() -> bool {
-    SLICE_IS_OVER.take()
-}
-
-/// Stops the fiber until it is polled again, and wakes nobody for that: whoever runs it knows when.
-/// The engine's own way wakes the task at once, which then runs its next slice before the worker has
-/// looked at its sockets.
-fn until_resumed() -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    let mut stopped = false;
-    Box::pin(poll_fn(move |_| match std::mem::replace(&mut stopped, true) {
-        false => Poll::Pending,
-        true => Poll::Ready(()),
-    }))
 }
 
 /// No call takes longer than the 584 years that this can say.

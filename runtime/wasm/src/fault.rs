@@ -7,6 +7,7 @@ use std::fmt::{self, Write as _};
 
 use wasmtime::{Trap, WasmBacktrace};
 use weir_core::quota::UsedUp;
+use weir_core::telemetry::acting::escape;
 
 use super::aside::{TooLate, TooManyLongCalls};
 
@@ -131,7 +132,7 @@ fn hands_over_too_much(error: &wasmtime::Error) -> bool {
 /// What is told of a text that a guest has a hand in.
 fn told(text: &str) -> String {
     let mut told = String::new();
-    super::host::escape(&mut told, text, MAX_DETAIL);
+    escape(&mut told, text, MAX_DETAIL);
     told
 }
 
@@ -166,7 +167,7 @@ fn readable(name: &str) -> String {
     // What is cut has been told.
     let _ = written;
     let mut told = String::new();
-    super::host::escape(&mut told, &text.0, MAX_NAME);
+    escape(&mut told, &text.0, MAX_NAME);
     told
 }
 

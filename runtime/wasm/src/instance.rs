@@ -24,14 +24,15 @@ use super::deadline::Budget;
 use super::fault::Fault;
 use super::functions::{Functions, OpenTransform, Transformed};
 use super::host::bounds;
+use super::set_up::{SET_UP_LIMIT, drive, interrupted};
 use super::state::{Phase, State};
-use super::template::{SET_UP_LIMIT, Template, drive, interrupted};
 use super::ticker::Pulse;
 
 /// One instance.
 pub struct Instance {
     store: Store<State>,
     functions: Functions,
+    /// CPU time of a hook call.
     limit: Duration,
     /// Setting it up is to end.
     interrupted: Arc<AtomicBool>,
@@ -45,17 +46,17 @@ pub struct Instance {
 
 impl Instance {
     /// One that was just made.
-    pub fn new(store: Store<State>, functions: Functions, of: &Template, seat: Seat) -> Instance {
-        Instance {
-            store,
-            functions,
-            limit: of.limit,
-            interrupted: of.interrupted.clone(),
-            calls: 0,
-            broken: false,
-            _counted: of.shared.metrics.instance(),
-            _seat: seat,
-        }
+    pub fn new(
+        store: Store<State>,
+        functions: Functions,
+        limit: Duration,
+        interrupted: Arc<AtomicBool>,
+        seat: Seat,
+    ) -> Instance {
+        let counted = store.data().shared.metrics.instance();
+        let (calls, broken) = Default::default();
+        let (_counted, _seat) = (counted, seat);
+        Instance { store, functions, limit, interrupted, calls, broken, _counted, _seat }
     }
 
     /// Bytes of its linear memories, which only grow.

@@ -14,7 +14,8 @@ use super::cache::Loaded;
 use super::instance::Instance;
 use super::problem::{PluginProblem, Problem};
 use super::reclaimer::Reclaimer;
-use super::template::{SET_UP_LIMIT, Template};
+use super::set_up::SET_UP_LIMIT;
+use super::template::Template;
 use super::ticker::Ticker;
 
 /// A plugin that was seen to take its configuration.

@@ -16,8 +16,9 @@ use weir_core::config::{CompileLimits, ComponentSource, file, nearest};
 
 use super::apart::{Apart, Loader};
 use super::bindings::About;
-use super::cache::{self, Cache, Loaded};
-use super::plugin::{BuiltIn, HostOptions};
+use super::cache::{Cache, Loaded};
+use super::digest::digest;
+use super::options::{BuiltIn, HostOptions};
 use super::problem::Problem;
 use super::task::{self, Done, Subject, Task};
 
@@ -95,8 +96,8 @@ impl Loading {
                 let mut all = self.built_ins.iter().zip(&self.digests);
                 match all.find(|((known, _), _)| **known == **name) {
                     Some(((_, bytes), known)) => {
-                        let digest = known.get_or_init(|| cache::digest(bytes));
-                        self.cache.load(digest, bytes, || task::compile(&self.engine, bytes))
+                        let known = known.get_or_init(|| digest(bytes));
+                        self.cache.load(known, bytes, || task::compile(&self.engine, bytes))
                     }
                     None => Err(vec![self.unknown_built_in(name)]),
                 }
@@ -105,7 +106,7 @@ impl Loading {
                 let bytes = file::read(path, file::COMPONENT).map_err(|error| {
                     vec![Problem::component(format!("cannot read {}: {error}", path.display()))]
                 })?;
-                self.cache.load(&cache::digest(&bytes), &bytes, || self.compile(&bytes))
+                self.cache.load(&digest(&bytes), &bytes, || self.compile(&bytes))
             }
         }
     }

@@ -16,12 +16,12 @@ use super::fault::Fault;
 use super::functions::OpenTransform;
 use super::instance::Instance;
 use super::loaded::{LoadedPlugin, PreparedInstance};
-use super::pool::{Lent, Pool};
+use super::pool::{InstancePool, Lent};
 use super::transform::GuestTransform;
 
 /// The plugin, on one worker.
 struct Member {
-    pool: Arc<Pool>,
+    pool: Arc<InstancePool>,
     /// The instance that serves calls which return at once: never two at a time on a worker.
     warm: Cell<Option<Box<Instance>>>,
 }
@@ -34,7 +34,7 @@ impl LoadedPlugin {
     /// makes one.
     pub fn member(self: &Arc<Self>, prepared: Option<PreparedInstance>) -> Rc<dyn Middleware> {
         let warm = Cell::new(prepared.map(|prepared| prepared.0));
-        Rc::new(Member { pool: Pool::new(self.clone()), warm })
+        Rc::new(Member { pool: InstancePool::new(self.clone()), warm })
     }
 
     /// Logs and counts a failure.
@@ -147,7 +147,7 @@ impl Member {
     }
 
     /// The pool, with every idle instance in it.
-    fn lending(&self) -> Arc<Pool> {
+    fn lending(&self) -> Arc<InstancePool> {
         if let Some(warm) = self.warm.take() {
             self.pool.give_back(warm, None);
         }
@@ -157,7 +157,7 @@ impl Member {
 
 /// A call on an instance that is lent for it. The instance is there still where one was to be had.
 async fn lend_and_call<C: Call>(
-    pool: &Arc<Pool>,
+    pool: &Arc<InstancePool>,
     hook: Hook,
     exchange: Box<Exchange>,
     call: C,

@@ -4,17 +4,14 @@
 //! every reason why not. Never: on a worker: compiling and configuring take their time.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 use wasmtime::component::types::ComponentItem;
-use weir_core::clock::Clock;
 use weir_core::config::{self, ComponentSource, Isolation, OnFailure};
-use weir_core::telemetry::metrics::Metrics;
 
-use super::apart::Loader;
 use super::cache::{Loaded, Origin};
 use super::capacity::Capacity;
 use super::compilers;
@@ -25,29 +22,15 @@ use super::host;
 use super::loaded::{Inspection, LoadedPlugin};
 use super::loading::{Loading, check_about};
 use super::named;
+use super::options::HostOptions;
 use super::problem::{PluginProblem, Problem};
 use super::reclaimer::Reclaimer;
 use super::said;
+use super::set_up::SET_UP_LIMIT;
 use super::shared::Registry;
 use super::state::State;
-use super::template::{SET_UP_LIMIT, Template};
+use super::template::Template;
 use super::ticker::Ticker;
-
-/// A built-in plugin: its name and its component.
-pub type BuiltIn = (&'static str, &'static [u8]);
-
-/// What a [`Host`] is made with.
-#[derive(Debug, Clone, Default)]
-pub struct HostOptions {
-    /// Where compiled components are kept; none: nowhere.
-    pub cache_dir: Option<PathBuf>,
-    pub metrics: Metrics,
-    pub clock: Clock,
-    /// What `component = "NAME"` means. Trusted: compiled in this process.
-    pub built_ins: &'static [BuiltIn],
-    /// Where all other components are compiled.
-    pub loader: Loader,
-}
 
 /// Runs plugins: one for each process, kept over reloads.
 pub struct Host {

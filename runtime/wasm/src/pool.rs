@@ -33,7 +33,7 @@ const MAX_IDLE_MEMORY: usize = 32 << 20;
 const WAITING_PER_INSTANCE: usize = 16;
 
 /// The plugin's instances on one worker.
-pub struct Pool {
+pub struct InstancePool {
     pub plugin: Arc<LoadedPlugin>,
     pub pulse: Arc<Pulse>,
     long_calls: LongCalls,
@@ -51,17 +51,17 @@ pub struct Pool {
 /// An instance, for the length of a call or of a body. Dropping it gives it back.
 pub struct Lent {
     instance: Option<Box<Instance>>,
-    pool: Arc<Pool>,
+    pool: Arc<InstancePool>,
     client: ClientKey,
     place: Option<Share>,
     /// Where it was made for this call.
     _made_for: Option<MadeFor>,
 }
 
-impl Pool {
-    pub fn new(plugin: Arc<LoadedPlugin>) -> Arc<Pool> {
+impl InstancePool {
+    pub fn new(plugin: Arc<LoadedPlugin>) -> Arc<InstancePool> {
         let most = plugin.instances;
-        Arc::new(Pool {
+        Arc::new(InstancePool {
             pulse: plugin.ticker.pulse(plugin.template.limit),
             long_calls: LongCalls::of(most, plugin.wait),
             places: Shares::new(most, most.saturating_mul(WAITING_PER_INSTANCE)),

@@ -9,9 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use weir_core::config::{Finding, Flaw, Wanted};
-use weir_core::telemetry::acting::acts;
-
-use super::host::escape;
+use weir_core::telemetry::acting::{acts, escape};
 
 /// Bytes of a text that are told: a line or two of a terminal, and far more than any of the host's
 /// own.

@@ -12,11 +12,11 @@ use wasmtime::component::Resource;
 use wasmtime::{ResourceLimiter, Result};
 use weir_core::chain::{Attributes, Exchange, HeadLimits};
 use weir_core::http::{AddedFields, Body};
+use weir_core::quota::Held;
 use weir_core::telemetry::metrics::WorkerCustomMetrics;
 
 use super::bindings::{RequestHandle, ResponseHandle};
 use super::deadline::Budget;
-use super::host::wasi::Output;
 use super::shared::Shared;
 
 /// What belongs to one instance.
@@ -46,6 +46,14 @@ pub struct State {
     pub lines: Cell<u32>,
     pub stdout: Output,
     pub stderr: Output,
+}
+
+/// The line that a guest writes to a standard stream, as long as it has no end.
+#[derive(Debug, Default)]
+pub struct Output {
+    pub line: Vec<u8>,
+    /// While there is one.
+    pub held: Option<Held>,
 }
 
 /// Which hook runs.

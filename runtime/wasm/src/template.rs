@@ -6,8 +6,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use wasmtime::component::InstancePre;
@@ -16,18 +15,17 @@ use wasmtime::{Engine, Store};
 use super::aside::{Aside, Terms};
 use super::capacity::{Capacity, Purpose, Seat};
 use super::component::Exports;
-use super::deadline::{self, Budget};
+use super::deadline::Budget;
 use super::fault::Fault;
 use super::functions::Functions;
 use super::host::bounds;
 use super::instance::Instance;
+use super::set_up::{SET_UP_LIMIT, drive, interrupted};
 use super::shared::Shared;
+use super::slice;
 use super::state::State;
 use super::ticker::Pulse;
 
-/// CPU time that `describe` and `configure` may take. More than a hook's: they may parse large
-/// tables. No request waits for them but the one that finds no instance, and it waits alone.
-pub(super) const SET_UP_LIMIT: Duration = Duration::from_secs(1);
 /// Hooks that may take longer run on fibers from the start; others once one was seen to take longer than
 /// a slice, and that one alone runs to its end at a time. A fiber costs more than many a hook: what comes
 /// with the proxy may take so long, and hardly ever does.
@@ -109,7 +107,7 @@ impl Template {
         store.limiter(|state| &mut state.caps);
         let quota = self.shared.quota.limit();
         bounds::hand_over(&mut store, self.memory, quota, self.wide_texts);
-        deadline::watch(&mut store);
+        slice::watch(&mut store);
         store.data_mut().budget = Budget::new(SET_UP_LIMIT, true);
         store.set_epoch_deadline(1);
         store
@@ -124,32 +122,13 @@ impl Template {
         let functions =
             made.and_then(|instance| Functions::find(&instance, &mut store, &self.exports));
         match functions {
-            Ok(functions) => Ok(Instance::new(store, functions, self, seat)),
+            Ok(functions) => {
+                let interrupted = self.interrupted.clone();
+                Ok(Instance::new(store, functions, self.limit, interrupted, seat))
+            }
             Err(error) => Err(Fault::trap(&error, store.data().caps.refused)),
         }
     }
-}
-
-/// Runs a call that waits for nothing: it yields at most because time passed. `None`: somebody has
-/// `interrupted` it by then.
-pub fn drive<F: Future>(call: F, interrupted: &AtomicBool) -> Option<F::Output> {
-    let mut call = pin!(call);
-    let mut cx = Context::from_waker(Waker::noop());
-    let mut is_first = true;
-    loop {
-        deadline::resume(std::mem::take(&mut is_first));
-        if let Poll::Ready(output) = call.as_mut().poll(&mut cx) {
-            return Some(output);
-        }
-        if interrupted.load(Relaxed) {
-            return None;
-        }
-    }
-}
-
-/// What comes of a call that was given up.
-pub fn interrupted() -> Fault {
-    Fault::unavailable("it was interrupted")
 }
 
 fn refused(message: String) -> Fault {

@@ -10,7 +10,7 @@ use weir_sdk::testing;
 use super::{bearer, proxy};
 use crate::algorithm::Algorithm;
 use crate::jwk::Jwks;
-use crate::key::Keys;
+use crate::keys::Keys;
 
 const CLAIMS: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
 const OCT: &str = r#"{"keys":[{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"}]}"#;

@@ -35,7 +35,7 @@ pub struct Completions(Vec<(usize, Rc<dyn Middleware>)>);
 
 /// How far a request came, and what then.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum Decision {
     Forward,
     /// The plugin replied.
     Respond {
@@ -104,7 +104,7 @@ impl Chain {
     pub async fn on_request(
         &self,
         mut exchange: Box<Exchange>,
-    ) -> (Box<Exchange>, Outcome, Reached) {
+    ) -> (Box<Exchange>, Decision, Reached) {
         for &at in &self.request {
             let member = &self.members[at];
             exchange.peer_error = None;
@@ -119,17 +119,17 @@ impl Chain {
                 Ok(Verdict::Forward) => {}
                 Ok(Verdict::Respond(reply)) => {
                     let plugin = member.name().clone();
-                    return (exchange, Outcome::Respond { plugin, reply }, Reached(at + 1));
+                    return (exchange, Decision::Respond { plugin, reply }, Reached(at + 1));
                 }
                 Err(failure)
                     if member.on_failure() == OnFailure::Skip && !failure.is_too_late() => {}
                 Err(failure) => {
                     // It did not see the request through: its own response hook is not due.
-                    return (exchange, Outcome::Failed(failure), Reached(at));
+                    return (exchange, Decision::Failed(failure), Reached(at));
                 }
             }
         }
-        (exchange, Outcome::Forward, self.whole())
+        (exchange, Decision::Forward, self.whole())
     }
 
     /// Shows the response to the plugins that the request reached, in reverse. The first failure

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// What a variable that is a key of the configuration starts with.
+pub(crate) const PREFIX: &str = "WEIR__";
+
 /// Variables by name. Tests and tools make their own; the daemon takes the process's.
 #[derive(Clone, Default)]
 pub struct Environment {
@@ -25,6 +28,11 @@ impl Environment {
 
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)
+    }
+
+    /// Whether it has keys of a configuration.
+    pub fn configures(&self) -> bool {
+        self.starting_with(PREFIX).next().is_some()
     }
 
     /// Sorted by name.

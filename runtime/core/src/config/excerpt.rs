@@ -12,19 +12,11 @@ use std::sync::Arc;
 use super::keys::{self, Key, Kind};
 use super::masked::{is_template, sounds_secret};
 use super::place::{Place, Span};
-use super::problem::Problem;
+use super::problem::{Excerpt, Problem};
 use super::report::Texts;
 use super::told;
 use super::torn;
 use super::tree::{Node, Table, Value};
-
-/// A line, and what of it is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Excerpt {
-    pub line: String,
-    /// Bytes of `line`; empty for a place between two characters.
-    pub mark: Range<usize>,
-}
 
 /// What excerpts are taken from.
 #[derive(Clone, Default)]

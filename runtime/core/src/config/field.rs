@@ -8,16 +8,13 @@ use std::time::Duration;
 use weir_units as units;
 
 use super::keys::Kind;
-use super::masked::sounds_secret;
 use super::mismatch::{self, Wanted};
 use super::place::Place;
-use super::places::join;
 use super::problem::{Fault, Problem};
-use super::read::{Named, TableReader};
 use super::report::Report;
 use super::scalar;
 use super::told;
-use super::tree::{Entry, Node, Table, Value};
+use super::tree::{Node, Table, Value};
 
 /// A value, the path that leads to it and the kind it should be of.
 pub(crate) struct Field<'a> {
@@ -228,26 +225,6 @@ impl<'a> Field<'a> {
             report: self.report,
         };
         Some(items.iter().enumerate().map(item).collect())
-    }
-
-    pub fn table(&self) -> Option<TableReader<'a>> {
-        let Kind::Table(keys) = self.kind else { return None };
-        let table = self.as_table()?;
-        Some(TableReader::new(self.node, table, self.path.clone(), keys, self.report))
-    }
-
-    /// Values of one kind under keys of the user's choice.
-    pub fn entries(&self) -> Vec<Named<'a, Field<'a>>> {
-        let Kind::Map(kind) = self.kind else { return Vec::new() };
-        let Some(table) = self.as_table() else { return Vec::new() };
-        let entry = |(name, entry): (&'a String, &'a Entry)| {
-            let path = join(&self.path, name);
-            let (says, report) = (self.says, self.report);
-            let secret = self.secret || sounds_secret(name);
-            let value = Field { node: &entry.node, path, kind, says, secret, report };
-            Named { name: name.as_str(), key: &entry.key, value }
-        };
-        table.iter().map(entry).collect()
     }
 
     /// Either the string, or this value as what the string is a shorthand of.

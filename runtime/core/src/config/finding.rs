@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::masked::{is_template, sounds_secret};
 use super::mismatch::Wanted;
-use super::places::{Places, join, pointer_steps};
+use super::path::{join, pointer_steps};
+use super::places::Places;
 use super::problem::Problem;
 use super::told;
 use super::tree::{Node, Value};
@@ -120,7 +121,7 @@ impl Places {
     fn led_to<'w>(&self, steps: &[String], words: &'w str) -> (Vec<String>, &'w str) {
         let nowhere = (Vec::new(), words);
         let Some((path, rest)) = words.split_once(": ") else { return nowhere };
-        let inside = super::places::steps(path);
+        let inside = super::path::steps(path);
         let all: Vec<String> = steps.iter().chain(&inside).cloned().collect();
         let written = joined(&inside) == path;
         if written && self.nearest(&all).1 == all.len() { (inside, rest) } else { nowhere }

@@ -40,7 +40,7 @@ pub(crate) fn interpolate(
         }
         Value::Table(table) => {
             for (key, entry) in table {
-                let path = super::places::join(path, key);
+                let path = super::path::join(path, key);
                 interpolate(&mut entry.node, &path, environment, folder, report);
             }
         }

@@ -3,15 +3,13 @@
 //! In: the tree as written. Out: the tree with keys replaced or added, whose place is the variable.
 //! Never: guesses between two keys: what is there wins over what could be.
 
-use super::Environment;
+use super::environment::{Environment, PREFIX};
 use super::keys::{self, Kind};
+use super::path::join;
 use super::place::Place;
-use super::places::join;
 use super::problem::Problem;
 use super::report::Report;
 use super::tree::{self, Entry, Node, Table, Value};
-
-const PREFIX: &str = "WEIR__";
 
 /// Applies every variable that starts with `WEIR__`, in order of their names.
 pub(crate) fn apply(root: &mut Node, environment: &Environment, report: &Report) {

@@ -5,8 +5,8 @@
 //! somebody reads, whatever was written; or tells what [may not be told](super::told).
 
 use std::fmt;
+use std::ops::Range;
 
-use super::excerpt::Excerpt;
 use super::place::Place;
 use super::told;
 
@@ -32,6 +32,14 @@ pub struct Problem {
     pub(crate) secret: bool,
     /// How many problems this stands for: one, but where the others are not told.
     pub(crate) counts: usize,
+}
+
+/// A line, and what of it is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excerpt {
+    pub line: String,
+    /// Bytes of `line`; empty for a place between two characters.
+    pub mark: Range<usize>,
 }
 
 /// Everything that is wrong, never nothing; and what deserves a look besides.

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use super::field::Field;
 use super::keys::{Key, Kind};
+use super::masked::sounds_secret;
+use super::path::join;
 use super::place::Place;
-use super::places::join;
 use super::problem::{Fault, Problem};
 use super::report::Report;
 use super::told;
-use super::tree::{Node, Table};
+use super::tree::{Entry, Node, Table};
 
 /// A table whose keys are defined.
 pub(crate) struct TableReader<'a> {
@@ -169,6 +170,30 @@ impl<'a> TableReader<'a> {
             }
         }
         out
+    }
+}
+
+// === impl Field ===
+
+impl<'a> Field<'a> {
+    pub fn table(&self) -> Option<TableReader<'a>> {
+        let Kind::Table(keys) = self.kind else { return None };
+        let table = self.as_table()?;
+        Some(TableReader::new(self.node, table, self.path.clone(), keys, self.report))
+    }
+
+    /// Values of one kind under keys of the user's choice.
+    pub fn entries(&self) -> Vec<Named<'a, Field<'a>>> {
+        let Kind::Map(kind) = self.kind else { return Vec::new() };
+        let Some(table) = self.as_table() else { return Vec::new() };
+        let entry = |(name, entry): (&'a String, &'a Entry)| {
+            let path = join(&self.path, name);
+            let (says, report) = (self.says, self.report);
+            let secret = self.secret || sounds_secret(name);
+            let value = Field { node: &entry.node, path, kind, says, secret, report };
+            Named { name: name.as_str(), key: &entry.key, value }
+        };
+        table.iter().map(entry).collect()
     }
 }
 

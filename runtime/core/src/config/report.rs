@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use super::contents::Contents;
 use super::nearest::nearest;
-use super::place::{Place, Span};
-use super::places::last_step;
+use super::path::last_step;
+use super::place::Place;
 use super::problem::{Problem, told_of};
 use super::stamp::Sources;
+use super::tree::Lost;
 
 /// Problems that are kept, and warnings, as they are found; the rest is counted.
 const MAX_KEPT: usize = 1000;
@@ -44,15 +45,6 @@ struct Kept {
 
 /// Every text that was read, by its name in messages.
 pub(crate) type Texts = BTreeMap<Arc<str>, Arc<str>>;
-
-/// Something that was written and could not be read, and what it may have said is not missing.
-#[derive(Debug)]
-pub(crate) enum Lost {
-    /// A part of a text: the table around it, and its own words.
-    Part { file: Arc<str>, table: Span, words: String },
-    /// A file.
-    All,
-}
 
 /// All of it.
 #[derive(Debug, Default)]

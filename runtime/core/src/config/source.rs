@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use super::place::{Lines, Place};
 use super::problem::Problem;
-use super::report::{Lost, Report};
+use super::report::Report;
 use super::stamp::is_configuration;
-use super::tree::{self, Node, Parsed, Table, Value};
+use super::tree::{self, Lost, Node, Parsed, Table, Value};
 
 /// Where a configuration is written.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,11 +9,10 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
+use super::path;
 use super::place::{Lines, Place, Span};
-use super::places;
 use super::problem::{Fault, MAX_TOLD, Problem};
 use super::recover::{NotToml, Part, Recovered, recover};
-use super::report::Lost;
 use super::syntax;
 use super::told;
 
@@ -55,6 +54,15 @@ pub(crate) struct Parsed {
     /// What of the text is not TOML.
     pub problems: Vec<Problem>,
     pub lost: Vec<Lost>,
+}
+
+/// Something that was written and could not be read, and what it may have said is not missing.
+#[derive(Debug)]
+pub(crate) enum Lost {
+    /// A part of a text: the table around it, and its own words.
+    Part { file: Arc<str>, table: Span, words: String },
+    /// A file.
+    All,
 }
 
 /// Of a text that a message quotes, in characters.
@@ -261,7 +269,7 @@ impl Builder<'_> {
         let mut built = Table::new();
         for (key, value) in table {
             let place = self.place(key.span());
-            let path = places::join(&self.path, key.get_ref());
+            let path = path::join(&self.path, key.get_ref());
             let above = std::mem::replace(&mut self.path, path);
             let node = self.value(value.span(), value.into_inner());
             self.path = above;

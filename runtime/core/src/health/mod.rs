@@ -34,7 +34,7 @@ pub struct Check {
 
 /// What a probe found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Probed {
     Success,
     /// A wrong status, no answer in time, no connection.
     Failure,
@@ -77,7 +77,7 @@ impl Check {
         self.healthy
     }
 
-    /// How long a probe may take; the prober ends it then, as a [`Outcome::Failure`].
+    /// How long a probe may take; the prober ends it then, as a [`Probed::Failure`].
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
@@ -103,11 +103,11 @@ impl Check {
     }
 
     /// The probe is over.
-    pub fn record(&mut self, now: Instant, outcome: Outcome) -> Option<Transition> {
+    pub fn record(&mut self, now: Instant, outcome: Probed) -> Option<Transition> {
         self.probing = false;
         // One that took longer than the interval does not cause two in a row.
         self.next = self.next.max(now);
-        if (outcome == Outcome::Success) == self.healthy {
+        if (outcome == Probed::Success) == self.healthy {
             self.against = 0;
             return None;
         }
@@ -125,13 +125,13 @@ impl Check {
     }
 }
 
-impl From<StatusCode> for Outcome {
+impl From<StatusCode> for Probed {
     /// 2xx and 3xx are a success.
     fn from(status: StatusCode) -> Self {
         if status.is_success() || status.is_redirection() {
-            Outcome::Success
+            Probed::Success
         } else {
-            Outcome::Failure
+            Probed::Failure
         }
     }
 }

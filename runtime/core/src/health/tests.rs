@@ -17,7 +17,7 @@ fn settings() -> config::Health {
 fn play(check: &mut Check, now: Instant, outcomes: &str) -> String {
     let mut line = String::new();
     for outcome in outcomes.chars() {
-        let outcome = if outcome == '+' { Outcome::Success } else { Outcome::Failure };
+        let outcome = if outcome == '+' { Probed::Success } else { Probed::Failure };
         check.begin(now);
         let transition = check.record(now, outcome);
         assert_eq!(transition.is_some_and(|to| to == Transition::Healthy), {
@@ -79,17 +79,17 @@ fn probes_keep_their_beat() {
     // Begun a little late, and it takes a while: the next is on the beat, and not before this ends.
     check.begin(first + SECOND);
     assert!(!check.due(first + 30 * SECOND), "one at a time");
-    assert_eq!(check.record(first + 4 * SECOND, Outcome::Success), None);
+    assert_eq!(check.record(first + 4 * SECOND, Probed::Success), None);
     assert_eq!(check.next_at(), first + 10 * SECOND);
 
     // Longer than the interval: at once, but once only.
     check.begin(first + 10 * SECOND);
-    check.record(first + 25 * SECOND, Outcome::Failure);
+    check.record(first + 25 * SECOND, Probed::Failure);
     assert_eq!(check.next_at(), first + 25 * SECOND);
 
     // Far behind: nothing is made up for.
     check.begin(first + 1000 * SECOND);
-    check.record(first + 1001 * SECOND, Outcome::Success);
+    check.record(first + 1001 * SECOND, Probed::Success);
     assert_eq!(check.next_at(), first + 1010 * SECOND);
     assert_eq!(check.timeout(), 5 * SECOND);
 }
@@ -111,16 +111,16 @@ fn a_reload_keeps_what_is_known() {
 #[test]
 fn statuses_are_outcomes() {
     for (status, expected) in [
-        (200, Outcome::Success),
-        (204, Outcome::Success),
-        (302, Outcome::Success),
-        (399, Outcome::Success),
-        (101, Outcome::Failure),
-        (400, Outcome::Failure),
-        (404, Outcome::Failure),
-        (503, Outcome::Failure),
-        (999, Outcome::Failure),
+        (200, Probed::Success),
+        (204, Probed::Success),
+        (302, Probed::Success),
+        (399, Probed::Success),
+        (101, Probed::Failure),
+        (400, Probed::Failure),
+        (404, Probed::Failure),
+        (503, Probed::Failure),
+        (999, Probed::Failure),
     ] {
-        assert_eq!(Outcome::from(StatusCode::from_u16(status).unwrap()), expected, "{status}");
+        assert_eq!(Probed::from(StatusCode::from_u16(status).unwrap()), expected, "{status}");
     }
 }

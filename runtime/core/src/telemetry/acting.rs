@@ -28,6 +28,20 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
+/// Appends `text` with what acts in it escaped, at most `most` bytes.
+pub fn escape(to: &mut String, text: &str, most: usize) {
+    let most = to.len().saturating_add(most);
+    for character in text.chars() {
+        let before = to.len();
+        // Writing to a String cannot fail.
+        let _ = write!(to, "{}", Shown(character.encode_utf8(&mut [0; 4])));
+        if to.len() > most {
+            to.truncate(before);
+            return;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Shown;

@@ -256,10 +256,10 @@ fn a_moment(host: &super::super::Host) -> u32 {
     let member = member(&plugin);
     // Once before: instances are made with the first.
     let (_, _) = request(&member);
-    let begun = super::deadline::thread_time();
+    let begun = crate::deadline::thread_time();
     let (_, result) = request(&member);
     assert!(result.is_ok(), "it ends");
-    let took = super::deadline::thread_time() - begun;
+    let took = crate::deadline::thread_time() - begun;
     (MANY / 4 * 3) / u32::try_from(took.as_millis()).expect("a moment").max(1)
 }
 

@@ -2,7 +2,10 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
+use sha2::{Digest, Sha256};
+
 use super::*;
+use crate::digest::{digest, hex};
 use crate::engine::engine;
 use crate::task;
 use crate::tests::{Folder, forwards};

@@ -5,13 +5,12 @@
 //! of a message with its fields, or more than [`MAX_LINES`] of one call.
 
 use std::error::Error;
-use std::fmt::Write;
 
 use wasmtime::Result;
 use wasmtime::component::{WasmList, WasmStr};
 pub use weir_bounds::log::MAX_BYTES;
 use weir_bounds::log::{MAX_FIELDS, MAX_LINES};
-use weir_core::telemetry::acting::Shown;
+use weir_core::telemetry::acting::escape;
 use weir_core::telemetry::log::Fields;
 
 use super::{Context, Interface, bounds};
@@ -81,20 +80,6 @@ pub fn write(state: &State, level: Level, message: &str, fields: &Fields) -> Res
         Level::Error => event!(ERROR),
     }
     Ok(())
-}
-
-/// Appends `text` with what acts in it escaped, at most `most` bytes.
-pub fn escape(to: &mut String, text: &str, most: usize) {
-    let most = to.len().saturating_add(most);
-    for character in text.chars() {
-        let before = to.len();
-        // Writing to a String cannot fail.
-        let _ = write!(to, "{}", Shown(character.encode_utf8(&mut [0; 4])));
-        if to.len() > most {
-            to.truncate(before);
-            return;
-        }
-    }
 }
 
 fn is_enabled(level: Level) -> bool {

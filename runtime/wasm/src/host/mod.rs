@@ -11,7 +11,6 @@ mod http_response;
 pub use self::http_response::legal_status;
 mod limiter;
 mod log;
-pub use self::log::escape;
 mod metrics;
 mod store;
 pub mod wasi;

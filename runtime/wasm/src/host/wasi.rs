@@ -13,12 +13,13 @@ use wasmtime::component::types::{ComponentInstance, ComponentItem};
 use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource, ResourceType, WasmList};
 use wasmtime::{Engine, Error, Result};
 use weir_bounds::log::MAX_LINES;
-use weir_core::quota::{Held, Holding};
+use weir_core::quota::Holding;
+use weir_core::telemetry::acting::escape;
 use weir_core::telemetry::log::Fields;
 
 use super::{Context, Interface, bounds, log};
 use crate::bindings::Level;
-use crate::state::State;
+use crate::state::{Output, State};
 
 /// Interfaces whose functions are there, but trap when they are called; by the name's beginning.
 const INERT: [&str; 7] = [
@@ -39,14 +40,6 @@ const WRITE_PERMIT: u64 = 64 << 10;
 
 /// The most pollables that are polled at a time.
 const MAX_POLLED: usize = 64;
-
-/// The line that a guest writes to a standard stream, as long as it has no end.
-#[derive(Debug, Default)]
-pub struct Output {
-    line: Vec<u8>,
-    /// While there is one.
-    held: Option<Held>,
-}
 
 enum OutputStream {}
 enum InputStream {}
@@ -363,7 +356,7 @@ fn say(state: &State, level: Level, line: &[u8]) -> Result<()> {
         return Ok(());
     }
     let mut text = String::new();
-    log::escape(&mut text, &String::from_utf8_lossy(line), log::MAX_BYTES);
+    escape(&mut text, &String::from_utf8_lossy(line), log::MAX_BYTES);
     // A long one counts for several: what is printed, as by a panic, is cut sooner than what is logged.
     let lines = state.lines.get();
     if lines < MAX_LINES {

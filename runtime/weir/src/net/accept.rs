@@ -15,7 +15,7 @@ use weir_core::client::ClientKey;
 use weir_core::telemetry::metrics::ListenerMetrics;
 
 use super::limit::{ConnectionLimit, ConnectionPlace};
-use super::{CLIENT_PATIENCE, Listener, Stream, end_after};
+use super::{CLIENT_PATIENCE, ListenSocket, Stream, end_after};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -88,13 +88,13 @@ impl Acceptor {
     ///
     /// Outside a tokio runtime with IO.
     pub fn new(
-        listener: Listener,
+        listener: ListenSocket,
         limit: ConnectionLimit,
         metrics: ListenerMetrics,
     ) -> io::Result<Self> {
         let socket = match listener {
-            Listener::Tcp(listener) => Socket::Tcp(TcpListener::from_std(listener)?),
-            Listener::Unix(listener) => Socket::Unix(UnixListener::from_std(listener)?),
+            ListenSocket::Tcp(listener) => Socket::Tcp(TcpListener::from_std(listener)?),
+            ListenSocket::Unix(listener) => Socket::Unix(UnixListener::from_std(listener)?),
         };
         let (pause, patience) = (FIRST_PAUSE, CLIENT_PATIENCE);
         let (doubted, left) = (Vec::new(), AT_ONCE);

@@ -15,7 +15,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
-use super::closed::Closed;
 use super::overdue::{Bounds, Observed, Overdue, Phase};
 
 /// For so long a head that comes in is taken for one that will come to its end soon.
@@ -300,12 +299,6 @@ impl Activity {
     /// Whether the client is, as far as is known, still sending a body that nobody reads.
     pub fn has_pending_body(&self) -> bool {
         self.body_pending.load(Relaxed)
-    }
-
-    /// Ready when a sweep finds the connection overdue. To be polled by the connection's task:
-    /// afterwards poll the connection again, and its reads end; then drop it.
-    pub fn closed(self: &Arc<Self>) -> Closed {
-        Closed::of(self.clone())
     }
 
     /// Whom to wake once it is overdue: one, the last that said so.

@@ -18,9 +18,11 @@ pub struct Closed {
     registered: Option<Waker>,
 }
 
-impl Closed {
-    pub(super) fn of(activity: Arc<Activity>) -> Closed {
-        Closed { activity, registered: None }
+impl Activity {
+    /// Ready when a sweep finds the connection overdue. To be polled by the connection's task:
+    /// afterwards poll the connection again, and its reads end; then drop it.
+    pub fn closed(self: &Arc<Self>) -> Closed {
+        Closed { activity: self.clone(), registered: None }
     }
 }
 

@@ -8,8 +8,6 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::{Interest, Ready};
 
-use super::{Linger, Stream, Watched};
-
 /// As of the runtime's last look at its sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Heard {
@@ -34,21 +32,3 @@ pub(super) fn known(ready: impl Future<Output = std::io::Result<Ready>>) -> Hear
 
 /// What is asked of the runtime.
 pub(super) const EVENTS: Interest = Interest::READABLE.add(Interest::ERROR);
-
-impl OnSocket for Stream {
-    fn heard(&self) -> Heard {
-        Stream::heard(self)
-    }
-}
-
-impl<S: OnSocket> OnSocket for Linger<S> {
-    fn heard(&self) -> Heard {
-        self.inner().heard()
-    }
-}
-
-impl<S: OnSocket> OnSocket for Watched<S> {
-    fn heard(&self) -> Heard {
-        self.inner().heard()
-    }
-}

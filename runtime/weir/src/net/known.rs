@@ -7,15 +7,15 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
 /// Those of one kind.
-pub struct Known<T>(RefCell<Vec<Weak<T>>>);
+pub struct Known<T: ?Sized>(RefCell<Vec<Weak<T>>>);
 
-impl<T> Default for Known<T> {
+impl<T: ?Sized> Default for Known<T> {
     fn default() -> Self {
         Known(RefCell::default())
     }
 }
 
-impl<T> Known<T> {
+impl<T: ?Sized> Known<T> {
     pub fn add(&self, one: &Rc<T>) {
         let mut known = self.0.borrow_mut();
         // Forgets those that are gone when the list would have to grow, and not before it is twice as

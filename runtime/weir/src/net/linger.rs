@@ -16,6 +16,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Activity;
+use super::heard::{Heard, OnSocket};
 
 /// Most bytes that are discarded: what the socket buffers of both ends may hold, and some.
 /// The time is bounded by [`super::LINGER_TIME`].
@@ -47,6 +48,12 @@ impl<S> Linger<S> {
 
     pub fn inner(&self) -> &S {
         &self.stream
+    }
+}
+
+impl<S: OnSocket> OnSocket for Linger<S> {
+    fn heard(&self) -> Heard {
+        self.inner().heard()
     }
 }
 

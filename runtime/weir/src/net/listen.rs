@@ -21,7 +21,7 @@ const SOCKET_MODE: u32 = 0o660;
 
 /// A socket that listens, not yet in any runtime.
 #[derive(Debug)]
-pub enum Listener {
+pub enum ListenSocket {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
@@ -58,7 +58,7 @@ pub fn remove_socket_file(bind: &Bind, file: SocketFile) {
 /// # Errors
 ///
 /// The address is in use, or may not be bound; the message names it.
-pub fn listen(bind: &Bind, workers: usize) -> io::Result<Vec<Listener>> {
+pub fn listen(bind: &Bind, workers: usize) -> io::Result<Vec<ListenSocket>> {
     let listeners = match bind {
         Bind::Tcp(address) => listen_tcp(*address, workers.max(1)),
         Bind::Unix(path) => listen_unix(path, workers.max(1)),
@@ -83,7 +83,7 @@ fn hint(error: &io::Error) -> &'static str {
     }
 }
 
-fn listen_tcp(address: SocketAddr, workers: usize) -> io::Result<Vec<Listener>> {
+fn listen_tcp(address: SocketAddr, workers: usize) -> io::Result<Vec<ListenSocket>> {
     // Without SO_REUSEPORT this fails if anybody listens there already.
     if address.port() != 0 {
         tcp_socket(address)?.bind(&address.into())?;
@@ -100,7 +100,7 @@ fn listen_tcp(address: SocketAddr, workers: usize) -> io::Result<Vec<Listener>> 
         socket.listen(BACKLOG)?;
         let listener = TcpListener::from(socket);
         address = listener.local_addr()?;
-        listeners.push(Listener::Tcp(listener));
+        listeners.push(ListenSocket::Tcp(listener));
     }
     Ok(listeners)
 }
@@ -114,7 +114,7 @@ fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn listen_unix(path: &Path, workers: usize) -> io::Result<Vec<Listener>> {
+fn listen_unix(path: &Path, workers: usize) -> io::Result<Vec<ListenSocket>> {
     remove_stale(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
@@ -124,9 +124,9 @@ fn listen_unix(path: &Path, workers: usize) -> io::Result<Vec<Listener>> {
     socket.listen(BACKLOG)?;
     let mut listeners = Vec::with_capacity(workers);
     for _ in 1..workers {
-        listeners.push(Listener::Unix(UnixListener::from(socket.try_clone()?)));
+        listeners.push(ListenSocket::Unix(UnixListener::from(socket.try_clone()?)));
     }
-    listeners.push(Listener::Unix(UnixListener::from(socket)));
+    listeners.push(ListenSocket::Unix(UnixListener::from(socket)));
     Ok(listeners)
 }
 
@@ -146,12 +146,12 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-impl Listener {
+impl ListenSocket {
     /// Where it listens; `None` for a Unix socket.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match self {
-            Listener::Tcp(listener) => listener.local_addr().ok(),
-            Listener::Unix(_) => None,
+            ListenSocket::Tcp(listener) => listener.local_addr().ok(),
+            ListenSocket::Unix(_) => None,
         }
     }
 }
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn accepted_sockets_do_not_delay() {
         let listeners = listen(&Bind::Tcp("127.0.0.1:0".parse().unwrap()), 1).unwrap();
-        let Listener::Tcp(listener) = &listeners[0] else { panic!("not TCP") };
+        let ListenSocket::Tcp(listener) = &listeners[0] else { panic!("not TCP") };
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         listener.set_nonblocking(false).unwrap();
         assert!(listener.accept().unwrap().0.nodelay().unwrap());

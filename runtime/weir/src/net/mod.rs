@@ -26,7 +26,7 @@ pub use heard::{Heard, OnSocket};
 pub use known::Known;
 pub use limit::{ConnectionLimit, ConnectionPlace};
 pub use linger::{LINGER_BYTES, Linger};
-pub use listen::{Listener, SocketFile, listen, remove_socket_file, socket_file};
+pub use listen::{ListenSocket, SocketFile, listen, remove_socket_file, socket_file};
 pub use overdue::{
     Bounds, LINGER_TIME, Observed, Overdue, Phase, SWEEP, Timeouts, Verdict, verdict,
 };

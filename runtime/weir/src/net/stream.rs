@@ -15,7 +15,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::coop;
 use weir_core::turn;
 
-use super::heard::{EVENTS, Heard, known};
+use super::heard::{EVENTS, Heard, OnSocket, known};
 use super::stall::Stall;
 
 /// Slices that hold no more than this together are copied into one and written by one plain write:
@@ -86,9 +86,11 @@ impl Stream {
         }
         written
     }
+}
 
-    /// What the runtime has heard of the peer, whether or not anything is read.
-    pub(super) fn heard(&self) -> Heard {
+impl OnSocket for Stream {
+    /// Whether or not anything is read.
+    fn heard(&self) -> Heard {
         match &self.socket {
             Socket::Tcp(stream) => known(stream.ready(EVENTS)),
             Socket::Unix(stream) => known(stream.ready(EVENTS)),

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use weir_core::turn;
 
 use super::activity::Activity;
+use super::heard::{Heard, OnSocket};
 use super::overdue::Overdue;
 
 /// A stream whose reads and writes are recorded. Once the connection is overdue its reads end: with
@@ -37,6 +38,12 @@ impl<S> Watched<S> {
 
     pub fn into_inner(self) -> S {
         self.stream
+    }
+}
+
+impl<S: OnSocket> OnSocket for Watched<S> {
+    fn heard(&self) -> Heard {
+        self.inner().heard()
     }
 }
 

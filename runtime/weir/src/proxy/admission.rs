@@ -31,7 +31,7 @@ use super::completion::Completion;
 use super::refusal::Refused;
 use super::upgrade::Upgrade;
 use super::upload::Upload;
-use super::worker::{Connection, Listener, StrictPaths};
+use super::worker::{ClientConnection, Listener, StrictPaths};
 use crate::upstream::Usage;
 
 /// How long a listener's plugins may take over a request that no route takes.
@@ -41,7 +41,7 @@ const UNROUTED_TIMEOUT: Duration = Duration::from_secs(30);
 /// in `completion`.
 pub fn admit(
     listener: &Listener,
-    connection: &Connection,
+    connection: &ClientConnection,
     request: Request<Incoming>,
     completion: &mut Completion,
 ) -> std::result::Result<Box<Exchange>, Box<Refused>> {
@@ -65,7 +65,7 @@ struct Ready {
 /// Brings the head into the form that is matched, shown to plugins and forwarded.
 fn prepare(
     listener: &Listener,
-    connection: &Connection,
+    connection: &ClientConnection,
     parts: &mut http::request::Parts,
     body: &Incoming,
     completion: &mut Completion,
@@ -235,7 +235,7 @@ fn expectation(parts: &mut http::request::Parts, body: &Incoming) -> bool {
 /// The exchange begins.
 fn begin(
     listener: &Listener,
-    connection: &Connection,
+    connection: &ClientConnection,
     request: http::request::Parts,
     body: Incoming,
     Ready { client, added, withheld }: Ready,

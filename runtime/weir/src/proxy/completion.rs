@@ -20,17 +20,17 @@ use weir_core::telemetry::access_log::Record;
 use weir_core::telemetry::metrics::RequestGuard;
 use weir_core::turns;
 
-use super::finish::Asked;
+use super::asked::Asked;
 use super::heading::Heading;
 use super::streams::{StreamExecutor, StreamTask};
 use super::upgrade::Upgrade;
-use super::worker::{Binding, Connection, Ending, Worker};
+use super::worker::{Binding, ClientConnection, Ending, Worker};
 use crate::upstream::{EndpointState, InFlightRequest, Lease, Usage};
 
 /// The end of an exchange: dropping it tells everybody.
 pub struct Completion {
     pub worker: Rc<Worker>,
-    pub connection: Rc<Connection>,
+    pub connection: Rc<ClientConnection>,
     /// What serves the request, until that is taken from here.
     pub binding: Option<Rc<Binding>>,
     ending: Rc<Ending>,
@@ -89,7 +89,7 @@ pub struct Completion {
 impl Completion {
     pub fn new(
         worker: &Rc<Worker>,
-        connection: &Rc<Connection>,
+        connection: &Rc<ClientConnection>,
         request: &Request<Incoming>,
     ) -> Box<Completion> {
         connection.activity.begin_exchange(!request.body().is_end_stream());

@@ -23,6 +23,7 @@ use weir_core::turn;
 use super::ahead::Ahead;
 use super::completion::Completion;
 use super::respond;
+use super::stalled::{MayStall, Progress};
 
 /// Most bytes of a frame that an HTTP/2 stream is given at once: what it may send in a DATA frame
 /// (RFC 9113, 4.2). What is given is kept until the client's windows let it go.
@@ -53,15 +54,6 @@ pub struct Download {
     flushes: u32,
     /// When the client was given what it has not taken yet; `None`: it waits for us.
     given: Option<Instant>,
-}
-
-/// What reading ahead came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// There may be more at once.
-    More,
-    /// Nothing more now, or ever.
-    Nothing,
 }
 
 impl ResponseBody {
@@ -267,26 +259,41 @@ impl Download {
         }
     }
 
-    /// When the client was given what it has not taken yet.
-    pub fn stalled_since(&self) -> Option<Instant> {
+    fn hold(&mut self, bytes: usize) {
+        if let Some(completion) = &self.completion {
+            self.held += bytes;
+            completion.connection.ahead.take(bytes);
+            completion.worker.stalled.ahead.take(bytes);
+        }
+    }
+
+    fn unhold(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.held);
+        self.held -= bytes;
+        if let Some(completion) = &self.completion {
+            completion.connection.ahead.give_back(bytes);
+            completion.worker.stalled.ahead.give_back(bytes);
+        }
+    }
+}
+
+impl MayStall for Download {
+    fn stalled_since(&self) -> Option<Instant> {
         self.given
     }
 
-    /// How long its client may take nothing.
-    pub fn patience(&self) -> Duration {
+    fn patience(&self) -> Duration {
         let completion = self.completion.as_ref();
         completion.map_or_else(Default::default, |known| known.connection.activity.body_timeout())
     }
 
-    /// Whether it has to give way to somebody who waits for the place that it keeps.
-    pub fn gives_way(&self, pause: Pause) -> bool {
+    fn gives_way(&self, pause: Pause) -> bool {
         let completion = self.completion.as_ref();
         let lease = completion.and_then(|completion| completion.lease.as_ref());
         lease.is_some_and(|lease| lease.gives_way(pause))
     }
 
-    /// Gives up a client that takes nothing: its stream on HTTP/2, else its connection.
-    pub fn cut(&mut self, why: String) {
+    fn cut(&mut self, why: String) {
         self.rest = Bytes::new();
         self.ahead = Ahead::default();
         self.unhold(self.held);
@@ -297,9 +304,7 @@ impl Download {
         }
     }
 
-    /// Whether reading ahead may free the connection that it keeps: of a body that does not fit
-    /// nothing is read.
-    pub fn may_read_ahead(&self) -> bool {
+    fn may_read_ahead(&self) -> bool {
         let Some(completion) = &self.completion else { return false };
         let fits = match &self.body {
             Body::Received(body) => {
@@ -310,17 +315,14 @@ impl Download {
         fits && completion.lease.is_some() && completion.room_ahead() > 0
     }
 
-    /// Whether it is to be given up where it cannot be read ahead: its stream's frames are so small that
-    /// a few such streams would end the endpoint's connection, and those of others with it.
-    pub fn is_dear_to_keep(&self) -> bool {
+    fn is_dear_to_keep(&self) -> bool {
         match &self.body {
             Body::Received(body) => body.is_dear_to_keep() && !self.may_read_ahead(),
             _ => false,
         }
     }
 
-    /// Reads what is there for as long as the turn lasts, while the client takes nothing.
-    pub fn read_ahead(&mut self) -> Progress {
+    fn read_ahead(&mut self) -> Progress {
         while self.given.is_some() && self.may_read_ahead() {
             // Whoever takes the next frame asks again, and is woken then.
             let body = &mut self.body;
@@ -342,23 +344,6 @@ impl Download {
             }
         }
         Progress::Nothing
-    }
-
-    fn hold(&mut self, bytes: usize) {
-        if let Some(completion) = &self.completion {
-            self.held += bytes;
-            completion.connection.ahead.take(bytes);
-            completion.worker.stalled.ahead.take(bytes);
-        }
-    }
-
-    fn unhold(&mut self, bytes: usize) {
-        let bytes = bytes.min(self.held);
-        self.held -= bytes;
-        if let Some(completion) = &self.completion {
-            completion.connection.ahead.give_back(bytes);
-            completion.worker.stalled.ahead.give_back(bytes);
-        }
     }
 }
 

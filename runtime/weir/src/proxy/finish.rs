@@ -7,37 +7,17 @@
 
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderValue, UPGRADE};
 use http::response::Parts;
-use http::{Method, StatusCode, Version};
+use http::{StatusCode, Version};
 use hyper::ext::ReasonPhrase;
 use weir_core::http::{Body, via};
 
+use super::asked::Asked;
 use super::completion::Completion;
 
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 const SWITCHES: HeaderValue = HeaderValue::from_static("upgrade");
 const NOTHING: HeaderValue = HeaderValue::from_static("0");
 const NO_REASON: ReasonPhrase = ReasonPhrase::from_static(b"");
-
-/// What of a request decides how its response is framed. Plugins may change the method later: that
-/// is the endpoint's matter, not the client's.
-#[derive(Debug, Clone, Copy)]
-pub struct Asked {
-    /// The client sent HEAD.
-    head: bool,
-    /// The client's version.
-    version: Version,
-}
-
-impl Asked {
-    pub fn new(method: &Method, version: Version) -> Asked {
-        Asked { head: *method == Method::HEAD, version }
-    }
-
-    /// The connection serves one exchange after the other.
-    pub fn is_http1(self) -> bool {
-        self.version < Version::HTTP_2
-    }
-}
 
 /// Makes a response ready to be written. Gives the body that goes with it.
 pub fn finish(parts: &mut Parts, body: Body, completion: &Completion) -> Body {
@@ -89,7 +69,7 @@ fn frame(parts: &mut Parts, body: Body, asked: Asked) -> Body {
         }
         // The length of what a GET would get is no length of this; to a HEAD nothing else is said.
         StatusCode::NOT_MODIFIED => {
-            if !asked.head {
+            if !asked.is_head() {
                 parts.headers.remove(CONTENT_LENGTH);
             }
             return Body::Empty;
@@ -106,18 +86,18 @@ fn frame(parts: &mut Parts, body: Body, asked: Asked) -> Body {
             parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
         }
         // The length of what another method, or another status, would have had.
-        Body::Empty if !asked.head && parts.headers.contains_key(CONTENT_LENGTH) => {
+        Body::Empty if !asked.is_head() && parts.headers.contains_key(CONTENT_LENGTH) => {
             parts.headers.insert(CONTENT_LENGTH, NOTHING);
         }
         _ => {}
     }
     // The fields are those of a GET (9.3.2).
-    if asked.head { Body::Empty } else { body }
+    if asked.is_head() { Body::Empty } else { body }
 }
 
 #[cfg(test)]
 mod tests {
-    use http::Response;
+    use http::{Method, Response};
 
     use super::*;
 

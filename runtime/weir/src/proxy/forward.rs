@@ -24,10 +24,10 @@ use super::completion::Completion;
 use super::transform;
 use super::upload::too_long;
 use super::worker::Route;
-use crate::upstream::{Answer, Outgoing, Patience, Upstream};
+use crate::upstream::{Answer, Attempt, Outgoing, ResponseTimeout, Upstream};
 
 /// One attempt at an endpoint. Dropped before it is over, it was cancelled: the client went away.
-struct Attempt<'a>(Option<&'a EndpointMetrics>);
+struct Counted<'a>(Option<&'a EndpointMetrics>);
 
 /// Sends the request on at `sent`, or now, and waits for the response's head, which then stands in
 /// `exchange`, and the lease of its connection in `completion`.
@@ -75,7 +75,7 @@ pub async fn forward(
         }
         let state = in_flight.state().clone();
         completion.attempt(&state);
-        let attempt = Attempt(Some(&state.metrics));
+        let counted = Counted(Some(&state.metrics));
         tracing::debug!(request = %exchange.id, endpoint = &*state.label, "attempt");
         let outgoing = Outgoing {
             head: &exchange.request,
@@ -87,15 +87,15 @@ pub async fn forward(
         };
         let sent = sent.take().unwrap_or_else(Instant::now);
         let left = deadline.saturating_duration_since(sent);
-        let patience = Patience {
+        let timeout = ResponseTimeout {
             sent,
             first_byte: config.timeouts.first_byte.of(completion.grpc).min(left),
             upload: completion.upload.as_ref(),
             due,
-            client: completion.client(),
-            opened_after: attempts.wants_opened_after(),
         };
-        let unanswered = match pool.send(&outgoing, &mut body, &patience).await {
+        let opened_after = attempts.wants_opened_after();
+        let attempt = Attempt { outgoing, client: completion.client(), opened_after, timeout };
+        let failed = match pool.send(&attempt, &mut body).await {
             Ok((answer, lease)) => {
                 let status = answer.parts.status;
                 tracing::debug!(
@@ -106,13 +106,13 @@ pub async fn forward(
                 completion.answered_by(status, lease, sent);
                 let guarded = chain.guarded().cloned();
                 let answered = accept(exchange, upstream, answer, guarded, over, completion);
-                attempt.over(match answered {
+                counted.over(match answered {
                     Ok(()) => Outcome::of_status(status.as_u16()),
                     Err(_) => Outcome::Failed,
                 });
                 return answered;
             }
-            Err(unanswered) => *unanswered,
+            Err(failed) => *failed,
         };
         // The client broke its own request: that is no fault of the endpoint's.
         // But a call's messages come when its client has them, and its time is for the answer.
@@ -121,18 +121,18 @@ pub async fn forward(
         if let Some(error) = broken.and_then(|upload| upload.failure()) {
             return Err(Box::new(error.clone()));
         }
-        attempt.over(outcome(unanswered.error.kind));
+        counted.over(outcome(failed.error.kind));
         tracing::debug!(
             request = %exchange.id, endpoint = &*state.label,
-            error = unanswered.error.kind.as_str(), detail = &*unanswered.error.detail,
-            silent = unanswered.silent, "no answer"
+            error = failed.error.kind.as_str(), detail = &*failed.error.detail,
+            silent = failed.silent, "no answer"
         );
-        let failed = Failed {
-            unsent: unanswered.error.retryable,
-            silent: unanswered.silent,
-            reused: unanswered.reused,
-            ended: unanswered.ended,
-            full: unanswered.error.kind == Kind::ConnectionLimitReached,
+        let how = Failed {
+            unsent: failed.error.retryable,
+            silent: failed.silent,
+            reused: failed.reused,
+            ended: failed.ended,
+            full: failed.error.kind == Kind::ConnectionLimitReached,
         };
         let request = Resendable {
             // Who switched protocols may have acted on more than the request.
@@ -141,8 +141,8 @@ pub async fn forward(
             copied: spare.is_some(),
         };
         let several = upstream.pools().len() > 1;
-        let Some(again) = attempts.next(failed, request, several, Instant::now()) else {
-            return Err(Box::new(unanswered.error));
+        let Some(again) = attempts.next(how, request, several, Instant::now()) else {
+            return Err(Box::new(failed.error));
         };
         if again.elsewhere {
             tried.insert(at);
@@ -150,7 +150,7 @@ pub async fn forward(
         if again.body == Source::Copy {
             body = spare.clone().map(Body::full);
         }
-        last = Some(Box::new(unanswered.error));
+        last = Some(Box::new(failed.error));
     }
 }
 
@@ -228,7 +228,7 @@ fn outgoing_body(exchange: &mut Exchange, transforms: Transforms) -> Body {
     body
 }
 
-impl Attempt<'_> {
+impl Counted<'_> {
     fn over(mut self, outcome: Outcome) {
         if let Some(metrics) = self.0.take() {
             metrics.request(outcome);
@@ -236,7 +236,7 @@ impl Attempt<'_> {
     }
 }
 
-impl Drop for Attempt<'_> {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
         if let Some(metrics) = self.0 {
             metrics.request(Outcome::Cancelled);

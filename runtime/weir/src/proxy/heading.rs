@@ -13,8 +13,6 @@ use http::{HeaderName, HeaderValue, Method, Version};
 use weir_core::chain::{Attributes, Exchange};
 use weir_core::http::Client;
 
-use super::completion::Completion;
-
 /// A request's head, as far as the log tells of it.
 pub struct Heading {
     pub method: Method,
@@ -27,14 +25,6 @@ pub struct Heading {
     pub client: Option<Arc<Client>>,
     /// What plugins had left, where they were done with it.
     pub attributes: Attributes,
-}
-
-/// An exchange that waits for its endpoint. Dropped before that is over, it leaves word of the
-/// request.
-pub struct Underway<'a> {
-    pub exchange: &'a mut Exchange,
-    pub completion: &'a mut Completion,
-    over: bool,
 }
 
 impl Heading {
@@ -82,26 +72,4 @@ impl Heading {
 /// What HTTP/2 says in the place of `Host`, as long as it was not written there.
 fn authority(head: &Parts) -> Option<HeaderValue> {
     HeaderValue::from_str(head.uri.authority()?.as_str()).ok()
-}
-
-impl<'a> Underway<'a> {
-    pub fn new(exchange: &'a mut Exchange, completion: &'a mut Completion) -> Underway<'a> {
-        Underway { exchange, completion, over: false }
-    }
-
-    /// The endpoint answered, or none will.
-    pub fn over(mut self) {
-        self.over = true;
-    }
-}
-
-impl Drop for Underway<'_> {
-    fn drop(&mut self) {
-        if !self.over {
-            let client = Some(self.exchange.client.clone());
-            let attributes = std::mem::take(&mut self.exchange.attributes);
-            let heading = Heading { client, attributes, ..Heading::of(&self.exchange.request) };
-            self.completion.heading = Some(Box::new(heading));
-        }
-    }
 }

@@ -10,6 +10,7 @@
 mod accept;
 mod admission;
 mod ahead;
+mod asked;
 mod attempts;
 mod completion;
 mod download;
@@ -22,8 +23,10 @@ mod respond;
 mod stalled;
 mod stopped;
 mod streams;
+mod switch;
 mod transform;
 mod tunnel;
+mod underway;
 mod upgrade;
 mod upload;
 mod worker;
@@ -36,7 +39,7 @@ use std::rc::Rc;
 use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use weir_core::chain::{Chain, Exchange, Failure, Outcome, Reached, Transforms};
+use weir_core::chain::{Chain, Decision, Exchange, Failure, Reached, Transforms};
 use weir_core::error::{Error, Kind, Side};
 use weir_core::http::Body;
 
@@ -44,12 +47,15 @@ pub use download::ResponseBody;
 pub use refusal::{Refusal, Refused, stand_in};
 pub use stalled::Allowance;
 pub use streams::StreamExecutor;
-pub use worker::{Binding, Connection, Listener, NO_ROUTE, Route, Snapshot, StrictPaths, Worker};
+pub use worker::{
+    Binding, ClientConnection, Listener, NO_ROUTE, Route, Snapshot, StrictPaths, Worker,
+};
 
 use completion::Completion;
-use heading::{Heading, Underway};
+use heading::Heading;
 use respond::Form;
 use stopped::Stopped;
+use underway::Underway;
 use upgrade::Upgrade;
 
 /// Serves one request. Never fails: what goes wrong becomes a response.
@@ -58,7 +64,7 @@ use upgrade::Upgrade;
 /// it is first polled.
 pub fn serve(
     worker: &Rc<Worker>,
-    connection: &Rc<Connection>,
+    connection: &Rc<ClientConnection>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
     pass(begin(Completion::new(worker, connection, &request), request))
@@ -68,7 +74,7 @@ pub fn serve(
 /// are not made ready and routed together. Boxed, for the codec moves it several times.
 pub fn serve_stream(
     worker: &Rc<Worker>,
-    connection: &Rc<Connection>,
+    connection: &Rc<ClientConnection>,
     request: Request<Incoming>,
 ) -> Pin<Box<impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<>>> {
     let completion = Completion::new(worker, connection, &request);
@@ -124,7 +130,7 @@ async fn pass(begun: Begun) -> Result<Response<ResponseBody>, Infallible> {
     exchange = back;
     completion.reached = reached;
     match (outcome, route) {
-        (Outcome::Respond { plugin, reply }, _) => {
+        (Decision::Respond { plugin, reply }, _) => {
             completion.plugin = Some(plugin);
             if !reply.delay.is_zero() {
                 let _held_back = completion.connection.activity.delay();
@@ -132,17 +138,17 @@ async fn pass(begun: Begun) -> Result<Response<ResponseBody>, Infallible> {
             }
             respond::reply(*reply, &mut exchange);
         }
-        (Outcome::Failed(failure), _) => {
+        (Decision::Failed(failure), _) => {
             respond::rejected(&failure, &mut exchange, &mut completion);
         }
-        (Outcome::Forward, _) if completion.last.is_some() => {
+        (Decision::Forward, _) if completion.last.is_some() => {
             respond::last(completion.last.take(), &mut exchange);
         }
-        (Outcome::Forward, None) => {
+        (Decision::Forward, None) => {
             let error = Error::new(Kind::DestinationNotFound, Side::Downstream, "no route");
             respond::answer(error, &mut exchange, &mut completion);
         }
-        (Outcome::Forward, Some(route)) => {
+        (Decision::Forward, Some(route)) => {
             if completion.ambiguous {
                 admission::drop_twins(&mut exchange, &completion);
             }
@@ -209,7 +215,7 @@ async fn finish(
     {
         let _ = finish::finish(&mut parts, Body::Empty, &completion);
         completion.answered(&parts, exchange);
-        return upgrade::switch(parts, client, completion);
+        return switch::switch(parts, client, completion);
     }
     let body = finish::finish(&mut parts, body, &completion);
     completion.answered(&parts, exchange);

@@ -17,7 +17,6 @@ use weir_core::http::Pause;
 use weir_core::turn;
 use weir_core::turns::{self, Backlog};
 
-use super::download::{Download, Progress};
 use crate::net::{Known, SWEEP};
 
 /// Most bytes that one worker reads ahead for all clients together.
@@ -26,15 +25,46 @@ const OF_A_WORKER: usize = 64 << 20;
 /// their time is nearly over.
 const LONG_PAUSE: Duration = Duration::from_secs(3);
 
+/// A body that its client may not take.
+pub trait MayStall {
+    /// When the client was given what it has not taken yet.
+    fn stalled_since(&self) -> Option<Instant>;
+    /// How long its client may take nothing.
+    fn patience(&self) -> Duration;
+    /// Whether it has to give way to somebody who waits for the place that it keeps.
+    fn gives_way(&self, pause: Pause) -> bool;
+    /// Whether it is to be given up where it cannot be read ahead: its stream's frames are so small that
+    /// a few such streams would end the endpoint's connection, and those of others with it.
+    fn is_dear_to_keep(&self) -> bool;
+    /// Whether reading ahead may free the connection that it keeps: of a body that does not fit
+    /// nothing is read.
+    fn may_read_ahead(&self) -> bool;
+    /// Reads what is there for as long as the turn lasts, while the client takes nothing.
+    fn read_ahead(&mut self) -> Progress;
+    /// Gives up a client that takes nothing: its stream on HTTP/2, else its connection.
+    fn cut(&mut self, why: String);
+}
+
+/// What reading ahead came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// There may be more at once.
+    More,
+    /// Nothing more now, or ever.
+    Nothing,
+}
+
+type Stallable = RefCell<dyn MayStall>;
+
 /// The bodies of one worker that may stall.
 pub struct StalledBodies {
-    open: Known<RefCell<Download>>,
+    open: Known<Stallable>,
     /// As of the last sweep.
     now: Cell<Instant>,
     /// There are some that are worth reading ahead.
     worth_reading: Notify,
     /// Those to be cut.
-    due: Backlog<Weak<RefCell<Download>>>,
+    due: Backlog<Weak<Stallable>>,
     pub ahead: Allowance,
 }
 
@@ -88,10 +118,11 @@ impl StalledBodies {
     }
 
     /// From now on the sweep looks at it.
-    pub fn watch(&self, download: Download) -> Rc<RefCell<Download>> {
-        let download = Rc::new(RefCell::new(download));
-        self.open.add(&download);
-        download
+    pub fn watch<B: MayStall + 'static>(&self, body: B) -> Rc<RefCell<B>> {
+        let body = Rc::new(RefCell::new(body));
+        let known: Rc<Stallable> = body.clone();
+        self.open.add(&known);
+        body
     }
 
     /// Looks at all bodies.
@@ -103,7 +134,7 @@ impl StalledBodies {
         for known in self.open.all() {
             let Some(download) = known.upgrade() else { continue };
             let Ok(download) = download.try_borrow() else { continue };
-            match judge(&download, now) {
+            match judge(&*download, now) {
                 Verdict::Keep => {}
                 Verdict::ReadAhead => worth_reading = true,
                 Verdict::Cut(_) if all_are_cut => self.due.put(known),
@@ -117,7 +148,7 @@ impl StalledBodies {
 }
 
 /// What becomes of a body at a sweep.
-fn judge(download: &Download, now: Instant) -> Verdict {
+fn judge(download: &dyn MayStall, now: Instant) -> Verdict {
     let Some(since) = download.stalled_since() else { return Verdict::Keep };
     let stalled = now.saturating_duration_since(since);
     // Stamps are as old as the sweep before them.
@@ -139,10 +170,10 @@ fn judge(download: &Download, now: Instant) -> Verdict {
 
 /// Cuts a few between two looks at the sockets, where they are still to be cut; for ever.
 async fn cut(stalled: Rc<StalledBodies>) {
-    let each = |due: Weak<RefCell<Download>>| {
+    let each = |due: Weak<Stallable>| {
         if let Some(download) = due.upgrade()
             && let Ok(mut download) = download.try_borrow_mut()
-            && let Verdict::Cut(why) = judge(&download, stalled.now())
+            && let Verdict::Cut(why) = judge(&*download, stalled.now())
         {
             download.cut(why.to_string());
         }
@@ -167,7 +198,7 @@ async fn read_ahead(stalled: Rc<StalledBodies>) {
 }
 
 /// Reads ahead until the turn is over, if the client is still there.
-fn read_some(download: &Weak<RefCell<Download>>) -> Progress {
+fn read_some(download: &Weak<Stallable>) -> Progress {
     let Some(download) = download.upgrade() else { return Progress::Nothing };
     let read = download.try_borrow_mut().map(|mut download| download.read_ahead());
     read.unwrap_or(Progress::Nothing)

@@ -122,7 +122,7 @@ pub struct Listener {
 }
 
 /// One client connection.
-pub struct Connection {
+pub struct ClientConnection {
     /// The number of the listener at its address; a reload may give the address another one.
     pub listener: Rc<Cell<usize>>,
     pub client: Arc<Client>,

@@ -29,7 +29,7 @@ use weir_core::{turn, turns};
 use super::connections::{Connections, Control};
 use super::driven::Driven;
 use super::stream::Served;
-use super::worker::Terms;
+use super::worker::ListenerSettings;
 use crate::net::{
     Accepted, Acceptor, Activity, CLIENT_PATIENCE, Linger, OnSocket, Stream, Watch, Watched,
 };
@@ -65,26 +65,26 @@ fn connection_window(max_streams: u32) -> u32 {
 /// Accepts until the task is aborted.
 pub async fn accept(
     mut acceptor: Acceptor,
-    terms: Rc<RefCell<Rc<Terms>>>,
+    settings: Rc<RefCell<Rc<ListenerSettings>>>,
     proxy: Rc<proxy::Worker>,
     watch: Rc<Watch>,
     connections: Rc<Connections>,
 ) {
     loop {
-        acceptor.end_after(terms.borrow().limits.body_timeout.of(false).max(CLIENT_PATIENCE));
-        let speaks_for_many = |peer| terms.borrow().trusted.holds(peer);
+        acceptor.end_after(settings.borrow().limits.body_timeout.of(false).max(CLIENT_PATIENCE));
+        let speaks_for_many = |peer| settings.borrow().trusted.holds(peer);
         let accepted = acceptor.accept(speaks_for_many, || watch.doubt()).await;
-        let terms = terms.borrow().clone();
-        let activity = watch.register(terms.bounds.clone(), terms.tls.is_some());
+        let settings = settings.borrow().clone();
+        let activity = watch.register(settings.bounds.clone(), settings.tls.is_some());
         accepted.place.watched_by(&activity);
-        let control = connections.open(terms.number.clone());
+        let control = connections.open(settings.number.clone());
         let proxy = proxy.clone();
         // Clients behind one peer are told apart by nothing but their connections.
         let one = accepted.peer.filter(|peer| !speaks_for_many(peer.ip().to_canonical()));
         let line = one.map_or_else(ClientKey::of_connection, |peer| ClientKey::from(peer.ip()));
         turns::spawn(line, async move {
             let Accepted { stream, peer, place } = accepted;
-            let serving = Serving { peer, line, terms, proxy, activity, control };
+            let serving = Serving { peer, line, settings, proxy, activity, control };
             serving.serve(stream).await;
             drop(place);
         });
@@ -96,7 +96,7 @@ struct Serving {
     peer: Option<SocketAddr>,
     /// Whose turns are taken for it.
     line: ClientKey,
-    terms: Rc<Terms>,
+    settings: Rc<ListenerSettings>,
     proxy: Rc<proxy::Worker>,
     activity: Arc<Activity>,
     control: Rc<Control>,
@@ -110,7 +110,7 @@ impl Serving {
     async fn serve(self, stream: Stream) {
         let local = stream.local_port();
         let stream = Linger::new(stream, self.activity.clone());
-        let requests = match self.terms.tls.clone() {
+        let requests = match self.settings.tls.clone() {
             None => self.sniffed(stream, local).await,
             Some(tls) => self.shaken(tls, stream, local).await,
         };
@@ -153,7 +153,7 @@ impl Serving {
             Some(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
             None => tracing::debug!("TLS handshake took too long"),
         }
-        self.terms.metrics.handshake_failed();
+        self.settings.metrics.handshake_failed();
         None
     }
 
@@ -162,11 +162,11 @@ impl Serving {
         tls: Option<Tls>,
         local_port: Option<u16>,
         h2: bool,
-    ) -> Rc<proxy::Connection> {
+    ) -> Rc<proxy::ClientConnection> {
         let client = Client::new(self.peer, tls);
         let forwarded = ForwardedFields::new(&client, local_port);
-        Rc::new(proxy::Connection {
-            listener: self.terms.number.clone(),
+        Rc::new(proxy::ClientConnection {
+            listener: self.settings.number.clone(),
             usage: Usage::new(client.key, self.line),
             line: self.line,
             streams: h2.then(|| StreamExecutor::new(self.line)),
@@ -179,11 +179,11 @@ impl Serving {
         })
     }
 
-    fn http<S>(&self, stream: S, ahead: Bytes, connection: Rc<proxy::Connection>) -> Requests
+    fn http<S>(&self, stream: S, ahead: Bytes, connection: Rc<proxy::ClientConnection>) -> Requests
     where
         S: AsyncRead + AsyncWrite + OnSocket + Unpin + Send + 'static,
     {
-        let limits = &self.terms.limits;
+        let limits = &self.settings.limits;
         let (proxy, activity) = (self.proxy.clone(), self.activity.clone());
         let (driven, control) = (self.activity.clone(), self.control.clone());
         let (metrics, refusal) = (proxy.metrics.clone(), connection.refusal.clone());

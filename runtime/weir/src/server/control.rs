@@ -20,8 +20,9 @@ use weir_core::threads;
 use weir_wasm::Host;
 
 use super::built::Built;
-use super::deploy::State;
-use super::start::{Options, StartError, all_problems, load, warn};
+use super::options::{Options, StartError};
+use super::reading::{all_problems, load, warn};
+use super::state::State;
 use super::worker::{Command, WorkerHandle};
 use super::writers;
 use crate::net::{self, SocketFile};

@@ -12,28 +12,12 @@ use weir_core::config::{Bind, Config};
 use weir_core::telemetry::metrics::Series;
 use weir_wasm::LoadedPlugin;
 
-use super::built::{Built, Numbers};
+use super::built::Built;
 use super::control::Running;
-use super::start::StartError;
+use super::options::StartError;
+use super::state::{Bound, State};
 use super::worker::{Command, Parts};
-use crate::net::{self, ConnectionLimit, Listener as Socket, SocketFile};
-
-/// What only reloads touch.
-#[derive(Default)]
-pub struct State {
-    numbers: Numbers,
-    /// Where each address really is: port 0 was chosen by the system.
-    pub bound: HashMap<Bind, Bound>,
-    limits: HashMap<Bind, ConnectionLimit>,
-}
-
-/// An address that is listened on.
-#[derive(Debug, Clone)]
-pub struct Bound {
-    pub at: Bind,
-    /// Of a Unix socket, the file that leads to it.
-    file: Option<SocketFile>,
-}
+use crate::net::{self, ConnectionLimit, ListenSocket as Socket};
 
 impl Running {
     /// Builds a configuration and has every worker serve from it.

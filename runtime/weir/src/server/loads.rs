@@ -15,8 +15,8 @@ use weir_core::threads;
 
 use super::control::Running;
 use super::files::Files;
-use super::reloads::Order;
-use super::start::StartError;
+use super::options::StartError;
+use super::order::Order;
 
 /// The way to the thread. It ends with this.
 pub struct Loads(Sender<Load>);

@@ -17,8 +17,10 @@ use weir_core::threads;
 use super::control::Running;
 use super::files::Files;
 use super::loads::Loads;
-use super::start::{self, Options, StartError};
-use crate::net::{self, Listener as Socket, SocketFile};
+use super::options::{Options, StartError};
+use super::order::{Order, ReloadResult};
+use super::start;
+use crate::net::{self, ListenSocket as Socket, SocketFile};
 
 /// Orders that may wait; whoever comes then is answered by the reload that they are waiting for.
 const WAITING: usize = 128;
@@ -26,13 +28,6 @@ const WAITING: usize = 128;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Loads that are given up in a row, for what they read has changed; then one goes on to its end.
 const GIVEN_UP: u32 = 16;
-
-/// How a reload went, for everybody who asked for it: which files were left as they were, for somebody
-/// is writing to them.
-pub type Outcome = Result<Arc<[PathBuf]>, Arc<StartError>>;
-
-/// Somebody who asked for a reload.
-pub type Order = oneshot::Sender<Outcome>;
 
 /// The way to the thread. It ends with its last clone.
 #[derive(Clone)]
@@ -108,7 +103,7 @@ impl Reloads {
     ///
     /// # Errors
     /// What is wrong; the old configuration goes on serving.
-    pub async fn reload(&self) -> Outcome {
+    pub async fn reload(&self) -> ReloadResult {
         let gone = || Arc::new(StartError::System("nothing is reloaded any more".into()));
         let (told, outcome) = oneshot::channel();
         self.0.send(told).await.map_err(|_| gone())?;

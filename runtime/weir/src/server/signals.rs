@@ -13,10 +13,10 @@ use tokio::task::JoinHandle;
 
 use super::admin;
 use super::control::Running;
+use super::options::{Options, StartError};
 use super::reloads::{self, Reloads, Started};
-use super::start::{Options, StartError};
 use super::view::View;
-use crate::net::{Acceptor, ConnectionLimit, Listener as Socket};
+use crate::net::{Acceptor, ConnectionLimit, ListenSocket as Socket};
 
 /// How long after the grace a worker may take to say that it ended.
 const BEYOND_GRACE: Duration = Duration::from_secs(5);

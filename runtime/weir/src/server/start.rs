@@ -11,38 +11,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwapOption;
 use rustix::process::{Resource, getrlimit};
 use weir_core::clock::Clock;
-use weir_core::config::{self, Config, Environment, Held, Problems, Refused, Source};
+use weir_core::config::{self, Config, Environment, Held, Refused};
 use weir_core::telemetry::access_log::{AccessLog, Format};
 use weir_core::telemetry::log;
 use weir_core::telemetry::metrics::Metrics;
-use weir_wasm::{Host, HostOptions, Loader};
+use weir_wasm::{Host, HostOptions};
 
-use super::built::{self, Built, Numbers};
+use super::built::{Built, Numbers};
 use super::control::Running;
+use super::options::{Options, StartError};
+use super::reading::{all_problems, load, warn};
 use super::worker::{self, Setup};
 use crate::upstream::{Prober, resolver};
-
-/// What a server is started with.
-pub struct Options {
-    pub source: Source,
-    pub environment: Environment,
-    /// Embedded components: name and bytes.
-    pub built_ins: &'static [(&'static str, &'static [u8])],
-    pub clock: Clock,
-    /// Where components that are not embedded are compiled.
-    pub loader: Loader,
-}
-
-/// Why a configuration did not come to serve.
-#[derive(Debug)]
-pub enum StartError {
-    /// It is wrong.
-    Config(Problems),
-    /// The system refused something: an address, a thread, a file.
-    System(String),
-    /// The process ends, and takes nothing new into use.
-    Ending,
-}
 
 /// Loads and builds a configuration without serving it.
 ///
@@ -125,17 +105,6 @@ pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
     Ok(running)
 }
 
-pub(super) fn load(options: &Options, held: Held) -> Result<Config, Box<Refused>> {
-    let names: Vec<&str> = options.built_ins.iter().map(|(name, _)| *name).collect();
-    config::read(&options.source, &options.environment, &names, options.clock.wall(), held)
-}
-
-pub(super) fn warn(config: &Config) {
-    for warning in &config.warnings {
-        tracing::warn!("{}", warning.as_warning());
-    }
-}
-
 /// Plugins cannot run here; most often for want of address space, of which they take much more than of
 /// memory.
 fn no_plugins(error: impl fmt::Display) -> StartError {
@@ -154,13 +123,6 @@ fn refusal(options: &Options, refused: Refused) -> StartError {
     match Host::new(host_options(options, &refused.sound, &Metrics::new())) {
         Ok(host) => all_problems(refused, &host),
         Err(error) => no_plugins(error),
-    }
-}
-
-pub(super) fn all_problems(refused: Refused, host: &Host) -> StartError {
-    match built::problems(refused, host) {
-        Some(problems) => StartError::Config(problems),
-        None => StartError::System("the configuration was refused, and nothing says why".into()),
     }
 }
 
@@ -188,21 +150,3 @@ fn clock_salt(clock: &Clock) -> u64 {
     let since = clock.wall().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     since.as_nanos() as u64
 }
-
-impl From<Problems> for StartError {
-    fn from(problems: Problems) -> Self {
-        StartError::Config(problems)
-    }
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::Config(problems) => write!(f, "{problems}"),
-            StartError::System(what) => f.write_str(what),
-            StartError::Ending => f.write_str("the process ends: nothing new is taken into use"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}

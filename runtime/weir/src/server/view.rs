@@ -12,8 +12,8 @@ use weir_core::telemetry::log;
 
 use super::admin::{self, NotReloaded};
 use super::control::Running;
+use super::options::StartError;
 use super::reloads::Reloads;
-use super::start::StartError;
 
 /// The admin listener's view.
 pub struct View {

@@ -27,7 +27,7 @@ use self::snapshot::snapshot;
 use super::built::Built;
 use super::connection;
 use super::connections::Connections;
-use crate::net::{Acceptor, Bounds, ConnectionLimit, Listener as Socket, SWEEP, Watch};
+use crate::net::{Acceptor, Bounds, ConnectionLimit, ListenSocket as Socket, SWEEP, Watch};
 use crate::proxy;
 use crate::upstream::Upstream;
 
@@ -71,12 +71,12 @@ pub struct WorkerHandle {
 
 /// An address that this worker accepts on, and what it is now.
 struct Accepting {
-    terms: Rc<std::cell::RefCell<Rc<Terms>>>,
+    settings: Rc<std::cell::RefCell<Rc<ListenerSettings>>>,
     task: JoinHandle<()>,
 }
 
 /// How connections of a listener are taken.
-pub struct Terms {
+pub struct ListenerSettings {
     /// The listener's number. Its connections share it, for they outlast a reload that gives
     /// their address to a listener of another name.
     pub number: Rc<Cell<usize>>,
@@ -260,12 +260,12 @@ impl Running {
         for (at, (listener, limit)) in built.config.listeners.iter().zip(limits).enumerate() {
             let kept = self.accepting.remove(&listener.bind);
             let (number, bounds) = match &kept {
-                Some(kept) => self.hold_to(&kept.terms.borrow(), &listener.limits),
+                Some(kept) => self.hold_to(&kept.settings.borrow(), &listener.limits),
                 None => (Rc::default(), Bounds::new(&listener.limits)),
             };
             bounds.set_answer(longest_timeout(&built.config, at));
             number.set(built.numbers.get(at).copied().unwrap_or(usize::MAX));
-            let terms = Rc::new(Terms {
+            let settings = Rc::new(ListenerSettings {
                 number,
                 bounds,
                 limits: listener.limits.clone(),
@@ -275,35 +275,35 @@ impl Running {
             });
             let entry = match (kept, sockets.remove(&listener.bind)) {
                 (Some(kept), None) => {
-                    kept.terms.replace(terms);
+                    kept.settings.replace(settings);
                     kept
                 }
                 (kept, Some(socket)) => {
-                    let acceptor = match Acceptor::new(socket, limit, terms.metrics.clone()) {
+                    let acceptor = match Acceptor::new(socket, limit, settings.metrics.clone()) {
                         Ok(acceptor) => acceptor,
                         Err(error) => {
                             listening = Err(format!("listener {}: {error}", listener.name));
                             continue;
                         }
                     };
-                    let terms = match kept {
+                    let settings = match kept {
                         // Connections from the socket before go on.
-                        Some(Accepting { terms: kept, task }) => {
+                        Some(Accepting { settings: kept, task }) => {
                             task.abort();
                             closing.push(task);
-                            kept.replace(terms);
+                            kept.replace(settings);
                             kept
                         }
-                        None => Rc::new(std::cell::RefCell::new(terms)),
+                        None => Rc::new(std::cell::RefCell::new(settings)),
                     };
                     let task = tokio::task::spawn_local(connection::accept(
                         acceptor,
-                        terms.clone(),
+                        settings.clone(),
                         proxy.clone(),
                         self.watch.clone(),
                         self.connections.clone(),
                     ));
-                    Accepting { terms, task }
+                    Accepting { settings, task }
                 }
                 // The control thread makes a socket for every address that is new.
                 (None, None) => continue,
@@ -314,15 +314,19 @@ impl Running {
         for (_, gone) in removed {
             gone.task.abort();
             closing.push(gone.task);
-            let number = gone.terms.borrow().number.clone();
+            let number = gone.settings.borrow().number.clone();
             self.connections.finish(|connection| Rc::ptr_eq(connection, &number));
         }
         (closing, listening)
     }
 
     /// From now on connections of an address are held to these limits, or end with what they do.
-    fn hold_to(&self, terms: &Terms, limits: &Limits) -> (Rc<Cell<usize>>, Arc<Bounds>) {
-        let Terms { number, bounds, limits: before, .. } = terms;
+    fn hold_to(
+        &self,
+        settings: &ListenerSettings,
+        limits: &Limits,
+    ) -> (Rc<Cell<usize>>, Arc<Bounds>) {
+        let ListenerSettings { number, bounds, limits: before, .. } = settings;
         bounds.set(limits);
         if !connection::can_follow(before, limits) {
             self.connections.finish(|connection| Rc::ptr_eq(connection, number));

@@ -22,11 +22,10 @@ use weir_core::config::{Endpoint, UpstreamProtocol};
 use weir_core::error::{Error, Kind, Result, Side};
 
 use super::executor::{Executor, Sent};
-use super::http1::{Connection, Transport};
+use super::http1::{Codec, Transport};
 use super::http2::MAX_HEADER_LIST;
-use super::pool::STREAMS_PER_CONNECTION;
 use super::resolver;
-use super::streams::StreamLimit;
+use super::streams::{STREAMS_PER_CONNECTION, StreamLimit};
 use crate::net::{ENDPOINT_PATIENCE, Stall, Stream, ask_when_silent, end_after};
 
 /// How to reach one endpoint.
@@ -42,7 +41,7 @@ pub struct Connector {
 
 /// An open connection.
 pub enum Sender {
-    Http1(Arc<Connection>),
+    Http1(Arc<Codec>),
     Http2(http2::SendRequest<Sent>, Executor, Arc<Stall>),
 }
 
@@ -153,7 +152,7 @@ async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
 }
 
 fn http1(transport: Transport) -> Sender {
-    Sender::Http1(Connection::new(transport))
+    Sender::Http1(Codec::new(transport))
 }
 
 /// HTTP/2 is ready when the endpoint's SETTINGS are there (RFC 9113, 3.4), and let a stream open.

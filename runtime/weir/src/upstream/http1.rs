@@ -3,7 +3,7 @@
 //! In: a connected stream; for each exchange a request's head, by reference, and its body. Out: the
 //! response's head and a body that is read as it is wanted. Never: a task, a channel or a copy of
 //! the head of its own: whoever waits for the response moves the bytes. Only an upload that goes on
-//! after the response has begun gets a task (see [`Connection::upload`]).
+//! after the response has begun gets a task (see [`Codec::upload`]).
 //!
 //! Own code, where hyper would do, because this is what a reverse proxy does most: hyper's client
 //! runs a second task behind a channel and owns the request that it sends, so that the head is
@@ -49,7 +49,7 @@ use writer::{Failed, Writer};
 
 /// One connection. Its body's reader, its lease and its upload share it; they are all on one
 /// worker, so the lock is never waited for.
-pub struct Connection(Mutex<State>);
+pub struct Codec(Mutex<State>);
 
 struct State {
     transport: Transport,
@@ -78,11 +78,11 @@ pub enum Fault {
     Body(Error),
 }
 
-impl Connection {
+impl Codec {
     /// Takes over a stream that nothing was sent on.
-    pub fn new(transport: Transport) -> Arc<Connection> {
+    pub fn new(transport: Transport) -> Arc<Codec> {
         let (reader, writer) = (Reader::default(), Writer::default());
-        Arc::new(Connection(Mutex::new(State { transport, reader, writer, asking: None })))
+        Arc::new(Codec(Mutex::new(State { transport, reader, writer, asking: None })))
     }
 
     /// Sends a request and waits for the response's head. The caller sees to the time it takes.
@@ -99,7 +99,7 @@ impl Connection {
         answer.ok_or(Fault::Closed)
     }
 
-    /// Makes a request ready to be sent by [`Connection::poll_answer`].
+    /// Makes a request ready to be sent by [`Codec::poll_answer`].
     pub fn begin(&self, outgoing: &Outgoing<'_>, body: Body) {
         let mut state = self.state();
         state.asking = None;
@@ -108,7 +108,7 @@ impl Connection {
     }
 
     /// Sends, and waits for the response's head, which it leaves in `answer`. A response may come
-    /// before all is sent: [`Connection::is_sent`] tells.
+    /// before all is sent: [`Codec::is_sent`] tells.
     pub fn poll_answer(
         self: &Arc<Self>,
         answer: &mut Option<Answer>,
@@ -219,7 +219,7 @@ impl Connection {
     }
 }
 
-impl Source for Connection {
+impl Source for Codec {
     fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let State { transport, reader, .. } = &mut *self.state();
         reader.poll_frame(transport, cx).map_err(|why| {

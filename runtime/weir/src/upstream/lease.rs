@@ -17,14 +17,13 @@ use weir_core::telemetry::metrics::{ConnectionState, UpstreamConnectionGuard};
 use weir_core::turns;
 
 use super::alarm::Alarm;
+use super::attempt::Attempt;
+use super::attempt_error::AttemptError;
 use super::executor::{Executor, Sent, Whose};
-use super::http1::{Connection, Fault, Tunnel};
+use super::http1::{Codec, Fault, Tunnel};
 use super::http2;
-use super::message::{Answer, Outgoing};
-use super::patience::Patience;
-use super::pool::Pool;
-use super::queue::Place;
-use super::unanswered::Unanswered;
+use super::message::Answer;
+use super::queue::{Claim, Place};
 use crate::net::Stall;
 
 /// The connection of one exchange. [`Lease::finish`] gives it back; dropping it closes it.
@@ -44,13 +43,13 @@ enum Held {
 }
 
 /// A response's head, or why there is none.
-pub type Answered = Result<(Answer, Lease), Box<Unanswered>>;
+pub type Answered = Result<(Answer, Lease), Box<AttemptError>>;
 
 /// One HTTP/1.1 connection. Dropping it closes it.
 pub struct Http1 {
-    connection: Arc<Connection>,
+    connection: Arc<Codec>,
     /// What goes on sending after the response began.
-    upload: Option<Upload>,
+    upload: Option<Rest>,
     slot: Slot,
     guard: UpstreamConnectionGuard,
     /// For the response's head.
@@ -59,7 +58,7 @@ pub struct Http1 {
 }
 
 /// A task that sends what is left of a request. Dropping it ends that at once.
-struct Upload(JoinHandle<()>);
+struct Rest(JoinHandle<()>);
 
 /// One HTTP/2 connection. Clones share it; the last one closes it, once its streams have ended.
 #[derive(Clone)]
@@ -85,10 +84,24 @@ struct Shared {
     guard: UpstreamConnectionGuard,
 }
 
+/// Where a connection comes from, and goes back to: its pool.
+pub trait Home {
+    /// Whether a connection that is through with its exchange is to be kept.
+    fn wants_back(&self) -> bool;
+    /// A connection is through with its exchange.
+    fn take_back(&self, connection: Box<Http1>, now: Instant);
+    /// A connection was closed.
+    fn closed(&self);
+    /// A request that has a place may look for a connection again.
+    fn has_room(&self);
+    /// From now on it has to give way while nothing comes, where its client has more than his share.
+    fn may_give_way(&self, pending: &Arc<UploadState>, claim: &Rc<Claim>);
+}
+
 /// One of the connections that may be open, until it is dropped. The
 /// pool holds its idle connections, and they their places: by a strong reference neither would ever
 /// go when a reload removes the endpoint.
-pub struct Slot(Weak<Pool>);
+pub struct Slot(Weak<dyn Home>);
 
 /// The place of a connection that became a tunnel.
 pub struct TunnelPlace {
@@ -101,8 +114,8 @@ pub struct TunnelPlace {
 struct OpenStream(Rc<Shared>);
 
 impl Slot {
-    pub(super) fn of(pool: &Rc<Pool>) -> Slot {
-        Slot(Rc::downgrade(pool))
+    pub(super) fn of(home: Rc<dyn Home>) -> Slot {
+        Slot(Rc::downgrade(&home))
     }
 }
 
@@ -117,7 +130,7 @@ impl TunnelPlace {
 
 impl Http1 {
     pub(super) fn new(
-        connection: Arc<Connection>,
+        connection: Arc<Codec>,
         slot: Slot,
         guard: UpstreamConnectionGuard,
     ) -> Box<Http1> {
@@ -125,7 +138,7 @@ impl Http1 {
         Box::new(Http1 { connection, upload, slot, guard, alarm, served })
     }
 
-    /// See [`Connection::is_quiet`].
+    /// See [`Codec::is_quiet`].
     pub(super) fn is_quiet(&self) -> bool {
         self.connection.is_quiet()
     }
@@ -136,27 +149,26 @@ impl Http1 {
 
     pub(super) async fn exchange(
         mut self: Box<Self>,
-        outgoing: &Outgoing<'_>,
+        attempt: &Attempt<'_>,
         body: &mut Option<Body>,
         place: Place,
         connect: Option<Duration>,
-        patience: &Patience<'_>,
     ) -> Answered {
         let reused = std::mem::replace(&mut self.served, true);
-        let Some(sending) = body.take() else { return Err(Unanswered::unsent()) };
+        let Some(sending) = body.take() else { return Err(AttemptError::unsent()) };
         let Http1 { connection, alarm, upload, .. } = &mut *self;
-        connection.begin(outgoing, sending);
+        connection.begin(&attempt.outgoing, sending);
         // Left where it stays: an answer is large, and each hand that it passes would copy it.
         let mut answer = None;
-        match patience.wait(alarm, |cx| connection.poll_answer(&mut answer, cx)).await {
+        match attempt.timeout.wait(alarm, |cx| connection.poll_answer(&mut answer, cx)).await {
             Ok(Ok(())) => {
                 let Some(answer) = answer else {
-                    return Err(Unanswered::faulty(Fault::Closed, false, reused, false));
+                    return Err(AttemptError::faulty(Fault::Closed, false, reused, false));
                 };
                 if !connection.is_sent() {
                     let connection = connection.clone();
                     let rest = async move { connection.upload().await };
-                    *upload = Some(Upload(turns::spawn_of(patience.client.flow(), rest)));
+                    *upload = Some(Rest(turns::spawn_of(attempt.client.flow(), rest)));
                 }
                 Ok((answer, Lease { held: Held::Http1(Some(self)), place, reused, connect }))
             }
@@ -165,9 +177,9 @@ impl Http1 {
                 if unsent {
                     *body = connection.take_body();
                 }
-                Err(Unanswered::faulty(fault, unsent, reused, !connection.has_heard()))
+                Err(AttemptError::faulty(fault, unsent, reused, !connection.has_heard()))
             }
-            Err(waited) => Err(Unanswered::silent(waited)),
+            Err(waited) => Err(AttemptError::silent(waited)),
         }
     }
 
@@ -239,30 +251,29 @@ impl Http2 {
 
     pub(super) async fn exchange(
         mut self,
-        outgoing: &Outgoing<'_>,
+        attempt: &Attempt<'_>,
         body: &mut Option<Body>,
         place: Place,
         connect: Option<Duration>,
-        patience: &Patience<'_>,
     ) -> Answered {
         // Who met a stale connection took one that was opened since.
-        let is_fresh = patience.opened_after.is_some_and(|then| self.is_fresh(then));
+        let is_fresh = attempt.opened_after.is_some_and(|then| self.is_fresh(then));
         let reused = connect.is_none() && !is_fresh;
-        let Some(sending) = body.take() else { return Err(Unanswered::unsent()) };
+        let Some(sending) = body.take() else { return Err(AttemptError::unsent()) };
         let stream = Rc::new(OpenStream::new(&self.shared));
         let keeps: Rc<dyn Any> = stream.clone();
-        let whose = Whose { flow: patience.client.flow(), keeps: Rc::downgrade(&keeps) };
+        let whose = Whose { flow: attempt.client.flow(), keeps: Rc::downgrade(&keeps) };
         let sending = self.shared.executor.body(sending, Some(whose));
-        let request = outgoing.to_http2(sending, self.shared.tls);
+        let request = attempt.outgoing.to_http2(sending, self.shared.tls);
         // hyper's futures have room for the request: boxed, for those around them are moved.
         let mut sent = Box::pin(self.sender.try_send_request(request));
-        match patience.wait(&mut Alarm::default(), |cx| sent.as_mut().poll(cx)).await {
+        match attempt.timeout.wait(&mut Alarm::default(), |cx| sent.as_mut().poll(cx)).await {
             Ok(Ok(response)) => {
                 let (mut parts, body) = response.into_parts();
-                let to_head = outgoing.head.method == http::Method::HEAD;
+                let to_head = attempt.outgoing.head.method == http::Method::HEAD;
                 let found = match http2::accept(&mut parts, to_head) {
                     Ok(found) => found,
-                    Err(fault) => return Err(Unanswered::faulty(fault, false, reused, false)),
+                    Err(fault) => return Err(AttemptError::faulty(fault, false, reused, false)),
                 };
                 let body = match body.is_end_stream() {
                     true => Body::Empty,
@@ -276,9 +287,9 @@ impl Http2 {
                 let now = Instant::now();
                 let over = self.sender.is_closed().then(|| self.shared.ended.get().unwrap_or(now));
                 self.shared.ended.set(over);
-                Err(Unanswered::failed(failed.error(), body.is_some(), reused, over))
+                Err(AttemptError::failed(failed.error(), body.is_some(), reused, over))
             }
-            Err(waited) => Err(Unanswered::silent(waited)),
+            Err(waited) => Err(AttemptError::silent(waited)),
         }
     }
 }
@@ -315,7 +326,7 @@ impl OpenStream {
     }
 }
 
-impl Drop for Upload {
+impl Drop for Rest {
     fn drop(&mut self) {
         self.0.abort();
     }

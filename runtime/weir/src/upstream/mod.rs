@@ -5,6 +5,8 @@
 //! endpoint is healthy (`health` decides, [`prober`] asks).
 
 mod alarm;
+mod attempt;
+mod attempt_error;
 mod cluster;
 mod connector;
 mod executor;
@@ -12,21 +14,21 @@ mod http1;
 mod http2;
 mod lease;
 mod message;
-mod patience;
 mod pool;
 mod prober;
 mod queue;
 pub mod resolver;
+mod response_timeout;
 mod streams;
-mod unanswered;
 mod usage;
 
+pub use attempt::Attempt;
+pub use attempt_error::AttemptError;
 pub use cluster::{Cluster, EndpointState, InFlightRequest, Upstream};
 pub use http1::Tunnel;
 pub use lease::Lease;
 pub use message::{Answer, Outgoing};
-pub use patience::Patience;
 pub use pool::Pool;
 pub use prober::Prober;
-pub use unanswered::Unanswered;
+pub use response_timeout::ResponseTimeout;
 pub use usage::Usage;

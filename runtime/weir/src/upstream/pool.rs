@@ -19,21 +19,17 @@ use weir_core::error::{Error, Kind, Result, Side};
 use weir_core::http::{Body, UploadState};
 use weir_core::telemetry::metrics::{ConnectionState, EndpointMetrics};
 
+use super::attempt::Attempt;
+use super::attempt_error::AttemptError;
 use super::connector::{Connector, Sender};
-use super::lease::{Answered, Http1, Http2, Slot};
-use super::message::Outgoing;
-use super::patience::Patience;
-use super::queue::{Place, Queue};
-use super::unanswered::Unanswered;
-use super::usage::Claim;
+use super::lease::{Answered, Home, Http1, Http2, Slot};
+use super::queue::{Claim, Place, Queue};
+use super::streams::STREAMS_PER_CONNECTION;
 use opening::{Joined, Openings};
 use owing::Owing;
 use tokio::sync::Notify;
 use tokio::time;
 use untrusted::Untrusted;
-
-/// HTTP/2 streams on a connection before another one is opened, where the endpoint allows more.
-pub const STREAMS_PER_CONNECTION: usize = 100;
 
 /// Connections to one endpoint.
 pub struct Pool {
@@ -102,56 +98,46 @@ impl Pool {
     /// `body` is taken when it is sent, and there again where nothing of it was.
     ///
     /// Cancel safety: a cancelled call closes the connection it had.
-    pub async fn send(
-        self: &Rc<Self>,
-        outgoing: &Outgoing<'_>,
-        body: &mut Option<Body>,
-        patience: &Patience<'_>,
-    ) -> Answered {
-        let claim = patience.client.claim(&self.queue);
-        if let Some(upload) = patience.upload {
+    pub async fn send(self: &Rc<Self>, attempt: &Attempt<'_>, body: &mut Option<Body>) -> Answered {
+        let claim = attempt.client.claim(&self.queue);
+        if let Some(upload) = attempt.timeout.upload {
             self.may_give_way(upload, &claim);
         }
         let place = match self.queue.enter(&claim) {
-            Some(place) if patience.opened_after.is_none() => match self.checkout() {
+            Some(place) if attempt.opened_after.is_none() => match self.checkout() {
                 Some(connection) => {
-                    return connection.exchange(outgoing, body, place, None, patience).await;
+                    return connection.exchange(attempt, body, place, None).await;
                 }
                 None => Some(place),
             },
             place => place,
         };
         // Boxed, so that the future of the usual case stays small: it is moved for each request.
-        Box::pin(self.send_elsewhere(outgoing, body, patience, claim, place)).await
+        Box::pin(self.send_elsewhere(attempt, body, claim, place)).await
     }
 
     /// On an HTTP/2 connection, or a new one of either kind.
     async fn send_elsewhere(
         self: &Rc<Self>,
-        outgoing: &Outgoing<'_>,
+        attempt: &Attempt<'_>,
         body: &mut Option<Body>,
-        patience: &Patience<'_>,
         claim: Rc<Claim>,
         place: Option<Place>,
     ) -> Answered {
-        let deadline = patience.no_later(Instant::now() + self.connector.timeout);
+        let deadline = attempt.timeout.no_later(Instant::now() + self.connector.timeout);
         let place = match place {
             Some(place) => Some(place),
             None => self.turn(&claim, deadline).await,
         };
-        let Some(place) = place else { return Err(self.too_busy(patience)) };
-        let (opened, connect) = match self.connection(patience, deadline).await {
+        let Some(place) = place else { return Err(self.too_busy(attempt)) };
+        let (opened, connect) = match self.connection(attempt, deadline).await {
             Ok(Some(found)) => found,
-            Ok(None) => return Err(self.too_busy(patience)),
-            Err(error) => return Err(Unanswered::connecting(error)),
+            Ok(None) => return Err(self.too_busy(attempt)),
+            Err(error) => return Err(AttemptError::connecting(error)),
         };
         match opened {
-            Opened::Http1(connection) => {
-                connection.exchange(outgoing, body, place, connect, patience).await
-            }
-            Opened::Http2(connection) => {
-                connection.exchange(outgoing, body, place, connect, patience).await
-            }
+            Opened::Http1(connection) => connection.exchange(attempt, body, place, connect).await,
+            Opened::Http2(connection) => connection.exchange(attempt, body, place, connect).await,
         }
     }
 
@@ -159,17 +145,17 @@ impl Pool {
     /// `None`: there was none before its time was over.
     async fn connection(
         self: &Rc<Self>,
-        patience: &Patience<'_>,
+        attempt: &Attempt<'_>,
         deadline: Instant,
     ) -> Result<Option<(Opened, Option<Duration>)>> {
         loop {
-            let room = self.room(patience.opened_after, deadline).await;
+            let room = self.room(attempt.opened_after, deadline).await;
             let since = Instant::now();
             let opened = match room {
                 None => return Ok(None),
                 Some(Room::There(opened)) => return Ok(Some((opened, None))),
-                Some(Room::Slot(slot)) => Some(patience.connect(self.connect(slot)).await?),
-                Some(Room::Opening(joined)) => patience.connect(joined.over()).await?,
+                Some(Room::Slot(slot)) => Some(attempt.timeout.connect(self.connect(slot)).await?),
+                Some(Room::Opening(joined)) => attempt.timeout.connect(joined.over()).await?,
             };
             if let Some(opened) = opened {
                 return Ok(Some((opened, Some(since.elapsed()))));
@@ -225,11 +211,6 @@ impl Pool {
         self.owing.reclaim(&self.queue, now);
     }
 
-    /// From now on it has to give way while nothing comes, where its client has more than his share.
-    pub(super) fn may_give_way(&self, pending: &Arc<UploadState>, claim: &Rc<Claim>) {
-        self.owing.add(pending, claim);
-    }
-
     /// Looks how many streams the endpoint allows: so many places each connection has.
     fn learn(&self) {
         let connections = self.http2.borrow();
@@ -257,35 +238,11 @@ impl Pool {
         (self.idle.borrow().len(), self.queue.open())
     }
 
-    /// Whether a connection that is through with its exchange is to be kept.
-    pub(super) fn wants_back(&self) -> bool {
-        !self.retired.get() && self.idle.borrow().len() < self.limits.max_idle
-    }
-
     /// A connection has no exchange yet.
     fn keep(&self, mut connection: Box<Http1>) {
         if !self.retired.get() {
             connection.set(ConnectionState::Idle);
             self.take_back(connection, Instant::now());
-        }
-    }
-
-    /// A connection is through with its exchange.
-    pub(super) fn take_back(&self, connection: Box<Http1>, now: Instant) {
-        self.idle.borrow_mut().push(Idle { connection, since: now });
-        self.has_room();
-    }
-
-    /// A connection was closed.
-    pub(super) fn closed(&self) {
-        self.queue.leave();
-        self.has_room();
-    }
-
-    /// A request that has a place may look for a connection again.
-    pub(super) fn has_room(&self) {
-        if self.short.get() > 0 {
-            self.has_room.notify_one();
         }
     }
 
@@ -347,7 +304,7 @@ impl Pool {
                 return Some(Room::Opening(joined));
             }
             if self.queue.open_one() {
-                let slot = Slot::of(self);
+                let slot = Slot::of(self.clone());
                 return Some(match self.openings.are_shared() {
                     true => Room::Opening(self.openings.start(self, slot)),
                     false => Room::Slot(slot),
@@ -366,14 +323,40 @@ impl Pool {
     }
 
     /// Why there is no connection: the client's time is over, or that of whoever waits for one.
-    fn too_busy(&self, patience: &Patience<'_>) -> Box<Unanswered> {
+    fn too_busy(&self, attempt: &Attempt<'_>) -> Box<AttemptError> {
         let most = self.queue.most();
-        let over = || patience.over(&format!("all {most} connections were busy"));
-        Unanswered::connecting(over().unwrap_or_else(|| {
+        let over = || attempt.timeout.over(&format!("all {most} connections were busy"));
+        AttemptError::connecting(over().unwrap_or_else(|| {
             let timeout = self.connector.timeout;
             let detail = format!("all {most} connections stayed busy for {timeout:?}");
             Error::new(Kind::ConnectionLimitReached, Side::Upstream, detail).unsent()
         }))
+    }
+}
+
+impl Home for Pool {
+    fn wants_back(&self) -> bool {
+        !self.retired.get() && self.idle.borrow().len() < self.limits.max_idle
+    }
+
+    fn take_back(&self, connection: Box<Http1>, now: Instant) {
+        self.idle.borrow_mut().push(Idle { connection, since: now });
+        self.has_room();
+    }
+
+    fn closed(&self) {
+        self.queue.leave();
+        self.has_room();
+    }
+
+    fn has_room(&self) {
+        if self.short.get() > 0 {
+            self.has_room.notify_one();
+        }
+    }
+
+    fn may_give_way(&self, pending: &Arc<UploadState>, claim: &Rc<Claim>) {
+        self.owing.add(pending, claim);
     }
 }
 

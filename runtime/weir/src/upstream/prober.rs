@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use weir_core::clock::Clock;
 use weir_core::config;
-use weir_core::health::{Check, Outcome, Transition};
+use weir_core::health::{Check, Probed, Transition};
 use weir_core::http::Body;
 use weir_core::threads;
 
@@ -107,9 +107,9 @@ async fn watch(endpoint: Wanted, clock: Clock) {
         check.begin(clock.now());
         let probing = probe(&health, cluster.check_host_for(&state), &connector);
         let (outcome, why) = match tokio::time::timeout(check.timeout(), probing).await {
-            Ok(Ok(())) => (Outcome::Success, String::new()),
-            Ok(Err(why)) => (Outcome::Failure, why),
-            Err(_) => (Outcome::Failure, format!("no answer within {:?}", check.timeout())),
+            Ok(Ok(())) => (Probed::Success, String::new()),
+            Ok(Err(why)) => (Probed::Failure, why),
+            Err(_) => (Probed::Failure, format!("no answer within {:?}", check.timeout())),
         };
         let upstream = &cluster.config.name;
         match check.record(clock.now(), outcome) {

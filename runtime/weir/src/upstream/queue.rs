@@ -17,9 +17,11 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 use weir_core::http::Pause;
 
-use super::usage::{Claim, Holder, Holders};
+pub use claim::Claim;
+use claim::{Holder, Holders};
 use wanted::Wanted;
 
+mod claim;
 mod wanted;
 
 /// Places, and the bound on connections.

@@ -7,6 +7,9 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
 
+/// HTTP/2 streams on a connection before another one is opened, where the endpoint allows more.
+pub const STREAMS_PER_CONNECTION: usize = 100;
+
 /// What the endpoint allows.
 #[derive(Default)]
 pub struct StreamLimit {

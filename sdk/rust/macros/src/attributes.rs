@@ -6,7 +6,7 @@
 use syn::meta::ParseNestedMeta;
 use syn::{Attribute, Expr, Lit, LitStr, Result, Token, Type};
 
-use crate::config::json;
+use crate::json::json;
 
 /// One of serde's `rename_all` rules.
 #[derive(Clone, Copy)]

@@ -9,6 +9,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Data, DeriveInput, Error, Field, Fields, Lit, Result, Type};
 
 use crate::attributes::{Attributes, Rule};
+use crate::json::json;
 
 pub(crate) fn expand(mut item: DeriveInput) -> Result<TokenStream> {
     if !item.generics.params.is_empty() {
@@ -252,20 +253,4 @@ impl Text {
 fn is_option(of: &Type) -> bool {
     matches!(of, Type::Path(path)
         if path.path.segments.last().is_some_and(|last| last.ident == "Option"))
-}
-
-/// A text as JSON.
-pub(crate) fn json(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            c if c < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }

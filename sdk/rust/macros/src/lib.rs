@@ -6,6 +6,7 @@
 
 mod attributes;
 mod config;
+mod json;
 
 use proc_macro::{Delimiter, TokenStream, TokenTree};
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::config::check::check;
 use crate::config::keys::{Key, Kind};
-use crate::config::places::join;
+use crate::config::path::join;
 use crate::config::report::Report;
 use crate::config::tree::{Entry, Node, Table, Value};
 

@@ -15,9 +15,9 @@ mod response;
 type Fields<'a> = &'a [(&'a str, &'a str)];
 
 /// A connection, and the endpoint's end of it.
-fn connected() -> (Arc<Connection>, UnixStream) {
+fn connected() -> (Arc<Codec>, UnixStream) {
     let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
-    (Connection::new(Transport::Plain(Stream::from(ours))), theirs)
+    (Codec::new(Transport::Plain(Stream::from(ours))), theirs)
 }
 
 /// A request's head, and what `Host` becomes where it names none.

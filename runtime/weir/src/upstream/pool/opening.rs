@@ -14,8 +14,9 @@ use tokio::sync::Notify;
 use weir_core::error::{Error, Kind, Result, Side};
 use weir_core::turns;
 
-use super::{Opened, Pool, STREAMS_PER_CONNECTION};
+use super::{Opened, Pool};
 use crate::upstream::lease::{Http2, Slot};
+use crate::upstream::streams::STREAMS_PER_CONNECTION;
 
 /// Those of one pool.
 pub struct Openings {
@@ -33,11 +34,11 @@ pub struct Joined(Rc<Opening>);
 struct Opening {
     /// Requests that may still wait for it.
     room: Cell<usize>,
-    outcome: RefCell<Outcome>,
+    stage: RefCell<Stage>,
     over: Notify,
 }
 
-enum Outcome {
+enum Stage {
     Underway,
     Shared(Http2),
     /// It is for whoever takes it from the pool.
@@ -83,7 +84,7 @@ impl Openings {
     pub fn start(&self, pool: &Rc<Pool>, slot: Slot) -> Joined {
         let opening = Rc::new(Opening {
             room: Cell::new(self.streams.get()),
-            outcome: RefCell::new(Outcome::Underway),
+            stage: RefCell::new(Stage::Underway),
             over: Notify::new(),
         });
         self.underway.borrow_mut().push(opening.clone());
@@ -106,11 +107,11 @@ impl Joined {
     pub async fn over(&self) -> Result<Option<Opened>> {
         loop {
             let told = self.0.over.notified();
-            match &*self.0.outcome.borrow() {
-                Outcome::Underway => {}
-                Outcome::Single => return Ok(None),
-                Outcome::Failed(error) => return Err(error.clone()),
-                Outcome::Shared(connection) => {
+            match &*self.0.stage.borrow() {
+                Stage::Underway => {}
+                Stage::Single => return Ok(None),
+                Stage::Failed(error) => return Err(error.clone()),
+                Stage::Shared(connection) => {
                     // One that was closed says so to whoever asks it.
                     let takes =
                         connection.is_closed() || connection.has_room(STREAMS_PER_CONNECTION);
@@ -131,15 +132,15 @@ impl Drop for Joined {
 impl Underway {
     fn end(&self, opened: Result<Opened>) {
         let Underway(pool, opening) = self;
-        let outcome = match opened {
-            Ok(Opened::Http2(connection)) => Outcome::Shared(connection),
+        let stage = match opened {
+            Ok(Opened::Http2(connection)) => Stage::Shared(connection),
             Ok(Opened::Http1(connection)) => {
                 pool.keep(connection);
-                Outcome::Single
+                Stage::Single
             }
-            Err(error) => Outcome::Failed(error),
+            Err(error) => Stage::Failed(error),
         };
-        opening.outcome.replace(outcome);
+        opening.stage.replace(stage);
     }
 }
 
@@ -147,13 +148,13 @@ impl Drop for Underway {
     fn drop(&mut self) {
         let Underway(pool, opening) = self;
         pool.openings.underway.borrow_mut().retain(|other| !Rc::ptr_eq(other, opening));
-        if matches!(*opening.outcome.borrow(), Outcome::Underway) {
+        if matches!(*opening.stage.borrow(), Stage::Underway) {
             let error = Error::new(
                 Kind::ProxyInternalError,
                 Side::Proxy,
                 "what opened the connection is gone",
             );
-            opening.outcome.replace(Outcome::Failed(error.unsent()));
+            opening.stage.replace(Stage::Failed(error.unsent()));
         }
         opening.over.notify_waiters();
     }

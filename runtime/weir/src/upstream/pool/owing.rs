@@ -12,8 +12,7 @@ use std::time::Instant;
 
 use weir_core::http::UploadState;
 
-use crate::upstream::queue::Queue;
-use crate::upstream::usage::Claim;
+use crate::upstream::queue::{Claim, Queue};
 
 /// Those of one pool.
 #[derive(Default)]
@@ -37,7 +36,7 @@ impl Owing {
             }
             true
         });
-        paused.sort_by_key(|(_, claim, pause)| Reverse((*pause, claim.holder.held.get())));
+        paused.sort_by_key(|(_, claim, pause)| Reverse((*pause, claim.held_by_client())));
         for (pending, claim, pause) in paused {
             if queue.takes_from(&claim, pause) {
                 pending.give_way();

@@ -1,6 +1,6 @@
 //! A request that got no response, and whether it may be sent again.
 //!
-//! In: faults of HTTP/1.1 connections, and hyper's errors of HTTP/2. Out: [`Unanswered`]: the
+//! In: faults of HTTP/1.1 connections, and hyper's errors of HTTP/2. Out: [`AttemptError`]: the
 //! proxy's own error, and what speaks for sending it again. Never: retries; `proxy::forward` does,
 //! by its budget.
 
@@ -11,7 +11,7 @@ use weir_core::error::{Error, Kind, Side};
 use super::http1::Fault;
 
 /// A request without a response.
-pub struct Unanswered {
+pub struct AttemptError {
     /// `retryable` where nothing of the request was sent.
     pub error: Error,
     /// The connection, or the stream, ended without a byte of response. An idempotent request may be
@@ -24,20 +24,20 @@ pub struct Unanswered {
     pub ended: Option<Instant>,
 }
 
-impl Unanswered {
+impl AttemptError {
     /// No connection was to be had.
     pub(super) fn connecting(error: Error) -> Box<Self> {
-        Unanswered::plain(error)
+        AttemptError::plain(error)
     }
 
     fn plain(error: Error) -> Box<Self> {
-        Box::new(Unanswered { error, silent: false, reused: false, ended: None })
+        Box::new(AttemptError { error, silent: false, reused: false, ended: None })
     }
 
     /// There was nothing to send.
     pub(super) fn unsent() -> Box<Self> {
         let error = Error::new(Kind::ProxyInternalError, Side::Proxy, "there is no request");
-        Unanswered::plain(error)
+        AttemptError::plain(error)
     }
 
     /// An HTTP/1.1 connection ended, or broke the protocol, instead of a response. `unsent`: before
@@ -48,13 +48,13 @@ impl Unanswered {
             Fault::TooLarge => Kind::HttpResponseHeaderSectionSize,
             Fault::Malformed(_) => Kind::HttpProtocolError,
             Fault::Body(own) => {
-                return Unanswered::plain(own.clone());
+                return AttemptError::plain(own.clone());
             }
         };
         let ended = kind == Kind::ConnectionTerminated;
         let mut error = Error::new(kind, Side::Upstream, fault.to_string());
         error.retryable = unsent && ended;
-        Box::new(Unanswered { error, silent: silent && ended, reused, ended: None })
+        Box::new(AttemptError { error, silent: silent && ended, reused, ended: None })
     }
 
     /// The same of a stream of HTTP/2.
@@ -72,7 +72,7 @@ impl Unanswered {
         }
         // The request's own body failed: the client went away or broke its framing, or a limit.
         if let Some(own) = body_error(error) {
-            return Unanswered::plain(own);
+            return AttemptError::plain(own);
         }
         let kind = match is_malformed(error) {
             true => Kind::HttpProtocolError,
@@ -86,14 +86,14 @@ impl Unanswered {
         let reset = of_protocol(error).is_some_and(|error| error.is_remote() && error.is_reset());
         // A stream that is reset tells nothing of its connection.
         let reused = reused && !reset;
-        Box::new(Unanswered { error: failure, silent: ended || io || reset, reused, ended: over })
+        Box::new(AttemptError { error: failure, silent: ended || io || reset, reused, ended: over })
     }
 
     /// The endpoint took the request and did not answer in time.
     pub(super) fn silent(waited: Duration) -> Box<Self> {
         let detail = format!("no response within {waited:?}");
         let error = Error::new(Kind::HttpResponseTimeout, Side::Upstream, detail);
-        Unanswered::plain(error)
+        AttemptError::plain(error)
     }
 }
 

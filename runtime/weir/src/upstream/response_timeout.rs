@@ -13,11 +13,10 @@ use weir_core::error::{Error, Kind, Result, Side};
 use weir_core::http::UploadState;
 
 use super::alarm::Alarm;
-use super::usage::Usage;
 
-/// What an exchange grants an endpoint, and what its client is granted by a pool.
+/// What an exchange grants an endpoint.
 #[derive(Clone, Copy)]
-pub struct Patience<'a> {
+pub struct ResponseTimeout<'a> {
     /// When the request was sent.
     pub sent: Instant,
     /// From the last byte of the request: a body on its way prolongs it.
@@ -25,12 +24,9 @@ pub struct Patience<'a> {
     /// When it is over, whatever is on its way.
     pub due: Option<Instant>,
     pub upload: Option<&'a Arc<UploadState>>,
-    pub client: &'a Usage,
-    /// Not on a connection that was open then: one of them was found closed.
-    pub opened_after: Option<Instant>,
 }
 
-impl Patience<'_> {
+impl ResponseTimeout<'_> {
     /// The answer, or how long it was waited for in vain.
     pub(super) async fn wait<T>(
         &self,
@@ -106,29 +102,24 @@ impl Patience<'_> {
 
 #[cfg(test)]
 mod tests {
-    use weir_core::client::ClientKey;
-
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     /// Asks with what an endpoint is granted for such a request.
-    fn patience<T>(
+    fn timeout(
         sent: Instant,
         due: Option<Instant>,
         upload: &Arc<UploadState>,
-        ask: impl FnOnce(Patience<'_>) -> T,
-    ) -> T {
-        let client = &Usage::new(ClientKey::Unnamed, ClientKey::Unnamed);
-        let (upload, first_byte) = (Some(upload), 2 * SECOND);
-        ask(Patience { sent, first_byte, due, upload, client, opened_after: None })
+    ) -> ResponseTimeout<'_> {
+        ResponseTimeout { sent, first_byte: 2 * SECOND, due, upload: Some(upload) }
     }
 
     #[test]
     fn a_body_on_its_way_prolongs_what_the_endpoint_has_from_its_last_byte() {
         let sent = Instant::now();
         let upload = Arc::<UploadState>::default();
-        let more_time = |now| patience(sent, None, &upload, |patience| patience.more_time(now));
+        let more_time = |now| timeout(sent, None, &upload).more_time(now);
         // A body that was there with its head buys nothing.
         assert_eq!(more_time(sent + 3 * SECOND), None);
         upload.add(3);
@@ -147,10 +138,10 @@ mod tests {
         let upload = Arc::<UploadState>::default();
         let sent = Instant::now();
         let due = Some(sent + SECOND);
-        let more_time = |now| patience(sent, due, &upload, |patience| patience.more_time(now));
+        let more_time = |now| timeout(sent, due, &upload).more_time(now);
         upload.begin();
         upload.set_starved(true);
-        assert_eq!(patience(sent, due, &upload, |patience| patience.waited()), SECOND);
+        assert_eq!(timeout(sent, due, &upload).waited(), SECOND);
         assert_eq!(more_time(sent), Some(sent + SECOND));
         assert!(upload.failure().is_none());
         assert_eq!(more_time(sent + SECOND), None);
