@@ -1,10 +1,11 @@
 //! The README's quick start and tour, word for word. `.ci/tour` runs its commands; this runs its
 //! plugin and its configuration.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use weir_tests::{Daemon, Origin, Proxy, RawClient};
+use weir_tests::{Daemon, Origin, Proxy, RawClient, free_address};
 
 const README: &str = include_str!("../../README.md");
 const HELLO: &str = include_str!("../../sdk/rust/hello/src/lib.rs");
@@ -92,19 +93,57 @@ fn the_plugin_is_changed_while_requests_go_through() {
     assert_eq!(heard.last().map(String::as_str), Some("MOIN!"));
 }
 
-#[test]
-fn one_line_proxies_to_a_service() {
-    let origin = Origin::saying("the service");
-    assert!(README.contains("weir proxy --to http://"));
-    let to = origin.url();
-    let options = ["proxy", "--to", &to, "--bind", "127.0.0.1:0", "--plugin", "request-id"];
-    let mut daemon = Daemon::start(env!("CARGO_BIN_EXE_weir-under-test"), &options, &[]);
+/// Starts a daemon that is told everything by its command line and environment.
+fn without_a_file(arguments: &[&str], variables: &[(&str, &str)]) -> (Daemon, SocketAddr) {
+    let binary = env!("CARGO_BIN_EXE_weir-under-test");
+    let mut daemon = Daemon::start_as(binary, arguments, &[], |command| {
+        command.envs(variables.iter().copied());
+    });
     let line = daemon.wait_for_line("\"listening\"");
     let line: serde_json::Value = serde_json::from_str(&line).expect("a line of JSON");
     let address = line["address"].as_str().expect("an address").parse().expect("an address");
-    let answer = weir_tests::get(address, "/");
+    (daemon, address)
+}
+
+#[test]
+fn one_line_proxies_to_a_service() {
+    let origin = Origin::saying("the service");
+    assert!(README.contains("weir proxy --to localhost:3000 --plugin cors="));
+    let (to, admin) = (origin.address().to_string(), free_address());
+    let options = ["proxy", "--to", &to, "--bind", "127.0.0.1:0", "--admin", &admin.to_string()];
+    let cors = "cors={ allow_origins = [\"*\"] }";
+    let more = ["--access-log", "--plugin", "request-id", "--plugin", cors];
+    let (mut daemon, address) = without_a_file(&[&options[..], &more].concat(), &[]);
+    let fields = [("host", "a"), ("origin", "https://b.example")];
+    let answer = weir_tests::request(address, "GET", "/of-it", &fields, b"");
     assert_eq!((answer.status, &*answer.text()), (200, "the service"));
     assert!(answer.header("x-request-id").is_some());
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    assert!(weir_tests::get(admin, "/metrics").text().contains("plugin=\"cors\""));
+    assert!(daemon.printed_until("GET /of-it").contains(" 200 "));
+}
+
+/// As containers are configured.
+#[test]
+fn the_environment_alone_is_enough() {
+    let origin = Origin::saying("the service");
+    let endpoints = format!("[{:?}]", origin.url());
+    let (_daemon, address) = without_a_file(
+        &["run"],
+        &[
+            ("WEIR__LISTENERS__WEB__BIND", "127.0.0.1:0"),
+            ("WEIR__PLUGINS__ID__COMPONENT", "request-id"),
+            ("WEIR__ROUTES__SERVICE__MATCH__HOST", "service.example"),
+            ("WEIR__ROUTES__SERVICE__UPSTREAM", "to"),
+            ("WEIR__ROUTES__SERVICE__PLUGINS", "[\"id\"]"),
+            ("WEIR__UPSTREAMS__TO__ENDPOINTS", &endpoints),
+        ],
+    );
+    let ask = |host| weir_tests::request(address, "GET", "/", &[("host", host)], b"");
+    let answer = ask("service.example");
+    assert_eq!((answer.status, &*answer.text()), (200, "the service"));
+    assert!(answer.header("x-request-id").is_some());
+    assert_eq!(ask("other.example").status, 404);
 }
 
 #[test]

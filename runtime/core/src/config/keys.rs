@@ -73,7 +73,7 @@ pub static SERVER: &[Key] = &[
     key("drain_delay", seconds(0, HOUR), "", "How long after SIGTERM /readyz fails while new connections are still accepted; absent: 5s with an admin listener, else 0s"),
     key("grace", seconds(0, HOUR), r#""10s""#, "Time to drain on SIGTERM"),
     key("log", Kind::Text, r#""info""#, "What the daemon's own log tells: a level, or levels by target"),
-    key("admin", Kind::Text, "", "Address of metrics, health, API and UI; absent: off"),
+    key("admin", Kind::Text, "", "Address of metrics, health and reloads; absent: off"),
     key("admin_hosts", Kind::List(&Kind::Text), "[]", "Names that the admin listener goes by, beyond loopback's and its address: \"weir.internal\", \"*.example.com\""),
     key("cache", Kind::Text, "", "Folder of compiled components; absent: $XDG_CACHE_HOME/weir, else ~/.cache/weir"),
     key("compile", Kind::Table(COMPILE), "{}", "What compiling a component may take"),

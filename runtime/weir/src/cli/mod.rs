@@ -13,7 +13,7 @@ mod problems;
 mod proxy;
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use print::{complain, say};
 
 /// A reverse proxy whose every middleware is a sandboxed WebAssembly component.
 #[derive(Debug, Parser)]
-#[command(name = "weir", version, about)]
+#[command(name = "weir", version, about, after_help = ENVIRONMENT)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -36,17 +36,10 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the proxy; SIGHUP or a changed file reloads, SIGTERM drains.
-    Run {
-        /// A TOML file, or a folder of them.
-        #[arg(short, long, default_value = "weir.toml")]
-        config: PathBuf,
-    },
+    #[command(after_help = ENVIRONMENT)]
+    Run(File),
     /// Build everything but the listeners: exit 0, or 2 and every problem at once, with its line.
-    Check {
-        /// A TOML file, or a folder of them.
-        #[arg(short, long, default_value = "weir.toml")]
-        config: PathBuf,
-    },
+    Check(File),
     /// Serve an embedded example of everything, and print what to try.
     Demo(demo::Arguments),
     /// Proxy to one place without a file.
@@ -68,6 +61,25 @@ enum Command {
     },
 }
 
+/// Where the configuration is.
+#[derive(Debug, clap::Args)]
+struct File {
+    /// A TOML file, or a folder of them. Absent: weir.toml; where that is not there either, the
+    /// variables alone, if there are any.
+    #[arg(short, long)]
+    config: Option<PathBuf>,
+}
+
+/// What `--help` says of the environment.
+const ENVIRONMENT: &str = "\
+Environment:
+  WEIR__SERVER__ADMIN=127.0.0.1:9901   any key of the configuration by its path, over what a file says
+  WEIR_LOG, RUST_LOG                   the log's level, over server.log
+  XDG_CACHE_HOME, HOME                 where compiled plugins are kept, unless server.cache says";
+
+/// Where the configuration is, if nobody says so.
+const DEFAULT: &str = "weir.toml";
+
 /// Runs the command line of this process; `built_ins` are the plugins that come with it.
 pub fn main(built_ins: &'static [BuiltIn]) -> ExitCode {
     file_size::survive();
@@ -81,8 +93,8 @@ pub fn main(built_ins: &'static [BuiltIn]) -> ExitCode {
         Err(asked) => return print::said(asked.print()),
     };
     match arguments.command {
-        Command::Run { config } => run(options(Source::Path(config), built_ins)),
-        Command::Check { config } => check(&options(Source::Path(config), built_ins)),
+        Command::Run(file) => run(options(file.source(), built_ins)),
+        Command::Check(file) => check(&options(file.source(), built_ins)),
         Command::Demo(arguments) => demo::run(&arguments, built_ins),
         Command::Proxy(arguments) => {
             let source = Source::Text { name: "weir proxy".into(), text: arguments.to_toml() };
@@ -94,6 +106,18 @@ pub fn main(built_ins: &'static [BuiltIn]) -> ExitCode {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(_) => ExitCode::FAILURE,
             }
+        }
+    }
+}
+
+impl File {
+    fn source(self) -> Source {
+        let file = Path::new(DEFAULT);
+        match self.config {
+            None if !file.exists() && Environment::of_process().configures() => {
+                Source::Text { name: "the environment".into(), text: String::new() }
+            }
+            config => Source::Path(config.unwrap_or_else(|| file.to_owned())),
         }
     }
 }
