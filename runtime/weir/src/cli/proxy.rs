@@ -49,13 +49,7 @@ impl Arguments {
             let file = file.map(|file| ("file".to_owned(), file.as_str().into()));
             ("access_log".to_owned(), [format].into_iter().chain(file).collect::<Table>().into())
         }));
-        let mut named: Vec<(String, &Plugin)> = Vec::new();
-        for plugin in &self.plugin {
-            let name = plugin.name();
-            let others = named.iter().filter(|(_, other)| other.name() == name).count();
-            let name = if others > 0 { format!("{name}-{}", others + 1) } else { name };
-            named.push((name, plugin));
-        }
+        let named = named(&self.plugin);
         let plugins = named.iter().map(|(name, plugin)| {
             let component = ("component".to_owned(), plugin.component.as_str().into());
             let config = plugin.config.clone().map(|config| ("config".to_owned(), config));
@@ -94,6 +88,19 @@ impl Plugin {
         let name = name.filter(|name| name.len() <= 60 && name.chars().all(legal));
         name.unwrap_or("plugin").to_owned()
     }
+}
+
+/// Each with a name of its own: that of its component, with a number where others have it.
+fn named(plugins: &[Plugin]) -> Vec<(String, &Plugin)> {
+    let mut named: Vec<(String, &Plugin)> = Vec::new();
+    for plugin in plugins {
+        let own = plugin.name();
+        let is_free = |name: &str| !named.iter().any(|(other, _)| other == name);
+        let numbered = (2..).map(|number| format!("{own}-{number}"));
+        let mut names = std::iter::once(own.clone()).chain(numbered);
+        named.extend(names.find(|name| is_free(name)).map(|name| (name, plugin)));
+    }
+    named
 }
 
 fn table<const N: usize>(entries: [(&str, Value); N]) -> Table {
@@ -145,7 +152,9 @@ mod tests {
 
     #[test]
     fn plugins_are_called_as_their_components_and_each_otherwise() {
-        let components = ["cors", "./a b/my-auth.wasm", "cors", "./\u{fc}.wasm"];
+        // The second one's name is the one that the fourth would have been given.
+        let components =
+            ["cors", "./cors-2.wasm", "./a b/my-auth.wasm", "cors", "cors", "./\u{fc}.wasm"];
         let plugin = components.map(|name| plugin(name).expect("a plugin")).to_vec();
         let to = vec!["localhost:3000".to_owned()];
         let (bind, admin) = ("127.0.0.1:0".to_owned(), Some("127.0.0.1:9901".to_owned()));
@@ -154,7 +163,7 @@ mod tests {
         let read: Table = text.parse().expect("TOML");
         let names = read["routes"]["all"]["plugins"].as_array().expect("a list");
         let names: Vec<_> = names.iter().filter_map(Value::as_str).collect();
-        assert_eq!(names, ["cors", "my-auth", "cors-2", "plugin"]);
+        assert_eq!(names, ["cors", "cors-2", "my-auth", "cors-3", "cors-4", "plugin"]);
         assert!(names.iter().all(|name| read["plugins"].get(name).is_some()), "{text}");
         assert_eq!(read["server"]["access_log"].to_string(), "{ format = \"combined\" }");
     }
