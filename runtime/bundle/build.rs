@@ -2,6 +2,11 @@
 //!
 //! In: the workspace's `plugins/*`, `sdk/rust` and `wit`. Out: `$OUT_DIR/built_ins.rs`, a table of
 //! names and bytes, sorted by name.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "cargo waits for it, and reads what it prints"
+)]
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

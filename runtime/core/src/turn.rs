@@ -5,6 +5,10 @@
 //! little to do.
 //!
 //! The runtime counts steps too, but steps differ by the thousandfold in what they cost.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a turn is time of the processor, whatever timers do"
+)]
 
 use std::cell::Cell;
 use std::task::{Context, Poll};

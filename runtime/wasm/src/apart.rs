@@ -14,6 +14,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use weir_core::clock;
 use weir_core::config::{CompileLimits, Flaw};
 use weir_core::threads;
 
@@ -86,7 +87,7 @@ impl Apart<'_> {
     }
 
     fn talk(&self, task: Task, input: &[u8]) -> Result<Vec<u8>, Ended> {
-        let deadline = Instant::now() + self.limits.time * PATIENCE;
+        let deadline = clock::now() + self.limits.time * PATIENCE;
         let (mut child, mut stream) = self.spawn(task).map_err(Ended::System)?;
         // A child that ends early says why by its status.
         self.send(&mut stream, input, deadline)?;
@@ -153,7 +154,7 @@ impl Apart<'_> {
     fn look(&self, deadline: Instant) -> Result<(), Ended> {
         match self.stopped.load(Ordering::Relaxed) {
             true => Err(Ended::Stopped),
-            false if Instant::now() >= deadline => Err(Ended::Late),
+            false if clock::now() >= deadline => Err(Ended::Late),
             false => Ok(()),
         }
     }

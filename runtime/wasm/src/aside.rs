@@ -17,6 +17,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use weir_core::client::ClientKey;
+use weir_core::clock;
 use weir_core::shares::Share;
 use weir_core::turns::{self, Line, Offer, Turn};
 
@@ -198,7 +199,7 @@ where
 }
 
 fn is_over(due: Option<Instant>) -> bool {
-    due.is_some_and(|due| due <= Instant::now())
+    due.is_some_and(|due| due <= clock::now())
 }
 
 /// The permission to run one slice.

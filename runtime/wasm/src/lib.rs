@@ -11,6 +11,14 @@
 //! member: hook call ─▶ instance: exchange moved in ─▶ guest ◀─▶ host/*: one file for each import
 //!                          └─ exchange moved out ◀─ verdict, or fault ─▶ log, metrics, backoff
 //! ```
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::disallowed_macros,
+        reason = "tests make files, measure and tell"
+    )
+)]
 
 mod apart;
 mod artifacts;

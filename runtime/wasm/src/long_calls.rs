@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use weir_core::client::ClientKey;
+use weir_core::clock;
 use weir_core::shares::{Share, Shares, Standing};
 
 /// The calls of a plugin on one worker that take long.
@@ -68,7 +69,7 @@ impl LongCalls {
         }
         if self.under_way.without(client) == Some(Standing::Within) {
             if let Some(waiting) = self.under_way.wait(client) {
-                let until = Instant::now() + self.wait;
+                let until = clock::now() + self.wait;
                 let until = due.map_or(until, |due| due.min(until));
                 let share = tokio::time::timeout_at(until.into(), waiting);
                 return Admission::Waits(Box::pin(async { share.await.ok().flatten() }));

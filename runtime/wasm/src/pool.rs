@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use weir_core::client::ClientKey;
+use weir_core::clock;
 use weir_core::config::Isolation;
 use weir_core::shares::{Share, Shares};
 
@@ -137,7 +138,7 @@ impl InstancePool {
     pub fn due(&self, phase: Phase, answer: Instant) -> Option<Instant> {
         match phase {
             Phase::Request => Some(answer),
-            Phase::Response => Some(answer.max(Instant::now() + self.plugin.wait)),
+            Phase::Response => Some(answer.max(clock::now() + self.plugin.wait)),
             // Nobody waits for these.
             Phase::None | Phase::Complete => None,
         }
@@ -158,7 +159,7 @@ impl InstancePool {
                  this client, and as many wait as may"
             )));
         };
-        let until = Instant::now() + wait;
+        let until = clock::now() + wait;
         let sooner = due.filter(|due| *due < until);
         match tokio::time::timeout_at(sooner.unwrap_or(until).into(), waiting).await {
             Ok(Some(place)) => Ok(place),

@@ -5,6 +5,7 @@
 //! itself; a few kilobytes can ask for more time and memory than there is. That is why it can be
 //! done in a process of its own, whose side [`serve`] is; [`Apart`](super::apart::Apart) is the
 //! other.
+#![expect(clippy::disallowed_methods, reason = "what the kernel makes up needs no disk")]
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;

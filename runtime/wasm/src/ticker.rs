@@ -3,6 +3,10 @@
 //! In: [`Pulse`]s, one for each plugin and worker, which say whether a guest runs right now. Out:
 //! `Engine::increment_epoch`. Never: wakes an idle machine; after [`QUIET`] without a call
 //! the thread parks until the next one.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it is a thread of its own, which sleeps from tick to tick"
+)]
 
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

@@ -14,6 +14,14 @@
 //! What a message is, what is decided and what is told stands below, in [`weir_core`]; the host of
 //! plugins in [`weir_wasm`], behind the trait of a chain's member. Modules stand on floors, lowest
 //! first; a module imports only from floors below its own, and a test over the source keeps it so.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::disallowed_macros,
+        reason = "tests make files, measure and tell"
+    )
+)]
 
 // Floor 0
 pub mod net;

@@ -68,6 +68,7 @@ pub use write_only::secrets_of;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::clock;
 use excerpt::Excerpts;
 use report::{Collected, Report};
 
@@ -137,7 +138,7 @@ pub fn load(
     environment: &Environment,
     built_ins: &[&str],
 ) -> Result<Config, Problems> {
-    read(source, environment, built_ins, SystemTime::now(), Held::new()).map_err(|refused| {
+    read(source, environment, built_ins, clock::wall(), Held::new()).map_err(|refused| {
         let Refused { problems, sound } = *refused;
         Problems::of(problems, sound.warnings).unwrap_or_else(|| {
             Problem::new(Place::Whole("configuration".into()), "", "it could not be read").into()

@@ -3,6 +3,7 @@
 //! In: a [`Source`]. Out: the merged tree of what can be read of every file; what cannot is
 //! reported. Never: knows what a key means, beyond that the sections of several files are merged by
 //! name.
+#![expect(clippy::disallowed_methods, reason = "a configuration is read on the control side")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+use crate::clock;
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -35,7 +37,7 @@ fn play(check: &mut Check, now: Instant, outcomes: &str) -> String {
 
 #[test]
 fn thresholds_count_outcomes_in_a_row() {
-    let now = Instant::now();
+    let now = clock::now();
     for (outcomes, expected) in [
         ("++", "uu"),
         ("---", "uuD"),
@@ -59,7 +61,7 @@ fn thresholds_count_outcomes_in_a_row() {
 
 #[test]
 fn first_probes_are_spread_over_the_interval() {
-    let now = Instant::now();
+    let now = clock::now();
     let mut tenths = [0; 10];
     for seed in 0..1000 {
         let wait = Check::new(&settings(), now, seed).next_at() - now;
@@ -70,7 +72,7 @@ fn first_probes_are_spread_over_the_interval() {
 
 #[test]
 fn probes_keep_their_beat() {
-    let start = Instant::now();
+    let start = clock::now();
     let mut check = Check::new(&settings(), start, 5);
     let first = check.next_at();
     assert!(!check.due(first - Duration::from_nanos(1)));
@@ -96,7 +98,7 @@ fn probes_keep_their_beat() {
 
 #[test]
 fn a_reload_keeps_what_is_known() {
-    let now = Instant::now();
+    let now = clock::now();
     let mut check = Check::new(&settings(), now, 1);
     assert_eq!(play(&mut check, now, "---+"), "uuDd");
     check.begin(now);

@@ -9,6 +9,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use crate::clock;
 use crate::error::Error;
 
 /// Milliseconds in which a body that has just begun need not come.
@@ -66,7 +67,7 @@ impl Default for UploadState {
     fn default() -> Self {
         UploadState {
             bytes: AtomicU64::new(0),
-            started: Instant::now(),
+            started: clock::now(),
             last: AtomicU64::new(0),
             limit: AtomicU64::new(u64::MAX),
             pending: AtomicBool::new(false),
@@ -105,7 +106,7 @@ impl UploadState {
 
     /// More of it was read. Gives the sum.
     pub fn add(&self, bytes: u64) -> u64 {
-        let passed = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let passed = u64::try_from(clock::since(self.started).as_micros()).unwrap_or(u64::MAX);
         self.last.store(passed, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes
     }

@@ -12,13 +12,15 @@ mod limit;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, reload};
+
+use crate::clock;
 
 use self::json::Json;
 use self::limit::{Limit, Limited};
@@ -149,7 +151,7 @@ pub fn dropped() -> u64 {
 /// there will be more.
 fn tell_what_was_held() -> bool {
     let Some(log) = LOG.get() else { return false };
-    let (due, more) = log.limit.over(Instant::now());
+    let (due, more) = log.limit.over(clock::now());
     for held in due {
         tracing::warn!(
             of = held.target,

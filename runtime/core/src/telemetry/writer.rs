@@ -4,6 +4,7 @@
 //! Never: makes a sender wait, or ends because it cannot write; where the channel is full, or the
 //! disk, lines are dropped and counted, their number is told once it is over, and a line that was
 //! cut is finished before the next begins.
+#![expect(clippy::disallowed_methods, reason = "it is a thread of its own, which may wait")]
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
+use crate::clock;
 use crate::threads;
 
 /// Buffers that may wait; with the access log's 32 KiB each that is 4 MiB.
@@ -105,7 +107,7 @@ impl Writer {
         let reopen = Arc::new(AtomicBool::new(false));
         let writer = Writer { sender, reopen: reopen.clone(), dropped: dropped.clone() };
         let lost = dropped.load(Ordering::Relaxed);
-        let told = Told::new(name, lost, Instant::now());
+        let told = Told::new(name, lost, clock::now());
         let owed = match &sink {
             Sink::File(path, _) => line_end(path),
             Sink::Stream(_) => Vec::new(),
@@ -144,19 +146,19 @@ impl Writer {
 
     /// Waits until what was sent is written; false where that took longer than `wait`. Blocks.
     pub fn flush(&self, wait: Duration) -> bool {
-        let deadline = Instant::now() + wait;
+        let deadline = clock::now() + wait;
         let (sender, answer) = sync_channel(1);
         let mut message = Message::Flush(sender);
         loop {
             match self.sender.try_send(message) {
                 Ok(()) => break,
                 Err(TrySendError::Disconnected(_)) => return false,
-                Err(TrySendError::Full(_)) if Instant::now() >= deadline => return false,
+                Err(TrySendError::Full(_)) if clock::now() >= deadline => return false,
                 Err(TrySendError::Full(back)) => message = back,
             }
             std::thread::sleep(Duration::from_millis(2));
         }
-        answer.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok()
+        answer.recv_timeout(deadline.saturating_duration_since(clock::now())).is_ok()
     }
 }
 
@@ -189,11 +191,11 @@ fn write(
                 if let Err((_, lost)) = &written {
                     dropped.fetch_add(*lost, Ordering::Relaxed);
                 }
-                told.went(Instant::now(), written.err().map(|(error, _)| error));
+                told.went(clock::now(), written.err().map(|(error, _)| error));
             }
         }
         let more = chores();
-        due = told.tell(Instant::now(), dropped.load(Ordering::Relaxed)) || more;
+        due = told.tell(clock::now(), dropped.load(Ordering::Relaxed)) || more;
     }
 }
 

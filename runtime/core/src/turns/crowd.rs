@@ -21,6 +21,7 @@ use tokio::task::spawn_local;
 
 use super::{Who, next_of};
 use crate::client::ClientKey;
+use crate::clock;
 use crate::turn::TURN;
 
 /// Nobody waits whose client has had fewer polls than these in this time: an ordinary request is two or
@@ -203,7 +204,7 @@ impl Crowd {
         Crowd {
             client,
             left: Cell::new(FREE),
-            since: Cell::new(Instant::now()),
+            since: Cell::new(clock::now()),
             waiting: RefCell::default(),
             called: Cell::default(),
             began: Cell::default(),
@@ -218,7 +219,7 @@ impl Crowd {
         if self.left.get() > 0 {
             return true;
         }
-        let is_due = self.since.get().elapsed() >= REFILLED;
+        let is_due = clock::since(self.since.get()) >= REFILLED;
         if is_due {
             self.refill(FREE);
         }
@@ -227,7 +228,7 @@ impl Crowd {
 
     fn refill(&self, polls: usize) {
         self.left.set(polls);
-        self.since.set(Instant::now());
+        self.since.set(clock::now());
     }
 
     /// Whether it is the turn of the task with this number, and there is time left.
@@ -235,7 +236,7 @@ impl Crowd {
         if number >= self.called.get() {
             return false;
         }
-        let now = Instant::now();
+        let now = clock::now();
         let began = self.began.get().unwrap_or(now);
         self.began.set(Some(began));
         let has_time = now.saturating_duration_since(began) < TURN;

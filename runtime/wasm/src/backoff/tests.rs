@@ -1,10 +1,11 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::*;
+use weir_core::clock;
 
 #[test]
 fn pauses_double_from_the_fifth_trap_up_to_five_seconds() {
-    let now = Instant::now();
+    let now = clock::now();
     let mut backoff = Backoff::default();
     for _ in 0..4 {
         assert_eq!(backoff.failed(now), None);
@@ -19,7 +20,7 @@ fn pauses_double_from_the_fifth_trap_up_to_five_seconds() {
 
 #[test]
 fn one_good_call_forgives_everything() {
-    let now = Instant::now();
+    let now = clock::now();
     let mut backoff = Backoff::default();
     for _ in 0..9 {
         backoff.failed(now);
@@ -31,7 +32,7 @@ fn one_good_call_forgives_everything() {
 
 #[test]
 fn a_million_traps_do_not_overflow() {
-    let now = Instant::now();
+    let now = clock::now();
     let mut backoff = Backoff { failures: u32::MAX - 1, until: None };
     for _ in 0..3 {
         assert_eq!(backoff.failed(now), Some(LONGEST));

@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use weir_core::clock;
 use weir_core::quota::Account;
 
 use super::*;
@@ -18,7 +19,7 @@ impl Setup {
     fn new() -> Setup {
         let account = Arc::<Account>::default();
         let quota = Quota::new(account.clone(), 16 << 20);
-        Setup { store: Store::default(), quota, account, now: Instant::now() }
+        Setup { store: Store::default(), quota, account, now: clock::now() }
     }
 
     fn set(&self, key: &str, value: &[u8], ttl: Option<Duration>) {

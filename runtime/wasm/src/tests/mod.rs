@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use weir_core::chain::{Exchange, ExchangeId, Failure, HeadLimits, Middleware, Step, Verdict};
-use weir_core::clock::Clock;
+use weir_core::clock::{self, Clock};
 use weir_core::config::{ComponentSource, Grants, Isolation, OnFailure, Plugin, PluginLimits};
 use weir_core::http::{Body, Client};
 
@@ -102,8 +102,8 @@ pub(super) fn exchange(fields: &[(&'static str, &'static str)]) -> Box<Exchange>
     let (request, ()) = builder.body(()).expect("a legal head").into_parts();
     Box::new(Exchange {
         id: ExchangeId { process: 1, worker: 2, serial: 3 },
-        started: Instant::now(),
-        due: Instant::now() + Duration::from_secs(30),
+        started: clock::now(),
+        due: clock::now() + Duration::from_secs(30),
         request,
         added: None,
         request_body: Body::Empty,

@@ -168,7 +168,7 @@ impl Drop for ConnectionPlace {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use weir_core::clock;
 
     use weir_core::config::Limits;
 
@@ -183,7 +183,7 @@ mod tests {
     fn opener(
         limit: &ConnectionLimit,
     ) -> impl Fn(u8) -> Option<(ConnectionPlace, Arc<Activity>)> + '_ {
-        let (watch, bounds) = (Watch::new(Instant::now()), Bounds::new(&Limits::default()));
+        let (watch, bounds) = (Watch::new(clock::now()), Bounds::new(&Limits::default()));
         move |last| {
             let place = limit.enter(client(last), || true)?;
             let activity = watch.register(bounds.clone(), false);

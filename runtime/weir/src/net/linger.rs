@@ -141,7 +141,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Linger<S> {
 mod tests {
     use std::future::{Future, poll_fn};
     use std::pin::pin;
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
+    use weir_core::clock;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
@@ -159,7 +160,7 @@ mod tests {
 
     fn activity() -> Arc<Activity> {
         let bounds = Bounds::new(&Limits::default());
-        Watch::new(Instant::now()).register(bounds, false)
+        Watch::new(clock::now()).register(bounds, false)
     }
 
     const ANSWER: &[u8] = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n";
@@ -211,7 +212,7 @@ mod tests {
 
     #[tokio::test]
     async fn lingering_is_bounded_in_time() {
-        let start = Instant::now();
+        let start = clock::now();
         let watch = Watch::new(start);
         let activity = watch.register(Bounds::new(&Limits::default()), false);
         activity.begin_exchange(true);

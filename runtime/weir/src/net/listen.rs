@@ -2,6 +2,7 @@
 //!
 //! In: an address and how many workers there are. Out: as many listeners. Never: takes connections
 //! away from another process: SO_REUSEPORT alone would let two proxies share a port by mistake.
+#![expect(clippy::disallowed_methods, reason = "sockets are made on the control side")]
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

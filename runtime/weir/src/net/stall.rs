@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
+use weir_core::clock;
 
 /// A slow network takes a third of what waits in the kernel before a write comes through again.
 const A_WHILE: Duration = Duration::from_secs(1);
@@ -39,7 +40,7 @@ impl Stall {
     pub(super) fn notice<T>(&self, written: &Poll<T>) {
         let waits = written.is_pending();
         if waits && !self.waits.load(Relaxed) {
-            *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock::now());
         }
         self.waits.store(waits, Relaxed);
     }

@@ -11,6 +11,7 @@ use http::{HeaderValue, Request, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use weir_core::chain::{Attributes, Exchange, ExchangeId, Reached, Summary};
+use weir_core::clock;
 use weir_core::error::{Error, Kind};
 use weir_core::http::UploadState;
 use weir_core::http::concealed::Shown;
@@ -180,7 +181,7 @@ impl Completion {
         }
         self.connect = lease.connect;
         // Only the log asks.
-        self.first_byte = self.worker.log.borrow().is_some().then(|| sent.elapsed());
+        self.first_byte = self.worker.log.borrow().is_some().then(|| clock::since(sent));
         self.lease = Some(lease);
     }
 

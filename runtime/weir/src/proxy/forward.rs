@@ -12,6 +12,7 @@ use http::{Method, StatusCode};
 use http_body::Body as _;
 use weir_core::balancer::Tried;
 use weir_core::chain::{Chain, Exchange, Transforms};
+use weir_core::clock;
 use weir_core::config::Bound;
 use weir_core::error::{Error, Kind, Side};
 use weir_core::http::ambiguous::Guarded;
@@ -85,7 +86,7 @@ pub async fn forward(
             upgrade: completion.upgrade.as_ref().map(|upgrade| &upgrade.protocol),
             expects,
         };
-        let sent = sent.take().unwrap_or_else(Instant::now);
+        let sent = sent.take().unwrap_or_else(clock::now);
         let left = deadline.saturating_duration_since(sent);
         let timeout = ResponseTimeout {
             sent,
@@ -116,7 +117,7 @@ pub async fn forward(
         };
         // The client broke its own request: that is no fault of the endpoint's.
         // But a call's messages come when its client has them, and its time is for the answer.
-        let is_late = completion.grpc && Instant::now() >= deadline;
+        let is_late = completion.grpc && clock::now() >= deadline;
         let broken = completion.upload.as_ref().filter(|_| !is_late);
         if let Some(error) = broken.and_then(|upload| upload.failure()) {
             return Err(Box::new(error.clone()));
@@ -141,7 +142,7 @@ pub async fn forward(
             copied: spare.is_some(),
         };
         let several = upstream.pools().len() > 1;
-        let Some(again) = attempts.next(how, request, several, Instant::now()) else {
+        let Some(again) = attempts.next(how, request, several, clock::now()) else {
             return Err(Box::new(failed.error));
         };
         if again.elsewhere {

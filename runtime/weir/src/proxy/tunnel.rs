@@ -184,7 +184,7 @@ impl Way {
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
-    use std::time::Instant;
+    use weir_core::clock;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
     use weir_core::http::Pause;
@@ -304,7 +304,7 @@ mod tests {
         client.shutdown().await.unwrap();
         assert_eq!(turn().await, Poll::Pending);
         let state = shown.get().expect("it is shown");
-        let now = Instant::now();
+        let now = clock::now();
         let pauses: Vec<_> = (1..4).map(|sweep| state.pause(now + LONG * sweep)).collect();
         assert_eq!(pauses.last(), Some(&Some(Pause::Closed)));
         state.give_way();

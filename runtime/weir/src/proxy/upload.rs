@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use weir_core::clock;
 use weir_core::config::Limits;
 use weir_core::error::Error;
 use weir_core::http::merging::{Grace, Merging};
@@ -75,7 +76,7 @@ impl Upload {
     /// Bytes came, and were waited for. Whether they come fast enough.
     fn keeps_pace(&mut self, bytes: usize) -> bool {
         let Some(pace) = &mut self.pace else { return true };
-        let waited = self.waits.take().map_or_else(Default::default, |since| since.elapsed());
+        let waited = self.waits.take().map_or_else(Default::default, clock::since);
         // Whoever answers while it still listens has a conversation, which may have pauses.
         pace.came(waited, bytes as u64) || self.state.is_answered()
     }
@@ -102,7 +103,7 @@ impl HttpBody for Upload {
                 }
                 this.state.read_by(cx.waker());
                 if this.pace.is_some() {
-                    this.waits.get_or_insert_with(Instant::now);
+                    this.waits.get_or_insert_with(clock::now);
                 }
                 ready!(this.idle.poll(cx));
                 let detail = format!("no byte of the body within {:?}", this.idle.after());

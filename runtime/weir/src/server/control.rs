@@ -2,16 +2,18 @@
 //!
 //! In: calls to reload or to stop. Out: what serves is always a complete snapshot. Never: on a
 //! request's way; everything slow happens here.
+#![expect(clippy::disallowed_methods, reason = "the process waits for its workers to end")]
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::oneshot;
+use weir_core::clock;
 use weir_core::config::{self, Bind, Config, Held, Refused, Sources};
 use weir_core::telemetry::access_log::AccessLog;
 use weir_core::telemetry::log;
@@ -86,7 +88,7 @@ impl Running {
         if self.is_ending() {
             return Err(StartError::Ending);
         }
-        let started = Instant::now();
+        let started = clock::now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = self.load(open);
         let read = match &loaded {
@@ -112,7 +114,7 @@ impl Running {
                 }
                 log::configure(&server.log);
                 self.metrics.reload_succeeded(self.options.clock.wall());
-                let took = started.elapsed();
+                let took = clock::since(started);
                 tracing::info!(generation, ?took, "configuration reloaded");
                 Ok(Reloaded { generation, took, awaiting_restart })
             }
@@ -193,9 +195,9 @@ impl Running {
     pub fn stop(&self, grace: Duration) -> usize {
         let answers = self.tell_to_drain(grace);
         let cut = answers.into_iter().filter_map(|answer| answer.blocking_recv().ok()).sum();
-        let until = Instant::now() + LEAVING;
+        let until = clock::now() + LEAVING;
         while self.workers.iter().any(|worker| !worker.thread.is_finished()) {
-            if Instant::now() >= until {
+            if clock::now() >= until {
                 tracing::warn!("a worker's thread does not end");
                 break;
             }

@@ -3,11 +3,13 @@
 //! In: [`Sources`], as a reload read them. Out: the moment when something of it changed and is
 //! complete, and which files are to be left as they were, since somebody is writing to them. Never: on
 //! the thread that hears signals; a file may lie on a mount that is dead.
+#![expect(clippy::disallowed_methods, reason = "files are watched on the control side")]
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use weir_core::clock;
 use weir_core::config::{Sources, Stamp, file, is_configuration};
 
 use super::notices::{Notice, Notices};
@@ -91,7 +93,7 @@ impl Files {
                     let took = self
                         .settling
                         .as_ref()
-                        .map_or(Duration::ZERO, |settling| settling.took(Instant::now()));
+                        .map_or(Duration::ZERO, |settling| settling.took(clock::now()));
                     self.rest((took / 20).clamp(TICK, LATE_TICK)).await;
                 }
                 Look::Settled(without) => return without,
@@ -101,13 +103,13 @@ impl Files {
 
     /// Whether a file is another than when it was read, complete or not, but for these.
     pub fn have_changed(&mut self, without: &[PathBuf]) -> bool {
-        self.differing(Instant::now()).iter().any(|changed| !without.contains(&changed.path))
+        self.differing(clock::now()).iter().any(|changed| !without.contains(&changed.path))
     }
 
     /// As [`Files::changed`], for those who ask for a reload now: at once where nothing changes, and at
     /// most so much later.
     pub async fn settled(&mut self, patience: Duration) -> Vec<PathBuf> {
-        let until = Instant::now() + patience;
+        let until = clock::now() + patience;
         // What was told until now is heard.
         self.listen(Duration::from_millis(1)).await;
         loop {
@@ -120,7 +122,7 @@ impl Files {
     }
 
     fn look(&mut self, until: Option<Instant>) -> Look {
-        let now = Instant::now();
+        let now = clock::now();
         let changed = self.differing(now);
         if changed.is_empty() {
             self.settling = None;
@@ -220,7 +222,7 @@ impl Files {
     }
 
     fn hear(&mut self, news: Vec<Notice>) {
-        let now = Instant::now();
+        let now = clock::now();
         let mut elsewhere = false;
         for notice in news {
             elsewhere |= matches!(notice, Notice::Renamed | Notice::Made(_));

@@ -3,6 +3,7 @@
 //! In: the paths of files. Out: [`Notice`]s of what happens to them, whichever links lead there, and
 //! whether they are there yet. Never: hears of a neighbour that is written to, however often;
 //! elsewhere than on Linux there are none, and the files are looked at from time to time.
+#![expect(clippy::disallowed_methods, reason = "files are watched on the control side")]
 
 use std::io;
 use std::path::PathBuf;

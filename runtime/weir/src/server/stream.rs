@@ -16,10 +16,10 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Instant;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use weir_core::clock;
 use weir_core::error::{Error, Kind};
 use weir_core::http::framing::{Frames, FramingGuard};
 use weir_core::telemetry::metrics::Metrics;
@@ -234,7 +234,7 @@ impl<S: AsyncWrite + OnSocket + Unpin> Served<S> {
         if !may_ask || self.activity.exchanges() == 0 || self.activity.is_tunnel() {
             return Ok(());
         }
-        let now = Instant::now();
+        let now = clock::now();
         let asking = self.asking.get_or_insert_with(|| Box::new(Asking::new(multiplexed, now)));
         if let Some(question) = asking.question(now, wanted)
             && let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(cx, question)

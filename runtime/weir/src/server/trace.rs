@@ -2,6 +2,7 @@
 //!
 //! In: a path. Out: every name on the way that could be changed so that the path leads elsewhere:
 //! each link, the file's own, or the first that is not there yet. Never: opens anything.
+#![expect(clippy::disallowed_methods, reason = "files are watched on the control side")]
 
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};

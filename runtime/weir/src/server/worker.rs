@@ -9,13 +9,13 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use weir_core::chain::Middleware;
-use weir_core::clock::Clock;
+use weir_core::clock::{self, Clock};
 use weir_core::config::{Bind, Config, Limits, Route};
 use weir_core::http::forwarded::TrustedProxies;
 use weir_core::telemetry::access_log::WorkerLog;
@@ -135,7 +135,7 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
         setup: Rc::new(Shared { index, process, clock, metrics, log }),
         accepting: HashMap::new(),
         connections: Connections::new(),
-        watch: Rc::new(Watch::new(Instant::now())),
+        watch: Rc::new(Watch::new(clock::now())),
         plugins: Vec::new(),
         upstreams: Vec::new(),
         proxy: None,
@@ -335,7 +335,7 @@ impl Running {
     }
 
     fn sweep(&self) {
-        let now = Instant::now();
+        let now = clock::now();
         self.watch.sweep(now);
         if let Some(proxy) = &self.proxy {
             proxy.tick();
@@ -365,9 +365,9 @@ impl Running {
             accepting.task.abort();
         }
         self.connections.finish(|_| true);
-        let deadline = Instant::now() + grace;
-        while self.connections.count() > 0 && Instant::now() < deadline {
-            let tick = SWEEP.min(deadline.saturating_duration_since(Instant::now()));
+        let deadline = clock::now() + grace;
+        while self.connections.count() > 0 && clock::now() < deadline {
+            let tick = SWEEP.min(deadline.saturating_duration_since(clock::now()));
             let _ = tokio::time::timeout(tick, self.connections.emptied()).await;
             self.sweep();
         }

@@ -3,12 +3,14 @@
 //! In: files. Out: those that a process of this machine has open for writing, as far as this one may
 //! see: its own user's, or everybody's for root (proc(5)). Never: touches a file for it, since one may
 //! lie on a mount that is dead; and never takes more than a tenth of the thread's time.
+#![expect(clippy::disallowed_methods, reason = "files are watched on the control side")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use weir_core::clock;
 
 /// The last look.
 #[derive(Debug, Default)]
@@ -31,7 +33,7 @@ impl Writers {
             self.open.clear();
         } else if self.files != files || self.next.is_none_or(|next| now >= next) {
             self.open = open(&files);
-            self.next = Some(now + (now.elapsed() * SHARE).max(AT_LEAST));
+            self.next = Some(now + (clock::since(now) * SHARE).max(AT_LEAST));
         }
         self.files = files;
         &self.open
@@ -119,7 +121,7 @@ mod tests {
         let file = folder.join("a");
         let files = BTreeSet::from([file.clone(), folder.join("none")]);
         let other = File::create(folder.join("b")).expect("open");
-        let seen = || Writers::default().of(Instant::now(), files.clone()).clone();
+        let seen = || Writers::default().of(clock::now(), files.clone()).clone();
         let writer = File::create(folder.join("a.new")).expect("open");
         fs::rename(folder.join("a.new"), &file).expect("renamed");
         let reader = File::open(&file).expect("open");

@@ -51,6 +51,7 @@ impl Alarm {
 mod tests {
     use std::future::poll_fn;
     use std::time::Duration;
+    use weir_core::clock;
 
     use super::*;
 
@@ -61,14 +62,14 @@ mod tests {
     /// When it goes off, once it is waited for.
     async fn goes_off(alarm: &mut Alarm) -> Instant {
         poll_fn(|cx| alarm.poll(cx)).await;
-        Instant::now()
+        clock::now()
     }
 
     #[tokio::test]
     async fn goes_off_at_the_deadline_of_the_day() {
         let mut alarm = Alarm::default();
         assert!(!is_ready(&mut alarm).await, "no deadline yet");
-        let start = Instant::now();
+        let start = clock::now();
         let at = |millis: u64| start + Duration::from_millis(millis);
         alarm.set(at(20));
         assert!(!is_ready(&mut alarm).await);
@@ -83,7 +84,7 @@ mod tests {
     #[tokio::test]
     async fn a_sooner_deadline_moves_the_timer() {
         let mut alarm = Alarm::default();
-        let start = Instant::now();
+        let start = clock::now();
         alarm.set(start + Duration::from_secs(3600));
         assert!(!is_ready(&mut alarm).await);
         alarm.set(start + Duration::from_millis(20));

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use http_body::Body as _;
 use hyper::client::conn::http2::SendRequest;
 use tokio::task::JoinHandle;
+use weir_core::clock;
 use weir_core::http::{Body, Pause, Received, UploadState};
 use weir_core::telemetry::metrics::{ConnectionState, UpstreamConnectionGuard};
 use weir_core::turns;
@@ -203,7 +204,7 @@ impl Http2 {
         guard: UpstreamConnectionGuard,
     ) -> Http2 {
         let (streams, idle, ended) = Default::default();
-        let opened = Instant::now();
+        let opened = clock::now();
         let shared = Shared { executor, streams, idle, opened, ended, stall, tls, slot, guard };
         Http2 { sender, shared: Rc::new(shared) }
     }
@@ -216,7 +217,7 @@ impl Http2 {
     /// For how long the endpoint has taken nothing, where that is a while: what comes next would wait
     /// behind all that was sent.
     pub(super) fn stalled(&self) -> Option<Duration> {
-        self.shared.stall.lasts(Instant::now)
+        self.shared.stall.lasts(clock::now)
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -284,7 +285,7 @@ impl Http2 {
             }
             Ok(Err(mut failed)) => {
                 *body = failed.take_message().map(|request| request.into_body().into_body());
-                let now = Instant::now();
+                let now = clock::now();
                 let over = self.sender.is_closed().then(|| self.shared.ended.get().unwrap_or(now));
                 self.shared.ended.set(over);
                 Err(AttemptError::failed(failed.error(), body.is_some(), reused, over))

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use weir_core::clock;
 use weir_core::config;
 use weir_core::error::{Error, Kind, Result, Side};
 use weir_core::http::{Body, UploadState};
@@ -124,7 +125,7 @@ impl Pool {
         claim: Rc<Claim>,
         place: Option<Place>,
     ) -> Answered {
-        let deadline = attempt.timeout.no_later(Instant::now() + self.connector.timeout);
+        let deadline = attempt.timeout.no_later(clock::now() + self.connector.timeout);
         let place = match place {
             Some(place) => Some(place),
             None => self.turn(&claim, deadline).await,
@@ -150,7 +151,7 @@ impl Pool {
     ) -> Result<Option<(Opened, Option<Duration>)>> {
         loop {
             let room = self.room(attempt.opened_after, deadline).await;
-            let since = Instant::now();
+            let since = clock::now();
             let opened = match room {
                 None => return Ok(None),
                 Some(Room::There(opened)) => return Ok(Some((opened, None))),
@@ -158,9 +159,9 @@ impl Pool {
                 Some(Room::Opening(joined)) => attempt.timeout.connect(joined.over()).await?,
             };
             if let Some(opened) = opened {
-                return Ok(Some((opened, Some(since.elapsed()))));
+                return Ok(Some((opened, Some(clock::since(since)))));
             }
-            if Instant::now() >= deadline {
+            if clock::now() >= deadline {
                 return Ok(None);
             }
         }
@@ -168,10 +169,10 @@ impl Pool {
 
     /// Opens a connection, which others find here if they may share it.
     async fn connect(self: &Rc<Self>, slot: Slot) -> Result<Opened> {
-        let started = Instant::now();
+        let started = clock::now();
         let tell = |error: &Error| self.untrusted.tell(&self.connector.endpoint, error);
         let sender = self.connector.connect().await.inspect_err(tell)?;
-        let guard = self.metrics.connected(started.elapsed());
+        let guard = self.metrics.connected(clock::since(started));
         self.openings.set_shared(matches!(sender, Sender::Http2(..)));
         Ok(match sender {
             Sender::Http1(connection) => Opened::Http1(Http1::new(connection, slot, guard)),
@@ -242,7 +243,7 @@ impl Pool {
     fn keep(&self, mut connection: Box<Http1>) {
         if !self.retired.get() {
             connection.set(ConnectionState::Idle);
-            self.take_back(connection, Instant::now());
+            self.take_back(connection, clock::now());
         }
     }
 

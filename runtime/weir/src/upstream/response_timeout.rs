@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::time;
+use weir_core::clock;
 use weir_core::error::{Error, Kind, Result, Side};
 use weir_core::http::UploadState;
 
@@ -39,7 +40,7 @@ impl ResponseTimeout<'_> {
                 return Poll::Ready(Ok(answer));
             }
             while alarm.poll(cx).is_ready() {
-                match self.more_time(Instant::now()) {
+                match self.more_time(clock::now()) {
                     Some(due) => alarm.set(due),
                     None => return Poll::Ready(Err(self.waited())),
                 }
@@ -80,7 +81,7 @@ impl ResponseTimeout<'_> {
 
     /// An error where the time for an answer is over, with what it was waited for.
     pub(super) fn over(&self, why: &str) -> Option<Error> {
-        self.due.filter(|due| *due <= Instant::now()).map(|_| self.late(why))
+        self.due.filter(|due| *due <= clock::now()).map(|_| self.late(why))
     }
 
     fn late(&self, why: &str) -> Error {
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_body_on_its_way_prolongs_what_the_endpoint_has_from_its_last_byte() {
-        let sent = Instant::now();
+        let sent = clock::now();
         let upload = Arc::<UploadState>::default();
         let more_time = |now| timeout(sent, None, &upload).more_time(now);
         // A body that was there with its head buys nothing.
@@ -136,7 +137,7 @@ mod tests {
     #[test]
     fn a_written_timeout_is_prolonged_by_nothing() {
         let upload = Arc::<UploadState>::default();
-        let sent = Instant::now();
+        let sent = clock::now();
         let due = Some(sent + SECOND);
         let more_time = |now| timeout(sent, due, &upload).more_time(now);
         upload.begin();

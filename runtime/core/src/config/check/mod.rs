@@ -3,6 +3,7 @@
 //! In: the tree, with overrides and `${…}` applied. Out: the parts of a `Config` that are sound,
 //! every name an index; problems go to the report. Never: stops at a problem; where the report has
 //! one, indices may mean nothing and [`super::read()`] gives no `Config`.
+#![expect(clippy::disallowed_methods, reason = "a configuration is checked on the control side")]
 
 mod access_log;
 mod alike;

@@ -1,7 +1,9 @@
 //! What a configuration costs, and how long what is said of it is, whatever somebody wrote.
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::clock;
 
 use super::*;
 
@@ -17,13 +19,13 @@ fn large(head: &str, route: impl Fn(usize, &mut String)) -> String {
 
 /// What is said of a text, soon.
 fn soon(what: &str, toml: &str) -> String {
-    let started = Instant::now();
+    let started = clock::now();
     let source = text(toml);
     let said = match load(&source, &Environment::default(), &["key-auth", "cors"]) {
         Ok(config) => format!("{} warnings", config.warnings.len()),
         Err(problems) => problems.to_string(),
     };
-    let took = started.elapsed();
+    let took = clock::since(started);
     assert!(took < LONG, "{what} took {took:?}");
     assert!(said.len() < 300_000, "{what}: {} bytes are said", said.len());
     said

@@ -8,6 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::clock;
 use tracing::callsite::Identifier;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -138,7 +139,7 @@ impl<S: Subscriber, F: Fn() + 'static> Layer<S> for Limited<F> {
         let mut visitor = Visitor::default();
         event.record(&mut visitor);
         let kind = || Kind { place: facts.callsite(), names: visitor.names.finish() };
-        match self.limit.admit(Instant::now(), kind(), most, facts.target()) {
+        match self.limit.admit(clock::now(), kind(), most, facts.target()) {
             Admitted::Told => true,
             Admitted::Held => false,
             Admitted::FirstHeld => {
@@ -212,7 +213,7 @@ mod tests {
     #[test]
     fn a_kind_is_told_a_few_times_and_then_counted() {
         let limit = Limit::default();
-        let start = Instant::now();
+        let start = clock::now();
         let admit = |at: Duration, names: u64| {
             limit.admit(start + at, Kind { place: place(), names }, TOLD, "h2::proto")
         };
@@ -237,7 +238,7 @@ mod tests {
     #[test]
     fn kinds_are_bounded() {
         let limit = Limit::default();
-        let now = Instant::now();
+        let now = clock::now();
         for names in 0..100_000 {
             limit.admit(now, Kind { place: place(), names }, TOLD, "h2");
         }

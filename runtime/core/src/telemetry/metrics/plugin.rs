@@ -13,6 +13,7 @@ use super::cell::{Durations, DurationsSum, Sharded};
 use super::custom::{Names, PluginCustomMetrics};
 use super::exposition::Exposition;
 use super::series::SeriesMap;
+use crate::clock;
 use crate::quota::{Account, Holding};
 
 /// One call in so many is timed, the first included. A power of two.
@@ -104,7 +105,7 @@ impl PluginMetrics {
     pub fn called(&self, hook: Hook) -> Option<Instant> {
         let cells = self.0.cells.local().hooks.get(hook as usize)?;
         let before = cells.calls.fetch_add(1, Relaxed);
-        before.is_multiple_of(SAMPLE).then(Instant::now)
+        before.is_multiple_of(SAMPLE).then(clock::now)
     }
 
     /// The hook returned, whatever came of it.
@@ -112,7 +113,7 @@ impl PluginMetrics {
     pub fn returned(&self, hook: Hook, called: Option<Instant>) {
         let Some(called) = called else { return };
         if let Some(cells) = self.0.cells.local().hooks.get(hook as usize) {
-            cells.duration.observe(&BOUNDS, called.elapsed());
+            cells.duration.observe(&BOUNDS, clock::since(called));
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! In: `/proc`. Out: the conventional `process_*` families. Never: fails; where a file is missing
 //! (any system but Linux) the family is absent.
+#![expect(clippy::disallowed_methods, reason = "what the kernel makes up needs no disk")]
 
 use std::fs;
 

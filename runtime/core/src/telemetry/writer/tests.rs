@@ -1,5 +1,7 @@
 use std::sync::Mutex;
 
+use crate::clock;
+
 use super::*;
 
 const WAIT: Duration = Duration::from_secs(10);
@@ -91,11 +93,11 @@ fn a_pipe_without_a_reader_is_refused_at_once() {
         move || std::fs::read_to_string(path).expect("text")
     });
     // It is there once a reader is.
-    let deadline = Instant::now() + WAIT;
+    let deadline = clock::now() + WAIT;
     let sink = loop {
         match Sink::file(&path) {
             Ok(sink) => break sink,
-            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+            Err(error) => assert!(clock::now() < deadline, "{error}"),
         }
     };
     let writer = Writer::start("test", sink, Arc::default()).expect("a thread");
@@ -108,7 +110,7 @@ fn a_pipe_without_a_reader_is_refused_at_once() {
 
 #[test]
 fn what_was_lost_is_told_once_in_a_while() {
-    let start = Instant::now();
+    let start = clock::now();
     let mut told = Told::new("test", 0, start);
     assert!(!told.tell(start, 0));
     told.went(start, Some(io::ErrorKind::StorageFull.into()));

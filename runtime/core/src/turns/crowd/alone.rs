@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crate::client::ClientKey;
+use crate::clock;
 
 /// Who was there within this time may come again: behind a hundred tasks of who was taken to be alone he
 /// would wait for all of them, each time anew.
@@ -51,7 +52,7 @@ impl Last {
 
 /// Whether a client, of whom a task is polled now, is alone.
 pub fn is_alone(client: ClientKey) -> bool {
-    let last = LAST.get().polled(client, Instant::now);
+    let last = LAST.get().polled(client, clock::now);
     LAST.set(last);
     last.is_alone
 }

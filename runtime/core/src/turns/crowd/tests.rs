@@ -1,6 +1,8 @@
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, yield_now};
 
+use crate::clock;
+
 use super::super::tests::busy::{busy, looks, run};
 use super::super::{line, spawn, spawn_of};
 use super::alone::Last;
@@ -66,8 +68,8 @@ fn many_that_have_little_to_do_wait_for_each_other() {
 #[test]
 fn who_is_alone_waits_for_nobody() {
     let most = run(async {
-        let begun = Instant::now();
-        while begun.elapsed() <= 2 * alone::QUIET {
+        let begun = clock::now();
+        while clock::since(begun) <= 2 * alone::QUIET {
             for _ in 0..alone::POLLS {
                 assert!(spawn(client("192.0.2.1"), async {}).await.is_ok());
             }
@@ -81,7 +83,7 @@ fn who_is_alone_waits_for_nobody() {
 /// Who asked twenty times a second came behind all tasks of who was taken to be alone, each time.
 #[test]
 fn who_was_there_a_moment_ago_leaves_nobody_alone() {
-    let (mut last, mut now) = (Last::of(ClientKey::Unnamed), Instant::now());
+    let (mut last, mut now) = (Last::of(ClientKey::Unnamed), clock::now());
     let polled = |last: &mut Last, address: &str, polls: u32, now: Instant| {
         (0..polls).for_each(|_| *last = last.polled(client(address), || now));
         last.is_alone
@@ -146,8 +148,8 @@ fn who_asks_now_and_then_stands_in_no_line() {
         }
         let mut waited = Vec::new();
         for _ in 0..20 {
-            let rests = Instant::now();
-            while rests.elapsed() < REFILLED {
+            let rests = clock::now();
+            while clock::since(rests) < REFILLED {
                 yield_now().await;
             }
             let served = spawn(client("198.51.100.1"), async {});
@@ -259,7 +261,7 @@ fn who_is_called_elsewhere_takes_no_round() {
         let mut place = Place::of(flow.clone());
         let waits = |place: &mut Place| {
             flow.crowd.left.set(0);
-            flow.crowd.since.set(Instant::now());
+            flow.crowd.since.set(clock::now());
             alone::is_alone(ClientKey::Unnamed);
             !place.admits(&Context::from_waker(Waker::noop()))
         };

@@ -1,9 +1,10 @@
 use std::future::poll_fn;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
+use weir_core::clock;
 
 fn pair() -> (Stream, UnixStream) {
     let (near, far) = UnixStream::pair().unwrap();
@@ -87,7 +88,7 @@ async fn a_task_that_used_up_its_turn_is_woken_later() {
 async fn a_peer_that_reads_nothing_for_a_while_is_stalled_until_it_reads() {
     let (mut stream, mut far) = pair();
     let stall = stream.notice_writes();
-    let later = || Instant::now() + Duration::from_secs(2);
+    let later = || clock::now() + Duration::from_secs(2);
     stream.write_all(b"x").await.unwrap();
     assert_eq!(stall.lasts(later), None);
     let full = [0; 64 << 10];
@@ -98,7 +99,7 @@ async fn a_peer_that_reads_nothing_for_a_while_is_stalled_until_it_reads() {
     fill.await;
     assert!(stall.lasts(later) > Some(Duration::from_secs(1)));
     // Not at once.
-    assert_eq!(stall.lasts(Instant::now), None);
+    assert_eq!(stall.lasts(clock::now), None);
     let reading = async {
         let mut read = vec![0; 1 << 20];
         while stall.lasts(later).is_some() {

@@ -12,6 +12,7 @@ use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
 };
 use tokio::task::spawn_local;
+use weir_core::clock;
 use weir_core::config::Limits;
 
 use super::*;
@@ -98,7 +99,7 @@ struct Scene {
 
 impl Scene {
     fn new(room: usize) -> Self {
-        let start = Instant::now();
+        let start = clock::now();
         let watch = Watch::new(start);
         let activity = watch.register(Bounds::new(&Limits::default()), false);
         let (near, client) = duplex(room);
@@ -268,7 +269,7 @@ async fn the_task_is_woken_and_the_dead_are_forgotten() {
 fn many_are_woken_a_few_between_two_looks() {
     const MANY: usize = 1_000;
     busy::run(async {
-        let start = Instant::now();
+        let start = clock::now();
         let watch = Rc::new(Watch::new(start));
         let woken = Rc::new(Cell::new(0));
         for number in 0..MANY {
@@ -310,14 +311,14 @@ fn many_are_woken_a_few_between_two_looks() {
 /// without it, and would be asked with the next sweep, when nobody waits for the place any more.
 #[test]
 fn who_is_doubted_while_others_are_woken_is_asked() {
-    let watch = Watch::new(Instant::now());
+    let watch = Watch::new(clock::now());
     let [one, other] = [(), ()].map(|()| {
         let activity = watch.register(Bounds::new(&Limits::default()), false);
         activity.begin_exchange(false);
         activity.half_close();
         activity
     });
-    assert_eq!(watch.sweep(Instant::now()), 0);
+    assert_eq!(watch.sweep(clock::now()), 0);
     watch.found.take().expect("one of them").attend_to();
     assert!(one.is_attended_to() != other.is_attended_to(), "one was woken, one waits");
     assert!(watch.doubt(), "nobody was asked before");

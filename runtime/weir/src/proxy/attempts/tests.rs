@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use weir_core::clock;
 
 const NOTHING: Failed =
     Failed { unsent: false, silent: false, reused: false, ended: None, full: false };
@@ -28,7 +29,7 @@ fn again(body: Source, elsewhere: bool) -> Option<Again> {
 
 #[test]
 fn what_follows_a_first_attempt() {
-    let now = Instant::now();
+    let now = clock::now();
     let due = now + Duration::from_secs(1);
     for (failed, request, several, expected) in [
         (UNREACHED, GET, true, again(Source::Copy, true)),
@@ -62,7 +63,7 @@ fn what_follows_a_first_attempt() {
 
 #[test]
 fn attempts_are_counted_and_the_first_stale_connection_is_none() {
-    let now = Instant::now();
+    let now = clock::now();
     let due = now + Duration::from_secs(1);
     for (retries, failures, tried) in [
         (2, [UNREACHED; 5], 2),
@@ -84,7 +85,7 @@ fn attempts_are_counted_and_the_first_stale_connection_is_none() {
 /// What others opened since they found the same connection over is as fresh as any.
 #[test]
 fn a_connection_is_fresh_that_was_opened_since_the_stale_one_was_found_so() {
-    let begun = Instant::now();
+    let begun = clock::now();
     let at = |millis| begun + Duration::from_millis(millis);
     let known = |millis| Failed { ended: Some(at(millis)), ..STALE };
     let mut attempts = Attempts::new(4, at(1_000));

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -22,6 +22,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::task::{AbortHandle, JoinSet};
+use weir_core::clock;
 use weir_core::config::{Bound, Limits};
 use weir_core::http::framing::FramingGuard;
 
@@ -54,7 +55,7 @@ where
         body_timeout: Bound::written(patience),
         ..Limits::default()
     });
-    let watch = Watch::new(Instant::now());
+    let watch = Watch::new(clock::now());
     let mut open = Open { tasks: JoinSet::new(), each: Vec::new() };
     let mut sweep = tokio::time::interval(SWEEP);
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -67,7 +68,7 @@ where
                 open.each.push((activity, open.tasks.spawn(task)));
             }
             _ = sweep.tick() => {
-                watch.sweep(Instant::now());
+                watch.sweep(clock::now());
                 watch.wake_all_found();
                 open.forget();
             }

@@ -1,5 +1,6 @@
 //! A row of looks under a turned clock.
 
+use weir_core::clock;
 use weir_core::config::Stamp;
 
 use super::*;
@@ -24,7 +25,7 @@ fn without(name: &str) -> Settled {
 
 #[test]
 fn a_pause_between_two_writes_is_waited_for() {
-    let start = Instant::now();
+    let start = clock::now();
     let at = |millis| start + Duration::from_millis(millis);
     let mut settling = Settling::begin(at(0));
     let mut look =
@@ -43,7 +44,7 @@ fn a_pause_between_two_writes_is_waited_for() {
 
 #[test]
 fn a_file_that_is_open_is_not_there_yet_and_holds_back_others_for_a_while_only() {
-    let start = Instant::now();
+    let start = clock::now();
     let at = |millis| start + Duration::from_millis(millis);
     let mut settling = Settling::begin(at(0));
     let other = file("other", 1, How::Closed);
@@ -71,7 +72,7 @@ fn a_file_that_is_open_is_not_there_yet_and_holds_back_others_for_a_while_only()
 
 #[test]
 fn who_waits_gets_what_is_complete_in_time() {
-    let start = Instant::now();
+    let start = clock::now();
     let at = |millis| start + Duration::from_millis(millis);
     for how in [How::Open, How::Closed] {
         let mut settling = Settling::begin(at(0));
@@ -85,7 +86,7 @@ fn who_waits_gets_what_is_complete_in_time() {
 
 #[test]
 fn what_changes_all_the_time_and_is_not_open_is_read_as_it_is_in_the_end() {
-    let start = Instant::now();
+    let start = clock::now();
     let at = |seconds| start + Duration::from_secs(seconds);
     let mut settling = Settling::begin(start);
     let both = |second| [file("a", second, How::Closed), file("open", second, How::Open)];

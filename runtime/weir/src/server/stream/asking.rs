@@ -96,6 +96,7 @@ impl Asking {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_core::clock;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -116,7 +117,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_was_said_ahead_comes_out_as_it_is() {
-        let start = Instant::now();
+        let start = clock::now();
         let mut asking = Asking::new(false, start);
         let questions = ask(&mut asking, start, 300 * SECOND);
         let at: Vec<u128> = questions.iter().map(|(at, _)| *at).collect();
@@ -138,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_an_error() {
-        let start = Instant::now();
+        let start = clock::now();
         let mut asking = Asking::new(false, start);
         assert_eq!(ask(&mut asking, start, SECOND).len(), 1);
         let written = asking.write(b"junk", |_| Poll::Ready(Ok(4)));
@@ -147,7 +148,7 @@ mod tests {
 
     #[test]
     fn frames_are_whole_before_the_codec_goes_on() {
-        let start = Instant::now();
+        let start = clock::now();
         let mut asking = Asking::new(true, start);
         assert_eq!(asking.question(start, false), None);
         let question = asking.question(start, true).expect("its place is wanted");

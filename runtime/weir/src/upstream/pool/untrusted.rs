@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use weir_core::clock;
 use weir_core::config::Endpoint;
 use weir_core::error::{Error, Kind};
 
@@ -26,7 +27,7 @@ impl Untrusted {
         if !matches!(error.kind, Kind::TlsCertificateError | Kind::TlsProtocolError) {
             return;
         }
-        let now = Instant::now();
+        let now = clock::now();
         if self.told.get().is_some_and(|told| now.saturating_duration_since(told) < TELL_EVERY) {
             self.untold.set(self.untold.get().saturating_add(1));
             return;

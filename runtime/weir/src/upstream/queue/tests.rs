@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use weir_core::client::ClientKey;
+use weir_core::clock;
 
 use super::*;
 use crate::upstream::usage::Usage;
@@ -22,7 +23,7 @@ fn came(turn: &mut Turn) -> Option<Place> {
 }
 
 fn join(claim: &Rc<Claim>, count: usize) -> Vec<Turn> {
-    (0..count).map(|_| claim.queue.join(claim, Instant::now())).collect()
+    (0..count).map(|_| claim.queue.join(claim, clock::now())).collect()
 }
 
 #[test]
@@ -145,7 +146,7 @@ fn only_what_is_above_a_share_gives_way_and_hardly_ever_to_itself() {
     let hold = |claim: &Rc<Claim>, count| (0..count).map(|_| Place::of(claim)).collect::<Vec<_>>();
     let (crowd, small) = (connect("192.0.2.1"), connect("192.0.2.3"));
     let _held = (hold(&crowd, 30), hold(&small, 2));
-    let now = Instant::now();
+    let now = clock::now();
     let late = now + Duration::from_secs(3);
     let taken = |claim: &Claim, pause| (0..40).filter(|_| queue.takes_from(claim, pause)).count();
     queue.look(late);
