@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::Request;
-use weir_core::chain::{Attributes, Exchange, ExchangeId, HeadLimits};
+use weir_core::chain::{Exchange, ExchangeId};
 use weir_core::clock::Clock;
-use weir_core::http::{Body, Client};
+use weir_core::http::Client;
 use weir_core::telemetry::metrics::Metrics;
 use weir_wasm::{BuiltIn, Host, HostOptions, Loader};
 
@@ -48,23 +48,8 @@ pub fn exchange() -> Box<Exchange> {
         .body(())
         .expect("a request")
         .into_parts();
-    Box::new(Exchange {
-        id: ExchangeId { process: 1, worker: 0, serial: 1 },
-        started: Instant::now(),
-        due: Instant::now() + Duration::from_secs(30),
-        request,
-        added: None,
-        request_body: Body::Empty,
-        upload: None,
-        body_limit: u64::MAX,
-        peer_error: None,
-        response: None,
-        response_body: Body::Empty,
-        response_replaced: false,
-        client: Arc::new(Client::default()),
-        route: "bench".into(),
-        attributes: Attributes::default(),
-        in_flight: Vec::new(),
-        head_limits: HeadLimits { fields: 128, bytes: 64 << 10 },
-    })
+    let id = ExchangeId { process: 1, worker: 0, serial: 1 };
+    let now = Instant::now();
+    let times = (now, now + Duration::from_secs(30));
+    Exchange::new(id, times, request, Arc::new(Client::default()), "bench".into())
 }

@@ -10,7 +10,6 @@
 //!   └─ its client is over its part ─ a turn ─▶ first slice ─▶ over ─▶ refused
 //! ```
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -21,6 +20,7 @@ use weir_core::clock;
 use weir_core::shares::Share;
 use weir_core::turns::{self, Line, Offer, Turn};
 
+use super::fault::{TooLate, TooManyLongCalls};
 use super::long_calls::{Admission, LongCalls, Wait};
 use super::slice;
 use super::ticker::{Lasting, Pulse};
@@ -54,14 +54,6 @@ pub struct Terms<'a> {
     /// When it is to be over; none: nobody waits for it. Looked at between slices.
     pub due: Option<Instant>,
 }
-
-/// The call needs more than a slice, and so do as many others as may.
-#[derive(Debug)]
-pub struct TooManyLongCalls;
-
-/// The time of the exchange that the call is made for is over.
-#[derive(Debug)]
-pub struct TooLate;
 
 /// A call that runs in slices. Dropping it gives it up.
 pub struct Aside<'a, F> {
@@ -206,22 +198,6 @@ fn is_over(due: Option<Instant>) -> bool {
 fn next_turn(whose: Whose) -> Turning {
     SLICES.with(|line| Offer::next(line, whose))
 }
-
-impl fmt::Display for TooManyLongCalls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("as many calls as may take long are under way already")
-    }
-}
-
-impl std::error::Error for TooManyLongCalls {}
-
-impl fmt::Display for TooLate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the call was not over within the route's timeout")
-    }
-}
-
-impl std::error::Error for TooLate {}
 
 #[cfg(test)]
 mod tests;

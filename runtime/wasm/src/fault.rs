@@ -9,8 +9,6 @@ use wasmtime::{Trap, WasmBacktrace};
 use weir_core::quota::UsedUp;
 use weir_core::telemetry::acting::escape;
 
-use super::aside::{TooLate, TooManyLongCalls};
-
 /// A call that failed.
 #[derive(Debug)]
 pub struct Fault {
@@ -26,6 +24,14 @@ pub struct Fault {
 /// A guest on a fiber used up its ticks.
 #[derive(Debug)]
 pub struct DeadlineExceeded;
+
+/// The call needs more than a slice, and so do as many others as may.
+#[derive(Debug)]
+pub struct TooManyLongCalls;
+
+/// The time of the exchange that the call is made for is over.
+#[derive(Debug)]
+pub struct TooLate;
 
 /// Functions of a backtrace that are told in the log: those that no more are looked at for.
 const FRAMES: usize = 6;
@@ -192,6 +198,22 @@ impl fmt::Display for DeadlineExceeded {
 }
 
 impl std::error::Error for DeadlineExceeded {}
+
+impl fmt::Display for TooManyLongCalls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("as many calls as may take long are under way already")
+    }
+}
+
+impl std::error::Error for TooManyLongCalls {}
+
+impl fmt::Display for TooLate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the call was not over within the route's timeout")
+    }
+}
+
+impl std::error::Error for TooLate {}
 
 #[cfg(test)]
 mod tests {

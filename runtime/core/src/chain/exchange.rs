@@ -117,6 +117,36 @@ pub struct Summary {
 }
 
 impl Exchange {
+    /// An exchange that begins with this request's head, and has no body yet. `due` is when its
+    /// response's head must be there. Its head may grow as with a listener's defaults.
+    pub fn new(
+        id: ExchangeId,
+        (started, due): (Instant, Instant),
+        request: http::request::Parts,
+        client: Arc<Client>,
+        route: Arc<str>,
+    ) -> Box<Exchange> {
+        Box::new(Exchange {
+            id,
+            started,
+            due,
+            request,
+            added: None,
+            request_body: Body::Empty,
+            upload: None,
+            body_limit: u64::MAX,
+            peer_error: None,
+            response: None,
+            response_body: Body::Empty,
+            response_replaced: false,
+            client,
+            route,
+            attributes: Attributes::default(),
+            in_flight: Vec::new(),
+            head_limits: HeadLimits::above(100, 64 << 10),
+        })
+    }
+
     /// The request's identifier: what a plugin set as `request.id`, else the proxy's own.
     pub fn request_id(&self) -> String {
         match self.attributes.get(REQUEST_ID) {

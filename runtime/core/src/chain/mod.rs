@@ -5,6 +5,8 @@
 
 mod exchange;
 mod middleware;
+#[cfg(test)]
+mod tests;
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -10,10 +10,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::keys::{self, Key, Kind};
-use super::masked::{is_template, sounds_secret};
 use super::place::{Place, Span};
 use super::problem::{Excerpt, Problem};
 use super::report::Texts;
+use super::secret::{is_template, sounds_secret};
 use super::told;
 use super::torn;
 use super::tree::{Node, Table, Value};
@@ -172,7 +172,7 @@ fn shown(node: &Node, kind: &Kind, secret: bool) -> Shown {
             _ => true,
         };
     match kind {
-        _ if default || named || told::is_secret(node) => Shown::Never,
+        _ if default || named || node.is_secret() => Shown::Never,
         Kind::Any => Shown::Alone,
         _ => Shown::Always,
     }

@@ -36,7 +36,7 @@ impl<'a> Field<'a> {
         // What a parser says may quote the text.
         let invalid = |message: String| Fault::hint(message, self.wanted());
         match &self.node.written {
-            _ if self.secret || told::is_secret(self.node) => {
+            _ if self.secret || self.node.is_secret() => {
                 let quotes = |words: &String| match &self.node.value {
                     Value::String(text) => told::may_quote(words, text),
                     _ => true,
@@ -93,7 +93,7 @@ impl<'a> Field<'a> {
     /// A path made from this value, for messages: as written, if there was `${…}` in it.
     pub fn shown_path(&self, path: &std::path::Path) -> String {
         match &self.node.written {
-            _ if told::is_secret(self.node) => "the file that is named here".to_owned(),
+            _ if self.node.is_secret() => "the file that is named here".to_owned(),
             Some(written) => told::as_written(written).into_owned(),
             None => path.display().to_string(),
         }

@@ -6,12 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::masked::{is_template, sounds_secret};
 use super::mismatch::Wanted;
 use super::path::{join, pointer_steps};
 use super::places::Places;
 use super::problem::Problem;
-use super::told;
+use super::secret::{is_template, sounds_secret};
 use super::tree::{Node, Value};
 
 /// Something that is wrong in `[plugins.NAME]`.
@@ -238,7 +237,7 @@ fn is_secret(steps: &[String], node: &Node, secrets: &[String]) -> bool {
         let mut own = inside.iter();
         named.all(|step| own.next().is_some_and(|own| *own == step))
     };
-    let from_outside = node.written.is_some() || told::is_secret(node);
+    let from_outside = node.written.is_some() || node.is_secret();
     let looks = match &node.value {
         // A name makes no secret of what is on or off, nor of where a value is to come from.
         Value::Boolean(_) => false,

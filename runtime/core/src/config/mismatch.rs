@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::{Key, Kind};
 use super::problem::Fault;
-use super::told;
 use super::tree::{Node, Value};
 
 /// What a value should be, as messages name it; of Weir's own keys and of plugins'.
@@ -36,7 +35,7 @@ pub(super) fn fault(kind: &Kind, node: &Node, secret: bool) -> Option<Fault> {
     }
     let wanted = Wanted::from(kind);
     let message = format!("expected {wanted}, found {}", node.described(secret));
-    let secret = secret || told::is_secret(node);
+    let secret = secret || node.is_secret();
     let hint = || hint_of(kind, node).or_else(|| wanted.hint(node));
     Some(Fault { message, hint: if secret { None } else { hint() }, secret })
 }

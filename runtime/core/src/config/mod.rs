@@ -37,6 +37,7 @@ mod read;
 mod recover;
 mod report;
 mod scalar;
+mod secret;
 mod source;
 mod stamp;
 mod syntax;

@@ -4,6 +4,7 @@
 //! listeners are built from. Never: holds a key that was not checked, or text that must still be
 //! parsed. Vectors are sorted by name, so an index means the same for equal configurations.
 
+mod bound;
 mod listener;
 mod plugin;
 mod route;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use bound::*;
 pub use listener::*;
 pub use plugin::*;
 pub use route::*;

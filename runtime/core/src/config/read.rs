@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use super::field::Field;
 use super::keys::{Key, Kind};
-use super::masked::sounds_secret;
 use super::path::join;
 use super::place::Place;
 use super::problem::{Fault, Problem};
 use super::report::Report;
+use super::secret::sounds_secret;
 use super::told;
 use super::tree::{Entry, Node, Table};
 

@@ -8,9 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::masked::{MASK, looks_secret};
-use super::place::Place;
-use super::tree::{Node, Value};
+use super::secret::{MASK, looks_secret};
 
 /// How PEM begins (RFC 7468, 2).
 const PEM: &str = "-----BEGIN";
@@ -18,16 +16,6 @@ const PEM: &str = "-----BEGIN";
 const LONG: usize = 40;
 /// Characters from which on a mixed word is no name.
 const MIXED: usize = 12;
-
-/// Whether nothing of a value may be told.
-pub(super) fn is_secret(node: &Node) -> bool {
-    let text = match (&node.written, &node.value) {
-        (Some(written), _) => Some(&**written),
-        (None, Value::String(text)) => Some(text.as_str()),
-        _ => None,
-    };
-    matches!(node.place, Place::Variable(_)) || text.is_some_and(holds_secret)
-}
 
 /// Whether a text is or has a secret, by its form: nothing that a key of Weir's own takes has several
 /// lines, or a colon and an `@`.

@@ -98,10 +98,20 @@ impl Node {
         }
     }
 
+    /// Whether nothing of it may be told.
+    pub fn is_secret(&self) -> bool {
+        let text = match (&self.written, &self.value) {
+            (Some(written), _) => Some(&**written),
+            (None, Value::String(text)) => Some(text.as_str()),
+            _ => None,
+        };
+        matches!(self.place, Place::Variable(_)) || text.is_some_and(told::holds_secret)
+    }
+
     /// The value alone, as written: `"abc"`, `5`; `None` for tables and lists, and for what may not
     /// be told.
     pub fn quoted(&self) -> Option<String> {
-        if told::is_secret(self) {
+        if self.is_secret() {
             return None;
         }
         match &self.value {

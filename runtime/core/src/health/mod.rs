@@ -103,7 +103,7 @@ impl Check {
     }
 
     /// The probe is over.
-    pub fn record(&mut self, now: Instant, outcome: Probed) -> Option<Transition> {
+    pub fn observe(&mut self, outcome: Probed, now: Instant) -> Option<Transition> {
         self.probing = false;
         // One that took longer than the interval does not cause two in a row.
         self.next = self.next.max(now);

@@ -21,7 +21,7 @@ fn play(check: &mut Check, now: Instant, outcomes: &str) -> String {
     for outcome in outcomes.chars() {
         let outcome = if outcome == '+' { Probed::Success } else { Probed::Failure };
         check.begin(now);
-        let transition = check.record(now, outcome);
+        let transition = check.observe(outcome, now);
         assert_eq!(transition.is_some_and(|to| to == Transition::Healthy), {
             transition.is_some() && check.is_healthy()
         });
@@ -81,17 +81,17 @@ fn probes_keep_their_beat() {
     // Begun a little late, and it takes a while: the next is on the beat, and not before this ends.
     check.begin(first + SECOND);
     assert!(!check.due(first + 30 * SECOND), "one at a time");
-    assert_eq!(check.record(first + 4 * SECOND, Probed::Success), None);
+    assert_eq!(check.observe(Probed::Success, first + 4 * SECOND), None);
     assert_eq!(check.next_at(), first + 10 * SECOND);
 
     // Longer than the interval: at once, but once only.
     check.begin(first + 10 * SECOND);
-    check.record(first + 25 * SECOND, Probed::Failure);
+    check.observe(Probed::Failure, first + 25 * SECOND);
     assert_eq!(check.next_at(), first + 25 * SECOND);
 
     // Far behind: nothing is made up for.
     check.begin(first + 1000 * SECOND);
-    check.record(first + 1001 * SECOND, Probed::Success);
+    check.observe(Probed::Success, first + 1001 * SECOND);
     assert_eq!(check.next_at(), first + 1010 * SECOND);
     assert_eq!(check.timeout(), 5 * SECOND);
 }

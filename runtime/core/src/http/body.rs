@@ -47,6 +47,12 @@ impl Body {
         if bytes.is_empty() { Body::Empty } else { Body::Full(bytes) }
     }
 
+    /// As a client sends it, or [`Body::Empty`] where its head said that there is none.
+    #[inline]
+    pub fn of_client(body: hyper::body::Incoming) -> Self {
+        if body.is_end_stream() { Body::Empty } else { Body::Incoming(body) }
+    }
+
     /// Whether the same body can be sent twice: it is here as a whole.
     pub fn is_replayable(&self) -> bool {
         match self {

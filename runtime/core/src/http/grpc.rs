@@ -7,7 +7,12 @@ use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, TE};
 use http::request::Parts;
-use http::{HeaderMap, Method, Version};
+use http::{HeaderMap, HeaderName, Method, Version};
+
+/// How a call ended, in its trailers.
+pub const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+/// Its time was over, as gRPC numbers it.
+pub const DEADLINE_EXCEEDED: u16 = 4;
 
 const MEDIA_TYPE: &[u8] = b"application/grpc";
 const TIMEOUT: &str = "grpc-timeout";

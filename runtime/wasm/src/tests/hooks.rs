@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::VIA;
 use http::{HeaderName, HeaderValue};
 use weir_core::chain::{Hooks, Summary, Transform};
-use weir_core::http::AddedFields;
+use weir_core::http::{AddedFields, Body};
 
 use super::guest::{component, request_filter};
 use super::*;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use weir_core::chain::{Exchange, ExchangeId, Failure, HeadLimits, Middleware, Step, Verdict};
 use weir_core::clock::{self, Clock};
 use weir_core::config::{ComponentSource, Grants, Isolation, OnFailure, Plugin, PluginLimits};
-use weir_core::http::{Body, Client};
+use weir_core::http::Client;
 
 use super::{Host, HostOptions, LoadedPlugin, PluginProblem};
 
@@ -100,25 +100,12 @@ pub(super) fn exchange(fields: &[(&'static str, &'static str)]) -> Box<Exchange>
         builder = builder.header(*name, *value);
     }
     let (request, ()) = builder.body(()).expect("a legal head").into_parts();
-    Box::new(Exchange {
-        id: ExchangeId { process: 1, worker: 2, serial: 3 },
-        started: clock::now(),
-        due: clock::now() + Duration::from_secs(30),
-        request,
-        added: None,
-        request_body: Body::Empty,
-        upload: None,
-        body_limit: u64::MAX,
-        peer_error: None,
-        response: None,
-        response_body: Body::Empty,
-        response_replaced: false,
-        client: Arc::new(Client::default()),
-        route: "api".into(),
-        attributes: Default::default(),
-        in_flight: Vec::new(),
-        head_limits: HeadLimits { fields: 16, bytes: 1 << 10 },
-    })
+    let id = ExchangeId { process: 1, worker: 2, serial: 3 };
+    let now = clock::now();
+    let times = (now, now + Duration::from_secs(30));
+    let mut exchange = Exchange::new(id, times, request, Arc::new(Client::default()), "api".into());
+    exchange.head_limits = HeadLimits { fields: 16, bytes: 1 << 10 };
+    exchange
 }
 
 /// An exchange whose response has come.

@@ -1,12 +1,24 @@
 //! `Accept`: the form in which a client wants to read an error (RFC 9110, section 12.5.1).
 //!
-//! In: a request's fields. Out: the form it likes best of those there are. Never: refuses; who takes
+//! In: a request's fields. Out: the form it likes best of those there are; gRPC has one of its own. Never: refuses; who takes
 //! none of them, or says nothing, gets problem details.
 
 use http::HeaderMap;
 use http::header::ACCEPT;
 
-use super::respond::Form;
+use weir_core::http::grpc;
+
+/// The form in which a client wants to read an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Problem,
+    Text,
+    /// A page for people: what a browser asks for.
+    Html,
+    /// The same page, for who takes only that.
+    Xhtml,
+    Grpc,
+}
 
 /// In the order in which they are given to whoever likes them the same.
 const FORMS: [(Form, &[&str]); 4] = [
@@ -20,8 +32,15 @@ const FORMS: [(Form, &[&str]); 4] = [
 /// wants the same the first that it names counts.
 type Liking = (u16, u8, std::cmp::Reverse<usize>);
 
+impl Form {
+    /// The form that a request's head asks for.
+    pub fn wanted_by(headers: &HeaderMap) -> Form {
+        if grpc::is_spoken(headers) { Form::Grpc } else { preferred(headers) }
+    }
+}
+
 /// What a client likes best.
-pub fn preferred(headers: &HeaderMap) -> Form {
+fn preferred(headers: &HeaderMap) -> Form {
     if !headers.contains_key(ACCEPT) {
         return Form::Problem;
     }

@@ -1,7 +1,7 @@
 //! What a request asks of its response's framing.
 //!
-//! In: a method and a version, as the client sent them. Out: whether there is a body, and whose rules
-//! frame it. Never: changes with what plugins make of the request.
+//! In: a method, a version and a kind, as the client sent them, and what its listener says. Out: whether
+//! there is a body, and whose rules frame it. Never: changes with what plugins make of the request.
 
 use http::{Method, Version};
 
@@ -13,11 +13,15 @@ pub struct Asked {
     head: bool,
     /// The client's version.
     version: Version,
+    /// A gRPC call, which has its client's time.
+    pub grpc: bool,
+    /// The listener's messages say that they went through us.
+    pub via: bool,
 }
 
 impl Asked {
     pub fn new(method: &Method, version: Version) -> Asked {
-        Asked { head: *method == Method::HEAD, version }
+        Asked { head: *method == Method::HEAD, version, grpc: false, via: true }
     }
 
     /// The response has no body, whatever its fields say (RFC 9110, 9.3.2).

@@ -1,42 +1,40 @@
-//! What is known of an exchange when it ends, and who is told.
+//! The end of an exchange, and who is told of it.
 //!
-//! In: facts gathered on the way. Out: a line in the access log, counts, and a call of the
-//! completion hooks. Never: delays the client; it runs when the response's body is dropped.
+//! In: an exchange that begins; what it holds of others until it is over. Out: a line in the access log,
+//! counts, and a call of the completion hooks, all of the same [`Facts`]. Never: delays the client; it
+//! runs when the response's body is dropped.
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Request, StatusCode, Version};
-use http_body::Body as _;
-use hyper::body::Incoming;
-use weir_core::chain::{Attributes, Exchange, ExchangeId, Reached, Summary};
+use http::{Request, StatusCode};
+use weir_core::chain::{Exchange, Reached};
 use weir_core::clock;
-use weir_core::error::{Error, Kind};
-use weir_core::http::UploadState;
+use weir_core::error::Error;
 use weir_core::http::concealed::Shown;
-use weir_core::http::max_forwards::Final;
-use weir_core::http::spare;
-use weir_core::telemetry::access_log::Record;
+use weir_core::http::{Body, UploadState, spare};
 use weir_core::telemetry::metrics::RequestGuard;
 use weir_core::turns;
 
 use super::asked::Asked;
-use super::heading::Heading;
+use super::facts::Facts;
+use super::heading::Told;
+use super::record::{self, Sources};
 use super::streams::{StreamExecutor, StreamTask};
-use super::upgrade::Upgrade;
 use super::worker::{Binding, ClientConnection, Ending, Worker};
-use crate::upstream::{EndpointState, InFlightRequest, Lease, Usage};
+use crate::upstream::{InFlightRequest, Lease, Usage};
 
 /// The end of an exchange: dropping it tells everybody.
 pub struct Completion {
     pub worker: Rc<Worker>,
     pub connection: Rc<ClientConnection>,
-    /// What serves the request, until that is taken from here.
-    pub binding: Option<Rc<Binding>>,
+    /// What serves the request, as far as its end goes.
     ending: Rc<Ending>,
-    pub id: ExchangeId,
-    pub started: Instant,
+    pub facts: Facts,
+    /// The request, as the log tells of it.
+    pub told: Told,
+    /// Who of the chain saw it.
     pub reached: Reached,
     /// How the response is framed.
     pub asked: Asked,
@@ -44,14 +42,7 @@ pub struct Completion {
     pub closes: bool,
     /// Where there is a request body.
     pub upload: Option<Arc<UploadState>>,
-    /// The plugin that replied.
-    pub plugin: Option<Arc<str>>,
-    pub status: u16,
-    pub response_bytes: u64,
-    /// The response went out to its last byte.
-    pub complete: bool,
-    /// When it was over, where that is known before this is dropped.
-    ended: Option<Instant>,
+    /// The endpoint has it among those that it works on.
     pub in_flight: Option<InFlightRequest>,
     /// The connection that the response comes on, where an endpoint gives it.
     pub lease: Option<Lease>,
@@ -59,28 +50,6 @@ pub struct Completion {
     stream: Option<Rc<StreamTask>>,
     /// The flushes of the client's connection when the response was handed over.
     pub flushes: u32,
-    /// The client asks to switch protocols.
-    pub upgrade: Option<Box<Upgrade>>,
-    /// Names with `_` or `.` may be among the request's fields.
-    pub ambiguous: bool,
-    /// A gRPC call, which has its client's time.
-    pub grpc: bool,
-    /// Its listener's messages say that they went through us.
-    pub via: bool,
-    /// The client waits to be asked for its body.
-    pub expects: bool,
-    /// What a request is answered with that must go no further.
-    pub last: Option<Box<Final>>,
-    /// What the log says of the request where there is no exchange to ask.
-    pub heading: Option<Box<Heading>>,
-    /// The exchange, from the response's head on.
-    pub exchange: Option<Box<Exchange>>,
-    upstream: Option<Arc<EndpointState>>,
-    upstream_status: Option<u16>,
-    connect: Option<Duration>,
-    first_byte: Option<Duration>,
-    attempts: u32,
-    error: Option<(Kind, String)>,
     /// The client that a trusted proxy names, where it is not the connection's own.
     pub named: Option<Rc<Usage>>,
     #[expect(dead_code, reason = "counts the request in flight until it is dropped")]
@@ -91,48 +60,28 @@ impl Completion {
     pub fn new(
         worker: &Rc<Worker>,
         connection: &Rc<ClientConnection>,
-        request: &Request<Incoming>,
+        request: &Request<Body>,
     ) -> Box<Completion> {
-        connection.activity.begin_exchange(!request.body().is_end_stream());
+        connection.activity.begin_exchange(!matches!(request.body(), Body::Empty));
         if connection.streams.is_some() {
             connection.activity.begin_stream();
         }
         Box::new(Completion {
             guard: worker.metrics.request(),
             named: None,
-            id: worker.next_id(),
-            started: worker.clock.now(),
+            facts: Facts::new(worker.next_id(), worker.clock.now()),
+            told: Told::Nothing,
             worker: worker.clone(),
             connection: connection.clone(),
-            binding: None,
             ending: worker.snapshot().unrouted(connection.listener.get()).ending.clone(),
             reached: Reached::default(),
             asked: Asked::new(request.method(), request.version()),
             closes: false,
             upload: None,
-            ambiguous: false,
-            grpc: false,
-            via: true,
-            expects: false,
-            last: None,
-            heading: None,
-            plugin: None,
-            status: 0,
-            response_bytes: 0,
-            complete: false,
-            ended: None,
             in_flight: None,
             lease: None,
             stream: connection.streams.as_ref().map(StreamExecutor::begin),
             flushes: 0,
-            upgrade: None,
-            exchange: None,
-            upstream: None,
-            upstream_status: None,
-            connect: None,
-            first_byte: None,
-            attempts: 0,
-            error: None,
         })
     }
 
@@ -152,9 +101,8 @@ impl Completion {
     }
 
     /// It is known what serves the request.
-    pub fn bind(&mut self, to: &Rc<Binding>) {
+    pub fn bind(&mut self, to: &Binding) {
         self.ending = to.ending.clone();
-        self.binding = Some(to.clone());
     }
 
     /// Bytes of the request's body that were read.
@@ -167,52 +115,43 @@ impl Completion {
         self.closes || self.upload.as_ref().is_some_and(|upload| upload.is_pending())
     }
 
-    /// A request is sent to an endpoint.
-    pub fn attempt(&mut self, endpoint: &Arc<EndpointState>) {
-        self.attempts += 1;
-        self.upstream = Some(endpoint.clone());
-    }
-
     /// An endpoint answered.
     pub fn answered_by(&mut self, status: StatusCode, lease: Lease, sent: Instant) {
-        self.upstream_status = Some(status.as_u16());
+        self.facts.answered_by(status, lease.connect);
         if let Some(upload) = &self.upload {
             upload.answer();
         }
-        self.connect = lease.connect;
         // Only the log asks.
-        self.first_byte = self.worker.log.borrow().is_some().then(|| clock::since(sent));
+        self.facts.first_byte = self.worker.log.borrow().is_some().then(|| clock::since(sent));
         self.lease = Some(lease);
     }
 
     /// The response's head is on its way.
     pub fn answered(&mut self, parts: &http::response::Parts, exchange: Box<Exchange>) {
         self.begin_answer(parts.status);
-        self.exchange = Some(exchange);
+        self.told = Told::Exchange(exchange);
     }
 
     /// The response begins.
     pub fn begin_answer(&mut self, status: StatusCode) {
-        if self.status == 0 && self.stream.is_some() {
+        if self.facts.status == 0 && self.stream.is_some() {
             self.connection.activity.answer_stream();
         }
-        self.status = status.as_u16();
+        self.facts.status = status.as_u16();
     }
 
     /// Something went wrong; the first cause is kept. The endpoint's connection does not go back.
     pub fn failed(&mut self, error: &Error) {
         self.lease = None;
         self.worker.metrics.error(error.kind);
-        if self.error.is_none() {
-            self.error = Some((error.kind, error.detail.clone()));
-        }
+        self.facts.failed(error);
     }
 
     /// The response went out to its last byte. Its connection goes back if the request went too.
     pub fn finish(mut self: Box<Self>) {
         let now = self.worker.clock.now();
-        self.complete = true;
-        self.ended = Some(now);
+        self.facts.complete = true;
+        self.facts.ended = Some(now);
         if let Some(lease) = self.lease.take()
             && !self.upload.as_ref().is_some_and(|upload| upload.is_pending())
         {
@@ -245,78 +184,16 @@ impl Completion {
             None => self.connection.activity.cut(),
         }
     }
-
-    fn record(&mut self, duration: Duration) {
-        let Some(log) = &mut *self.worker.log.borrow_mut() else { return };
-        let exchange = self.exchange.as_deref();
-        let heading = self.heading.as_deref().filter(|_| exchange.is_none());
-        let request = exchange.map(|exchange| &exchange.request);
-        let attributes = exchange.map(|exchange| &exchange.attributes);
-        let attributes = attributes.or(heading.map(|heading| &heading.attributes));
-        let header = |name: http::HeaderName| {
-            let told = heading.and_then(|heading| heading.field(&name));
-            request.and_then(|head| head.headers.get(name)).or(told).map(HeaderValue::as_bytes)
-        };
-        let method = request.map(|head| &head.method).or(heading.map(|heading| &heading.method));
-        let target = request.and_then(|head| head.uri.path_and_query());
-        let target = target.or(heading.and_then(|heading| heading.target.as_ref()));
-        let version = request.map(|head| head.version).or(heading.map(|heading| heading.version));
-        let own_id = &self.id as &dyn std::fmt::Display;
-        let set_id = attributes.and_then(|attributes| attributes.get("request.id"));
-        let endpoint = self.upstream.as_deref();
-        let client = exchange.map(|exchange| &exchange.client);
-        let client = client.or(heading.and_then(|heading| heading.client.as_ref()));
-        let client = client.unwrap_or(&self.connection.client);
-        let concealed = &*self.ending.concealed;
-        let referer = header(http::header::REFERER).map(|url| concealed.in_target(url));
-        log.write(&Record {
-            time: self.worker.clock.wall() - duration,
-            request_id: set_id.as_ref().map_or(own_id, |id| id),
-            client: &client.address,
-            listener: &self.ending.listener,
-            method: method.map_or("-", |method| method.as_str()),
-            scheme: if client.https { "https" } else { "http" },
-            host: header(http::header::HOST).unwrap_or_default(),
-            path: &target
-                .map_or(b"-"[..].into(), |path| concealed.in_target(path.as_str().as_bytes())),
-            protocol: version.unwrap_or(Version::HTTP_11),
-            status: self.status,
-            request_bytes: self.request_bytes(),
-            response_bytes: self.response_bytes,
-            duration,
-            route: self.ending.route.as_deref(),
-            upstream: endpoint.map(|endpoint| &*endpoint.upstream),
-            endpoint: endpoint.map(|endpoint| &*endpoint.address),
-            upstream_status: self.upstream_status,
-            upstream_connect: self.connect,
-            upstream_first_byte: self.first_byte,
-            attempts: self.attempts,
-            plugin: self.plugin.as_deref(),
-            error: self.error.as_ref().map(|(kind, _)| *kind),
-            error_detail: self.error.as_ref().map(|(_, detail)| detail.as_str()),
-            user: attributes.and_then(|attributes| attributes.get("auth.subject")),
-            user_agent: header(http::header::USER_AGENT),
-            referer: referer.as_deref(),
-            attributes: &|each| {
-                let all = attributes.into_iter().flat_map(Attributes::iter);
-                // The others are between a plugin's own hooks.
-                all.filter(|(key, _)| !key.starts_with('_'))
-                    .for_each(|(key, value)| each(key, value));
-            },
-        });
-    }
 }
 
 impl Drop for Completion {
     fn drop(&mut self) {
-        let now = self.ended.unwrap_or_else(|| self.worker.clock.now());
-        let duration = now.saturating_duration_since(self.started);
-        if !self.complete && self.error.is_none() {
-            self.error = Some((Kind::ConnectionTerminated, "the client went away".to_owned()));
-        }
+        let now = self.facts.ended.unwrap_or_else(|| self.worker.clock.now());
+        let duration = self.facts.over(now);
+        let (facts, request_bytes) = (&self.facts, self.request_bytes());
         let metrics = &self.ending.metrics;
-        metrics.finished(self.status, duration, self.request_bytes(), self.response_bytes);
-        if self.status == 0 && self.stream.is_some() {
+        metrics.finished(facts.status, duration, request_bytes, facts.response_bytes);
+        if facts.status == 0 && self.stream.is_some() {
             self.connection.activity.answer_stream();
         }
         if let Some(upload) = &self.upload {
@@ -324,30 +201,26 @@ impl Drop for Completion {
         }
         self.connection.activity.end_exchange();
         tracing::debug!(
-            request = %self.id, status = self.status, sent = self.response_bytes, ?duration,
-            error = self.error.as_ref().map(|(kind, _)| kind.as_str()),
-            detail = self.error.as_ref().map(|(_, detail)| detail.as_str()), "over"
+            request = %facts.id, status = facts.status, sent = facts.response_bytes, ?duration,
+            error = facts.kind().map(|kind| kind.as_str()), detail = facts.detail(), "over"
         );
-        self.record(duration);
-        self.tell_plugins(duration);
+        if let Some(log) = &mut *self.worker.log.borrow_mut() {
+            let (request, ending, peer) = (&self.told, &self.ending, &self.connection.client);
+            let from = Sources { facts, request, ending, peer, request_bytes };
+            record::write(log, &from, self.worker.clock.wall(), duration);
+        }
+        self.tell_plugins(request_bytes, duration);
     }
 }
 
 impl Completion {
-    fn tell_plugins(&mut self, duration: Duration) {
-        let Some(exchange) = self.exchange.take() else { return };
+    fn tell_plugins(&mut self, request_bytes: u64, duration: Duration) {
+        let Told::Exchange(exchange) = std::mem::take(&mut self.told) else { return };
         if self.ending.completions.is_empty() {
             // Plugins would want to see it.
             return spare::keep(exchange.request.headers);
         }
-        let summary = Summary {
-            status: self.status,
-            request_bytes: self.request_bytes(),
-            response_bytes: self.response_bytes,
-            duration,
-            upstream: self.upstream.as_ref().map(|endpoint| endpoint.label.clone()),
-            error: self.error.as_ref().map(|(kind, _)| kind.as_str()),
-        };
+        let summary = self.facts.summary(request_bytes, duration);
         let (ending, reached) = (self.ending.clone(), self.reached);
         turns::spawn(self.connection.line, async move {
             drop(ending.completions.on_complete(exchange, reached, &summary).await);

@@ -13,16 +13,15 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::task::coop::unconstrained;
 use weir_core::error::{Error, Kind, Side};
-use weir_core::http::{Body, Pause};
+use weir_core::http::{Body, Pause, grpc};
 use weir_core::turn;
 
 use super::ahead::Ahead;
 use super::completion::Completion;
-use super::respond;
 use super::stalled::{MayStall, Progress};
 
 /// Most bytes of a frame that an HTTP/2 stream is given at once: what it may send in a DATA frame
@@ -87,7 +86,7 @@ impl HttpBody for ResponseBody {
         match &frame {
             None => completion.finish(),
             Some(Ok(frame)) if ends && length(frame) <= piece(&completion) => {
-                completion.response_bytes += length(frame) as u64;
+                completion.facts.response_bytes += length(frame) as u64;
                 completion.finish();
             }
             _ => {
@@ -164,7 +163,7 @@ impl Download {
         // The endpoint's connection goes back before the client has taken everything.
         self.release();
         if let (Ok(frame), Some(completion)) = (&frame, &mut self.completion) {
-            completion.response_bytes += length(frame) as u64;
+            completion.facts.response_bytes += length(frame) as u64;
             self.flushes = completion.connection.activity.flushes();
             self.given = Some(completion.worker.stalled.now());
         }
@@ -356,9 +355,9 @@ impl Drop for Download {
 /// How a gRPC call ends whose time was over within its answer, where its client takes trailers.
 fn status_of_call(completion: &Completion, error: &Error) -> Option<HeaderMap> {
     let is_late = matches!(error.kind, Kind::ConnectionReadTimeout | Kind::HttpResponseTimeout);
-    let is_told = completion.grpc && completion.connection.activity.is_multiplexed();
+    let is_told = completion.asked.grpc && completion.connection.activity.is_multiplexed();
     (is_late && is_told && error.side == Side::Upstream)
-        .then(|| HeaderMap::from_iter([(respond::GRPC_STATUS, HeaderValue::from(respond::LATE))]))
+        .then(|| HeaderMap::from_iter([(grpc::STATUS, grpc::DEADLINE_EXCEEDED.into())]))
 }
 
 /// Most bytes of a frame for this client.

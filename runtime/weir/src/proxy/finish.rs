@@ -26,7 +26,7 @@ pub fn finish(parts: &mut Parts, body: Body, completion: &Completion) -> Body {
         // A response has a date where whoever made it has a clock (RFC 9110, 6.6.1).
         parts.headers.insert(DATE, completion.worker.date());
     }
-    if completion.via {
+    if completion.asked.via {
         via::append(&mut parts.headers, parts.version);
     }
     // Ours, whatever the endpoint spoke (RFC 9110, 6.2).

@@ -5,7 +5,7 @@
 //! there is another attempt; [`Attempts`] does.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::header::{EXPECT, HeaderValue, UPGRADE};
 use http::{Method, StatusCode};
@@ -23,9 +23,11 @@ use weir_core::telemetry::metrics::{EndpointMetrics, Outcome};
 use super::attempts::{Attempts, Failed, Resendable, Source};
 use super::completion::Completion;
 use super::transform;
+use super::underway::Underway;
 use super::upload::too_long;
+use super::wants::Upgrade;
 use super::worker::Route;
-use crate::upstream::{Answer, Attempt, Outgoing, ResponseTimeout, Upstream};
+use crate::upstream::{Answer, Attempt, Outgoing, ResponseTimeout};
 
 /// One attempt at an endpoint. Dropped before it is over, it was cancelled: the client went away.
 struct Counted<'a>(Option<&'a EndpointMetrics>);
@@ -33,19 +35,18 @@ struct Counted<'a>(Option<&'a EndpointMetrics>);
 /// Sends the request on at `sent`, or now, and waits for the response's head, which then stands in
 /// `exchange`, and the lease of its connection in `completion`.
 pub async fn forward(
-    exchange: &mut Exchange,
+    Underway { exchange, completion, wants, .. }: &mut Underway<'_>,
     route: &Route,
     chain: &Chain,
     transforms: Transforms,
     mut sent: Option<Instant>,
-    completion: &mut Completion,
 ) -> Result<(), Box<Error>> {
     // What announces its length, or is here as a whole, need not be read to be refused.
     if exchange.request_body.size_hint().lower() > exchange.body_limit {
         return Err(Box::new(too_long(exchange.body_limit)));
     }
     let mut body = Some(outgoing_body(exchange, transforms));
-    let expects = completion.expects && body.as_ref().is_some_and(|body| expects(exchange, body));
+    let expects = wants.to_be_asked && body.as_ref().is_some_and(|body| expects(exchange, body));
     let Some(upstream) = route.choose() else {
         let error = Error::new(
             Kind::ProxyConfigurationError,
@@ -56,7 +57,7 @@ pub async fn forward(
     };
     let config = &upstream.cluster.config;
     let over = call_is_over(exchange, completion);
-    let deadline = exchange.started + route.timeout.of(completion.grpc);
+    let deadline = exchange.started + route.timeout.of(completion.asked.grpc);
     let deadline = over.map_or(deadline, |over| over.min(deadline));
     // By default a body may be on its way for longer; who says how long it may take means it.
     let due = (route.timeout.is_written() || over.is_some()).then_some(deadline);
@@ -75,7 +76,7 @@ pub async fn forward(
             upstream.cluster.metrics.retried();
         }
         let state = in_flight.state().clone();
-        completion.attempt(&state);
+        completion.facts.attempt(&state);
         let counted = Counted(Some(&state.metrics));
         tracing::debug!(request = %exchange.id, endpoint = &*state.label, "attempt");
         let outgoing = Outgoing {
@@ -83,14 +84,14 @@ pub async fn forward(
             added: exchange.added.as_deref(),
             host: upstream.cluster.host_for(&state),
             authority: &state.authority,
-            upgrade: completion.upgrade.as_ref().map(|upgrade| &upgrade.protocol),
+            upgrade: wants.upgrade.as_ref().map(|upgrade| &upgrade.protocol),
             expects,
         };
         let sent = sent.take().unwrap_or_else(clock::now);
         let left = deadline.saturating_duration_since(sent);
         let timeout = ResponseTimeout {
             sent,
-            first_byte: config.timeouts.first_byte.of(completion.grpc).min(left),
+            first_byte: config.timeouts.first_byte.of(completion.asked.grpc).min(left),
             upload: completion.upload.as_ref(),
             due,
         };
@@ -106,7 +107,9 @@ pub async fn forward(
                 completion.in_flight = Some(in_flight);
                 completion.answered_by(status, lease, sent);
                 let guarded = chain.guarded().cloned();
-                let answered = accept(exchange, upstream, answer, guarded, over, completion);
+                let upgrade = wants.upgrade.as_deref_mut();
+                let times = (upstream.cluster.config.timeouts.idle.of(completion.asked.grpc), over);
+                let answered = accept(exchange, answer, guarded, upgrade, times);
                 counted.over(match answered {
                     Ok(()) => Outcome::of_status(status.as_u16()),
                     Err(_) => Outcome::Failed,
@@ -117,7 +120,7 @@ pub async fn forward(
         };
         // The client broke its own request: that is no fault of the endpoint's.
         // But a call's messages come when its client has them, and its time is for the answer.
-        let is_late = completion.grpc && clock::now() >= deadline;
+        let is_late = completion.asked.grpc && clock::now() >= deadline;
         let broken = completion.upload.as_ref().filter(|_| !is_late);
         if let Some(error) = broken.and_then(|upload| upload.failure()) {
             return Err(Box::new(error.clone()));
@@ -137,7 +140,7 @@ pub async fn forward(
         };
         let request = Resendable {
             // Who switched protocols may have acted on more than the request.
-            idempotent: exchange.request.method.is_idempotent() && completion.upgrade.is_none(),
+            idempotent: exchange.request.method.is_idempotent() && wants.upgrade.is_none(),
             untouched: body.is_some(),
             copied: spare.is_some(),
         };
@@ -155,20 +158,20 @@ pub async fn forward(
     }
 }
 
-/// Takes the response over, unless it must not be passed on.
+/// Takes the response over, unless it must not be passed on. Whoever reads its body, a hook or the
+/// client, waits for `idle` at most between two frames.
 fn accept(
     exchange: &mut Exchange,
-    upstream: &Upstream,
     answer: Answer,
     guarded: Option<Arc<Guarded>>,
-    over: Option<Instant>,
-    completion: &mut Completion,
+    upgrade: Option<&mut Upgrade>,
+    (idle, over): (Duration, Option<Instant>),
 ) -> Result<(), Box<Error>> {
     let Answer { parts, body, found } = answer;
     let parts = exchange.response.insert(parts);
     let mut protocol = None;
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        let Some(upgrade) = &mut completion.upgrade else {
+        let Some(upgrade) = upgrade else {
             let why = "101 to a request that asked for no upgrade";
             return Err(Box::new(Error::new(Kind::HttpUpgradeFailed, Side::Upstream, why)));
         };
@@ -193,8 +196,6 @@ fn accept(
     }
     exchange.response_body = body;
     exchange.response_body.withhold(withheld);
-    let idle = upstream.cluster.config.timeouts.idle.of(completion.grpc);
-    // Whoever reads it, a hook or the client, waits for so long at most.
     exchange.response_body.pause_at_most(idle);
     if let Some(over) = over {
         exchange.response_body.end_by(over);
@@ -247,7 +248,7 @@ impl Drop for Counted<'_> {
 
 /// When the client of a gRPC call waits no longer; no other client says it.
 fn call_is_over(exchange: &Exchange, completion: &Completion) -> Option<Instant> {
-    let own = completion.grpc.then(|| grpc::timeout(&exchange.request.headers)).flatten()?;
+    let own = completion.asked.grpc.then(|| grpc::timeout(&exchange.request.headers)).flatten()?;
     (own < Bound::NEVER).then(|| exchange.started + own)
 }
 

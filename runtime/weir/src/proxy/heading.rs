@@ -1,8 +1,7 @@
-//! What the log says of a request whose exchange is not there to ask: it was refused, or its client
-//! went away while somebody else had it.
+//! What the log says of a request.
 //!
-//! In: a request's head. Out: references to the few things of it that are told. Never: copies text;
-//! a request that comes to its end is never looked at.
+//! In: an exchange that came to its response; else the head of a request that was refused, or whose client
+//! went away while somebody else had it. Out: the few things of it that are told. Never: copies text.
 
 use std::sync::Arc;
 
@@ -13,11 +12,23 @@ use http::{HeaderName, HeaderValue, Method, Version};
 use weir_core::chain::{Attributes, Exchange};
 use weir_core::http::Client;
 
+/// What is there of a request when it is told of.
+#[derive(Default)]
+pub enum Told {
+    /// Nobody may lose it: it is told of once its response is there.
+    #[default]
+    Nothing,
+    /// Its exchange is not there to ask.
+    Heading(Box<Heading>),
+    /// All of it, from the response's head on.
+    Exchange(Box<Exchange>),
+}
+
 /// A request's head, as far as the log tells of it.
 pub struct Heading {
-    pub method: Method,
-    pub target: Option<PathAndQuery>,
-    pub version: Version,
+    method: Method,
+    target: Option<PathAndQuery>,
+    version: Version,
     host: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
     referer: Option<HeaderValue>,
@@ -25,6 +36,62 @@ pub struct Heading {
     pub client: Option<Arc<Client>>,
     /// What plugins had left, where they were done with it.
     pub attributes: Attributes,
+}
+
+impl Told {
+    pub fn heading(heading: Heading) -> Told {
+        Told::Heading(Box::new(heading))
+    }
+
+    pub fn method(&self) -> Option<&Method> {
+        match self {
+            Told::Nothing => None,
+            Told::Heading(heading) => Some(&heading.method),
+            Told::Exchange(exchange) => Some(&exchange.request.method),
+        }
+    }
+
+    pub fn target(&self) -> Option<&PathAndQuery> {
+        match self {
+            Told::Nothing => None,
+            Told::Heading(heading) => heading.target.as_ref(),
+            Told::Exchange(exchange) => exchange.request.uri.path_and_query(),
+        }
+    }
+
+    pub fn version(&self) -> Version {
+        match self {
+            Told::Nothing => Version::HTTP_11,
+            Told::Heading(heading) => heading.version,
+            Told::Exchange(exchange) => exchange.request.version,
+        }
+    }
+
+    /// Whom it came from, where that is not just the connection's peer.
+    pub fn client(&self) -> Option<&Client> {
+        match self {
+            Told::Nothing => None,
+            Told::Heading(heading) => heading.client.as_deref(),
+            Told::Exchange(exchange) => Some(&exchange.client),
+        }
+    }
+
+    pub fn attributes(&self) -> Option<&Attributes> {
+        match self {
+            Told::Nothing => None,
+            Told::Heading(heading) => Some(&heading.attributes),
+            Told::Exchange(exchange) => Some(&exchange.attributes),
+        }
+    }
+
+    /// One of the fields that are told.
+    pub fn field(&self, name: &HeaderName) -> Option<&HeaderValue> {
+        match self {
+            Told::Nothing => None,
+            Told::Heading(heading) => heading.field(name),
+            Told::Exchange(exchange) => exchange.request.headers.get(name),
+        }
+    }
 }
 
 impl Heading {

@@ -1,11 +1,45 @@
 //! The proxy: one request's life, in order.
 //!
-//! In: a request from hyper and the connection it came on. Out: the response for hyper, and when
+//! In: a request from a codec and the connection it came on. Out: the response for the codec, and when
 //! its last byte is gone, a log line and counts. Never: knows of Wasm, or blocks its worker.
 //!
-//! [`serve`] is the drawing of the crate's front page as code: [`admission`] makes the request safe
-//! to route and forward (or has [`stopped`] answer it), the chain decides, [`forward`] finds an endpoint,
-//! [`respond`] answers what no endpoint answered, and [`completion`] tells log, metrics and plugins how it went.
+//! [`serve`] is the drawing of the crate's front page as code:
+//!
+//! | phase | who runs | what may change | where an error goes |
+//! |---|---|---|---|
+//! | admit | [`admission`]: one host, one path, one length, sizes | the target's normal form is found | [`stopped`] |
+//! | route | [`routing`]: a binding, which is a chain and perhaps a route | nothing | [`stopped`] |
+//! | enter | [`entry`]: fields of the last hop go, those of the client's address come | the head | [`stopped`] |
+//! | request hooks | the chain, in order, until one replies or fails | head, body, attributes | [`respond`], then back up |
+//! | the terminal | what answers when every plugin said forward: [`forward`] | the body passes transforms | [`respond`], then back up |
+//! | response hooks | the chain in reverse, from the last plugin that forwarded or replied | head, body, attributes | [`respond`], in the response's place |
+//! | finish | [`finish()`]: framing, `Date`, `Via`; after a 101 [`switch()`](switch::switch) | the head | none; a switch that fails ends both connections |
+//! | the body | [`download`], with the transforms that hooks opened | bytes | ends the stream or the connection |
+//! | completion | [`completion`]: metrics, log, completion hooks | nothing | the daemon's log |
+//!
+//! What [`stopped`] answers has seen no request hook; the response hooks of the chain it reached add to it,
+//! so that a browser's page may read it, unless its listener is gone or its connection's time is over.
+//! [`respond`] is the one place that turns an error into an answer.
+//!
+//! # A walk: the third plugin's response hook refuses
+//!
+//! A route has the plugins `a`, `b` and `c`, the request was forwarded, an HTTP/1.1 endpoint answered 200, and
+//! the response hook of `c` traps.
+//!
+//! - *Who has run:* the request hooks of `a`, `b` and `c` in this order, the endpoint, the response hook of `c`.
+//! - *Who runs next:* the response hooks of `b` and `a`, which still see the endpoint's answer. Where `c` has
+//!   `on_failure = "reject"`, which is the default, no transform of the response's body is opened; with `"skip"` all
+//!   are, and what follows is as if `c` were not there.
+//! - *What the client gets:* from [`respond::rejected`] a 500 with `Proxy-Status: weir; error=proxy_internal_error` in
+//!   the answer's place; what `b` and `a` had set on the endpoint's is gone with it. The endpoint's body is dropped
+//!   and its connection closed; of HTTP/2 it is the stream that is reset.
+//! - *What is logged:* by the host the trap, with its backtrace. In the access log status 500, `upstream_status` 200,
+//!   `error` `proxy_internal_error` and its detail `plugin c: trap`; `plugin` is empty, for none replied. The
+//!   completion hooks of `a`, `b` and `c` are told the same, and the error is counted by its kind.
+//!
+//! Another failure than a trap has its reason in the detail. Two have another status: 503 with `Retry-After` where the
+//! plugin or its quota was busy, 504 (`http_response_timeout`) where the exchange's time was over. What a hook could not read because
+//! a peer broke its body is that peer's error, as it would be without the plugin.
 
 mod accept;
 mod admission;
@@ -15,11 +49,15 @@ mod attempts;
 mod completion;
 mod download;
 mod drain;
+mod entry;
+mod facts;
 mod finish;
 mod forward;
 mod heading;
+mod record;
 mod refusal;
 mod respond;
+mod routing;
 mod stalled;
 mod stopped;
 mod streams;
@@ -27,8 +65,8 @@ mod switch;
 mod transform;
 mod tunnel;
 mod underway;
-mod upgrade;
 mod upload;
+mod wants;
 mod worker;
 
 use std::convert::Infallible;
@@ -36,9 +74,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body as _;
-use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use weir_core::chain::{Chain, Decision, Exchange, Failure, Reached, Transforms};
 use weir_core::error::{Error, Kind, Side};
 use weir_core::http::Body;
@@ -51,23 +90,24 @@ pub use worker::{
     Binding, ClientConnection, Listener, NO_ROUTE, Route, Snapshot, StrictPaths, Worker,
 };
 
+use accept::Form;
 use completion::Completion;
-use heading::Heading;
-use respond::Form;
+use heading::{Heading, Told};
 use stopped::Stopped;
 use underway::Underway;
-use upgrade::Upgrade;
+use wants::Wants;
 
 /// Serves one request. Never fails: what goes wrong becomes a response.
 ///
-/// What needs no waiting is done at once, so that the future holds boxes only: it is moved before
-/// it is first polled.
+/// A request without a body has [`Body::Empty`]. `upgrade` gives the client's stream after a 101, where its codec can. What needs no waiting is done
+/// at once, so that the future holds little more than boxes: it is moved before it is first polled.
 pub fn serve(
     worker: &Rc<Worker>,
     connection: &Rc<ClientConnection>,
-    request: Request<Incoming>,
+    request: Request<Body>,
+    upgrade: Option<OnUpgrade>,
 ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
-    pass(begin(Completion::new(worker, connection, &request), request))
+    pass(begin(Completion::new(worker, connection, &request), request, upgrade))
 }
 
 /// Serves one stream of a connection that has many, in its own turn: a hundred heads that came together
@@ -75,17 +115,27 @@ pub fn serve(
 pub fn serve_stream(
     worker: &Rc<Worker>,
     connection: &Rc<ClientConnection>,
-    request: Request<Incoming>,
+    request: Request<Body>,
 ) -> Pin<Box<impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<>>> {
     let completion = Completion::new(worker, connection, &request);
-    Box::pin(async move { pass(begin(completion, request)).await })
+    Box::pin(async move { pass(begin(completion, request, None)).await })
 }
 
-/// An exchange that may be routed and forwarded, or what becomes of a request that may not.
-type Begun = Result<(Box<Exchange>, Box<Completion>), Box<Stopped>>;
+/// An exchange that may be shown to plugins and forwarded.
+struct Begun {
+    exchange: Box<Exchange>,
+    /// What serves it. Given up with the response's head: what the body needs is in the completion.
+    binding: Rc<Binding>,
+    wants: Wants,
+    completion: Box<Completion>,
+}
 
-/// Everything that needs no waiting.
-fn begin(mut completion: Box<Completion>, request: Request<Incoming>) -> Begun {
+/// Everything that needs no waiting: admit, route, enter.
+fn begin(
+    mut completion: Box<Completion>,
+    request: Request<Body>,
+    upgrade: Option<OnUpgrade>,
+) -> Result<Begun, Box<Stopped>> {
     let snapshot = completion.worker.snapshot();
     let connection = completion.connection.clone();
     let Some(listener) = snapshot.listener(connection.listener.get()) else {
@@ -93,45 +143,70 @@ fn begin(mut completion: Box<Completion>, request: Request<Incoming>) -> Begun {
         let answer = respond::error(completion, error, Form::Problem);
         return Err(Box::new(Stopped::Answered(Box::new(answer))));
     };
-    completion.via = listener.via;
-    let admitted = match connection.refusal.take(&connection.activity) {
-        None => admission::admit(listener, &connection, request, &mut completion),
-        Some(refused) => Err(refused),
-    };
-    match admitted {
-        Ok(exchange) => {
+    completion.asked.via = listener.via;
+    if let Some(refused) = connection.refusal.take(&connection.activity) {
+        let place = (listener, &listener.unrouted);
+        return Err(Box::new(stopped::refuse(*refused, place, completion)));
+    }
+    let (mut head, body) = request.into_parts();
+    let mut binding = &listener.unrouted;
+    let place = (listener, &mut binding);
+    match enter(place, &connection, &mut head, &body, upgrade, &mut completion) {
+        Err(error) => {
+            drop(body);
+            let refused = Refused { error, head };
+            Err(Box::new(stopped::refuse(refused, (listener, binding), completion)))
+        }
+        Ok(ready) => {
+            let place = (listener, &**binding);
+            let (exchange, wants) = entry::begin(place, head, body, ready, &mut completion);
             tracing::debug!(
                 request = %exchange.id, client = %exchange.client.address,
                 method = %exchange.request.method, uri = %completion.shown(&exchange.request.uri),
                 route = &*exchange.route, "request"
             );
-            Ok((exchange, completion))
+            Ok(Begun { exchange, binding: binding.clone(), wants, completion })
         }
-        Err(refused) => Err(Box::new(stopped::refuse(*refused, listener, completion))),
     }
 }
 
-/// The way down: request hooks, then the endpoint, or what answers instead of it.
-async fn pass(begun: Begun) -> Result<Response<ResponseBody>, Infallible> {
-    let (mut exchange, mut completion) = match begun {
+/// Admits a request, finds what serves it, and makes its head ready for that.
+fn enter<'a>(
+    (listener, binding): (&'a Listener, &mut &'a Rc<Binding>),
+    connection: &ClientConnection,
+    head: &mut Parts,
+    body: &Body,
+    upgrade: Option<OnUpgrade>,
+    completion: &mut Completion,
+) -> Result<entry::Ready, Error> {
+    let admitted = admission::admit(listener, head)?;
+    let routed = routing::route(listener, &admitted);
+    *binding = routed.binding;
+    completion.bind(routed.binding);
+    if let Some(error) = routed.refused {
+        return Err(error);
+    }
+    let named = admitted.named();
+    let place = (listener, &**routed.binding);
+    entry::prepare(place, connection, head, body, named, upgrade, completion)
+}
+
+/// The way down and back: request hooks, the terminal, response hooks.
+async fn pass(begun: Result<Begun, Box<Stopped>>) -> Result<Response<ResponseBody>, Infallible> {
+    let Begun { mut exchange, binding, mut wants, mut completion } = match begun {
         Ok(begun) => begun,
         Err(stopped) => return Ok(Box::pin(stopped.answer()).await),
     };
-    // Given up with the response's head: what the body needs is in the completion.
-    let Some(binding) = completion.binding.take() else {
-        let error = Error::new(Kind::ProxyInternalError, Side::Proxy, "nothing serves the request");
-        return Ok(respond::error(completion, error, Form::Problem));
-    };
     let (chain, route) = (&binding.chain, binding.route.as_deref());
     if !chain.is_empty() {
-        completion.heading = Some(Box::new(Heading::brief(&exchange)));
+        completion.told = Told::heading(Heading::brief(&exchange));
     }
     let (back, outcome, reached) = chain.on_request(exchange).await;
     exchange = back;
     completion.reached = reached;
     match (outcome, route) {
         (Decision::Respond { plugin, reply }, _) => {
-            completion.plugin = Some(plugin);
+            completion.facts.plugin = Some(plugin);
             if !reply.delay.is_zero() {
                 let _held_back = completion.connection.activity.delay();
                 Box::pin(tokio::time::sleep(reply.delay)).await;
@@ -141,16 +216,16 @@ async fn pass(begun: Begun) -> Result<Response<ResponseBody>, Infallible> {
         (Decision::Failed(failure), _) => {
             respond::rejected(&failure, &mut exchange, &mut completion);
         }
-        (Decision::Forward, _) if completion.last.is_some() => {
-            respond::last(completion.last.take(), &mut exchange);
+        (Decision::Forward, _) if wants.last.is_some() => {
+            respond::last(wants.last.take(), &mut exchange);
         }
         (Decision::Forward, None) => {
             let error = Error::new(Kind::DestinationNotFound, Side::Downstream, "no route");
             respond::answer(error, &mut exchange, &mut completion);
         }
         (Decision::Forward, Some(route)) => {
-            if completion.ambiguous {
-                admission::drop_twins(&mut exchange, &completion);
+            if wants.no_twins {
+                entry::drop_twins(&mut exchange, &completion);
             }
             let (back, transforms) = chain.request_transforms(exchange).await;
             exchange = back;
@@ -159,9 +234,9 @@ async fn pass(begun: Begun) -> Result<Response<ResponseBody>, Infallible> {
                 Ok(transforms) => {
                     // Nothing took time yet where no hook was called.
                     let now = chain.asks_nobody().then_some(exchange.started);
-                    let underway = Underway::new(&mut exchange, &mut completion);
-                    let (of, told) = (&mut *underway.exchange, &mut *underway.completion);
-                    let forwarded = forward::forward(of, route, chain, transforms, now, told).await;
+                    let mut underway = Underway::new(&mut exchange, &mut completion, &mut wants);
+                    let forwarded =
+                        forward::forward(&mut underway, route, chain, transforms, now).await;
                     underway.over();
                     if let Err(error) = forwarded {
                         respond::answer(*error, &mut exchange, &mut completion);
@@ -170,13 +245,14 @@ async fn pass(begun: Begun) -> Result<Response<ResponseBody>, Infallible> {
             }
         }
     }
-    Ok(finish(chain, exchange, completion).await)
+    Ok(finish(chain, exchange, &mut wants, completion).await)
 }
 
 /// The way back: response hooks, body transforms, and the response as hyper sends it.
 async fn finish(
     chain: &Chain,
     mut exchange: Box<Exchange>,
+    wants: &mut Wants,
     mut completion: Box<Completion>,
 ) -> Response<ResponseBody> {
     let streamed = exchange.response_body.is_from_endpoint();
@@ -186,14 +262,14 @@ async fn finish(
     exchange = back;
     let transforms = opened.unwrap_or_else(|failure| {
         respond::rejected(&failure, &mut exchange, &mut completion);
-        completion.upgrade = None;
+        wants.upgrade = None;
         Transforms::new()
     });
     // To read a body that waits to be asked for would be to ask for it.
     if completion.leaves_unread()
         && completion.asked.is_http1()
         && completion.lease.is_none()
-        && !completion.expects
+        && !wants.to_be_asked
     {
         Box::pin(drain::drain(&mut exchange.request_body)).await;
     }
@@ -210,9 +286,7 @@ async fn finish(
         transform::reframe(&mut parts, body.size_hint().exact());
     }
     let body = transform::rewrite_response(&mut parts, body, transforms);
-    if let Some(upgrade) = completion.upgrade.take()
-        && let Upgrade { client: Some(client), accepted: true, .. } = *upgrade
-    {
+    if let Some(client) = wants.switched() {
         let _ = finish::finish(&mut parts, Body::Empty, &completion);
         completion.answered(&parts, exchange);
         return switch::switch(parts, client, completion);
@@ -246,7 +320,7 @@ mod tests {
         fn size<A, F>(_: impl FnOnce(A) -> F) -> usize {
             size_of::<F>()
         }
-        assert!(size(pass) <= 1_344, "{} bytes", size(pass));
+        assert!(size(pass) <= 1_392, "{} bytes", size(pass));
         assert!(size_of::<Completion>() <= 336, "{} bytes", size_of::<Completion>());
     }
 }

@@ -5,34 +5,19 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY};
-use http::{HeaderMap, Response, StatusCode};
+use http::{Response, StatusCode};
 use weir_core::chain::{Exchange, Failure, Reply};
 use weir_core::error::{Error, Kind, Side};
 use weir_core::http::max_forwards::Final;
 use weir_core::http::{Body, grpc};
 
-use super::accept;
+use super::accept::Form;
 use super::completion::Completion;
 use super::download::ResponseBody;
 use super::finish::finish;
 
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
-pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-/// DEADLINE_EXCEEDED, as gRPC numbers it.
-pub const LATE: u16 = 4;
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-
-/// The form in which a client wants to read an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    Problem,
-    Text,
-    /// A page for people: what a browser asks for.
-    Html,
-    /// The same page, for who takes only that.
-    Xhtml,
-    Grpc,
-}
 
 /// An error that no plugin adds to. The connection ends with it.
 pub fn error(mut completion: Box<Completion>, error: Error, form: Form) -> Response<ResponseBody> {
@@ -47,7 +32,7 @@ pub fn error(mut completion: Box<Completion>, error: Error, form: Form) -> Respo
 /// An error of an exchange that plugins have seen.
 pub fn answer(error: Error, exchange: &mut Exchange, completion: &mut Completion) {
     completion.failed(&error);
-    put(&error, form(&exchange.request.headers), exchange);
+    put(&error, Form::wanted_by(&exchange.request.headers), exchange);
 }
 
 /// Makes an error the exchange's response, for plugins to add to.
@@ -105,14 +90,6 @@ pub fn rejected(failure: &Failure, exchange: &mut Exchange, completion: &mut Com
     }
 }
 
-/// The form that a request's head asks for.
-pub fn form(headers: &HeaderMap) -> Form {
-    if grpc::is_spoken(headers) {
-        return Form::Grpc;
-    }
-    accept::preferred(headers)
-}
-
 fn local(error: &Error, form: Form) -> (http::response::Parts, Body) {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut parts = head(status);
@@ -166,7 +143,7 @@ fn local(error: &Error, form: Form) -> (http::response::Parts, Body) {
         Form::Grpc => {
             parts.status = StatusCode::OK;
             parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-            parts.headers.insert(GRPC_STATUS, HeaderValue::from(grpc_status(error, status)));
+            parts.headers.insert(grpc::STATUS, HeaderValue::from(grpc_status(error, status)));
             if let Ok(message) = HeaderValue::try_from(detail.replace(['%', '\r', '\n'], " ")) {
                 parts.headers.insert(GRPC_MESSAGE, message);
             }
@@ -195,8 +172,8 @@ fn escape(text: &str) -> String {
 fn grpc_status(error: &Error, status: StatusCode) -> u16 {
     match status.as_u16() {
         // The time was the client's own, or the operator's: DEADLINE_EXCEEDED, not UNAVAILABLE.
-        504 if error.kind == Kind::HttpResponseTimeout => LATE,
-        408 => LATE,
+        504 if error.kind == Kind::HttpResponseTimeout => grpc::DEADLINE_EXCEEDED,
+        408 => grpc::DEADLINE_EXCEEDED,
         400 => 13,
         401 => 16,
         403 => 7,

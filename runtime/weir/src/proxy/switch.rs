@@ -52,8 +52,8 @@ pub fn switch(
         let closing = |state: &_| place.may_give_way(state);
         match tunnel::join(&mut client, &mut upstream, patience, closing).await {
             Ok(end) => {
-                tracing::debug!(request = %client.completion.id, ?end, "the tunnel is over");
-                client.completion.complete = true;
+                tracing::debug!(request = %client.completion.facts.id, ?end, "the tunnel is over");
+                client.completion.facts.complete = true;
             }
             Err(error) => {
                 // It was switched: what ended is the connection (RFC 9209, 2.3.9).
@@ -100,7 +100,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
         match written {
-            Poll::Ready(Ok(count)) => this.completion.response_bytes += count as u64,
+            Poll::Ready(Ok(count)) => this.completion.facts.response_bytes += count as u64,
             Poll::Ready(Err(_)) => this.broke = true,
             Poll::Pending => {}
         }

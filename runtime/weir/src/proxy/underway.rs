@@ -6,19 +6,25 @@
 use weir_core::chain::Exchange;
 
 use super::completion::Completion;
-use super::heading::Heading;
+use super::heading::{Heading, Told};
+use super::wants::Wants;
 
 /// An exchange that waits for its endpoint. Dropped before that is over, it leaves word of the
 /// request.
 pub struct Underway<'a> {
     pub exchange: &'a mut Exchange,
     pub completion: &'a mut Completion,
+    pub wants: &'a mut Wants,
     over: bool,
 }
 
 impl<'a> Underway<'a> {
-    pub fn new(exchange: &'a mut Exchange, completion: &'a mut Completion) -> Underway<'a> {
-        Underway { exchange, completion, over: false }
+    pub fn new(
+        exchange: &'a mut Exchange,
+        completion: &'a mut Completion,
+        wants: &'a mut Wants,
+    ) -> Underway<'a> {
+        Underway { exchange, completion, wants, over: false }
     }
 
     /// The endpoint answered, or none will.
@@ -33,7 +39,7 @@ impl Drop for Underway<'_> {
             let mut heading = Heading::of(&self.exchange.request);
             heading.client = Some(self.exchange.client.clone());
             heading.attributes = std::mem::take(&mut self.exchange.attributes);
-            self.completion.heading = Some(Box::new(heading));
+            self.completion.told = Told::heading(heading);
         }
     }
 }

@@ -17,19 +17,20 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use weir_core::client::ClientKey;
 use weir_core::config::Limits;
 use weir_core::http::forwarded::ForwardedFields;
 use weir_core::http::framing::FramingGuard;
-use weir_core::http::{Client, Tls};
+use weir_core::http::{Body, Client, Tls};
 use weir_core::{turn, turns};
 
 use super::connections::{Connections, Control};
 use super::driven::Driven;
+use super::listener_settings::ListenerSettings;
 use super::stream::Served;
-use super::worker::ListenerSettings;
 use crate::net::{
     Accepted, Acceptor, Activity, CLIENT_PATIENCE, Linger, OnSocket, Stream, Watch, Watched,
 };
@@ -194,7 +195,7 @@ impl Serving {
             let most = limits.max_streams as usize;
             let room = streams.clone();
             let service = service_fn(move |request: Request<Incoming>| {
-                proxy::serve_stream(&proxy, &connection, request)
+                proxy::serve_stream(&proxy, &connection, request.map(Body::of_client))
             });
             let serving = http2::Builder::new(streams)
                 .timer(TokioTimer::new())
@@ -216,8 +217,9 @@ impl Serving {
                 serving.graceful_shutdown();
             }))
         } else {
-            let service = service_fn(move |request: Request<Incoming>| {
-                proxy::serve(&proxy, &connection, request)
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                let upgrade = request.extensions_mut().remove::<OnUpgrade>();
+                proxy::serve(&proxy, &connection, request.map(Body::of_client), upgrade)
             });
             let guard = FramingGuard::new(activity.bounds().head());
             let served = Served::new(stream, ahead, activity).counted(metrics);

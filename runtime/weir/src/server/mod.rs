@@ -19,6 +19,7 @@ mod control;
 mod deploy;
 mod driven;
 mod files;
+mod listener_settings;
 mod loads;
 mod notices;
 mod options;

@@ -19,7 +19,7 @@ use weir_core::clock::{self, Clock};
 use weir_core::config::{Bind, Config, Limits, Route};
 use weir_core::http::forwarded::TrustedProxies;
 use weir_core::telemetry::access_log::WorkerLog;
-use weir_core::telemetry::metrics::{ListenerMetrics, Metrics};
+use weir_core::telemetry::metrics::Metrics;
 use weir_core::threads;
 use weir_wasm::{LoadedPlugin, PreparedInstance};
 
@@ -27,6 +27,7 @@ use self::snapshot::snapshot;
 use super::built::Built;
 use super::connection;
 use super::connections::Connections;
+use super::listener_settings::ListenerSettings;
 use crate::net::{Acceptor, Bounds, ConnectionLimit, ListenSocket as Socket, SWEEP, Watch};
 use crate::proxy;
 use crate::upstream::Upstream;
@@ -73,20 +74,6 @@ pub struct WorkerHandle {
 struct Accepting {
     settings: Rc<std::cell::RefCell<Rc<ListenerSettings>>>,
     task: JoinHandle<()>,
-}
-
-/// How connections of a listener are taken.
-pub struct ListenerSettings {
-    /// The listener's number. Its connections share it, for they outlast a reload that gives
-    /// their address to a listener of another name.
-    pub number: Rc<Cell<usize>>,
-    pub limits: Limits,
-    /// What of the limits holds for connections that are open too; theirs, as the number is.
-    pub bounds: Arc<Bounds>,
-    pub tls: Option<Arc<rustls::ServerConfig>>,
-    pub metrics: ListenerMetrics,
-    /// Peers that speak for many clients.
-    pub trusted: Rc<TrustedProxies>,
 }
 
 /// The worker's own state.

@@ -112,7 +112,7 @@ async fn watch(endpoint: Wanted, clock: Clock) {
             Err(_) => (Probed::Failure, format!("no answer within {:?}", check.timeout())),
         };
         let upstream = &cluster.config.name;
-        match check.record(clock.now(), outcome) {
+        match check.observe(outcome, clock.now()) {
             Some(Transition::Healthy) => {
                 tracing::info!(%upstream, endpoint = %state.address, "endpoint is healthy");
             }

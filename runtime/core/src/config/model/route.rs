@@ -5,9 +5,8 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::PathPolicy;
+use super::{Bound, PathPolicy};
 use crate::config::pattern::Pattern;
 
 /// `[routes.NAME]`
@@ -28,14 +27,6 @@ pub struct Route {
     /// From the request's head to the response's head; default 60s. Where that is not written, a body
     /// on its way prolongs it. Upgrades and responses' bodies are not cut.
     pub timeout: Bound,
-}
-
-/// How long something may take. A gRPC call may take as long as its client lets it
-/// (`grpc-timeout`): for it only a bound holds that was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bound {
-    after: Duration,
-    written: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,29 +94,5 @@ impl fmt::Debug for ValueMatch {
             ValueMatch::Regex(_) => "Regex(..)",
             ValueMatch::Present => "Present",
         })
-    }
-}
-
-impl Bound {
-    /// Longer than anybody waits.
-    pub const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
-
-    /// Where nothing was written.
-    pub const fn by_default(after: Duration) -> Bound {
-        Bound { after, written: false }
-    }
-
-    pub const fn written(after: Duration) -> Bound {
-        Bound { after, written: true }
-    }
-
-    /// Whether an operator said so.
-    pub const fn is_written(self) -> bool {
-        self.written
-    }
-
-    /// What holds for an exchange.
-    pub fn of(self, grpc: bool) -> Duration {
-        if grpc && !self.written { Bound::NEVER } else { self.after }
     }
 }

@@ -195,7 +195,7 @@ fn the_level_of_the_environment_is_checked_too() {
 
 #[test]
 fn secrets_are_known_by_name_or_by_what_they_are() {
-    use crate::config::masked::{looks_secret, sounds_secret};
+    use crate::config::secret::{looks_secret, sounds_secret};
     for name in
         ["sessionId", "accessKey", "accesskey", "x-sessionid", "x-pw", "x-psk", "sig", "x-auth"]
     {

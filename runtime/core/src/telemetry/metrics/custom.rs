@@ -19,8 +19,6 @@ pub use self::name::RESERVED;
 pub use self::name::{MAX_LABELS, Names};
 use self::sample::{Kind, Labels, Series};
 use super::exposition::Exposition;
-use super::plugin::PluginMetrics;
-use super::series::SeriesMap;
 use crate::quota::{Holding, Payer};
 
 /// Most names of a plugin.
@@ -272,24 +270,19 @@ impl Names {
         self.free(self.all().into_keys().filter(|name| !used(name)).collect::<Vec<_>>());
     }
 
-    pub(super) fn expose(
-        &self,
-        plugins: &SeriesMap<Arc<str>, PluginMetrics>,
-        out: &mut Exposition,
-    ) {
-        let mut all = Vec::new();
-        plugins.each(|_, plugin| all.push(plugin.custom().clone()));
+    /// Writes what `plugins` have registered.
+    pub(super) fn expose(&self, plugins: &[Arc<PluginCustomMetrics>], out: &mut Exposition) {
         let mut dropped = out.counter(
             "weir_plugin_metrics_dropped_total",
             "Samples of a plugin's own metrics that were malformed or beyond the caps.",
         );
-        for plugin in &all {
+        for plugin in plugins {
             dropped.sample(&[("plugin", &plugin.plugin)], plugin.dropped.load(Relaxed) as f64);
         }
         for (name, kind) in self.all() {
             let full = format!("weir_plugin_{name}");
             let mut samples = out.family(kind.metric_type(), &full, "Registered by a plugin.");
-            for plugin in &all {
+            for plugin in plugins {
                 let families = plugin.families.read().unwrap_or_else(PoisonError::into_inner);
                 let series = families.get(&*name).map(|family| family.series.values());
                 series.into_iter().flatten().for_each(|it| it.expose(&plugin.plugin, &mut samples));

@@ -219,7 +219,9 @@ impl Metrics {
         listener::expose(&self.0.listeners, &mut out);
         upstream::expose(&self.0.upstreams, &self.0.endpoints, &mut out);
         plugin::expose(&self.0.plugins, &mut out);
-        self.0.custom.expose(&self.0.plugins, &mut out);
+        let mut registered = Vec::new();
+        self.0.plugins.each(|_, plugin| registered.push(plugin.custom().clone()));
+        self.0.custom.expose(&registered, &mut out);
         out.render()
     }
 
