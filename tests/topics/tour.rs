@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use weir_tests::{Daemon, Origin, Proxy, RawClient, free_address};
 
 const README: &str = include_str!("../../README.md");
+const SDK: &str = include_str!("../../sdk/rust/README.md");
+const WORKSPACE: &str = include_str!("../../Cargo.toml");
 const HELLO: &str = include_str!("../../sdk/rust/hello/src/lib.rs");
 /// The component that the tour builds, and the one that it builds after the change.
 const BUILT: &str = concat!(env!("OUT_DIR"), "/hello.wasm");
@@ -32,11 +34,25 @@ fn blocks(language: &str) -> Vec<&'static str> {
 #[test]
 fn the_plugin_shown_is_the_one_that_is_built() {
     assert_eq!(blocks("rust"), [HELLO]);
+    // Optimised as those that come with the proxy are, whose size is looked at below.
+    let manifest: toml::Table = blocks("toml")[0].parse().expect("a manifest");
+    let workspace: toml::Table = WORKSPACE.parse().expect("a manifest");
+    let (own, theirs) = (&manifest["profile"]["release"], &workspace["profile"]["guest"]);
+    for key in ["opt-level", "codegen-units", "panic", "strip"] {
+        assert_eq!(own[key], theirs[key], "{key}");
+    }
+    assert_eq!((own["lto"].as_bool(), theirs["lto"].as_str()), (Some(true), Some("fat")));
+    let profile = |text: &str| {
+        text.split("[profile.release]")
+            .nth(1)
+            .map(|it| it.split("```").next().unwrap_or("").to_owned())
+    };
+    assert_eq!(profile(SDK), profile(README), "the SDK's manifest");
     // `sed` without `g`: once in each line.
     let edit = blocks("sh").concat();
     let (from, to) = edit
         .split_once("sed -i 's/")
-        .and_then(|(_, after)| after.split_once("/' sdk/rust/hello/src/lib.rs"))
+        .and_then(|(_, after)| after.split_once("/' ../hello/src/lib.rs"))
         .and_then(|(edit, _)| edit.split_once('/'))
         .expect("the edit");
     let edited: String =
@@ -59,10 +75,10 @@ fn the_plugin_is_changed_while_requests_go_through() {
     let component = folder.path().join("./hello.wasm");
     std::fs::copy(BUILT, &component).expect("the plugin");
     let blocks = blocks("toml");
-    let [toml] = blocks[..] else { panic!("one configuration is expected") };
+    let [_manifest, toml] = blocks[..] else { panic!("one configuration is expected") };
     let toml = toml
         .replace("127.0.0.1:8080", "127.0.0.1:0")
-        .replace("target/guests/wasm32-wasip2/guest/hello.wasm", "./hello.wasm");
+        .replace("../hello/target/wasm32-wasip2/release/hello.wasm", "./hello.wasm");
     let proxy = Proxy::start_in(folder, &toml).expect("the configuration is good");
     let address = proxy.address("web");
     let done = AtomicBool::new(false);
