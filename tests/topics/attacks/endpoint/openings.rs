@@ -147,63 +147,70 @@ fn who_gives_up_leaves_the_place_to_others() {
 /// opened, for it wants one that was not there before.
 #[test]
 fn who_tries_again_on_a_fresh_connection_shares_it() {
-    let (begun, ends) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-    let (counted, ended, first) = (begun.clone(), ends.clone(), Arc::new(AtomicBool::new(true)));
-    let origin = Origin::raw(move |stream| {
-        let (counted, ended, first) = (counted.clone(), ended.clone(), first.swap(false, Relaxed));
-        async move {
-            let before = speak(stream, max_streams(100), move |number, stream| {
-                counted.add_permits(1);
-                if first && number > 0 { Vec::new() } else { ok(stream, true, &[]) }
-            });
-            tokio::select! {
-                () = before => {}
-                _ = ended.acquire(), if first => {}
-            }
-        }
-    });
-    let proxy = Setup::to(&origin).upstream("protocol = \"http2\"").start();
+    let endpoint = Restarting::new(true);
+    let proxy = Setup::to(&endpoint.origin).upstream("protocol = \"http2\"").start();
     assert_eq!(get(proxy.address("web"), "/").status, 200);
     let mut client = ask(&proxy);
-    until("all are under way", || begun.available_permits() == 1 + REQUESTS as usize);
-    ends.add_permits(1);
+    endpoint.restart_after(1 + REQUESTS as usize);
     assert_eq!(statuses(&mut client), [200]);
-    assert_eq!(origin.connections(), 2);
+    assert_eq!(endpoint.origin.connections(), 2);
 }
 
 /// It ends each connection at the first request: that is no stale connection any more, and another
 /// endpoint is there.
 #[test]
 fn who_finds_the_fresh_one_dying_too_goes_elsewhere() {
-    let (begun, ends) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-    let (counted, ended, first) = (begun.clone(), ends.clone(), Arc::new(AtomicBool::new(true)));
-    let dying = Origin::raw(move |stream| {
-        let (counted, ended, first) = (counted.clone(), ended.clone(), first.swap(false, Relaxed));
-        async move {
-            let met = Arc::new(Semaphore::new(0));
-            let meets = met.clone();
-            let before = speak(stream, max_streams(100), move |number, stream| {
-                counted.add_permits(1);
-                meets.add_permits(1);
-                if first && number == 0 { ok(stream, true, &[]) } else { Vec::new() }
-            });
-            tokio::select! {
-                () = before => {}
-                _ = ended.acquire(), if first => {}
-                _ = met.acquire(), if !first => {}
-            }
-        }
-    });
+    let dying = Restarting::new(false);
     let healthy = Endpoint::new(max_streams(100), |_, stream| ok(stream, true, &[]));
-    let setup = Setup::to(&dying).and(healthy.origin.url());
+    let setup = Setup::to(&dying.origin).and(healthy.origin.url());
     let proxy = setup.upstream("protocol = \"http2\"\nbalance = \"round-robin\"").start();
     for _ in 0..2 {
         assert_eq!(get(proxy.address("web"), "/").status, 200);
     }
     let mut client = ask(&proxy);
-    until("its half is under way", || begun.available_permits() == 1 + REQUESTS as usize / 2);
-    ends.add_permits(1);
+    dying.restart_after(1 + REQUESTS as usize / 2);
     assert_eq!(statuses(&mut client), [200]);
+}
+
+/// An endpoint whose first connection answers one request, and ends when it is told to.
+struct Restarting {
+    origin: Origin,
+    begun: Arc<Semaphore>,
+    ends: Arc<Semaphore>,
+}
+
+impl Restarting {
+    /// Its later connections serve; or end at their first request.
+    fn new(serves: bool) -> Restarting {
+        let (begun, ends) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let (counted, ended, first) = (begun.clone(), ends.clone(), AtomicBool::new(true));
+        let origin = Origin::raw(move |stream| {
+            let (counted, first) = (counted.clone(), first.swap(false, Relaxed));
+            let over = if first { ended.clone() } else { Arc::new(Semaphore::new(0)) };
+            async move {
+                let ends = over.clone();
+                let before = speak(stream, max_streams(100), move |number, stream| {
+                    counted.add_permits(1);
+                    let answers = if first { number == 0 } else { serves };
+                    if !first && !serves {
+                        ends.add_permits(1);
+                    }
+                    if answers { ok(stream, true, &[]) } else { Vec::new() }
+                });
+                tokio::select! {
+                    () = before => {}
+                    _ = over.acquire() => {}
+                }
+            }
+        });
+        Restarting { origin, begun, ends }
+    }
+
+    /// Ends the first connection once so many requests have come.
+    fn restart_after(&self, requests: usize) {
+        until("all are under way", || self.begun.available_permits() == requests);
+        self.ends.add_permits(1);
+    }
 }
 
 /// What it speaks is not known before it is asked.
