@@ -1,9 +1,11 @@
-//! Keeps `.cargo/deny.toml`: licences, bans and sources of every dependency.
+//! Keeps `.cargo/deny.toml`: licences, bans and sources of every dependency; and that none of them is built
+//! twice.
 //!
 //! The same file is read by `cargo deny`, which knows advisories as well; this test needs nothing
 //! installed and no network.
+#![allow(clippy::disallowed_methods, reason = "a test that reads the source")]
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::process::Command;
 
@@ -72,6 +74,31 @@ fn licences_sources_and_bans_are_kept() {
         }
     }
     assert!(wrong.is_empty(), ".cargo/deny.toml says otherwise:\n{}", wrong.join("\n"));
+}
+
+/// Each package with its features, as cargo builds it.
+fn built(arguments: &[&str]) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--prefix", "none", "--format", "{p} [{f}]"])
+        .args(arguments)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+}
+
+/// `cargo run`, `cargo build` and `cargo test` share all that they build: what is built for the binary alone,
+/// or without tests, has the features that it has with all of the workspace's. What is missing belongs into `Cargo.toml` of this package.
+#[test]
+fn the_binary_alone_is_made_of_what_the_workspace_is() {
+    let alone = built(&["--edges", "normal,build", "--package", "weir-bundle"]);
+    let all = built(&["--edges", "normal,build,dev", "--workspace"]);
+    assert!(alone.len() > 100, "cargo told of {} packages only", alone.len());
+    let workspace = built(&["--edges", "normal,build", "--workspace"]);
+    let others: Vec<&String> = alone.union(&workspace).filter(|it| !all.contains(*it)).collect();
+    assert!(others.is_empty(), "built once more for `cargo run`: {others:#?}");
 }
 
 #[test]
