@@ -5,6 +5,7 @@
 
 pub mod demo;
 mod file_size;
+mod manual;
 mod open_files;
 mod page_size;
 mod plugin;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use weir_core::clock::Clock;
 use weir_core::config::{Environment, Problem, Source};
 use weir_wasm::{BuiltIn, Loader, Task};
@@ -47,6 +48,16 @@ enum Command {
     /// Look at plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Print what a shell completes of this command line.
+    Completions {
+        /// For which shell: `weir completions bash > /etc/bash_completion.d/weir`.
+        shell: clap_complete::Shell,
+    },
+    /// Write the pages of the manual into a folder.
+    Manual {
+        /// It is made where it is not there, e.g. `/usr/share/man/man1`.
+        folder: PathBuf,
+    },
     /// What this binary starts itself with, to do apart what a component could make expensive.
     #[command(name = weir_wasm::APART, hide = true)]
     Apart {
@@ -101,6 +112,8 @@ pub fn main(built_ins: &'static [BuiltIn]) -> ExitCode {
             run(options(source, built_ins))
         }
         Command::Plugin(command) => plugin::run(&command, built_ins),
+        Command::Completions { shell } => manual::completions(shell, Arguments::command()),
+        Command::Manual { folder } => manual::write(&folder, Arguments::command()),
         Command::Apart { task, memory, time } => {
             match weir_wasm::serve_task(task, memory, Duration::from_millis(time)) {
                 Ok(()) => ExitCode::SUCCESS,
