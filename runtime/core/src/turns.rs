@@ -174,6 +174,9 @@ impl<F: Future> Future for InTurns<F> {
             return Poll::Pending;
         }
         let Taken { result, was_short } = turn::take(*this.task, || this.work.poll(cx));
+        if let Some(place) = this.place.as_mut() {
+            place.polled();
+        }
         if was_short
             && its_turn.is_none()
             && let Some(place) = this.place

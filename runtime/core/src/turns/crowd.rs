@@ -62,7 +62,7 @@ struct Crowd {
     client: ClientKey,
     /// Polls that are left.
     left: Cell<usize>,
-    /// Since when they are counted.
+    /// Since when they are counted, or there are none left.
     since: Cell<Instant>,
     /// Tasks that wait, in the order in which they are polled.
     waiting: RefCell<BTreeMap<Number, Waker>>,
@@ -84,6 +84,8 @@ pub(super) struct Place {
     flow: Flow,
     /// None: it does not wait.
     number: Option<Number>,
+    /// Its poll is the last one that is left.
+    is_last: bool,
 }
 
 impl Flow {
@@ -139,7 +141,7 @@ impl Flow {
 impl Place {
     /// Of a task of this flow, which does not wait yet.
     pub fn of(flow: Flow) -> Place {
-        Place { flow, number: None }
+        Place { flow, number: None, is_last: false }
     }
 
     /// Whether the task may be polled now; where not, it is woken when it may.
@@ -157,6 +159,7 @@ impl Place {
             }
             if crowd.has_polls() {
                 crowd.left.set(crowd.left.get() - 1);
+                self.is_last = crowd.left.get() == 0;
                 return true;
             }
         }
@@ -172,6 +175,14 @@ impl Place {
     pub fn leave(&mut self) {
         if let Some(number) = self.number.take() {
             self.flow.give_up(number);
+        }
+    }
+
+    /// The poll that was admitted is over. There are more once its client has rested: time that polls
+    /// took is no rest, or those that take long would never come to an end.
+    pub fn polled(&mut self) {
+        if std::mem::take(&mut self.is_last) {
+            self.flow.crowd.since.set(clock::now());
         }
     }
 
