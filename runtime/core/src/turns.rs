@@ -174,14 +174,8 @@ impl<F: Future> Future for InTurns<F> {
             return Poll::Pending;
         }
         let Taken { result, was_short } = turn::take(*this.task, || this.work.poll(cx));
-        if let Some(place) = this.place.as_mut() {
-            place.polled();
-        }
-        if was_short
-            && its_turn.is_none()
-            && let Some(place) = this.place
-        {
-            place.is_over();
+        if let Some(place) = this.place {
+            place.polled(was_short && its_turn.is_none());
         }
         // The next one's, before this one asks again.
         drop(its_turn);

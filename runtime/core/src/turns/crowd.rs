@@ -178,18 +178,19 @@ impl Place {
         }
     }
 
-    /// The poll that was admitted is over. There are more once its client has rested: time that polls
-    /// took is no rest, or those that take long would never come to an end.
-    pub fn polled(&mut self) {
-        if std::mem::take(&mut self.is_last) {
-            self.flow.crowd.since.set(clock::now());
+    /// The poll that was admitted is over. Where the task had more to do than there was time for, the turn
+    /// is over for those called with it.
+    pub fn polled(&mut self, was_short: bool) {
+        let crowd = &self.flow.crowd;
+        let is_last = std::mem::take(&mut self.is_last);
+        if was_short {
+            crowd.end_turn();
         }
-    }
-
-    /// The task had more to do than there was time for: the turn is over for those called with it.
-    pub fn is_over(&self) {
-        self.flow.crowd.left.set(0);
-        self.flow.crowd.end_turn();
+        if is_last || was_short {
+            // There are more once its client has rested: time that polls took is no rest, or those that
+            // take long would never come to an end.
+            crowd.refill(0);
+        }
     }
 }
 

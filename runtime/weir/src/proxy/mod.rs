@@ -99,8 +99,9 @@ use wants::Wants;
 
 /// Serves one request. Never fails: what goes wrong becomes a response.
 ///
-/// A request without a body has [`Body::Empty`]. `upgrade` gives the client's stream after a 101, where its codec can. What needs no waiting is done
-/// at once, so that the future holds little more than boxes: it is moved before it is first polled.
+/// A request without a body has [`Body::Empty`]. `upgrade` gives the client's stream after a 101, where its
+/// codec can. What needs no waiting is done at once, so that the future holds little more than boxes: it
+/// is moved before it is first polled.
 pub fn serve(
     worker: &Rc<Worker>,
     connection: &Rc<ClientConnection>,
