@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! call ─ first slice, at once ─▶ over ─▶ queue ─ its turn, and sockets were looked at ─▶ next slice ─▶ …
-//!   └─ its client is over its part ─ a turn ─▶ first slice ─▶ over ─▶ refused
+//!   └─ its client is over its part ─ a turn ─▶ first slice ─▶ over ─ some more turns ─▶ refused
 //! ```
 
 use std::future::Future;
@@ -30,6 +30,10 @@ thread_local! {
     static SLICES: Line<Whose> = turns::line();
 }
 
+/// Turns that a call has in all before it is refused for want of room among those that take long. What is
+/// over in a moment is so on a slow machine too, on an instance whose memory nobody has touched before.
+const TURNS: u8 = 4;
+
 /// Who takes a turn: a client's calls that are under way, and those that want to be, alternate.
 type Whose = (ClientKey, Slice);
 
@@ -47,12 +51,15 @@ type Turning = Offer<Whose>;
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'a> {
     pub pulse: &'a Pulse,
-    /// Calls that outlast their first slice: so many, and no more.
+    /// Hooks that take long: so many, and no more.
     pub long_calls: &'a LongCalls,
     /// For whom this call is made.
     pub client: ClientKey,
     /// When it is to be over; none: nobody waits for it. Looked at between slices.
     pub due: Option<Instant>,
+    /// It makes an instance for others: however long that takes, it is none of the long calls, for
+    /// there are no more of these than there are instances.
+    pub makes_instance: bool,
 }
 
 /// A call that runs in slices. Dropping it gives it up.
@@ -60,11 +67,14 @@ pub struct Aside<'a, F> {
     running: Pin<&'a mut F>,
     terms: Terms<'a>,
     state: State<'a>,
+    /// How often it may go on though there is no room.
+    left: u8,
 }
 
-/// A call that outlasted a slice: its part of what may be under way, and of the ticker's attention.
+/// A call that outlasted a slice: its part of what may be under way, where that is bounded, and of the
+/// ticker's attention.
 struct Long<'a> {
-    _share: Share,
+    share: Option<Share>,
     _lasting: Lasting<'a>,
 }
 
@@ -92,7 +102,7 @@ struct Next<'a> {
 
 impl<'a, F> Aside<'a, F> {
     pub fn new(running: Pin<&'a mut F>, terms: Terms<'a>) -> Self {
-        Aside { running, terms, state: State::New }
+        Aside { running, terms, state: State::New, left: TURNS - 1 }
     }
 
     /// The next slice, as soon as it may run.
@@ -111,7 +121,7 @@ impl<'a, F> Aside<'a, F> {
                     false => TooManyLongCalls.into(),
                 }));
             };
-            self.state = self.queued(self.lasts(share));
+            self.state = self.queued(self.lasts(Some(share)));
         }
         let mut turn = None;
         if let State::Paying { turn: its_turn, .. } | State::Queued(_, its_turn) = &mut self.state {
@@ -130,19 +140,25 @@ impl<'a, F> Aside<'a, F> {
 
     /// Its slice is over, and it is not done.
     fn step_aside(&mut self, long: Option<Long<'a>>) -> Result<(), TooManyLongCalls> {
-        self.state = match long {
-            Some(call) => self.queued(call),
-            None => match self.terms.long_calls.admit(self.terms.client, self.terms.due) {
-                Admission::Goes(share) => self.queued(self.lasts(share)),
+        let call = long.unwrap_or_else(|| self.lasts(None));
+        self.state = if call.share.is_some() || self.terms.makes_instance {
+            self.queued(call)
+        } else {
+            match self.terms.long_calls.admit(self.terms.client, self.terms.due) {
+                Admission::Goes(share) => self.queued(Long { share: Some(share), ..call }),
                 Admission::Waits(wait) => State::Parked(wait),
+                Admission::Refused if self.left > 0 => {
+                    self.left -= 1;
+                    self.queued(call)
+                }
                 Admission::Refused => return Err(TooManyLongCalls),
-            },
+            }
         };
         Ok(())
     }
 
-    fn lasts(&self, share: Share) -> Long<'a> {
-        Long { _share: share, _lasting: self.terms.pulse.lasts() }
+    fn lasts(&self, share: Option<Share>) -> Long<'a> {
+        Long { share, _lasting: self.terms.pulse.lasts() }
     }
 
     fn queued(&self, call: Long<'a>) -> State<'a> {

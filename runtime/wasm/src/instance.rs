@@ -116,12 +116,9 @@ impl Instance {
             return (exchange, Ok(C::absent()));
         };
         let handle = self.begin(exchange, C::PHASE, true);
-        self.broken = true;
-        let returned = {
-            let running = pin!(function.call_async(&mut self.store, call.parameters(handle)));
-            Aside::new(running, terms).await
-        };
-        self.broken = false;
+        let parameters = call.parameters(handle);
+        let returned =
+            self.aside(terms, async |store| function.call_async(store, parameters).await).await;
         self.end::<C>(returned)
     }
 
@@ -167,12 +164,9 @@ impl Instance {
             return;
         }
         self.grant(self.limit, true);
-        self.broken = true;
-        let dropped = {
-            let running = pin!(transform.resource.resource_drop_async(&mut self.store));
-            Aside::new(running, terms).await
-        };
-        self.broken = dropped.is_err();
+        let resource = transform.resource;
+        // Broken where it failed, which is all there is to know.
+        let _ = self.aside(terms, async |store| resource.resource_drop_async(store).await).await;
     }
 
     fn begin(&mut self, exchange: Box<Exchange>, phase: Phase, on_fiber: bool) -> u32 {
@@ -204,6 +198,22 @@ impl Instance {
         (state.leave(result.is_err()), result)
     }
 
+    /// The driver of whatever may wait: on a fiber, in turns. The instance is broken where it fails, or is
+    /// given up half-way.
+    async fn aside<R>(
+        &mut self,
+        terms: Terms<'_>,
+        call: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<R>,
+    ) -> wasmtime::Result<R> {
+        self.broken = true;
+        let returned = {
+            let running = pin!(call(&mut self.store));
+            Aside::new(running, terms).await
+        };
+        self.broken = returned.is_err();
+        returned
+    }
+
     /// A call without an exchange.
     async fn alone<P, R>(
         &mut self,
@@ -217,12 +227,8 @@ impl Instance {
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
         self.grant(limit, true);
-        self.broken = true;
-        let returned = {
-            let running = pin!(function.call_async(&mut self.store, arguments));
-            Aside::new(running, terms).await
-        };
-        self.broken = returned.is_err();
+        let returned =
+            self.aside(terms, async |store| function.call_async(store, arguments).await).await;
         returned.map_err(|error| Fault::trap(&error, self.store.data().caps.refused))
     }
 

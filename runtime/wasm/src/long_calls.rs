@@ -5,9 +5,9 @@
 //! lets a client that wants more than its part do so in others' time; delays a call of anybody else
 //! that is over with its first slice.
 //!
-//! A call that is refused has run a slice all the same, and cost an instance. Most calls end within
-//! that slice, so that nobody can tell before: but a client that has its part, or was refused of late,
-//! takes one of its own turns for it.
+//! A call that is refused has run some slices all the same, and cost an instance. Most calls end within
+//! the first, so that nobody can tell before: but a client that has its part, or was refused of late,
+//! takes its own turns for them.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -21,8 +21,8 @@ use weir_core::shares::{Share, Shares, Standing};
 /// The calls of a plugin on one worker that take long.
 #[derive(Debug)]
 pub struct LongCalls {
-    /// Those that leave a quarter of the instances to calls that do not take long. Half of that
-    /// quarter may wait for them, each on its instance.
+    /// Those that leave a quarter of the instances to hooks that do not take long, and to instances that
+    /// are made. Half of that quarter may wait for them, each on its instance.
     under_way: Arc<Shares>,
     /// Clients within their part that were refused for want of room, the last ones.
     refused: Mutex<VecDeque<ClientKey>>,
@@ -61,7 +61,7 @@ impl LongCalls {
         }
     }
 
-    /// The first slice is over of a call that is due then.
+    /// A slice is over of a call that is due then, and is none of those under way.
     pub fn admit(&self, client: ClientKey, due: Option<Instant>) -> Admission {
         if let Some(share) = self.under_way.try_take(client) {
             self.refused().retain(|known| *known != client);

@@ -145,7 +145,8 @@ impl InstancePool {
     }
 
     fn terms(&self, client: ClientKey, due: Option<Instant>) -> Terms<'_> {
-        Terms { pulse: &self.pulse, long_calls: &self.long_calls, client, due }
+        let (pulse, long_calls) = (&self.pulse, &self.long_calls);
+        Terms { pulse, long_calls, client, due, makes_instance: false }
     }
 
     async fn place(&self, client: ClientKey, due: Option<Instant>) -> Result<Share, Fault> {
@@ -191,7 +192,8 @@ impl InstancePool {
                 "no instance is free for this client; the rest is kept for others and a reload",
             ));
         };
-        match template.configured(&self.plugin.config, self.terms(client, due)).await {
+        let terms = Terms { makes_instance: true, ..self.terms(client, due) };
+        match template.configured(&self.plugin.config, terms).await {
             Ok(instance) => {
                 if self.failing.swap(false, Relaxed) {
                     backoff().succeeded();

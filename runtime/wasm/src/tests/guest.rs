@@ -119,7 +119,12 @@ fn imports_first(core: &str, schema: &str, configure: &str) -> String {
 /// A request filter whose hook has this body. `$request` is its handle; at 256 there are 32 zero
 /// bytes, which is "forward"; `$header` and `$set` are there.
 pub fn request_filter(body: &str) -> Vec<u8> {
-    component(
+    configured_filter(body, TAKES_ANYTHING)
+}
+
+/// The same, with a body of its own for `configure`, as [`configured`] has it.
+pub fn configured_filter(body: &str, configure: &str) -> Vec<u8> {
+    configured(
         "import weir:plugin/http@0.1.0;\n export weir:plugin/request-hook@0.1.0;",
         &format!(
             r#"
@@ -135,5 +140,6 @@ pub fn request_filter(body: &str) -> Vec<u8> {
     (func $on_request (export "weir:plugin/request-hook@0.1.0#on-request") (param $request i32) (result i32)
         {body})"#
         ),
+        configure,
     )
 }
