@@ -35,3 +35,5 @@ pub mod balancer;
 pub mod chain;
 pub mod health;
 pub mod router;
+// Floor 5
+pub mod state;

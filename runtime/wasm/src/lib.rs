@@ -39,7 +39,6 @@ mod functions;
 mod host;
 mod instance;
 mod kept;
-mod limiter;
 mod loaded;
 mod loading;
 mod long_calls;
@@ -58,7 +57,6 @@ mod set_up;
 mod shared;
 mod slice;
 mod state;
-mod store;
 mod task;
 mod template;
 #[cfg(test)]

@@ -10,10 +10,8 @@ use std::time::{Duration, Instant};
 
 use weir_core::clock::Clock;
 use weir_core::quota::{Account, Held, Holding, Payer, Quota, UsedUp};
+use weir_core::state::{Limiter, MemoryLimiter, MemoryStore, Store};
 use weir_core::telemetry::metrics::{Metrics, PluginMetrics};
-
-use super::limiter::{self, Limiter};
-use super::store::Store;
 
 /// What it costs to have one entry of the store or the limiter give way.
 const GIVEN_WAY: Duration = Duration::from_nanos(200);
@@ -22,8 +20,8 @@ const GIVEN_WAY: Duration = Duration::from_nanos(200);
 #[derive(Debug)]
 pub struct Shared {
     pub name: Arc<str>,
-    pub limiter: Arc<Limiter>,
-    pub store: Arc<Store>,
+    pub limiter: Arc<dyn Limiter>,
+    pub store: Arc<dyn Store>,
     pub metrics: PluginMetrics,
     /// What all of this may hold.
     pub quota: Quota,
@@ -47,8 +45,8 @@ pub struct Registry(Mutex<HashMap<Arc<str>, Kept>>);
 /// What outlives a plugin's instances.
 #[derive(Debug)]
 struct Kept {
-    limiter: Arc<Limiter>,
-    store: Arc<Store>,
+    limiter: Arc<dyn Limiter>,
+    store: Arc<dyn Store>,
     account: Arc<Account>,
 }
 
@@ -64,8 +62,8 @@ impl Registry {
         let metrics = metrics.plugin(name);
         let mut plugins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = plugins.entry(name.clone()).or_insert_with(|| Kept {
-            limiter: Arc::default(),
-            store: Arc::default(),
+            limiter: Arc::new(MemoryLimiter::new()),
+            store: Arc::new(MemoryStore::default()),
             account: metrics.account().clone(),
         });
         Arc::new(Shared {
@@ -104,7 +102,7 @@ impl Shared {
     /// by whoever wants it.
     pub fn price_of_room(&self, holding: Holding, bytes: usize, client: &str) -> Duration {
         let Some(room) = self.room(holding, bytes, client) else { return Duration::ZERO };
-        let of_limiter = room.of_limiter / limiter::ENTRY_BYTES;
+        let of_limiter = room.of_limiter / weir_bounds::limiter::ENTRY_BYTES;
         let entries = self.store.entries_in(room.of_store, &self.quota).saturating_add(of_limiter);
         GIVEN_WAY.saturating_mul(u32::try_from(entries).unwrap_or(u32::MAX))
     }

@@ -28,6 +28,7 @@ const FLOORS: [(&str, &[(&str, u32)]); 2] = [
             ("balancer", 4),
             ("health", 4),
             ("chain", 4),
+            ("state", 5),
         ],
     ),
     ("weir", &[("net", 0), ("tls", 1), ("upstream", 2), ("proxy", 3), ("server", 4), ("cli", 5)]),

@@ -1,6 +1,6 @@
 //! `weir:plugin/store`: there for plugins with `grants = { store = true }`.
 //!
-//! In: keys and values, where they lie. Out: the answer of the plugin's [`Store`](crate::store::Store).
+//! In: keys and values, where they lie. Out: the answer of the plugin's [`Store`](weir_core::state::Store).
 //! Never: sees another plugin's keys.
 
 use std::borrow::Cow;
@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use wasmtime::Result;
 use wasmtime::component::{WasmList, WasmStr};
+use weir_bounds::store::MAX_VALUE;
+use weir_core::state::Refused;
 
 use super::{Context, Interface, bounds};
 use crate::bindings::StoreError;
 use crate::shared::Shared;
-use crate::store::{MAX_VALUE, Refused};
 
 type Answer<T> = Result<(Result<T, StoreError>,)>;
 

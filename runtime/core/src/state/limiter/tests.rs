@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
-use weir_core::clock;
-use weir_core::quota::{Account, Quota};
+use crate::clock;
+use crate::quota::{Account, Quota};
 
 use super::*;
 
@@ -11,11 +11,11 @@ fn plenty() -> Quota {
 }
 
 /// With a quota that has room.
-fn take(limiter: &Limiter, key: &str, bucket: Bucket, cost: u32, now: Instant) -> Taken {
+fn take(limiter: &MemoryLimiter, key: &str, bucket: Bucket, cost: u32, now: Instant) -> Taken {
     limiter.take(key, bucket, cost, now, &plenty()).expect("room")
 }
 
-fn enter(limiter: &Limiter, key: &str, limit: u32) -> Option<InFlight> {
+fn enter(limiter: &MemoryLimiter, key: &str, limit: u32) -> Option<InFlight> {
     limiter.enter(key, limit, clock::now(), &plenty()).expect("room")
 }
 
@@ -25,7 +25,7 @@ fn bucket(rate: f64, burst: u32) -> Bucket {
 
 #[test]
 fn a_bucket_starts_full_empties_and_refills() {
-    let (limiter, now) = (Limiter::new(), clock::now());
+    let (limiter, now) = (MemoryLimiter::new(), clock::now());
     let bucket = bucket(2.0, 3);
     let take = |cost, at| take(&limiter, "k", bucket, cost, at);
     assert_eq!(
@@ -47,7 +47,7 @@ fn a_bucket_starts_full_empties_and_refills() {
 
 #[test]
 fn refused_takes_nothing() {
-    let (limiter, now) = (Limiter::new(), clock::now());
+    let (limiter, now) = (MemoryLimiter::new(), clock::now());
     assert!(!take(&limiter, "k", bucket(1.0, 2), 3, now).allowed);
     assert_eq!(take(&limiter, "k", bucket(1.0, 2), 3, now).wait, Duration::MAX);
     assert!(take(&limiter, "k", bucket(1.0, 2), 2, now).allowed);
@@ -55,7 +55,7 @@ fn refused_takes_nothing() {
 
 #[test]
 fn keys_do_not_share() {
-    let (limiter, now) = (Limiter::new(), clock::now());
+    let (limiter, now) = (MemoryLimiter::new(), clock::now());
     assert!(take(&limiter, "a", bucket(1.0, 1), 1, now).allowed);
     assert!(take(&limiter, "b", bucket(1.0, 1), 1, now).allowed);
     assert!(!take(&limiter, "a", bucket(1.0, 1), 1, now).allowed);
@@ -63,7 +63,7 @@ fn keys_do_not_share() {
 
 #[test]
 fn time_that_goes_back_gives_nothing() {
-    let (limiter, now) = (Limiter::new(), clock::now());
+    let (limiter, now) = (MemoryLimiter::new(), clock::now());
     let later = now + Duration::from_secs(1);
     assert!(take(&limiter, "k", bucket(1.0, 1), 1, later).allowed);
     assert!(!take(&limiter, "k", bucket(1.0, 1), 1, now).allowed);
@@ -72,7 +72,7 @@ fn time_that_goes_back_gives_nothing() {
 
 #[test]
 fn a_smaller_burst_keeps_what_fits() {
-    let (limiter, now) = (Limiter::new(), clock::now());
+    let (limiter, now) = (MemoryLimiter::new(), clock::now());
     assert_eq!(take(&limiter, "k", bucket(1.0, 100), 1, now).remaining, 99);
     assert_eq!(take(&limiter, "k", bucket(1.0, 5), 1, now).remaining, 4);
 }
@@ -83,14 +83,14 @@ fn what_is_no_bucket() {
         assert_eq!(Bucket::new(rate, burst), None, "{rate} {burst}");
     }
     let slow = bucket(f64::MIN_POSITIVE, 1);
-    let limiter = Limiter::new();
+    let limiter = MemoryLimiter::new();
     assert!(take(&limiter, "k", slow, 1, clock::now()).allowed);
     assert_eq!(take(&limiter, "k", slow, 1, clock::now()).wait, Duration::MAX);
 }
 
 #[test]
 fn full_buckets_are_swept() {
-    let (limiter, now) = (Limiter::new(), clock::now());
+    let (limiter, now) = (MemoryLimiter::new(), clock::now());
     let quota = plenty();
     for key in 0..100_000 {
         let at = now + Duration::from_millis(key);
@@ -101,7 +101,7 @@ fn full_buckets_are_swept() {
 
 #[test]
 fn places_are_given_back() {
-    let limiter = Limiter::new();
+    let limiter = MemoryLimiter::new();
     let first = enter(&limiter, "k", 2).expect("a place");
     let second = enter(&limiter, "k", 2).expect("a place");
     assert!(enter(&limiter, "k", 2).is_none());
@@ -113,7 +113,7 @@ fn places_are_given_back() {
 
 #[test]
 fn empty_places_are_swept_and_taken_ones_kept() {
-    let (limiter, now, quota) = (Limiter::new(), clock::now(), plenty());
+    let (limiter, now, quota) = (MemoryLimiter::new(), clock::now(), plenty());
     let enter = |key: &str| limiter.enter(key, 1, now, &quota).expect("room");
     let kept = enter("kept");
     for key in 0..100_000 {
@@ -127,7 +127,7 @@ fn empty_places_are_swept_and_taken_ones_kept() {
 
 #[test]
 fn what_is_full_again_is_gone_without_another_key() {
-    let (limiter, now, account) = (Limiter::new(), clock::now(), Arc::<Account>::default());
+    let (limiter, now, account) = (MemoryLimiter::new(), clock::now(), Arc::<Account>::default());
     let quota = Quota::new(account.clone(), 1 << 30);
     for key in 0..10_000 {
         limiter.take(&key.to_string(), bucket(1.0, 5), 1, now, &quota).expect("room");
@@ -143,7 +143,7 @@ fn what_is_full_again_is_gone_without_another_key() {
 
 #[test]
 fn endless_keys_make_room_by_what_tells_least() {
-    let (limiter, now, account) = (Limiter::new(), clock::now(), Arc::<Account>::default());
+    let (limiter, now, account) = (MemoryLimiter::new(), clock::now(), Arc::<Account>::default());
     let quota = Quota::new(account.clone(), 256 << 10);
     // A client that is out of tokens for long, and a flood of others that took one of many.
     let victim = || limiter.take("victim", bucket(0.01, 10), 10, now, &quota).expect("room");
@@ -158,7 +158,7 @@ fn endless_keys_make_room_by_what_tells_least() {
 
 #[test]
 fn places_that_are_taken_do_not_make_room() {
-    let (limiter, now, account) = (Limiter::new(), clock::now(), Arc::<Account>::default());
+    let (limiter, now, account) = (MemoryLimiter::new(), clock::now(), Arc::<Account>::default());
     let quota = Quota::new(account.clone(), 16 << 10);
     let mut places = Vec::new();
     let refused =

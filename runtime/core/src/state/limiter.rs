@@ -1,4 +1,4 @@
-//! Limits that all workers of a node share: token buckets and in-flight counts, kept over reloads.
+//! Limits in this process's memory: token buckets and in-flight counts.
 //!
 //! In: a key, a bucket, `now`, and who pays for what is kept. Out: taken or not. Never: keeps a bucket
 //! for long that is full again, since a new one would start just so; where there is no room, those
@@ -11,9 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
-pub use weir_bounds::limiter::{ENTRY_BYTES, MAX_KEY};
-use weir_core::chain::InFlight;
-use weir_core::quota::{Holding, Payer, UsedUp};
+use weir_bounds::limiter::ENTRY_BYTES;
+
+use super::{Bucket, Limiter, Taken};
+use crate::chain::InFlight;
+use crate::quota::{Holding, Payer, UsedUp};
 
 /// Locks of a limiter, so that workers seldom meet. A power of two.
 const SHARDS: usize = 64;
@@ -24,33 +26,13 @@ const SWEPT: usize = 4;
 /// Of the buckets that are not full, this part makes room at once: the one that is full soonest.
 const PART: usize = 4;
 
-/// The limits of one plugin.
+/// The limits of one plugin, in memory.
 #[derive(Debug)]
-pub struct Limiter {
+pub struct MemoryLimiter {
     hasher: RandomState,
     shards: Box<[Mutex<Shard>]>,
     /// Which shard is looked at next, by whoever looks at all of them.
     next: AtomicUsize,
-}
-
-/// How many tokens there may be.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bucket {
-    /// Tokens put back each second.
-    pub rate: f64,
-    /// The most tokens it holds.
-    pub burst: u32,
-}
-
-/// What came of a [`Limiter::take`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Taken {
-    pub allowed: bool,
-    /// Whole tokens left.
-    pub remaining: u32,
-    /// Refused: until `cost` tokens are there ([`Duration::MAX`] if that is more than the bucket
-    /// holds). Allowed: until it is full again.
-    pub wait: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -69,109 +51,10 @@ struct Level {
     full_at: Instant,
 }
 
-impl Bucket {
-    /// None where the rate is not above 0 (or no number), or the burst below 1.
-    pub fn new(rate: f64, burst: u32) -> Option<Bucket> {
-        weir_bounds::limiter::is_bucket(rate, burst).then_some(Bucket { rate, burst })
-    }
-
-    fn time_for(self, tokens: f64) -> Duration {
-        Duration::try_from_secs_f64(tokens / self.rate).unwrap_or(Duration::MAX)
-    }
-}
-
-impl Limiter {
-    pub fn new() -> Limiter {
+impl MemoryLimiter {
+    pub fn new() -> MemoryLimiter {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Limiter { hasher: RandomState::default(), shards, next: AtomicUsize::new(0) }
-    }
-
-    /// Takes `cost` tokens, or none if there are fewer. A new bucket starts full; one whose size
-    /// changed since keeps what fits.
-    ///
-    /// # Errors
-    /// Where the bucket is new and cannot be paid for.
-    pub fn take(
-        &self,
-        key: &str,
-        bucket: Bucket,
-        cost: u32,
-        now: Instant,
-        payer: &impl Payer,
-    ) -> Result<Taken, UsedUp> {
-        let bytes = entry_bytes(key);
-        loop {
-            let mut shard = self.lock(key);
-            if let Some(level) = shard.buckets.get_mut(key) {
-                return Ok(level.take(bucket, cost, now));
-            }
-            if shard.pay(bytes, now, payer) {
-                let mut level = Level { tokens: f64::from(bucket.burst), at: now, full_at: now };
-                let taken = level.take(bucket, cost, now);
-                shard.buckets.insert(key.into(), level);
-                return Ok(taken);
-            }
-            drop(shard);
-            if self.give_way(bytes, now, payer) == 0 {
-                return Err(payer.refuse(Holding::Limiter, bytes));
-            }
-        }
-    }
-
-    /// One place among `limit`, given back when it is dropped; none where all are taken.
-    ///
-    /// # Errors
-    /// Where the count is new and cannot be paid for.
-    pub fn enter(
-        &self,
-        key: &str,
-        limit: u32,
-        now: Instant,
-        payer: &impl Payer,
-    ) -> Result<Option<InFlight>, UsedUp> {
-        let bytes = entry_bytes(key);
-        loop {
-            let mut shard = self.lock(key);
-            if let Some(count) = shard.in_flight.get(key) {
-                return Ok(InFlight::enter(count, limit));
-            }
-            let count = Arc::default();
-            let Some(place) = InFlight::enter(&count, limit) else {
-                return Ok(None);
-            };
-            if shard.pay(bytes, now, payer) {
-                shard.in_flight.insert(key.into(), count);
-                return Ok(Some(place));
-            }
-            drop(shard);
-            if self.give_way(bytes, now, payer) == 0 {
-                return Err(payer.refuse(Holding::Limiter, bytes));
-            }
-        }
-    }
-
-    /// Forgets what is full or empty again in the next part of all keys. To be called now and then,
-    /// so that what a flood has left is gone soon after it.
-    pub fn sweep(&self, now: Instant, payer: &impl Payer) {
-        for mut shard in (0..SWEPT).filter_map(|_| self.next_shard()) {
-            payer.release(Holding::Limiter, shard.sweep(now));
-        }
-    }
-
-    /// Makes room for so many bytes, if it can. Gives those that are free now.
-    pub fn give_way(&self, bytes: usize, now: Instant, payer: &impl Payer) -> usize {
-        let mut freed = 0;
-        // Each time another shard begins, so that all of them give the same.
-        for _ in 0..SHARDS {
-            if freed < bytes
-                && let Some(mut shard) = self.next_shard()
-            {
-                let more = shard.give_way(now);
-                payer.release(Holding::Limiter, more);
-                freed += more;
-            }
-        }
-        freed
+        MemoryLimiter { hasher: RandomState::default(), shards, next: AtomicUsize::new(0) }
     }
 
     fn next_shard(&self) -> Option<MutexGuard<'_, Shard>> {
@@ -196,9 +79,88 @@ impl Limiter {
     }
 }
 
-impl Default for Limiter {
+impl Limiter for MemoryLimiter {
+    fn take(
+        &self,
+        key: &str,
+        bucket: Bucket,
+        cost: u32,
+        now: Instant,
+        payer: &dyn Payer,
+    ) -> Result<Taken, UsedUp> {
+        let bytes = entry_bytes(key);
+        loop {
+            let mut shard = self.lock(key);
+            if let Some(level) = shard.buckets.get_mut(key) {
+                return Ok(level.take(bucket, cost, now));
+            }
+            if shard.pay(bytes, now, payer) {
+                let mut level = Level { tokens: f64::from(bucket.burst), at: now, full_at: now };
+                let taken = level.take(bucket, cost, now);
+                shard.buckets.insert(key.into(), level);
+                return Ok(taken);
+            }
+            drop(shard);
+            if self.give_way(bytes, now, payer) == 0 {
+                return Err(payer.refuse(Holding::Limiter, bytes));
+            }
+        }
+    }
+
+    fn enter(
+        &self,
+        key: &str,
+        limit: u32,
+        now: Instant,
+        payer: &dyn Payer,
+    ) -> Result<Option<InFlight>, UsedUp> {
+        let bytes = entry_bytes(key);
+        loop {
+            let mut shard = self.lock(key);
+            if let Some(count) = shard.in_flight.get(key) {
+                return Ok(InFlight::enter(count, limit));
+            }
+            let count = Arc::default();
+            let Some(place) = InFlight::enter(&count, limit) else {
+                return Ok(None);
+            };
+            if shard.pay(bytes, now, payer) {
+                shard.in_flight.insert(key.into(), count);
+                return Ok(Some(place));
+            }
+            drop(shard);
+            if self.give_way(bytes, now, payer) == 0 {
+                return Err(payer.refuse(Holding::Limiter, bytes));
+            }
+        }
+    }
+
+    /// The next part of all keys: what a flood has left is gone soon after it.
+    fn sweep(&self, now: Instant, payer: &dyn Payer) {
+        for mut shard in (0..SWEPT).filter_map(|_| self.next_shard()) {
+            payer.release(Holding::Limiter, shard.sweep(now));
+        }
+    }
+
+    fn give_way(&self, bytes: usize, now: Instant, payer: &dyn Payer) -> usize {
+        let mut freed = 0;
+        // Each time another shard begins, so that all of them give the same.
+        for _ in 0..SHARDS {
+            if freed < bytes
+                && let Some(mut shard) = self.next_shard()
+            {
+                let more = shard.give_way(now);
+                payer.release(Holding::Limiter, more);
+                freed += more;
+            }
+        }
+        freed
+    }
+}
+
+impl Default for MemoryLimiter {
     fn default() -> Self {
-        Limiter::new()
+        MemoryLimiter::new()
     }
 }
 
@@ -229,7 +191,7 @@ const FAR: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 impl Shard {
     /// Charges a new entry. False: there is no room for it.
-    fn pay(&mut self, bytes: usize, now: Instant, payer: &impl Payer) -> bool {
+    fn pay(&mut self, bytes: usize, now: Instant, payer: &dyn Payer) -> bool {
         let entries = self.buckets.len() + self.in_flight.len();
         if entries >= (self.swept * 2).max(SWEEP_FROM) {
             payer.release(Holding::Limiter, self.sweep(now));

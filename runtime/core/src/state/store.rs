@@ -1,4 +1,4 @@
-//! A plugin's key-value state in memory: for all workers of a node, kept over reloads.
+//! A plugin's key-value state in this process's memory.
 //!
 //! In: keys, values, `now`, and the plugin's quota. Out: values that have not expired. Never: more
 //! than the quota has room for; what is nearest its expiry makes room, also for what else the plugin
@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
-pub use weir_bounds::store::{ENTRY_BYTES, MAX_KEY, MAX_VALUE};
-use weir_core::quota::{Holding, Payer, Quota, UsedUp};
+use weir_bounds::store::{ENTRY_BYTES, MAX_KEY, MAX_VALUE};
+
+use super::{Refused, Store};
+use crate::quota::{Holding, Payer, Quota};
 
 /// Expired entries that [`Store::sweep`] drops at a time.
 const SWEPT: usize = 256;
@@ -20,20 +22,9 @@ const SWEPT_BY_SET: usize = 16;
 /// Entries that make room for another one at most: a full value's worth of short ones.
 const DROPPED: usize = 4 << 10;
 
-/// The state of one plugin.
+/// The state of one plugin, in memory.
 #[derive(Debug, Default)]
-pub struct Store(Mutex<Entries>);
-
-/// Why the store refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refused {
-    /// Key or value is longer than allowed.
-    TooLarge,
-    /// [`Store::increment`] of something that is no number, or out of 64 bits.
-    NotCountable(&'static str),
-    /// The quota is used up by what is no entry of the store.
-    UsedUp(UsedUp),
-}
+pub struct MemoryStore(Mutex<Entries>);
 
 #[derive(Debug, Default)]
 struct Entries {
@@ -62,18 +53,13 @@ enum Expiry {
     Never,
 }
 
-impl Store {
-    /// The value, unless absent or expired.
-    ///
-    /// # Errors
-    /// Where the key is too long, as in all of these.
-    pub fn get(&self, key: &str, now: Instant) -> Result<Option<Bytes>, Refused> {
+impl Store for MemoryStore {
+    fn get(&self, key: &str, now: Instant) -> Result<Option<Bytes>, Refused> {
         check(key, 0)?;
         Ok(self.lock().get(key, now).map(|entry| entry.value.clone()))
     }
 
-    /// Sets or replaces.
-    pub fn set(
+    fn set(
         &self,
         key: &str,
         value: &[u8],
@@ -85,15 +71,13 @@ impl Store {
         self.lock().set(key, value, Expiry::new(ttl, now), now, quota)
     }
 
-    /// Removes; fine if absent.
-    pub fn delete(&self, key: &str, quota: &Quota) -> Result<(), Refused> {
+    fn delete(&self, key: &str, quota: &Quota) -> Result<(), Refused> {
         check(key, 0)?;
         self.lock().remove(key, quota);
         Ok(())
     }
 
-    /// Adds to the decimal number under `key`, 0 where absent. `ttl` counts for a new entry only.
-    pub fn increment(
+    fn increment(
         &self,
         key: &str,
         by: i64,
@@ -121,8 +105,7 @@ impl Store {
         Ok(sum)
     }
 
-    /// True for exactly one caller while the key is absent.
-    pub fn set_if_absent(
+    fn set_if_absent(
         &self,
         key: &str,
         value: &[u8],
@@ -139,14 +122,11 @@ impl Store {
         Ok(true)
     }
 
-    /// Drops some of what has expired. To be called now and then, so that nothing stays only
-    /// because nobody sets anything any more.
-    pub fn sweep(&self, now: Instant, quota: &Quota) {
+    fn sweep(&self, now: Instant, quota: &Quota) {
         self.lock().drop_expired(SWEPT, now, quota);
     }
 
-    /// About how many entries have so many bytes.
-    pub fn entries_in(&self, bytes: usize, quota: &Quota) -> usize {
+    fn entries_in(&self, bytes: usize, quota: &Quota) -> usize {
         if bytes == 0 {
             return 0;
         }
@@ -154,8 +134,7 @@ impl Store {
         bytes / average.max(ENTRY_BYTES) + 1
     }
 
-    /// Makes room for something else, if it can.
-    pub fn give_way(&self, bytes: usize, quota: &Quota) {
+    fn give_way(&self, bytes: usize, quota: &Quota) {
         let mut entries = self.lock();
         let mut freed = 0;
         while freed < bytes {
@@ -165,7 +144,9 @@ impl Store {
             }
         }
     }
+}
 
+impl MemoryStore {
     fn lock(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
-use weir_core::clock;
-use weir_core::quota::Account;
+use crate::clock;
+use crate::quota::Account;
 
 use super::*;
 
@@ -9,7 +9,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A store, and a quota of 16 MiB with its account.
 struct Setup {
-    store: Store,
+    store: MemoryStore,
     quota: Quota,
     account: Arc<Account>,
     now: Instant,
@@ -19,7 +19,7 @@ impl Setup {
     fn new() -> Setup {
         let account = Arc::<Account>::default();
         let quota = Quota::new(account.clone(), 16 << 20);
-        Setup { store: Store::default(), quota, account, now: clock::now() }
+        Setup { store: MemoryStore::default(), quota, account, now: clock::now() }
     }
 
     fn set(&self, key: &str, value: &[u8], ttl: Option<Duration>) {
