@@ -74,6 +74,27 @@ pub struct Server {
 }
 
 impl Server {
+    /// How long it takes until who asks `/readyz` knows, with some leeway: the default period of
+    /// Kubernetes is ten seconds, but there the endpoint is taken out of service at the same time as
+    /// the signal is sent, and that news takes a second or two.
+    pub const TOLD: Duration = Duration::from_secs(5);
+
+    /// Where nothing is written. `cache`: where this user keeps what can be made again.
+    pub fn by_default(cache: Option<PathBuf>) -> Server {
+        Server {
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            drain_delay: Duration::ZERO,
+            grace: Duration::from_secs(10),
+            log: Filter::default(),
+            admin: None,
+            admin_hosts: Vec::new(),
+            cache,
+            compile: CompileLimits::default(),
+            access_log: None,
+            trusted_proxies: Vec::new(),
+        }
+    }
+
     /// The keys that differ from `running` but are read at the start only: what they say now holds
     /// after a restart.
     pub fn awaiting_restart(&self, running: &Server) -> Vec<&'static str> {

@@ -16,9 +16,6 @@ use crate::config::read::{Named, TableReader};
 use crate::config::tree::Value;
 use crate::config::{keys, matcher};
 
-/// From the request's head to the response's head.
-const TIMEOUT: Bound = Bound::by_default(std::time::Duration::from_secs(60));
-
 impl Check<'_> {
     pub(super) fn route(&self, named: &Named<'_, TableReader<'_>>) -> Option<Route> {
         let table = &named.value;
@@ -42,7 +39,7 @@ impl Check<'_> {
             priority: table.integer("priority").unwrap_or(0),
             plugins: self.chain(table),
             upstreams: upstream.map(|field| self.weighted(&field)).unwrap_or_default(),
-            timeout: table.duration("timeout").map_or(TIMEOUT, Bound::written),
+            timeout: table.duration("timeout").map_or(Route::TIMEOUT, Bound::written),
         })
     }
 

@@ -2,7 +2,6 @@
 
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::{Check, binds};
 use crate::config::field::Field;
@@ -12,11 +11,6 @@ use crate::config::problem::{Fault, Problem};
 use crate::config::read::TableReader;
 use crate::config::{address, matcher};
 use crate::telemetry::log::Filter;
-
-/// How long it takes until who asks `/readyz` knows, with some leeway: the default period of
-/// Kubernetes is ten seconds, but there the endpoint is taken out of service at the same time as
-/// the signal is sent, and that news takes a second or two.
-const TOLD: Duration = Duration::from_secs(5);
 
 fn filter(text: &str) -> Result<Filter, Fault> {
     Filter::parse(text).map_err(|why| {
@@ -47,25 +41,14 @@ impl Check<'_> {
     }
 
     pub(super) fn server(&self, table: Option<TableReader<'_>>) -> Server {
-        let mut server = Server {
-            workers: std::thread::available_parallelism().map_or(1, usize::from),
-            drain_delay: Duration::ZERO,
-            grace: Duration::from_secs(10),
-            log: Filter::default(),
-            admin: None,
-            admin_hosts: Vec::new(),
-            cache: self.default_cache(),
-            compile: CompileLimits::default(),
-            access_log: None,
-            trusted_proxies: Vec::new(),
-        };
+        let mut server = Server::by_default(self.default_cache());
         self.environment_log();
         let Some(table) = table else { return server };
         server.workers = table.integer("workers").unwrap_or(server.workers);
         server.grace = table.duration("grace").unwrap_or(server.grace);
         server.log = table.parsed("log", filter).unwrap_or_default();
         server.admin = table.field("admin").and_then(|field| self.bind(&field));
-        let told = if server.admin.is_some() { TOLD } else { Duration::ZERO };
+        let told = if server.admin.is_some() { Server::TOLD } else { server.drain_delay };
         server.drain_delay = table.duration("drain_delay").unwrap_or(told);
         let hosts = table.list("admin_hosts").unwrap_or_default();
         server.admin_hosts = hosts.iter().filter_map(|item| item.parsed(admin_host)).collect();

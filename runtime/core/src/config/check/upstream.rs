@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls_pki_types::ServerName;
 
@@ -47,7 +46,7 @@ impl Check<'_> {
             pool: table.table("pool").map(|pool| self::pool(&pool)).unwrap_or_default(),
             host: table.parsed("host", host).unwrap_or(HostPolicy::Client),
             essential: essential(table),
-            retries: table.integer("retries").unwrap_or(1),
+            retries: table.integer("retries").unwrap_or(Upstream::RETRIES),
         })
     }
 
@@ -57,7 +56,7 @@ impl Check<'_> {
             self.chain_of(&field, &path)?;
             Some(path)
         });
-        let verify = table.flag("verify").unwrap_or(true);
+        let verify = table.flag("verify").unwrap_or(UpstreamTls::default().verify);
         if !verify && let Some(field) = table.field("verify") {
             field.warning(Fault::hint(
                 "any certificate is accepted, so anybody on the way can read and change all",
@@ -130,18 +129,21 @@ fn health(table: &TableReader<'_>) -> Option<Health> {
             )),
         })
     });
+    let host = table.parsed("host", |text| {
+        let fault = |_| {
+            let hint = "write \"app.example.com\", with a port where it has one";
+            Fault::hint(format!("{text:?} is not a host"), hint)
+        };
+        address::authority(text).map_err(fault)
+    });
+    // All else is read, to tell what is wrong with it, before a path that is none ends it.
+    let default = Health::of(String::new());
     let health = Health {
-        interval: table.duration("interval").unwrap_or(Duration::from_secs(10)),
-        timeout: table.duration("timeout").unwrap_or(Duration::from_secs(5)),
-        healthy: table.integer("healthy").unwrap_or(2),
-        unhealthy: table.integer("unhealthy").unwrap_or(3),
-        host: table.parsed("host", |text| {
-            let fault = |_| {
-                let hint = "write \"app.example.com\", with a port where it has one";
-                Fault::hint(format!("{text:?} is not a host"), hint)
-            };
-            address::authority(text).map_err(fault)
-        }),
+        host,
+        interval: table.duration("interval").unwrap_or(default.interval),
+        timeout: table.duration("timeout").unwrap_or(default.timeout),
+        healthy: table.integer("healthy").unwrap_or(default.healthy),
+        unhealthy: table.integer("unhealthy").unwrap_or(default.unhealthy),
         path: path?,
     };
     Some(health)

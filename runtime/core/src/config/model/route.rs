@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Bound, PathPolicy};
 use crate::config::pattern::Pattern;
@@ -27,6 +28,11 @@ pub struct Route {
     /// From the request's head to the response's head; default 60s. Where that is not written, a body
     /// on its way prolongs it. Upgrades and responses' bodies are not cut.
     pub timeout: Bound,
+}
+
+impl Route {
+    /// Of [`Route::timeout`], where nothing is written.
+    pub const TIMEOUT: Bound = Bound::by_default(Duration::from_secs(60));
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

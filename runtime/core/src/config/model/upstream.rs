@@ -116,6 +116,25 @@ pub enum HostPolicy {
     Fixed(String),
 }
 
+impl Upstream {
+    /// Of [`Upstream::retries`], where nothing is written.
+    pub const RETRIES: u32 = 1;
+}
+
+impl Health {
+    /// Of this path; the rest by default.
+    pub fn of(path: String) -> Health {
+        Health {
+            path,
+            host: None,
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(5),
+            healthy: 2,
+            unhealthy: 3,
+        }
+    }
+}
+
 impl Default for UpstreamTls {
     fn default() -> Self {
         UpstreamTls { ca: None, server_name: None, verify: true }
