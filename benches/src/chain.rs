@@ -5,8 +5,9 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use weir_core::chain::{Chain, Exchange, Middleware, Step};
+use weir_core::chain::{Chain, Exchange, Middleware, Step, Terminal, Transforms};
 use weir_core::config::{ComponentSource, Grants, Isolation, OnFailure, Plugin, PluginLimits};
+use weir_core::error::Error;
 use weir_wasm::Host;
 
 /// The trivial plugin, ready on this thread.
@@ -39,11 +40,25 @@ pub fn on_request(member: &dyn Middleware, exchange: Box<Exchange>) -> Box<Excha
     }
 }
 
-/// The request hooks of a chain, none of which waits.
+/// The request hooks of a chain, none of which waits, and behind them nothing to do.
 pub fn run(chain: &Chain, exchange: Box<Exchange>) -> Box<Exchange> {
-    let mut running = pin!(chain.on_request(exchange));
+    let mut nothing = Nothing;
+    let mut running = pin!(chain.run(exchange, &mut nothing));
     match running.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready((exchange, _, _)) => exchange,
         Poll::Pending => panic!("the trivial plugin waits for nothing"),
+    }
+}
+
+/// Answers at once.
+struct Nothing;
+
+impl Terminal for Nothing {
+    fn takes_body(&self) -> bool {
+        false
+    }
+
+    async fn answer(&mut self, _: &mut Exchange, _: Transforms) -> Result<(), Box<Error>> {
+        Ok(())
     }
 }

@@ -4,10 +4,10 @@
 //!
 //! ```text
 //! socket ─net─▶ stream ─tls─▶ stream + Client ─http─▶ Request ─router─▶ Route { chain, upstream, timeouts }
-//!     chain.on_request ─▶ Forward ─▶ upstream: pick endpoint ─▶ pooled connection ─▶ Response ─┐
-//!           │                                                                                  │
-//!           └─▶ Respond(reply): the upstream is never called ──────────────────────────────────┤
-//!     client ◀─http─ body transforms ◀─ chain.on_response, in reverse, only plugins entered ◀──┘
+//!     chain.run ─▶ request hooks ─▶ terminal: pick endpoint ─▶ pooled connection ─▶ Response ─┐
+//!           │                                                                                 │
+//!           └─▶ Replied: the terminal is never asked ─────────────────────────────────────────┤
+//!     client ◀─http─ body transforms ◀─ chain.run_back, in reverse, only plugins entered ◀────┘
 //!     afterwards: chain.on_complete, access log, metrics
 //! ```
 //!

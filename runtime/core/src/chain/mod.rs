@@ -1,13 +1,15 @@
 //! The filter chain: the ordered plugins of a route.
 //!
-//! In: an exchange and the members of its chain. Out: forward or a reply on the way down, the
-//! changed response on the way up. Never: knows of Wasm, sockets or upstreams.
+//! In: an exchange, the members of its chain, and what answers behind them. Out: an outcome on the way
+//! down, the changed response on the way back. Never: knows of Wasm, sockets or upstreams.
 
 mod exchange;
 mod middleware;
+mod run;
 #[cfg(test)]
 mod tests;
 
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use crate::http::ambiguous::Guarded;
 
 pub use exchange::*;
 pub use middleware::*;
+pub use run::*;
 
 /// The plugins of a route in order, with a list for each phase made beforehand, so that a plugin
 /// without a hook costs nothing in that phase.
@@ -34,19 +37,6 @@ pub struct Chain {
 /// that anybody needs once the response's head is out.
 #[derive(Clone, Default)]
 pub struct Completions(Vec<(usize, Rc<dyn Middleware>)>);
-
-/// How far a request came, and what then.
-#[derive(Debug)]
-pub enum Decision {
-    Forward,
-    /// The plugin replied.
-    Respond {
-        plugin: Arc<str>,
-        reply: Box<Reply>,
-    },
-    /// A plugin failed whose policy is to reject.
-    Failed(Box<Failure>),
-}
 
 /// The part of the chain that a request reached: places below this one see its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -92,21 +82,21 @@ impl Chain {
         Reached(self.members.len())
     }
 
-    /// Whether [`Chain::on_request`] calls nobody.
+    /// Whether [`Chain::run`] asks nobody but the terminal.
     pub fn asks_nobody(&self) -> bool {
         self.request.is_empty()
     }
 
-    /// Whether [`Chain::on_response`] and [`Chain::response_transforms`] call nobody.
+    /// Whether [`Chain::run_back`] asks nobody.
     pub fn adds_nothing(&self) -> bool {
         self.response.is_empty() && self.response_body.is_empty()
     }
 
     /// Asks each plugin in order, until one replies or fails.
-    pub async fn on_request(
+    async fn on_request(
         &self,
         mut exchange: Box<Exchange>,
-    ) -> (Box<Exchange>, Decision, Reached) {
+    ) -> (Box<Exchange>, ControlFlow<Outcome>, Reached) {
         for &at in &self.request {
             let member = &self.members[at];
             exchange.peer_error = None;
@@ -121,22 +111,24 @@ impl Chain {
                 Ok(Verdict::Forward) => {}
                 Ok(Verdict::Respond(reply)) => {
                     let plugin = member.name().clone();
-                    return (exchange, Decision::Respond { plugin, reply }, Reached(at + 1));
+                    let replied = ControlFlow::Break(Outcome::Replied { plugin, reply });
+                    return (exchange, replied, Reached(at + 1));
                 }
                 Err(failure)
                     if member.on_failure() == OnFailure::Skip && !failure.is_too_late() => {}
                 Err(failure) => {
                     // It did not see the request through: its own response hook is not due.
-                    return (exchange, Decision::Failed(failure), Reached(at));
+                    let failed = ControlFlow::Break(Outcome::Failed(failure));
+                    return (exchange, failed, Reached(at));
                 }
             }
         }
-        (exchange, Decision::Forward, self.whole())
+        (exchange, ControlFlow::Continue(()), self.whole())
     }
 
     /// Shows the response to the plugins that the request reached, in reverse. The first failure
     /// of a plugin that rejects is returned; the plugins before it still see the response.
-    pub async fn on_response(
+    async fn on_response(
         &self,
         mut exchange: Box<Exchange>,
         reached: Reached,
@@ -160,7 +152,7 @@ impl Chain {
     }
 
     /// The plugins that rewrite this request's body, in order.
-    pub async fn request_transforms(
+    async fn request_transforms(
         &self,
         mut exchange: Box<Exchange>,
     ) -> (Box<Exchange>, Result<Transforms, Box<Failure>>) {
@@ -180,7 +172,7 @@ impl Chain {
     }
 
     /// The plugins that rewrite this response's body, in reverse.
-    pub async fn response_transforms(
+    async fn response_transforms(
         &self,
         mut exchange: Box<Exchange>,
         reached: Reached,

@@ -11,7 +11,11 @@ use http::StatusCode;
 
 use super::*;
 use crate::clock;
+use crate::error::Error;
 use crate::http::Client;
+
+/// Who was asked for what, in order.
+type Asked = Rc<RefCell<Vec<String>>>;
 
 /// What a member does when it is asked.
 #[derive(Clone, Copy, Default, PartialEq)]
@@ -38,7 +42,7 @@ struct Plan {
 struct Member {
     name: Arc<str>,
     plan: Plan,
-    asked: Rc<RefCell<Vec<String>>>,
+    asked: Asked,
 }
 
 /// Puts its letter behind every chunk.
@@ -54,7 +58,7 @@ const ALL: Hooks = Hooks {
 
 const PLAN: Plan = Plan {
     name: "",
-    hooks: ALL,
+    hooks: Hooks { request_body: false, response_body: false, ..ALL },
     on_request: Does::Forward,
     on_response: Does::Forward,
     opens: Does::Forward,
@@ -139,8 +143,8 @@ impl Middleware for Member {
 }
 
 /// A chain whose members write down when they are asked.
-fn chain(plans: &[Plan]) -> (Chain, Rc<RefCell<Vec<String>>>) {
-    let asked = Rc::<RefCell<Vec<String>>>::default();
+fn chain(plans: &[Plan]) -> (Chain, Asked) {
+    let asked = Asked::default();
     let members = plans.iter().map(|plan| {
         let member = Member { name: plan.name.into(), plan: *plan, asked: asked.clone() };
         Rc::new(member) as Rc<dyn Middleware>
@@ -149,7 +153,7 @@ fn chain(plans: &[Plan]) -> (Chain, Rc<RefCell<Vec<String>>>) {
 }
 
 /// `a`, `b` and `c`, of which each can be another one than usual.
-fn three(change: impl Fn(&mut Plan)) -> (Chain, Rc<RefCell<Vec<String>>>) {
+fn three(change: impl Fn(&mut Plan)) -> (Chain, Asked) {
     let plans = ["a", "b", "c"].map(|name| {
         let mut plan = Plan { name, ..PLAN };
         change(&mut plan);
@@ -182,41 +186,106 @@ fn joined(asked: &RefCell<Vec<String>>) -> String {
     std::mem::take(&mut *asked.borrow_mut()).join(" ")
 }
 
-/// Down, and back up as far as the request came.
-fn pass(chain: &Chain) -> (String, Option<Box<Failure>>) {
-    let ((exchange, decision, reached), _) = run(chain.on_request(exchange()));
-    let decision = match decision {
-        Decision::Forward => "forward".to_owned(),
-        Decision::Respond { plugin, reply } => format!("{plugin} {}", reply.status.as_u16()),
-        Decision::Failed(failure) => format!("{} {}", failure.plugin, failure.reason),
+/// Answers behind the chain, and writes down that it did.
+struct Behind {
+    asked: Asked,
+    takes_body: bool,
+    /// The status of its error, where it has no answer.
+    error: Option<u16>,
+}
+
+impl Terminal for Behind {
+    fn takes_body(&self) -> bool {
+        self.takes_body
+    }
+
+    async fn answer(
+        &mut self,
+        exchange: &mut Exchange,
+        transforms: Transforms,
+    ) -> Result<(), Box<Error>> {
+        let rewritten = if transforms.is_empty() { "" } else { "(rewritten)" };
+        self.asked.borrow_mut().push(format!("answer{rewritten}"));
+        exchange.response = Some(http::Response::new(()).into_parts().0);
+        self.error.map_or(Ok(()), |status| Err(Box::new(Error::request(status, "nobody"))))
+    }
+}
+
+/// Down to the terminal, and back as far as the request came.
+fn pass_to(
+    (chain, asked): &(Chain, Asked),
+    takes_body: bool,
+    error: Option<u16>,
+) -> (String, Option<Box<Failure>>) {
+    let mut behind = Behind { asked: asked.clone(), takes_body, error };
+    let ((exchange, outcome, reached), _) = run(chain.run(exchange(), &mut behind));
+    let outcome = match outcome {
+        Outcome::Answered => "answered".to_owned(),
+        Outcome::Replied { plugin, reply } => format!("{plugin} {}", reply.status.as_u16()),
+        Outcome::Failed(failure) => format!("{} {}", failure.plugin, failure.reason),
+        Outcome::Unanswered(error) => format!("error {}", error.status()),
     };
-    let ((exchange, failed), _) = run(chain.on_response(exchange, reached));
+    let ((exchange, opened), _) = run(chain.run_back(exchange, reached));
     let summary = Summary { status: 200, ..Summary::default() };
     drop(run(chain.completions().on_complete(exchange, reached, &summary)));
-    (decision, failed)
+    (outcome, opened.err())
+}
+
+fn pass(members: &(Chain, Asked)) -> (String, Option<Box<Failure>>) {
+    pass_to(members, false, None)
 }
 
 #[test]
 fn hooks_are_asked_in_order_and_back_again() {
-    let (chain, asked) = three(|_| {});
-    let (decision, failed) = pass(&chain);
-    assert_eq!((&*decision, failed.is_none()), ("forward", true));
-    let order = "a.request b.request c.request c.response b.response a.response \
+    let members = three(|plan| plan.hooks = ALL);
+    let (outcome, failed) = pass_to(&members, true, None);
+    assert_eq!((&*outcome, failed.is_none()), ("answered", true));
+    let order = "a.request b.request c.request a.opens b.opens c.opens answer(rewritten) \
+                 c.response b.response a.response c.opens b.opens a.opens \
                  a.complete(200) b.complete(200) c.complete(200)";
-    assert_eq!(joined(&asked), order);
+    assert_eq!(joined(&members.1), order);
+}
+
+/// What has no use for a body has none rewritten; where there is no answer, those who were reached see
+/// what is said instead.
+#[test]
+fn a_terminal_without_an_answer_or_a_use_for_bodies() {
+    for (takes_body, error, outcome, middle) in [
+        (false, None, "answered", "c.request answer c.response"),
+        (false, Some(404), "error 404", "c.request answer c.response"),
+        (true, Some(502), "error 502", "c.opens answer(rewritten) c.response"),
+    ] {
+        let members = three(|plan| plan.hooks.request_body = true);
+        assert_eq!(pass_to(&members, takes_body, error).0, outcome);
+        let order = joined(&members.1);
+        assert!(order.contains(middle), "{order}");
+    }
+}
+
+/// Its body cannot be rewritten: it goes no further, and all who were asked see the answer.
+#[test]
+fn a_request_whose_transform_does_not_open_meets_no_terminal() {
+    let members = three(|plan| {
+        plan.hooks = Hooks { completion: false, response_body: false, ..ALL };
+        plan.opens = if plan.name == "b" { Does::Fail("trap") } else { Does::Forward };
+    });
+    assert_eq!(pass_to(&members, true, None).0, "b trap");
+    let order = "a.request b.request c.request a.opens b.opens c.response b.response a.response";
+    assert_eq!(joined(&members.1), order);
 }
 
 #[test]
 fn who_has_no_hook_is_not_asked() {
-    let (chain, asked) = three(|plan| {
+    let members = three(|plan| {
         plan.hooks = match plan.name {
             "a" => Hooks { request: true, ..Hooks::default() },
             "b" => Hooks { response: true, ..Hooks::default() },
             _ => Hooks { completion: true, ..Hooks::default() },
         };
     });
-    pass(&chain);
-    assert_eq!(joined(&asked), "a.request b.response c.complete(200)");
+    pass(&members);
+    let (chain, asked) = members;
+    assert_eq!(joined(&asked), "a.request answer b.response c.complete(200)");
     assert!(!chain.asks_nobody() && !chain.adds_nothing() && !chain.is_empty());
     assert!(Chain::default().asks_nobody() && Chain::default().adds_nothing());
 }
@@ -224,36 +293,36 @@ fn who_has_no_hook_is_not_asked() {
 /// Whom a request did not reach does not see its response.
 #[test]
 fn a_reply_turns_the_request_round() {
-    let (chain, asked) = three(|plan| {
+    let members = three(|plan| {
         plan.on_request = if plan.name == "b" { Does::Reply } else { Does::Forward };
     });
-    assert_eq!(pass(&chain).0, "b 403");
+    assert_eq!(pass(&members).0, "b 403");
     // The one that replied sees its own reply: its response hook adds to every answer.
     let order = "a.request b.request b.response a.response a.complete(200) b.complete(200)";
-    assert_eq!(joined(&asked), order);
+    assert_eq!(joined(&members.1), order);
 }
 
 /// What becomes of a request hook's failure, by what the operator wants and by its reason.
 #[test]
 fn a_request_hook_that_fails_is_skipped_or_ends_the_way() {
-    for (on_failure, reason, decision, order) in [
+    for (on_failure, reason, outcome, order) in [
         (OnFailure::Reject, "trap", "b trap", "a.request b.request a.response"),
         (
             OnFailure::Skip,
             "trap",
-            "forward",
-            "a.request b.request c.request c.response b.response a.response",
+            "answered",
+            "a.request b.request c.request answer c.response b.response a.response",
         ),
         // The exchange's time is over, whoever is asked next.
         (OnFailure::Skip, "timeout", "b timeout", "a.request b.request a.response"),
     ] {
-        let (chain, asked) = three(|plan| {
+        let members = three(|plan| {
             plan.on_failure = on_failure;
             plan.hooks.completion = false;
             plan.on_request = if plan.name == "b" { Does::Fail(reason) } else { Does::Forward };
         });
-        assert_eq!(pass(&chain).0, decision, "{on_failure:?} {reason}");
-        assert_eq!(joined(&asked), order, "{on_failure:?} {reason}");
+        assert_eq!(pass(&members).0, outcome, "{on_failure:?} {reason}");
+        assert_eq!(joined(&members.1), order, "{on_failure:?} {reason}");
     }
 }
 
@@ -261,21 +330,21 @@ fn a_request_hook_that_fails_is_skipped_or_ends_the_way() {
 #[test]
 fn those_before_a_response_hook_that_failed_still_see_the_response() {
     for (on_failure, failed) in [(OnFailure::Reject, Some("c")), (OnFailure::Skip, None)] {
-        let (chain, asked) = three(|plan| {
+        let members = three(|plan| {
             plan.on_failure = on_failure;
             // The first failure is the one that is told.
             plan.on_response = if plan.name == "a" { Does::Forward } else { Does::Fail("trap") };
         });
-        let (decision, failure) = pass(&chain);
-        assert_eq!(decision, "forward");
+        let (outcome, failure) = pass(&members);
+        assert_eq!(outcome, "answered");
         assert_eq!(failure.as_deref().map(|failure| &*failure.plugin), failed);
-        assert!(joined(&asked).contains("c.response b.response a.response"));
+        assert!(joined(&members.1).contains("c.response b.response a.response"));
     }
 }
 
 #[test]
 fn transforms_stand_in_the_order_of_their_way() {
-    let (chain, asked) = three(|_| {});
+    let (chain, asked) = three(|plan| plan.hooks = ALL);
     let through = |transforms: Transforms| {
         let mut chunk = Bytes::from("-");
         for transform in transforms {
@@ -301,6 +370,7 @@ fn a_transform_that_does_not_open_is_skipped_or_fails() {
         (OnFailure::Skip, "timeout", false, true),
     ] {
         let (chain, _) = three(|plan| {
+            plan.hooks = ALL;
             plan.on_failure = on_failure;
             plan.opens = if plan.name == "b" { Does::Fail(reason) } else { Does::Forward };
         });
@@ -314,8 +384,8 @@ fn a_transform_that_does_not_open_is_skipped_or_fails() {
 #[test]
 fn hooks_that_wait_keep_the_order() {
     let (chain, asked) = three(|plan| plan.waits = true);
-    let ((_, decision, reached), polls) = run(chain.on_request(exchange()));
-    assert!(matches!(decision, Decision::Forward) && reached == chain.whole());
+    let ((_, asks, reached), polls) = run(chain.on_request(exchange()));
+    assert!(asks.is_continue() && reached == chain.whole());
     assert_eq!((joined(&asked), polls), ("a.request b.request c.request".to_owned(), 4));
 }
 
@@ -324,7 +394,7 @@ fn hooks_that_wait_keep_the_order() {
 fn a_peers_error_is_forgotten_before_the_next_member() {
     let (chain, _) = three(|_| {});
     let mut begun = exchange();
-    begun.peer_error = Some(crate::error::Error::request(400, "before"));
+    begun.peer_error = Some(Error::request(400, "before"));
     let ((exchange, ..), _) = run(chain.on_request(begun));
     assert!(exchange.peer_error.is_none());
 }

@@ -1,6 +1,6 @@
 //! Finds an endpoint that answers.
 //!
-//! In: an exchange whose request is ready to go, and its route. Out: the response's head and body
+//! In: an exchange whose request is ready to go, and an upstream. Out: the response's head and body
 //! with the lease of their connection, or the error that no retry could mend. Never: decides whether
 //! there is another attempt; [`Attempts`] does.
 
@@ -11,7 +11,7 @@ use http::header::{EXPECT, HeaderValue, UPGRADE};
 use http::{Method, StatusCode};
 use http_body::Body as _;
 use weir_core::balancer::Tried;
-use weir_core::chain::{Chain, Exchange, Transforms};
+use weir_core::chain::{Exchange, Transforms};
 use weir_core::clock;
 use weir_core::config::Bound;
 use weir_core::error::{Error, Kind, Side};
@@ -24,10 +24,8 @@ use super::attempts::{Attempts, Failed, Resendable, Source};
 use super::completion::Completion;
 use super::transform;
 use super::underway::Underway;
-use super::upload::too_long;
 use super::wants::Upgrade;
-use super::worker::Route;
-use crate::upstream::{Answer, Attempt, Outgoing, ResponseTimeout};
+use crate::upstream::{Answer, Attempt, Outgoing, ResponseTimeout, Upstream};
 
 /// One attempt at an endpoint. Dropped before it is over, it was cancelled: the client went away.
 struct Counted<'a>(Option<&'a EndpointMetrics>);
@@ -36,31 +34,19 @@ struct Counted<'a>(Option<&'a EndpointMetrics>);
 /// `exchange`, and the lease of its connection in `completion`.
 pub async fn forward(
     Underway { exchange, completion, wants, .. }: &mut Underway<'_>,
-    route: &Route,
-    chain: &Chain,
+    (upstream, timeout): (&Upstream, Bound),
+    guarded: Option<&Arc<Guarded>>,
     transforms: Transforms,
     mut sent: Option<Instant>,
 ) -> Result<(), Box<Error>> {
-    // What announces its length, or is here as a whole, need not be read to be refused.
-    if exchange.request_body.size_hint().lower() > exchange.body_limit {
-        return Err(Box::new(too_long(exchange.body_limit)));
-    }
     let mut body = Some(outgoing_body(exchange, transforms));
     let expects = wants.to_be_asked && body.as_ref().is_some_and(|body| expects(exchange, body));
-    let Some(upstream) = route.choose() else {
-        let error = Error::new(
-            Kind::ProxyConfigurationError,
-            Side::Proxy,
-            format!("route {} has no upstream and no plugin replied", route.name),
-        );
-        return Err(Box::new(Error { status: Some(503), ..error }));
-    };
     let config = &upstream.cluster.config;
     let over = call_is_over(exchange, completion);
-    let deadline = exchange.started + route.timeout.of(completion.asked.grpc);
+    let deadline = exchange.started + timeout.of(completion.asked.grpc);
     let deadline = over.map_or(deadline, |over| over.min(deadline));
     // By default a body may be on its way for longer; who says how long it may take means it.
-    let due = (route.timeout.is_written() || over.is_some()).then_some(deadline);
+    let due = (timeout.is_written() || over.is_some()).then_some(deadline);
     let spare = body.as_ref().and_then(Body::replay);
     let mut tried = Tried::default();
     let mut attempts = Attempts::new(config.retries, deadline);
@@ -106,7 +92,7 @@ pub async fn forward(
                 );
                 completion.in_flight = Some(in_flight);
                 completion.answered_by(status, lease, sent);
-                let guarded = chain.guarded().cloned();
+                let guarded = guarded.cloned();
                 let upgrade = wants.upgrade.as_deref_mut();
                 let times = (upstream.cluster.config.timeouts.idle.of(completion.asked.grpc), over);
                 let answered = accept(exchange, answer, guarded, upgrade, times);

@@ -51,14 +51,11 @@ pub fn reply(reply: Reply, exchange: &mut Exchange) {
 }
 
 /// The answer to a request that must go no further.
-pub fn last(last: Option<Box<Final>>, exchange: &mut Exchange) {
+pub fn last(Final { headers, body }: Final, exchange: &mut Exchange) {
     let mut parts = head(StatusCode::OK);
-    if let Some(last) = last {
-        let Final { headers, body } = *last;
-        parts.headers = headers;
-        exchange.response_body = Body::full(body);
-    }
+    parts.headers = headers;
     exchange.response = Some(parts);
+    exchange.response_body = Body::full(body);
 }
 
 /// A plugin failed whose policy is to reject: 500, 503 where it was only busy, or 504 where it was not

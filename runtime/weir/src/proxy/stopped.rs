@@ -14,7 +14,6 @@ use weir_core::error::Error;
 use weir_core::http::framing;
 
 use super::accept::Form;
-use super::ask_back;
 use super::completion::Completion;
 use super::download::ResponseBody;
 use super::entry;
@@ -77,7 +76,7 @@ impl Stopped {
             }
         };
         let chain = &binding.chain;
-        let (mut exchange, opened) = ask_back(chain, exchange, chain.whole()).await;
+        let (mut exchange, opened) = chain.run_back(exchange, chain.whole()).await;
         let transforms = opened.unwrap_or_else(|_| {
             respond::put(&error, form, &mut exchange);
             Transforms::new()

@@ -1,6 +1,6 @@
 //! What a worker serves from: its snapshot, and the connections it serves.
 //!
-//! In: what `server` built from one configuration. Out: references for the length of an exchange.
+//! In: what `server` bound together for one configuration. Out: references for the length of an exchange.
 //! Never: shared with another worker; a new snapshot is swapped in between two polls, so a request
 //! sees one snapshot only.
 
@@ -9,11 +9,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::HeaderValue;
-use weir_core::balancer::RoundRobin;
 use weir_core::chain::{Chain, Completions, ExchangeId};
 use weir_core::client::ClientKey;
 use weir_core::clock::Clock;
-use weir_core::config::{Bound, DropAmbiguous, Limits, Steps, TooLong};
+use weir_core::config::{DropAmbiguous, Limits, Steps, TooLong};
 use weir_core::http::Client;
 use weir_core::http::concealed::Concealed;
 use weir_core::http::forwarded::{ForwardedFields, TrustedProxies};
@@ -22,10 +21,11 @@ use weir_core::telemetry::access_log::WorkerLog;
 use weir_core::telemetry::metrics::{Metrics, RouteMetrics};
 
 use super::refusal::Refusal;
+use super::route::Route;
 use super::stalled::{Allowance, StalledBodies};
 use super::streams::StreamExecutor;
 use crate::net::Activity;
-use crate::upstream::{Upstream, Usage};
+use crate::upstream::Usage;
 
 /// The name that stands for "no route" in hooks, log and metrics. No route can have it: names are
 /// TOML keys of letters, digits, `-` and `_`.
@@ -80,17 +80,6 @@ pub struct Ending {
     pub completions: Completions,
     /// What of a target is not logged.
     pub concealed: Rc<Concealed>,
-}
-
-/// A route, ready to serve.
-pub struct Route {
-    pub name: Arc<str>,
-    /// With weights; chosen by smooth weighted round robin.
-    pub upstreams: Vec<Rc<Upstream>>,
-    choice: RefCell<RoundRobin>,
-    /// Refuses what endpoints may read differently.
-    pub strict_paths: bool,
-    pub timeout: Bound,
 }
 
 /// Where paths that endpoints may read differently are refused.
@@ -253,28 +242,5 @@ impl Listener {
         let place = self.router.find(host, path, query, parts, steps)?;
         let route = place.and_then(|place| self.reach.get(place));
         Ok(route.and_then(|route| self.bindings.get(*route)).unwrap_or(&self.unrouted))
-    }
-}
-
-impl Route {
-    pub fn new(
-        name: Arc<str>,
-        upstreams: Vec<Rc<Upstream>>,
-        weights: &[u32],
-        start: usize,
-        strict_paths: bool,
-        timeout: Bound,
-    ) -> Route {
-        let choice = RefCell::new(RoundRobin::new(weights, start));
-        Route { name, upstreams, choice, strict_paths, timeout }
-    }
-
-    /// The upstream of the next request.
-    pub fn choose(&self) -> Option<&Upstream> {
-        match self.upstreams.as_slice() {
-            [] => None,
-            [only] => Some(only),
-            several => several.get(self.choice.borrow_mut().pick(|_| true)?).map(Rc::as_ref),
-        }
     }
 }

@@ -12,7 +12,7 @@ use weir_core::http::forwarded::TrustedProxies;
 use weir_core::telemetry::metrics::{Metrics, RouteMetrics};
 
 use super::super::built::Built;
-use crate::proxy::{self, Binding};
+use crate::proxy::{self, Binding, Target};
 use crate::upstream::Upstream;
 
 /// One worker's view of a configuration.
@@ -37,8 +37,12 @@ pub fn snapshot(
                 .filter_map(|target| upstreams.get(target.upstream).cloned())
                 .collect();
             let weights: Vec<u32> = route.upstreams.iter().map(|target| target.weight).collect();
-            let (name, strict) = (route.name.clone(), route.path == PathPolicy::Strict);
-            Rc::new(proxy::Route::new(name, targets, &weights, start, strict, route.timeout))
+            Rc::new(proxy::Route {
+                name: route.name.clone(),
+                target: Target::new(targets, &weights, start),
+                strict_paths: route.path == PathPolicy::Strict,
+                timeout: route.timeout,
+            })
         })
         .collect();
     let counts: Vec<RouteMetrics> =
