@@ -8,7 +8,7 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use weir::server::{self, Options, Reloaded, Running, StartError};
+use weir::control::{self, Options, Reloaded, Running, StartError};
 use weir_core::clock::Clock;
 use weir_core::config::{Environment, Source};
 use weir_wasm::Loader;
@@ -49,7 +49,7 @@ impl Proxy {
         let file = folder.path().join("weir.toml");
         std::fs::write(&file, toml).expect("the configuration is written");
         crate::log::capture();
-        let running = server::start(Options {
+        let running = control::start(Options {
             source: Source::Path(file),
             environment: environment(),
             built_ins: weir_bundle::BUILT_INS,

@@ -34,6 +34,8 @@ pub mod proxy;
 // Floor 4
 pub mod server;
 // Floor 5
+pub mod control;
+// Floor 6
 #[cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))] // they panic: cli::print
 pub mod cli;
 

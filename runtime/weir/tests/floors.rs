@@ -31,7 +31,18 @@ const FLOORS: [(&str, &[(&str, u32)]); 2] = [
             ("state", 5),
         ],
     ),
-    ("weir", &[("net", 0), ("tls", 1), ("upstream", 2), ("proxy", 3), ("server", 4), ("cli", 5)]),
+    (
+        "weir",
+        &[
+            ("net", 0),
+            ("tls", 1),
+            ("upstream", 2),
+            ("proxy", 3),
+            ("server", 4),
+            ("control", 5),
+            ("cli", 6),
+        ],
+    ),
 ];
 
 const CRATES: [&str; 4] = ["core", "wasm", "weir", "bundle"];

@@ -23,7 +23,7 @@ use weir_core::clock::Clock;
 use weir_core::config::{Environment, Problem, Source};
 use weir_wasm::{BuiltIn, Loader, Task};
 
-use crate::server::{self, Options, StartError};
+use crate::control::{self, Options, StartError};
 use print::{complain, say};
 
 /// A reverse proxy whose every middleware is a sandboxed WebAssembly component.
@@ -158,14 +158,14 @@ fn run(options: Options) -> ExitCode {
     open_files::raise();
     open_files::make_room();
     file_size::tell();
-    match server::run(options, |_, _| {}) {
+    match control::run(options, |_, _| {}) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
 }
 
 fn check(options: &Options) -> ExitCode {
-    match server::build(options) {
+    match control::build(options) {
         Ok(config) => {
             problems::show(&[], &config.warnings);
             let count =

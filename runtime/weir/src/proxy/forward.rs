@@ -51,8 +51,10 @@ pub async fn forward(
     let mut tried = Tried::default();
     let mut attempts = Attempts::new(config.retries, deadline);
     let mut last = None;
+    // Whatever comes and goes meanwhile, it tries among these.
+    let balanced = upstream.balanced();
     loop {
-        let Some((at, in_flight, pool)) = upstream.pick(&tried) else {
+        let Some((at, in_flight, pool)) = balanced.pick(&tried) else {
             return Err(last.unwrap_or_else(|| {
                 let detail = format!("upstream {} has no endpoint", config.name);
                 Box::new(Error::new(Kind::DestinationUnavailable, Side::Upstream, detail))
@@ -130,7 +132,7 @@ pub async fn forward(
             untouched: body.is_some(),
             copied: spare.is_some(),
         };
-        let several = upstream.pools().len() > 1;
+        let several = balanced.has_several();
         let Some(again) = attempts.next(how, request, several, clock::now()) else {
             return Err(Box::new(failed.error));
         };

@@ -1,18 +1,15 @@
 //! Everything one configuration is made into, before any worker sees it.
 //!
-//! In: a checked configuration, and what it replaces. Out: a [`Built`]: router, clusters, loaded and
-//! configured plugins, TLS; or every problem with its place. Never: opens a listener or disturbs
-//! what serves; a failure here leaves nothing behind.
+//! In: parts that were built and belong to each other. Out: what each worker makes its snapshot from.
+//! Never: changes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use weir_core::config::{self, Config, Problem, Problems, Refused};
+use weir_core::config::Config;
 use weir_core::router::Router;
-use weir_core::telemetry::metrics::Metrics;
-use weir_wasm::{Host, LoadedPlugin};
+use weir_wasm::LoadedPlugin;
 
-use crate::tls::{Authorities, ServerTls};
+use crate::tls::ServerTls;
 use crate::upstream::Cluster;
 
 /// One configuration, built.
@@ -22,7 +19,7 @@ pub struct Built {
     pub config: Arc<Config>,
     /// In the order of `config.listeners`: the router, and the routes its places stand for.
     pub routers: Vec<(Arc<Router>, Arc<[usize]>)>,
-    /// In the order of `config.upstreams`.
+    /// In the order of `config.upstreams`; which endpoints they have is told apart from this.
     pub clusters: Vec<Arc<Cluster>>,
     /// In the order of `config.plugins`.
     pub plugins: Vec<Arc<LoadedPlugin>>,
@@ -31,208 +28,3 @@ pub struct Built {
     /// The number of each listener, in the order of `config.listeners`.
     pub numbers: Vec<usize>,
 }
-
-/// Numbers for listeners' names: a name keeps its number as long as the process lives.
-#[derive(Debug, Default)]
-pub struct Numbers(HashMap<Arc<str>, usize>);
-
-impl Built {
-    /// Builds everything but the listeners.
-    ///
-    /// # Errors
-    /// Every problem of every part: plugins, TLS, upstreams.
-    pub fn new(
-        config: Config,
-        host: &Host,
-        metrics: &Metrics,
-        numbers: &mut Numbers,
-        before: Option<&Built>,
-    ) -> Result<Built, Problems> {
-        let mut problems = Vec::new();
-        let plugins = load_plugins(&config, host, before, &mut problems);
-        if let Err(message) = host.check_room(&plugins, config.server.workers) {
-            let place = config.places.of("server.workers");
-            let hint = "set `workers` lower, or give routes the same plugins instead of copies";
-            let message = format!("server.workers: {message}");
-            problems.push(Problem::new(place, "server.workers", message).with_hint(hint));
-        }
-        let tls = terminate(&config, &mut problems);
-        let clusters = clusters(&config, metrics, before, &mut problems);
-        if let Some(problems) = Problems::of(problems, config.warnings.clone()) {
-            return Err(problems);
-        }
-        let numbers = config.listeners.iter().map(|listener| numbers.of(&listener.name)).collect();
-        Ok(Built {
-            generation: before.map_or(1, |before| before.generation + 1),
-            routers: routers(&config),
-            clusters,
-            plugins,
-            tls,
-            numbers,
-            config: Arc::new(config),
-        })
-    }
-}
-
-impl Built {
-    /// A plugin whose component came from there.
-    fn with_component(&self, source: &config::ComponentSource) -> Option<&LoadedPlugin> {
-        let mut all = self.config.plugins.iter().zip(&self.plugins);
-        all.find(|(known, _)| known.component == *source).map(|(_, plugin)| &**plugin)
-    }
-}
-
-/// Every problem of a configuration that was refused: what is sound of it is looked at as if it
-/// were to serve.
-pub fn problems(refused: Refused, host: &Host) -> Option<Problems> {
-    let Refused { mut problems, mut sound } = refused;
-    let wrong = |section: &str, name: &str| {
-        let within = |path: &str| {
-            let rest = path.strip_prefix(section).and_then(|rest| rest.strip_prefix(name));
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        problems.iter().any(|problem| within(&problem.path))
-    };
-    // These were read to their end, and would complain of the same again.
-    sound.listeners.retain(|listener| !wrong("listeners.", &listener.name));
-    sound.upstreams.retain(|upstream| !wrong("upstreams.", &upstream.name));
-    let mut more = Vec::new();
-    load_plugins(&sound, host, None, &mut more);
-    terminate(&sound, &mut more);
-    clusters(&sound, &Metrics::new(), None, &mut more);
-    more.retain(|new| {
-        problems.iter().all(|known| (&known.place, &known.path) != (&new.place, &new.path))
-    });
-    problems.extend(more);
-    Problems::of(problems, sound.warnings)
-}
-
-/// A router for each listener; those that reach every route share one.
-fn routers(config: &Config) -> Vec<(Arc<Router>, Arc<[usize]>)> {
-    let all: Arc<[usize]> = (0..config.routes.len()).collect();
-    let of_all = Arc::new(Router::new(&config.routes));
-    let reaches = |listener: usize| -> Vec<usize> {
-        let has = |route: &config::Route| {
-            route.listeners.as_ref().is_none_or(|listeners| listeners.contains(&listener))
-        };
-        let routes = config.routes.iter().enumerate();
-        routes.filter(|(_, route)| has(route)).map(|(at, _)| at).collect()
-    };
-    (0..config.listeners.len())
-        .map(|listener| {
-            let reach = reaches(listener);
-            if reach.len() == config.routes.len() {
-                return (of_all.clone(), all.clone());
-            }
-            let routes: Vec<config::Route> =
-                reach.iter().filter_map(|at| config.routes.get(*at).cloned()).collect();
-            (Arc::new(Router::new(&routes)), reach.into())
-        })
-        .collect()
-}
-
-fn load_plugins(
-    config: &Config,
-    host: &Host,
-    before: Option<&Built>,
-    problems: &mut Vec<Problem>,
-) -> Vec<Arc<LoadedPlugin>> {
-    host.loading().limit(config.server.compile);
-    let _compiled = host.loading().built_ins(config.plugins.iter().map(|it| &it.component));
-    let mut plugins = Vec::new();
-    for plugin in &config.plugins {
-        let loaded = match &plugin.component {
-            config::ComponentSource::File(file) if config.contents.is_held(file) => {
-                let before = before.and_then(|before| before.with_component(&plugin.component));
-                host.load_as_before(plugin, file, before)
-            }
-            _ => host.load(plugin),
-        };
-        match loaded {
-            Ok(loaded) => plugins.push(loaded),
-            Err(found) => {
-                let places = &config.places;
-                problems.extend(found.iter().filter_map(|found| places.problem(found.finding())));
-            }
-        }
-    }
-    plugins
-}
-
-fn terminate(config: &Config, problems: &mut Vec<Problem>) -> Vec<Option<ServerTls>> {
-    let mut made = Vec::new();
-    for listener in &config.listeners {
-        made.push(
-            match listener.tls.as_ref().map(|tls| crate::tls::server_config(tls, &config.contents))
-            {
-                None => None,
-                Some(Ok(tls)) => Some(tls),
-                Some(Err(errors)) => {
-                    problems.extend(errors.into_iter().map(|error| {
-                        let file = error.file.map(|file| format!("{}: ", file.display()));
-                        let message = format!("{}{}", file.unwrap_or_default(), error.what);
-                        let keys = ["listeners", &*listener.name, "tls"];
-                        config.places.problem_at(&keys, &message, &error.hint)
-                    }));
-                    None
-                }
-            },
-        );
-    }
-    made
-}
-
-fn clusters(
-    config: &Config,
-    metrics: &Metrics,
-    before: Option<&Built>,
-    problems: &mut Vec<Problem>,
-) -> Vec<Arc<Cluster>> {
-    let system = Authorities::new(config.contents.clone());
-    let mut made = Vec::new();
-    for (at, upstream) in config.upstreams.iter().enumerate() {
-        let mut upstream = upstream.clone();
-        if let Some(health) = &mut upstream.health
-            && health.host.is_none()
-            && upstream.host == config::HostPolicy::Client
-        {
-            health.host = usual_host(config, at);
-        }
-        let known = before.and_then(|before| {
-            before.clusters.iter().find(|cluster| cluster.config.name == upstream.name)
-        });
-        let (name, known) = (upstream.name.clone(), known.map(Arc::as_ref));
-        match Cluster::new(upstream, metrics, &system, known) {
-            Ok(cluster) => made.push(cluster),
-            Err(error) => {
-                let keys = ["upstreams", &*name];
-                problems.push(config.places.problem_at(&keys, &error.what, &error.hint));
-            }
-        }
-    }
-    made
-}
-
-/// The host that requests to an upstream name, where its routes take one only.
-fn usual_host(config: &Config, upstream: usize) -> Option<String> {
-    let leads_there = |route: &&config::Route| {
-        route.upstreams.iter().any(|target| target.upstream == upstream && target.weight > 0)
-    };
-    let mut hosts =
-        config.routes.iter().filter(leads_there).map(|route| match &route.matches.host {
-            Some(config::HostMatch::Exact(host)) => Some(host),
-            _ => None,
-        });
-    let first = hosts.next()??;
-    hosts.all(|host| host == Some(first)).then(|| first.clone())
-}
-
-impl Numbers {
-    fn of(&mut self, name: &Arc<str>) -> usize {
-        let next = self.0.len();
-        *self.0.entry(name.clone()).or_insert(next)
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,9 +1,10 @@
 //! A worker: one thread, one runtime, its own sockets, connections, pools and plugin instances.
 //!
-//! In: commands from the control thread. Out: served connections. Never: shares anything that a
+//! In: commands from the control side. Out: served connections. Never: shares anything that a
 //! request needs with another worker, or builds anything slow; what arrives here is ready.
 
 mod snapshot;
+mod upstreams;
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -24,16 +25,20 @@ use weir_core::threads;
 use weir_wasm::{LoadedPlugin, PreparedInstance};
 
 use self::snapshot::snapshot;
+use self::upstreams::Upstreams;
 use super::built::Built;
 use super::connection;
 use super::connections::Connections;
 use super::listener_settings::ListenerSettings;
 use crate::net::{Acceptor, Bounds, ConnectionLimit, ListenSocket as Socket, SWEEP, Watch};
 use crate::proxy;
-use crate::upstream::Upstream;
+use crate::upstream::EndpointSet;
 
-/// What the control thread tells a worker.
+/// What the control side tells a worker.
 pub enum Command {
+    /// These upstreams have these endpoints from now on; where one does not serve yet, the configuration
+    /// that it serves in follows.
+    Endpoints(Vec<Arc<EndpointSet>>),
     /// Serve from this from now on. Answered when it does, or with what it does not serve and why.
     Swap(Box<Parts>, oneshot::Sender<Result<(), String>>),
     /// Stop accepting, let connections finish until the deadline. Answered when all are gone.
@@ -63,7 +68,7 @@ pub struct Setup {
 /// Makes the worker's end of the access log, on the worker's own thread.
 pub type WorkerLogMaker = Box<dyn FnOnce() -> WorkerLog + Send>;
 
-/// The control thread's end of a worker. The worker ends by itself after a drain, or when this is
+/// The control side's end of a worker. The worker ends by itself after a drain, or when this is
 /// dropped.
 pub struct WorkerHandle {
     pub commands: mpsc::UnboundedSender<Command>,
@@ -83,7 +88,7 @@ struct Running {
     connections: Rc<Connections>,
     watch: Rc<Watch>,
     plugins: Vec<(Arc<LoadedPlugin>, Rc<dyn Middleware>)>,
-    upstreams: Vec<Rc<Upstream>>,
+    upstreams: Upstreams,
     proxy: Option<Rc<proxy::Worker>>,
 }
 
@@ -124,7 +129,7 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
         connections: Connections::new(),
         watch: Rc::new(Watch::new(clock::now())),
         plugins: Vec::new(),
-        upstreams: Vec::new(),
+        upstreams: Upstreams::new(usize::from(index)),
         proxy: None,
     };
     let watch = running.watch.clone();
@@ -135,6 +140,7 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
     loop {
         tokio::select! {
             command = inbox.recv() => match command {
+                Some(Command::Endpoints(sets)) => running.upstreams.follow(sets),
                 Some(Command::Swap(parts, done)) => {
                     let (closing, listening) = running.swap(*parts);
                     for closing in closing {
@@ -173,25 +179,8 @@ impl Running {
         let plugins = self.members(&built, plugins);
         // Turns begin elsewhere on each worker.
         let start = usize::from(self.setup.index);
-        let upstreams: Vec<Rc<Upstream>> = built
-            .clusters
-            .iter()
-            .map(|cluster| {
-                let before = self
-                    .upstreams
-                    .iter()
-                    .find(|known| known.cluster.config.name == cluster.config.name);
-                Rc::new(Upstream::new(cluster.clone(), before.map(Rc::as_ref), start))
-            })
-            .collect();
-        let snapshot = Rc::new(snapshot(&built, &plugins, &upstreams, &self.setup.metrics, start));
-        let before = std::mem::replace(&mut self.upstreams, upstreams);
-        for pool in before.iter().flat_map(|upstream| upstream.pools()) {
-            let mut kept = self.upstreams.iter().flat_map(|upstream| upstream.pools());
-            if !kept.any(|kept| Rc::ptr_eq(kept, pool)) {
-                pool.retire();
-            }
-        }
+        let upstreams = self.upstreams.swap(&built.clusters);
+        let snapshot = Rc::new(snapshot(&built, &plugins, upstreams, &self.setup.metrics, start));
         let proxy = match &self.proxy {
             Some(proxy) => {
                 proxy.swap(snapshot);
@@ -292,7 +281,7 @@ impl Running {
                     ));
                     Accepting { settings, task }
                 }
-                // The control thread makes a socket for every address that is new.
+                // The control side makes a socket for every address that is new.
                 (None, None) => continue,
             };
             accepting.insert(listener.bind.clone(), entry);
@@ -327,11 +316,7 @@ impl Running {
         if let Some(proxy) = &self.proxy {
             proxy.tick();
         }
-        for upstream in &self.upstreams {
-            for pool in upstream.pools() {
-                pool.sweep(now);
-            }
-        }
+        self.upstreams.sweep(now);
         for (plugin, _) in &self.plugins {
             plugin.sweep();
         }

@@ -7,8 +7,11 @@
 mod alarm;
 mod attempt;
 mod attempt_error;
+mod balanced;
 mod cluster;
 mod connector;
+mod endpoint;
+mod endpoint_set;
 mod executor;
 mod http1;
 mod http2;
@@ -19,16 +22,21 @@ mod prober;
 mod queue;
 pub mod resolver;
 mod response_timeout;
+#[cfg(test)]
+pub(crate) mod sample;
 mod streams;
 mod usage;
 
 pub use attempt::Attempt;
 pub use attempt_error::AttemptError;
-pub use cluster::{Cluster, EndpointState, InFlightRequest, Upstream};
+pub use balanced::Upstream;
+pub use cluster::Cluster;
+pub use endpoint::{EndpointState, InFlightRequest};
+pub use endpoint_set::EndpointSet;
 pub use http1::Tunnel;
 pub use lease::Lease;
 pub use message::{Answer, Outgoing};
 pub use pool::Pool;
-pub use prober::Prober;
+pub use prober::{Probing, probe};
 pub use response_timeout::ResponseTimeout;
 pub use usage::Usage;

@@ -1,32 +1,31 @@
 //! Asks endpoints whether they are well.
 //!
-//! In: clusters with a `health` table. Out: each endpoint's health, as the state machine of
-//! [`weir_core::health`] concludes. Never: on a worker; it has one thread of its own from the start,
-//! which ends when the prober is dropped.
+//! In: sets of endpoints whose upstreams have a `health` table. Out: each endpoint's health, as the state
+//! machine of [`weir_core::health`] concludes. Never: on a worker; or asks anew, or gives a question up,
+//! where another set takes the place of one and the endpoint is to be asked as before.
 
-use std::io;
-use std::sync::{Arc, PoisonError};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use http::{HeaderValue, Request, StatusCode};
-use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use weir_core::clock::Clock;
 use weir_core::config;
 use weir_core::health::{Check, Probed, Transition};
 use weir_core::http::Body;
-use weir_core::threads;
 
-use super::cluster::{Cluster, EndpointState};
+use super::cluster::Cluster;
 use super::connector::{Connector, Sender};
+use super::endpoint::EndpointState;
+use super::endpoint_set::EndpointSet;
 use super::message::Outgoing;
 
-/// The probes of the snapshot that serves; dropping it ends them.
-pub struct Prober {
-    orders: mpsc::UnboundedSender<Vec<Wanted>>,
-}
+/// Sets to be asked, each time all of them. Dropping it ends the probes.
+pub type Probing = mpsc::UnboundedSender<Vec<Arc<EndpointSet>>>;
 
 /// An endpoint to be asked.
+#[derive(Clone)]
 struct Wanted {
     cluster: Arc<Cluster>,
     health: config::Health,
@@ -34,61 +33,71 @@ struct Wanted {
     connector: Connector,
 }
 
-impl Prober {
-    /// Starts the thread, which has nobody to ask yet.
-    ///
-    /// # Errors
-    /// Where the system gives no thread, or nothing to wait with.
-    pub fn start(clock: Clock) -> io::Result<Prober> {
-        let (orders, mut ordered) = mpsc::unbounded_channel::<Vec<Wanted>>();
-        let (told, begun) = std::sync::mpsc::sync_channel(1);
-        threads::spawn("prober", "asks endpoints for their health", move || {
-            let runtime =
-                Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
-            let runtime = match runtime {
-                Ok(runtime) => runtime,
-                Err(error) => return drop(told.send(Err(error))),
-            };
-            drop(told.send(Ok(())));
-            runtime.block_on(async move {
-                let mut wanted = ordered.recv().await;
-                while let Some(endpoints) = wanted {
-                    // Dropping it ends them.
-                    let mut probes = JoinSet::new();
-                    for endpoint in endpoints {
-                        probes.spawn_local(watch(endpoint, clock.clone()));
-                    }
-                    wanted = ordered.recv().await;
-                }
-            });
-        })?;
-        begun.recv().unwrap_or_else(|_| Err(io::Error::other("the prober has ended")))?;
-        Ok(Prober { orders })
-    }
+/// Endpoints that are asked.
+#[derive(Default)]
+struct Probes {
+    tasks: JoinSet<()>,
+    /// By the endpoint's state, of which there is one for each.
+    each: HashMap<*const EndpointState, (Wanted, AbortHandle)>,
+}
 
-    /// From now on asks every endpoint whose upstream wants it, and nobody else.
-    pub fn probe(&self, clusters: &[Arc<Cluster>]) {
-        let wanted = clusters
-            .iter()
-            .filter_map(|cluster| {
-                let health = cluster.config.health.clone()?;
-                Some(cluster.reachable().map(move |(state, connector)| Wanted {
-                    cluster: cluster.clone(),
+/// Asks every endpoint of the newest sets whose upstream wants it, and nobody else, until nobody is
+/// left who could send others. Needs a local set.
+pub async fn probe(mut told: mpsc::UnboundedReceiver<Vec<Arc<EndpointSet>>>, clock: Clock) {
+    let mut probes = Probes::default();
+    loop {
+        tokio::select! {
+            sets = told.recv() => match sets {
+                Some(sets) => probes.follow(&sets, &clock),
+                None => return,
+            },
+            Some(ended) = probes.tasks.join_next() => {
+                if let Err(error) = ended && error.is_panic() {
+                    tracing::error!(%error, "this is a bug of Weir's: an endpoint is asked no more");
+                }
+            }
+        }
+    }
+}
+
+impl Probes {
+    fn follow(&mut self, sets: &[Arc<EndpointSet>], clock: &Clock) {
+        let mut before = std::mem::take(&mut self.each);
+        for set in sets {
+            let Some(health) = &set.cluster.config.health else { continue };
+            for (state, connector) in set.reachable() {
+                let wanted = Wanted {
+                    cluster: set.cluster.clone(),
                     health: health.clone(),
                     state: state.clone(),
                     connector: connector.clone(),
-                }))
-            })
-            .flatten()
-            .collect();
-        // Without a check nobody says that an endpoint is ill.
-        for cluster in clusters.iter().filter(|cluster| cluster.config.health.is_none()) {
-            for state in &cluster.endpoints {
-                state.set_healthy(true);
+                };
+                let asked = match before.remove(&Arc::as_ptr(state)) {
+                    Some(asked) if !asked.1.is_finished() && asked.0.asks_like(&wanted) => asked,
+                    gone => {
+                        gone.into_iter().for_each(|(_, task)| task.abort());
+                        let task = self.tasks.spawn_local(watch(wanted.clone(), clock.clone()));
+                        (wanted, task)
+                    }
+                };
+                self.each.insert(Arc::as_ptr(state), asked);
             }
         }
-        // It lives as long as this does.
-        let _ = self.orders.send(wanted);
+        before.into_values().for_each(|(_, task)| task.abort());
+        // Without a check nobody says that an endpoint is ill.
+        for set in sets.iter().filter(|set| set.cluster.config.health.is_none()) {
+            set.endpoints.iter().for_each(|state| state.forget_check());
+        }
+    }
+}
+
+impl Wanted {
+    /// Whether a question of this one is one of `other`.
+    fn asks_like(&self, other: &Wanted) -> bool {
+        let host = |wanted: &Wanted| wanted.cluster.check_host_for(&wanted.state).clone();
+        self.health == other.health
+            && self.cluster.connects_like(&other.cluster)
+            && host(self) == host(other)
     }
 }
 
@@ -96,8 +105,7 @@ async fn watch(endpoint: Wanted, clock: Clock) {
     let Wanted { cluster, health, state, connector } = endpoint;
     let seed = seed(&state);
     let mut check = {
-        let known = state.check.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*known {
+        match &*state.check() {
             Some(known) => known.reloaded(&health, clock.now(), seed),
             None => Check::new(&health, clock.now(), seed),
         }
@@ -105,8 +113,8 @@ async fn watch(endpoint: Wanted, clock: Clock) {
     loop {
         tokio::time::sleep(check.next_at().saturating_duration_since(clock.now())).await;
         check.begin(clock.now());
-        let probing = probe(&health, cluster.check_host_for(&state), &connector);
-        let (outcome, why) = match tokio::time::timeout(check.timeout(), probing).await {
+        let asking = ask(&health, cluster.check_host_for(&state), &connector);
+        let (outcome, why) = match tokio::time::timeout(check.timeout(), asking).await {
             Ok(Ok(())) => (Probed::Success, String::new()),
             Ok(Err(why)) => (Probed::Failure, why),
             Err(_) => (Probed::Failure, format!("no answer within {:?}", check.timeout())),
@@ -122,13 +130,13 @@ async fn watch(endpoint: Wanted, clock: Clock) {
             None => {}
         }
         state.set_healthy(check.is_healthy());
-        *state.check.lock().unwrap_or_else(PoisonError::into_inner) = Some(check.clone());
+        *state.check() = Some(check.clone());
     }
 }
 
 /// One question, made as the traffic is, on a connection of its own: a pooled one would hide an
 /// endpoint that accepts no more.
-async fn probe(
+async fn ask(
     health: &config::Health,
     host: &HeaderValue,
     connector: &Connector,
@@ -176,3 +184,6 @@ fn seed(state: &EndpointState) -> u64 {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,8 +27,8 @@ const EXAMPLE: usize = 200;
 /// The target of plugins' own lines.
 const PLUGIN: &str = "weir::plugin";
 /// Who configures and runs the process causes what these tell.
-const OPERATORS: [&str; 4] =
-    ["weir::server", "weir::cli", "weir_core::config", "weir_core::telemetry"];
+const OPERATORS: [&str; 5] =
+    ["weir::control", "weir::server", "weir::cli", "weir_core::config", "weir_core::telemetry"];
 /// Fields that divide events of one place into kinds: names that a configuration gives.
 const NAMES: [&str; 7] = ["plugin", "reason", "hook", "upstream", "endpoint", "listener", "log"];
 
@@ -254,9 +254,9 @@ mod tests {
             ("weir_wasm::member", Level::ERROR, Some(TOLD)),
             ("weir::net::accept", Level::WARN, Some(TOLD)),
             ("weir::proxy", Level::INFO, None),
-            ("weir::server::control", Level::ERROR, None),
+            ("weir::control::running", Level::ERROR, None),
             (module_path!(), Level::ERROR, None),
-            ("weir::serverless", Level::ERROR, Some(TOLD)),
+            ("weir::controlled", Level::ERROR, Some(TOLD)),
             ("weir::plugin", Level::INFO, Some(TOLD_BY_PLUGIN)),
             ("weir::plugin", Level::DEBUG, None),
         ] {

@@ -18,7 +18,7 @@ use weir_core::config::{Environment, Source};
 use weir_wasm::BuiltIn;
 
 use super::print::{complain, say};
-use crate::server::{self, StartError};
+use crate::control::{self, StartError};
 
 /// The configuration that is served, embedded.
 const CONFIG: &str = include_str!("../../../../../configs/demo.toml");
@@ -55,11 +55,11 @@ fn serve(arguments: &Arguments, built_ins: &'static [BuiltIn]) -> Result<(), Sta
     let _log = weir_core::telemetry::log::init().map_err(system)?;
     let endpoints = echo::start().map_err(system)?;
     let source = Source::Text { name: "configs/demo.toml".into(), text: CONFIG.into() };
-    let options = server::Options {
+    let options = control::Options {
         environment: environment(arguments, endpoints),
         ..super::options(source, built_ins)
     };
-    server::run(options, |running, admin| {
+    control::run(options, |running, admin| {
         say(&guide(running.address("web"), admin));
     })
 }

@@ -19,7 +19,8 @@ fn plugins_that_cannot_be_used_are_refused_at_their_place() {
     let problems = |source: &Source, environment: &Environment, _: &[&str]| {
         let refused = match read(source, environment, &names, SystemTime::now(), Held::new()) {
             Ok(config) => {
-                Built::new(config, &host, &Metrics::new(), &mut Numbers::default(), None).err()
+                let (metrics, mut numbers) = (Metrics::new(), Numbers::default());
+                build(config, &host, &metrics, &mut numbers, None, &[]).err()
             }
             Err(refused) => super::problems(*refused, &host),
         };

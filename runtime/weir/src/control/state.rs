@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use weir_core::config::Bind;
 
-use super::built::Numbers;
+use super::build::Numbers;
 use crate::net::{ConnectionLimit, SocketFile};
 
 /// What only reloads touch.

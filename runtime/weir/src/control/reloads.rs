@@ -1,4 +1,4 @@
-//! The control thread: starts, follows files, reloads; one thing at a time.
+//! The thread that starts, follows files, and has them loaded again; one thing at a time.
 //!
 //! In: orders to reload, and files that change. Out: what serves, and an answer to whoever asked.
 //! Never: heard signals wait for it, or does it need a thread that it does not have from the start;
@@ -14,11 +14,11 @@ use tokio::sync::{mpsc, oneshot};
 use weir_core::config::Bind;
 use weir_core::threads;
 
-use super::control::Running;
 use super::files::Files;
 use super::loads::Loads;
 use super::options::{Options, StartError};
 use super::order::{Order, ReloadResult};
+use super::running::Running;
 use super::start;
 use crate::net::{self, ListenSocket as Socket, SocketFile};
 
@@ -66,7 +66,7 @@ pub fn begin(
             }
         }
     };
-    threads::spawn("control", "starts and reloads", live)
+    threads::spawn("reloads", "starts and reloads", live)
         .map_err(|error| StartError::System(error.to_string()))?;
     Ok((Reloads(orders), started))
 }
@@ -81,7 +81,7 @@ struct Begun {
 
 fn begun(options: Options) -> Result<Begun, StartError> {
     let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| StartError::System(format!("control: {error}")))?;
+    let runtime = runtime.map_err(|error| StartError::System(format!("reloads: {error}")))?;
     let (sockets, asked) = mpsc::unbounded_channel();
     let running = start::start(options)?;
     let admin = Admin::bind(&running, sockets).inspect_err(|_| running.remove_socket_files())?;

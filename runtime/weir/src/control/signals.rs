@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::admin;
-use super::control::Running;
 use super::options::{Options, StartError};
 use super::reloads::{self, Reloads, Started};
+use super::running::Running;
 use super::view::View;
 use crate::net::{Acceptor, ConnectionLimit, ListenSocket as Socket};
 

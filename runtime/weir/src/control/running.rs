@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::oneshot;
 use weir_core::clock;
 use weir_core::config::{self, Bind, Config, Held, Refused, Sources};
@@ -21,14 +21,14 @@ use weir_core::telemetry::metrics::Metrics;
 use weir_core::threads;
 use weir_wasm::Host;
 
-use super::built::Built;
 use super::options::{Options, StartError};
 use super::reading::{all_problems, load, warn};
 use super::state::State;
-use super::worker::{Command, WorkerHandle};
+use super::tasks::Tasks;
 use super::writers;
 use crate::net::{self, SocketFile};
-use crate::upstream::Prober;
+use crate::server::{Built, Command, WorkerHandle};
+use crate::upstream::{EndpointSet, Probing};
 
 /// A running server. Dropping it without [`Running::stop`] leaves its threads to the process's end.
 pub struct Running {
@@ -36,11 +36,15 @@ pub struct Running {
     pub(super) host: Host,
     pub(super) metrics: Arc<Metrics>,
     pub(super) built: ArcSwapOption<Built>,
+    /// Which endpoints each upstream has now.
+    pub(super) endpoints: ArcSwap<Vec<Arc<EndpointSet>>>,
     pub(super) access_log: Option<AccessLog>,
     /// `[server]` as it was at the start.
     pub(super) started_with: config::Server,
     pub(super) workers: Vec<WorkerHandle>,
-    pub(super) prober: Prober,
+    #[expect(dead_code, reason = "its tasks end with it")]
+    pub(super) tasks: Tasks,
+    pub(super) probing: Probing,
     /// The process ends: nothing new is taken into use.
     pub(super) ending: AtomicBool,
     /// What the last reading read, or would have read were it there.

@@ -11,9 +11,9 @@ use weir_core::config;
 use weir_core::telemetry::log;
 
 use super::admin::{self, NotReloaded};
-use super::control::Running;
 use super::options::StartError;
 use super::reloads::Reloads;
+use super::running::Running;
 
 /// The admin listener's view.
 pub struct View {
@@ -42,14 +42,15 @@ impl admin::AdminView for View {
         if self.draining.load(Ordering::Relaxed) {
             return Err("draining".into());
         }
-        let built = self.running.built().ok_or("no configuration yet")?;
-        let lost = built.clusters.iter().find(|cluster| {
-            cluster.config.essential && !cluster.endpoints.iter().any(|it| it.is_healthy())
+        self.running.built().ok_or("no configuration yet")?;
+        let endpoints = self.running.endpoints.load();
+        let lost = endpoints.iter().find(|set| {
+            set.cluster.config.essential && !set.endpoints.iter().any(|it| it.is_healthy())
         });
         match lost {
             None => Ok(()),
-            Some(cluster) => {
-                Err(format!("no endpoint of upstream {} is healthy", cluster.config.name))
+            Some(set) => {
+                Err(format!("no endpoint of upstream {} is healthy", set.cluster.config.name))
             }
         }
     }
@@ -70,12 +71,11 @@ impl admin::AdminView for View {
     }
 
     fn upstreams(&self) -> Value {
-        let Some(built) = self.running.built() else { return json!([]) };
-        built
-            .clusters
+        let endpoints = self.running.endpoints.load();
+        endpoints
             .iter()
-            .map(|cluster| {
-                let endpoints: Vec<Value> = cluster
+            .map(|set| {
+                let endpoints: Vec<Value> = set
                     .endpoints
                     .iter()
                     .map(|state| {
@@ -88,7 +88,7 @@ impl admin::AdminView for View {
                         })
                     })
                     .collect();
-                json!({ "name": *cluster.config.name, "endpoints": endpoints })
+                json!({ "name": *set.cluster.config.name, "endpoints": endpoints })
             })
             .collect()
     }

@@ -28,7 +28,7 @@ use weir_core::http::framing::FramingGuard;
 
 use crate::net::{Accepted, Acceptor, Activity, Bounds, Linger, SWEEP, Watch, Watched};
 use crate::proxy::Refusal;
-use crate::server::stream::Served;
+use crate::server::Served;
 
 /// Connections at a time; one more takes the place of another.
 pub(super) const CONNECTIONS: usize = 64;

@@ -4,25 +4,26 @@
 //! anything that is not completely built.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use rustix::process::{Resource, getrlimit};
+use tokio::sync::mpsc;
 use weir_core::clock::Clock;
-use weir_core::config::{self, Config, Environment, Held, Refused};
+use weir_core::config::{self, Config, Held, Refused};
 use weir_core::telemetry::access_log::{AccessLog, Format};
 use weir_core::telemetry::log;
 use weir_core::telemetry::metrics::Metrics;
 use weir_wasm::{Host, HostOptions};
 
-use super::built::{Built, Numbers};
-use super::control::Running;
+use super::build::{self, Numbers};
 use super::options::{Options, StartError};
 use super::reading::{all_problems, load, warn};
-use super::worker::{self, Setup};
-use crate::upstream::{Prober, resolver};
+use super::running::Running;
+use super::tasks::Tasks;
+use crate::server::{self, Setup, WorkerLogMaker};
+use crate::upstream::{self, resolver};
 
 /// Loads and builds a configuration without serving it.
 ///
@@ -31,8 +32,8 @@ use crate::upstream::{Prober, resolver};
 pub fn build(options: &Options) -> Result<Config, StartError> {
     let config = load(options, Held::new()).map_err(|refused| refusal(options, *refused))?;
     let host = Host::new(host_options(options, &config, &Metrics::new())).map_err(no_plugins)?;
-    Built::new(config, &host, &Metrics::new(), &mut Numbers::default(), None)
-        .map(|built| Config::clone(&built.config))
+    build::build(config, &host, &Metrics::new(), &mut Numbers::default(), None, &[])
+        .map(|(built, _)| Config::clone(&built.config))
         .map_err(StartError::from)
 }
 
@@ -47,7 +48,10 @@ pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
     // Whatever thread is needed later exists from here on; a host has its own.
     let thread = |error: std::io::Error| StartError::System(error.to_string());
     resolver::start().map_err(thread)?;
-    let prober = Prober::start(options.clock.clone()).map_err(thread)?;
+    let tasks = Tasks::start().map_err(thread)?;
+    let (probing, told) = mpsc::unbounded_channel();
+    let clock = options.clock.clone();
+    tasks.spawn("prober", move || upstream::probe(told, clock));
     log::configure(&config.server.log);
     warn(&config);
     let metrics = Arc::new(Metrics::new());
@@ -75,7 +79,7 @@ pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
     for index in 0..config.server.workers {
         let log = access_log.as_ref().map(|log| {
             let log = log.clone();
-            Box::new(move || log.worker()) as worker::WorkerLogMaker
+            Box::new(move || log.worker()) as WorkerLogMaker
         });
         let setup = Setup {
             index: u16::try_from(index).unwrap_or(u16::MAX),
@@ -84,17 +88,19 @@ pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
             metrics: metrics.clone(),
             log,
         };
-        workers.push(worker::start(setup).map_err(thread)?);
+        workers.push(server::start(setup).map_err(thread)?);
     }
     let running = Arc::new(Running {
         options,
         host,
         metrics,
         built: ArcSwapOption::empty(),
+        endpoints: ArcSwap::default(),
         access_log,
         started_with: config.server.clone(),
         workers,
-        prober,
+        tasks,
+        probing,
         ending: AtomicBool::new(false),
         read: Mutex::new(read),
         socket_files: Mutex::default(),
@@ -128,21 +134,12 @@ fn refusal(options: &Options, refused: Refused) -> StartError {
 
 fn host_options(options: &Options, config: &Config, metrics: &Metrics) -> HostOptions {
     HostOptions {
-        cache_dir: config.server.cache.clone().or_else(|| default_cache(&options.environment)),
+        cache_dir: config.server.cache.clone(),
         metrics: metrics.clone(),
         clock: options.clock.clone(),
         built_ins: options.built_ins,
         loader: options.loader.clone(),
     }
-}
-
-/// `$XDG_CACHE_HOME/weir`, else `~/.cache/weir`.
-fn default_cache(environment: &Environment) -> Option<PathBuf> {
-    let folder =
-        |name: &str| environment.get(name).filter(|path| !path.is_empty()).map(PathBuf::from);
-    folder("XDG_CACHE_HOME")
-        .or_else(|| folder("HOME").map(|home| home.join(".cache")))
-        .map(|cache| cache.join("weir"))
 }
 
 /// Something that differs from one start to the next.

@@ -6,7 +6,7 @@
 use weir_core::config::{self, Config, Held, Refused};
 use weir_wasm::Host;
 
-use super::built;
+use super::build;
 use super::options::{Options, StartError};
 
 pub(super) fn load(options: &Options, held: Held) -> Result<Config, Box<Refused>> {
@@ -21,7 +21,7 @@ pub(super) fn warn(config: &Config) {
 }
 
 pub(super) fn all_problems(refused: Refused, host: &Host) -> StartError {
-    match built::problems(refused, host) {
+    match build::problems(refused, host) {
         Some(problems) => StartError::Config(problems),
         None => StartError::System("the configuration was refused, and nothing says why".into()),
     }

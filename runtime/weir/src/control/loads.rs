@@ -13,10 +13,10 @@ use tokio::sync::{mpsc, oneshot};
 use weir_core::config::Sources;
 use weir_core::threads;
 
-use super::control::Running;
 use super::files::Files;
 use super::options::StartError;
 use super::order::Order;
+use super::running::Running;
 
 /// The way to the thread. It ends with this.
 pub struct Loads(Sender<Load>);

@@ -12,12 +12,12 @@ use weir_core::config::{Bind, Config};
 use weir_core::telemetry::metrics::Series;
 use weir_wasm::LoadedPlugin;
 
-use super::built::Built;
-use super::control::Running;
+use super::build::build;
 use super::options::StartError;
+use super::running::Running;
 use super::state::{Bound, State};
-use super::worker::{Command, Parts};
 use crate::net::{self, ConnectionLimit, ListenSocket as Socket};
+use crate::server::{Built, Command, Parts};
 
 impl Running {
     /// Builds a configuration and has every worker serve from it.
@@ -27,8 +27,9 @@ impl Running {
     /// all of it, which the others do.
     pub(super) fn deploy(&self, config: Config, state: &mut State) -> Result<u64, StartError> {
         let before = self.built.load_full();
-        let built =
-            Built::new(config, &self.host, &self.metrics, &mut state.numbers, before.as_deref())?;
+        let known = self.endpoints.load_full();
+        let (host, metrics, numbers) = (&self.host, &self.metrics, &mut state.numbers);
+        let (built, endpoints) = build(config, host, metrics, numbers, before.as_deref(), &known)?;
         let built = Arc::new(built);
         let (mut sockets, bound) = self.open_sockets(&built, state)?;
         let limits: HashMap<Bind, ConnectionLimit> = built
@@ -79,6 +80,8 @@ impl Running {
                 limit.set(listener.limits.max_connections);
             }
         }
+        // First: what serves from now on is to have somebody to send to.
+        self.follow_endpoints(endpoints);
         let answers: Vec<_> = self
             .workers
             .iter()
@@ -98,7 +101,6 @@ impl Running {
         }
         state.bound = bound;
         state.limits = limits;
-        self.prober.probe(&built.clusters);
         let generation = built.generation;
         self.tidy_metrics(&built);
         self.built.store(Some(built));
@@ -144,6 +146,7 @@ impl Running {
     /// reloads.
     fn tidy_metrics(&self, built: &Built) {
         let config = &built.config;
+        let endpoints = self.endpoints.load();
         self.host.retain(|name| config.plugins.iter().any(|plugin| &*plugin.name == name));
         self.metrics.retain(|series| match series {
             Series::Route(name) => {
@@ -153,11 +156,10 @@ impl Running {
             Series::Listener("(admin)") => true,
             Series::Listener(name) => config.listeners.iter().any(|known| &*known.name == name),
             Series::Upstream(name) => config.upstreams.iter().any(|known| &*known.name == name),
-            Series::Endpoint { upstream, endpoint } => {
-                built.clusters.iter().filter(|cluster| &*cluster.config.name == upstream).any(
-                    |cluster| cluster.endpoints.iter().any(|known| &*known.address == endpoint),
-                )
-            }
+            Series::Endpoint { upstream, endpoint } => endpoints
+                .iter()
+                .filter(|set| &*set.cluster.config.name == upstream)
+                .any(|set| set.endpoints.iter().any(|known| &*known.address == endpoint)),
         });
         for (listener, tls) in config.listeners.iter().zip(&built.tls) {
             let certificates = tls.iter().flat_map(|tls| &tls.certificates);

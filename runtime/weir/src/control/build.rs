@@ -1,0 +1,225 @@
+//! Builds everything that a configuration is made into.
+//!
+//! In: a checked configuration, and what it replaces. Out: a [`Built`]: router, clusters, loaded and
+//! configured plugins, TLS; or every problem with its place. Never: opens a listener or disturbs
+//! what serves; a failure here leaves nothing behind.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use weir_core::config::{self, Config, Problem, Problems, Refused};
+use weir_core::router::Router;
+use weir_core::telemetry::metrics::Metrics;
+use weir_wasm::{Host, LoadedPlugin};
+
+use crate::server::Built;
+use crate::tls::{Authorities, ServerTls};
+use crate::upstream::{Cluster, EndpointSet};
+
+/// Numbers for listeners' names: a name keeps its number as long as the process lives.
+#[derive(Debug, Default)]
+pub struct Numbers(HashMap<Arc<str>, usize>);
+
+/// Builds everything but the listeners, and the sets of endpoints that the configuration names, in the
+/// order of `config.upstreams`. Endpoints that are in `sets` keep their state.
+///
+/// # Errors
+/// Every problem of every part: plugins, TLS, upstreams.
+pub fn build(
+    config: Config,
+    host: &Host,
+    metrics: &Metrics,
+    numbers: &mut Numbers,
+    before: Option<&Built>,
+    sets: &[Arc<EndpointSet>],
+) -> Result<(Built, Vec<Arc<EndpointSet>>), Problems> {
+    let mut problems = Vec::new();
+    let plugins = load_plugins(&config, host, before, &mut problems);
+    if let Err(message) = host.check_room(&plugins, config.server.workers) {
+        let place = config.places.of("server.workers");
+        let hint = "set `workers` lower, or give routes the same plugins instead of copies";
+        let message = format!("server.workers: {message}");
+        problems.push(Problem::new(place, "server.workers", message).with_hint(hint));
+    }
+    let tls = terminate(&config, &mut problems);
+    let sets = upstreams(&config, metrics, sets, &mut problems);
+    if let Some(problems) = Problems::of(problems, config.warnings.clone()) {
+        return Err(problems);
+    }
+    let numbers = config.listeners.iter().map(|listener| numbers.of(&listener.name)).collect();
+    let built = Built {
+        generation: before.map_or(1, |before| before.generation + 1),
+        routers: routers(&config),
+        clusters: sets.iter().map(|set| set.cluster.clone()).collect(),
+        plugins,
+        tls,
+        numbers,
+        config: Arc::new(config),
+    };
+    Ok((built, sets))
+}
+
+/// Every problem of a configuration that was refused: what is sound of it is looked at as if it
+/// were to serve.
+pub fn problems(refused: Refused, host: &Host) -> Option<Problems> {
+    let Refused { mut problems, mut sound } = refused;
+    let wrong = |section: &str, name: &str| {
+        let within = |path: &str| {
+            let rest = path.strip_prefix(section).and_then(|rest| rest.strip_prefix(name));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        problems.iter().any(|problem| within(&problem.path))
+    };
+    // These were read to their end, and would complain of the same again.
+    sound.listeners.retain(|listener| !wrong("listeners.", &listener.name));
+    sound.upstreams.retain(|upstream| !wrong("upstreams.", &upstream.name));
+    let mut more = Vec::new();
+    load_plugins(&sound, host, None, &mut more);
+    terminate(&sound, &mut more);
+    upstreams(&sound, &Metrics::new(), &[], &mut more);
+    more.retain(|new| {
+        problems.iter().all(|known| (&known.place, &known.path) != (&new.place, &new.path))
+    });
+    problems.extend(more);
+    Problems::of(problems, sound.warnings)
+}
+
+/// A router for each listener; those that reach every route share one.
+fn routers(config: &Config) -> Vec<(Arc<Router>, Arc<[usize]>)> {
+    let all: Arc<[usize]> = (0..config.routes.len()).collect();
+    let of_all = Arc::new(Router::new(&config.routes));
+    let reaches = |listener: usize| -> Vec<usize> {
+        let has = |route: &config::Route| {
+            route.listeners.as_ref().is_none_or(|listeners| listeners.contains(&listener))
+        };
+        let routes = config.routes.iter().enumerate();
+        routes.filter(|(_, route)| has(route)).map(|(at, _)| at).collect()
+    };
+    (0..config.listeners.len())
+        .map(|listener| {
+            let reach = reaches(listener);
+            if reach.len() == config.routes.len() {
+                return (of_all.clone(), all.clone());
+            }
+            let routes: Vec<config::Route> =
+                reach.iter().filter_map(|at| config.routes.get(*at).cloned()).collect();
+            (Arc::new(Router::new(&routes)), reach.into())
+        })
+        .collect()
+}
+
+fn load_plugins(
+    config: &Config,
+    host: &Host,
+    before: Option<&Built>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Arc<LoadedPlugin>> {
+    host.loading().limit(config.server.compile);
+    let _compiled = host.loading().built_ins(config.plugins.iter().map(|it| &it.component));
+    let mut plugins = Vec::new();
+    for plugin in &config.plugins {
+        let loaded = match &plugin.component {
+            config::ComponentSource::File(file) if config.contents.is_held(file) => {
+                let before = before.and_then(|before| with_component(before, &plugin.component));
+                host.load_as_before(plugin, file, before)
+            }
+            _ => host.load(plugin),
+        };
+        match loaded {
+            Ok(loaded) => plugins.push(loaded),
+            Err(found) => {
+                let places = &config.places;
+                problems.extend(found.iter().filter_map(|found| places.problem(found.finding())));
+            }
+        }
+    }
+    plugins
+}
+
+/// A plugin whose component came from there.
+fn with_component<'a>(
+    built: &'a Built,
+    source: &config::ComponentSource,
+) -> Option<&'a LoadedPlugin> {
+    let mut all = built.config.plugins.iter().zip(&built.plugins);
+    all.find(|(known, _)| known.component == *source).map(|(_, plugin)| &**plugin)
+}
+
+fn terminate(config: &Config, problems: &mut Vec<Problem>) -> Vec<Option<ServerTls>> {
+    let mut made = Vec::new();
+    for listener in &config.listeners {
+        made.push(
+            match listener.tls.as_ref().map(|tls| crate::tls::server_config(tls, &config.contents))
+            {
+                None => None,
+                Some(Ok(tls)) => Some(tls),
+                Some(Err(errors)) => {
+                    problems.extend(errors.into_iter().map(|error| {
+                        let file = error.file.map(|file| format!("{}: ", file.display()));
+                        let message = format!("{}{}", file.unwrap_or_default(), error.what);
+                        let keys = ["listeners", &*listener.name, "tls"];
+                        config.places.problem_at(&keys, &message, &error.hint)
+                    }));
+                    None
+                }
+            },
+        );
+    }
+    made
+}
+
+/// The endpoints that the configuration names.
+fn upstreams(
+    config: &Config,
+    metrics: &Metrics,
+    before: &[Arc<EndpointSet>],
+    problems: &mut Vec<Problem>,
+) -> Vec<Arc<EndpointSet>> {
+    let system = Authorities::new(config.contents.clone());
+    let mut made = Vec::new();
+    for (at, upstream) in config.upstreams.iter().enumerate() {
+        let mut upstream = upstream.clone();
+        if let Some(health) = &mut upstream.health
+            && health.host.is_none()
+            && upstream.host == config::HostPolicy::Client
+        {
+            health.host = usual_host(config, at);
+        }
+        let known = before.iter().find(|set| set.cluster.config.name == upstream.name);
+        let (name, endpoints) = (upstream.name.clone(), upstream.endpoints.clone());
+        let cluster = Cluster::new(upstream, metrics, &system, known.map(|set| &*set.cluster));
+        let known = known.map(Arc::as_ref);
+        match cluster.and_then(|cluster| EndpointSet::new(cluster, &endpoints, metrics, known)) {
+            Ok(set) => made.push(set),
+            Err(error) => {
+                let keys = ["upstreams", &*name];
+                problems.push(config.places.problem_at(&keys, &error.what, &error.hint));
+            }
+        }
+    }
+    made
+}
+
+/// The host that requests to an upstream name, where its routes take one only.
+fn usual_host(config: &Config, upstream: usize) -> Option<String> {
+    let leads_there = |route: &&config::Route| {
+        route.upstreams.iter().any(|target| target.upstream == upstream && target.weight > 0)
+    };
+    let mut hosts =
+        config.routes.iter().filter(leads_there).map(|route| match &route.matches.host {
+            Some(config::HostMatch::Exact(host)) => Some(host),
+            _ => None,
+        });
+    let first = hosts.next()??;
+    hosts.all(|host| host == Some(first)).then(|| first.clone())
+}
+
+impl Numbers {
+    fn of(&mut self, name: &Arc<str>) -> usize {
+        let next = self.0.len();
+        *self.0.entry(name.clone()).or_insert(next)
+    }
+}
+
+#[cfg(test)]
+mod tests;
