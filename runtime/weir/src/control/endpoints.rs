@@ -20,9 +20,7 @@ impl Running {
             let _ = worker.commands.send(Command::Endpoints(sets.clone()));
         }
         // Whoever asks for it now is told so; the prober does it again once it has given up asking.
-        for set in sets.iter().filter(|set| set.cluster.config.health.is_none()) {
-            set.endpoints.iter().for_each(|state| state.forget_check());
-        }
+        sets.iter().for_each(|set| set.forget_unasked());
         // It lives as long as this does.
         let _ = self.probing.send(sets.clone());
         self.endpoints.store(Arc::new(sets));

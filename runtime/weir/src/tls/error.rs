@@ -15,7 +15,7 @@ pub struct Error {
 }
 
 impl Error {
-    pub(super) fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Error { file: None, what: what.into(), hint: hint.into() }
     }
 

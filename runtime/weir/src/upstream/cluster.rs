@@ -91,14 +91,11 @@ impl Cluster {
             // Never without, where it is wanted.
             (None, true) => {
                 let config::Endpoint { host, port, .. } = endpoint;
-                return Err(crate::tls::Error {
-                    what: format!(
-                        "{host}:{port} is to be spoken to with TLS, for which nothing was made"
-                    ),
-                    hint: "name an endpoint of the upstream with https:// in the configuration"
-                        .into(),
-                    file: None,
-                });
+                let what = format!(
+                    "{host}:{port} is to be spoken to with TLS, for which nothing was made"
+                );
+                let hint = "name an endpoint of the upstream with https:// in the configuration";
+                return Err(crate::tls::Error::new(what, hint));
             }
         };
         Ok(Connector {

@@ -76,7 +76,7 @@ impl EndpointState {
     }
 
     /// Nobody asks it any more, and so nobody says that it is ill.
-    pub fn forget_check(&self) {
+    pub(super) fn forget_check(&self) {
         *self.check() = None;
         self.set_healthy(true);
     }
@@ -88,8 +88,7 @@ impl EndpointState {
 
     /// Whether it is this one, whatever its weight.
     pub(super) fn is_at(&self, endpoint: &config::Endpoint) -> bool {
-        let known = &self.endpoint;
-        (&known.host, known.port, known.tls) == (&endpoint.host, endpoint.port, endpoint.tls)
+        self.endpoint.identity() == endpoint.identity()
     }
 }
 

@@ -3,6 +3,7 @@
 //! In: which they are, by the configuration or whoever finds them, and those from before. Out: their states,
 //! and how each is reached: what workers are told. Never: changes; another set takes its place.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use weir_core::config;
@@ -31,19 +32,15 @@ impl EndpointSet {
         metrics: &Metrics,
         before: Option<&EndpointSet>,
     ) -> Result<Arc<EndpointSet>, crate::tls::Error> {
-        let is_new = |(at, endpoint): &(usize, &config::Endpoint)| {
-            let same = |known: &config::Endpoint| {
-                (&known.host, known.port, known.tls)
-                    == (&endpoint.host, endpoint.port, endpoint.tls)
-            };
-            !endpoints.iter().take(*at).any(same)
-        };
-        let endpoints: Vec<_> = endpoints.iter().enumerate().filter(is_new).collect();
-        let endpoints = || endpoints.iter().map(|(_, endpoint)| *endpoint);
-        let connectors = endpoints()
+        let mut seen = HashSet::new();
+        let endpoints: Vec<_> =
+            endpoints.iter().filter(|endpoint| seen.insert(endpoint.identity())).collect();
+        let connectors = endpoints
+            .iter()
             .map(|endpoint| cluster.connector(endpoint))
             .collect::<Result<Vec<_>, _>>()?;
-        let endpoints = endpoints()
+        let endpoints = endpoints
+            .into_iter()
             .map(|endpoint| {
                 let known = before.and_then(|before| before.state_of(endpoint));
                 match known {
@@ -61,6 +58,13 @@ impl EndpointSet {
     /// None at all.
     pub fn empty(cluster: Arc<Cluster>) -> Arc<EndpointSet> {
         Arc::new(EndpointSet { cluster, endpoints: Vec::new(), connectors: Vec::new() })
+    }
+
+    /// Where nobody asks them, nobody says that one is ill.
+    pub fn forget_unasked(&self) {
+        if self.cluster.config.health.is_none() {
+            self.endpoints.iter().for_each(|state| state.forget_check());
+        }
     }
 
     /// The endpoints, each with how to reach it.

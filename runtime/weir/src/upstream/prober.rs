@@ -84,10 +84,8 @@ impl Probes {
             }
         }
         before.into_values().for_each(|(_, task)| task.abort());
-        // Without a check nobody says that an endpoint is ill.
-        for set in sets.iter().filter(|set| set.cluster.config.health.is_none()) {
-            set.endpoints.iter().for_each(|state| state.forget_check());
-        }
+        // Only now, when none of those is asked who are asked no more.
+        sets.iter().for_each(|set| set.forget_unasked());
     }
 }
 

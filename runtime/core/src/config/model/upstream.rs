@@ -121,6 +121,13 @@ impl Upstream {
     pub const RETRIES: u32 = 1;
 }
 
+impl Endpoint {
+    /// What tells it from others, whatever its weight.
+    pub fn identity(&self) -> (bool, &str, u16) {
+        (self.tls, &self.host, self.port)
+    }
+}
+
 impl Health {
     /// Of this path; the rest by default.
     pub fn of(path: String) -> Health {
