@@ -59,6 +59,12 @@ pub fn slice_is_over() -> bool {
     SLICE_IS_OVER.take()
 }
 
+/// As a fiber does whose slice is over.
+#[cfg(test)]
+pub fn end() {
+    SLICE_IS_OVER.set(true);
+}
+
 /// Stops the fiber until it is polled again, and wakes nobody for that: whoever runs it knows when.
 /// The engine's own way wakes the task at once, which then runs its next slice before the worker has
 /// looked at its sockets.

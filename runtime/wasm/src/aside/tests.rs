@@ -12,6 +12,8 @@ use weir_core::client::ClientKey;
 
 use super::super::tests::*;
 
+mod room;
+
 /// A guest that is busy until its time is up.
 const LOOP: &str = "(loop $for_ever (br $for_ever)) (i32.const 256)";
 
@@ -251,86 +253,6 @@ fn counting(from: u32) -> String {
             (br_if $on (i32.load (i32.const 1024))))
         (i32.const 256)"
     )
-}
-
-/// An instance is made in slices too. Who had his part of the calls that take long was refused for it,
-/// with a call that would have been over at once.
-#[test]
-fn an_instance_may_take_its_time_to_be_made_for_whoever_has_his_part() {
-    let host = host();
-    let configure = "(local $left i32) (local.set $left (i32.const 10000000))
-        (loop $on
-            (i32.store (i32.const 1024) (local.get $left))
-            (br_if $on (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
-        (i32.const 128)";
-    let component = guest::configured_filter(&long_or("(i32.const 256)"), configure);
-    let results = beside_long_calls(&host, &component, 1);
-    let [(polls, result)] = &results[..] else { panic!("one call") };
-    assert!(result.is_ok(), "{result:?}");
-    assert!(*polls > 5, "it was made at once, in {polls} polls");
-}
-
-/// A hook that lasts for ever where there is `x-test`, and else has this body.
-fn long_or(body: &str) -> String {
-    format!(
-        "(call $header (local.get $request) (i32.const 512) (i32.const 6) (i32.const 600))
-        (if (i32.load8_u (i32.const 600)) (then (loop $for_ever (br $for_ever))))
-        {body}"
-    )
-}
-
-/// What comes of calls, one after another, of a client that has its part of those that take long; each
-/// with how often it was polled.
-fn beside_long_calls(
-    host: &super::super::Host,
-    component: &[u8],
-    calls: usize,
-) -> Vec<(usize, Result<Verdict, Box<Failure>>)> {
-    let plugin = load(host, component, |plugin| {
-        plugin.limits.deadline = Duration::from_secs(5);
-        plugin.limits.instances = 16;
-    });
-    let member = member(&plugin);
-    let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime(), async {
-        for _ in 0..9 {
-            let long = with_fields("192.0.2.1", &[("x-test", "yes")]);
-            tokio::task::spawn_local(member.on_request(long).resolve());
-        }
-        // All have an instance, and their first slice behind them.
-        for _ in 0..4_000 {
-            tokio::task::yield_now().await;
-        }
-        // There is no room: one more of them is refused.
-        let long = with_fields("192.0.2.1", &[("x-test", "yes")]);
-        let (_, refused) = member.on_request(long).resolve().await;
-        assert_eq!(refused.expect_err("it lasts").reason, "busy");
-        let mut results = Vec::new();
-        for _ in 0..calls {
-            let mut call = pin!(member.on_request(of_client("192.0.2.1")).resolve());
-            let mut polls = 0;
-            let (_, result) = poll_fn(|cx| {
-                polls += 1;
-                call.as_mut().poll(cx)
-            })
-            .await;
-            results.push((polls, result));
-        }
-        results
-    })
-}
-
-/// It was refused when its first slice was over, which a busy machine makes of a call that is over in a
-/// moment elsewhere.
-#[test]
-fn a_moment_more_than_a_slice_is_not_refused() {
-    let host = host();
-    // Of three quarters of a millisecond.
-    let moment = counting(a_moment(&host) / 2);
-    let component = guest::request_filter(&long_or(&moment));
-    for (polls, result) in beside_long_calls(&host, &component, 20) {
-        assert!(result.is_ok(), "{result:?} after {polls} polls");
-    }
 }
 
 /// How far it counts on this machine in three quarters of a millisecond of its own time: less than a
