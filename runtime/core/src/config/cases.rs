@@ -16,6 +16,14 @@ use super::{Environment, Problem, Source};
 
 const BUILT_INS: [&str; 2] = ["cors", "request-id"];
 
+/// For `a.example` and `b.example`, each signed by itself with a key of P-256, for ever.
+const CERTIFICATES: [(&str, &str); 4] = [
+    ("a.pem", include_str!("cases/certificates/a.pem")),
+    ("a.key", include_str!("cases/certificates/a.key")),
+    ("b.pem", include_str!("cases/certificates/b.pem")),
+    ("b.key", include_str!("cases/certificates/b.key")),
+];
+
 #[derive(Deserialize)]
 struct File {
     case: Vec<Case>,
@@ -158,9 +166,8 @@ impl Folder {
     }
 
     fn write_certificates(&self) {
-        for (name, (cert, key)) in ["a", "b"].into_iter().zip(certificates()) {
-            self.write(&format!("{name}.pem"), cert);
-            self.write(&format!("{name}.key"), key);
+        for (name, text) in CERTIFICATES {
+            self.write(name, text);
         }
         self.write("text.pem", "no certificate\n");
         let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
@@ -172,16 +179,4 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
-}
-
-/// Two pairs of certificate and key, as PEM.
-fn certificates() -> &'static [(String, String); 2] {
-    static PAIRS: std::sync::OnceLock<[(String, String); 2]> = std::sync::OnceLock::new();
-    PAIRS.get_or_init(|| {
-        ["a.example", "b.example"].map(|name| {
-            let pair =
-                rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
-            (pair.cert.pem(), pair.signing_key.serialize_pem())
-        })
-    })
 }

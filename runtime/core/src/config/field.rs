@@ -92,11 +92,7 @@ impl<'a> Field<'a> {
 
     /// A path made from this value, for messages: as written, if there was `${…}` in it.
     pub fn shown_path(&self, path: &std::path::Path) -> String {
-        match &self.node.written {
-            _ if self.node.is_secret() => "the file that is named here".to_owned(),
-            Some(written) => told::as_written(written).into_owned(),
-            None => path.display().to_string(),
-        }
+        self.node.shown_path(path)
     }
 
     /// Something that deserves a look and stops nothing.

@@ -67,9 +67,7 @@ pub use stamp::{Sources, Stamp, is_configuration};
 pub use write_only::secrets_of;
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use crate::clock;
 use excerpt::Excerpts;
 use report::{Collected, Report};
 
@@ -85,9 +83,9 @@ pub struct Refused {
 
 /// Reads a configuration, with what `environment` overrides and fills in.
 ///
-/// `built_ins` are the names of the embedded components; certificates are looked at as of `now`.
-/// Reads the files that the configuration names, and checks certificates and keys; components are
-/// only looked for. Files that are `held` are as they were.
+/// `built_ins` are the names of the embedded components. Reads the files that the configuration names:
+/// of certificates and keys it says whether they are PEM, components are only looked for. Files that
+/// are `held` are as they were.
 ///
 /// # Errors
 ///
@@ -97,7 +95,6 @@ pub fn read(
     source: &Source,
     environment: &Environment,
     built_ins: &[&str],
-    now: SystemTime,
     held: Held,
 ) -> Result<Config, Box<Refused>> {
     let report = Report::new(Contents::without(held));
@@ -105,7 +102,7 @@ pub fn read(
     let mut root = source::read(source, &report);
     overrides::apply(&mut root, environment, &report);
     interpolate::interpolate(&mut root, "", environment, &folder, &report);
-    let checked = check::check(&root, environment, folder, built_ins, now, &report);
+    let checked = check::check(&root, environment, folder, built_ins, &report);
     let Collected { mut problems, mut warnings, sources, contents, texts } = report.finish();
     let excerpts = Excerpts::new(texts, &root);
     problems.iter_mut().chain(&mut warnings).for_each(|problem| excerpts.add_to(problem));
@@ -129,7 +126,7 @@ pub fn read(
     }
 }
 
-/// As [`read()`], as of today, and without what is sound.
+/// As [`read()`], without what is sound.
 ///
 /// # Errors
 ///
@@ -139,7 +136,7 @@ pub fn load(
     environment: &Environment,
     built_ins: &[&str],
 ) -> Result<Config, Problems> {
-    read(source, environment, built_ins, clock::wall(), Held::new()).map_err(|refused| {
+    read(source, environment, built_ins, Held::new()).map_err(|refused| {
         let Refused { problems, sound } = *refused;
         Problems::of(problems, sound.warnings).unwrap_or_else(|| {
             Problem::new(Place::Whole("configuration".into()), "", "it could not be read").into()

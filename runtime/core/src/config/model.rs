@@ -25,7 +25,7 @@ pub use upstream::*;
 
 use super::contents::Contents;
 use super::places::Places;
-use super::problem::Problem;
+use super::problem::{Problem, told_of};
 use super::stamp::Sources;
 use crate::telemetry::log::Filter;
 
@@ -45,6 +45,14 @@ pub struct Config {
     pub warnings: Vec<Problem>,
     /// Where every key stands, for problems that are found later.
     pub places: Arc<Places>,
+}
+
+impl Config {
+    /// Adds to the warnings what was found later.
+    pub fn warn(&mut self, mut found: Vec<Problem>) {
+        found.append(&mut self.warnings);
+        self.warnings = told_of(found, 0, "warning");
+    }
 }
 
 /// `[server]`

@@ -6,6 +6,7 @@
 //! Never: gives a secret away, not even to `Debug`.
 
 use std::fmt;
+use std::path::Path;
 
 use serde_json::Value as Json;
 
@@ -41,13 +42,35 @@ impl Places {
         self.nearest(&steps(path)).0.node.place.clone()
     }
 
-    /// A problem with the value that keys lead to; the message is put behind the path.
+    /// A problem with the value that keys and indices lead to; the message is put behind the path.
     pub fn problem_at(&self, keys: &[&str], message: &str, hint: &str) -> Problem {
-        let steps: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
-        let path = keys.iter().fold(String::new(), |path, key| join(&path, key));
-        let place = self.nearest(&steps).0.node.place.clone();
-        let problem = Problem::new(place, path.clone(), format!("{path}: {message}"));
-        let mut problem = problem.with_hint(hint);
+        self.problem_with(keys, hint, |_| message.to_owned())
+    }
+
+    /// A problem with the file that keys and indices lead to the name of, `a.pem holds no key`. It is
+    /// told as it was written, if there was `${…}` in it.
+    pub fn problem_of_file(&self, keys: &[&str], file: &Path, what: &str, hint: &str) -> Problem {
+        self.problem_with(keys, hint, |node| format!("{} {what}", node.shown_path(file)))
+    }
+
+    fn problem_with(
+        &self,
+        keys: &[&str],
+        hint: &str,
+        message: impl FnOnce(&Node) -> String,
+    ) -> Problem {
+        let mut steps = Vec::new();
+        let mut path = String::new();
+        for key in keys {
+            path = match self.nearest(&steps).0.node.value {
+                Value::Array(_) => format!("{path}[{key}]"),
+                _ => join(&path, key),
+            };
+            steps.push((*key).to_owned());
+        }
+        let node = self.nearest(&steps).0.node;
+        let message = format!("{path}: {}", message(node));
+        let mut problem = Problem::new(node.place.clone(), path, message).with_hint(hint);
         self.excerpts.add_to(&mut problem);
         problem
     }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
@@ -106,6 +107,15 @@ impl Node {
             _ => None,
         };
         matches!(self.place, Place::Variable(_)) || text.is_some_and(told::holds_secret)
+    }
+
+    /// A path made from this value, for messages: as written, if there was `${…}` in it.
+    pub fn shown_path(&self, path: &Path) -> String {
+        match &self.written {
+            _ if self.is_secret() => "the file that is named here".to_owned(),
+            Some(written) => told::as_written(written).into_owned(),
+            None => path.display().to_string(),
+        }
     }
 
     /// The value alone, as written: `"abc"`, `5`; `None` for tables and lists, and for what may not

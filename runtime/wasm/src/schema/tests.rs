@@ -14,8 +14,7 @@ fn problems(schema: &str, config: &str) -> Vec<config::Problem> {
     );
     let source = Source::Text { name: "weir.toml".into(), text };
     let environment = Environment::default().with("SECRET", "hunter2");
-    let now = std::time::SystemTime::now();
-    let read = match read(&source, &environment, &["cors"], now, Held::new()) {
+    let read = match read(&source, &environment, &["cors"], Held::new()) {
         Ok(config) => config,
         // What others found wrong is theirs.
         Err(refused) => {
@@ -215,8 +214,7 @@ fn what_a_plugin_says_leads_to_the_value_and_hides_secrets() {
                 keys = [\"a\", \"hunter\\\"2\"]\nrule = \"(\"\nother = \"${SECRET}\"\n";
     let source = Source::Text { name: "weir.toml".into(), text: text.into() };
     let environment = Environment::default().with("SECRET", "swordfish");
-    let now = std::time::SystemTime::now();
-    let config = read(&source, &environment, &["cors"], now, Held::new()).unwrap();
+    let config = read(&source, &environment, &["cors"], Held::new()).unwrap();
     let told = |said: &str| {
         let problem = Problem::at("/config", Flaw::Said(said.to_owned())).of(&"p".into());
         without_general(config.places.problem(problem.finding()).unwrap().to_string())

@@ -4,8 +4,11 @@
 //! configured plugins, TLS; or every problem with its place. Never: opens a listener or disturbs
 //! what serves; a failure here leaves nothing behind.
 
+mod tls;
+
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use weir_core::config::{self, Config, Problem, Problems, Refused};
 use weir_core::router::Router;
@@ -13,7 +16,7 @@ use weir_core::telemetry::metrics::Metrics;
 use weir_wasm::{Host, LoadedPlugin};
 
 use crate::server::Built;
-use crate::tls::{Authorities, ServerTls};
+use crate::tls::Authorities;
 use crate::upstream::{Cluster, EndpointSet};
 
 /// Numbers for listeners' names: a name keeps its number as long as the process lives.
@@ -21,17 +24,19 @@ use crate::upstream::{Cluster, EndpointSet};
 pub struct Numbers(HashMap<Arc<str>, usize>);
 
 /// Builds everything but the listeners, and the sets of endpoints that the configuration names, in the
-/// order of `config.upstreams`. Endpoints that are in `sets` keep their state.
+/// order of `config.upstreams`. Endpoints that are in `sets` keep their state. Certificates are looked at
+/// as of `now`: what is said of their dates is among the configuration's warnings.
 ///
 /// # Errors
 /// Every problem of every part: plugins, TLS, upstreams.
 pub fn build(
-    config: Config,
+    mut config: Config,
     host: &Host,
     metrics: &Metrics,
     numbers: &mut Numbers,
     before: Option<&Built>,
     sets: &[Arc<EndpointSet>],
+    now: SystemTime,
 ) -> Result<(Built, Vec<Arc<EndpointSet>>), Problems> {
     let mut problems = Vec::new();
     let plugins = load_plugins(&config, host, before, &mut problems);
@@ -41,8 +46,10 @@ pub fn build(
         let message = format!("server.workers: {message}");
         problems.push(Problem::new(place, "server.workers", message).with_hint(hint));
     }
-    let tls = terminate(&config, &mut problems);
+    let terminated = tls::terminate(&config, &mut problems);
     let sets = upstreams(&config, metrics, sets, &mut problems);
+    let remarks = tls::remarks(&config, now);
+    config.warn(remarks);
     if let Some(problems) = Problems::of(problems, config.warnings.clone()) {
         return Err(problems);
     }
@@ -52,7 +59,7 @@ pub fn build(
         routers: routers(&config),
         clusters: sets.iter().map(|set| set.cluster.clone()).collect(),
         plugins,
-        tls,
+        tls: terminated,
         numbers,
         config: Arc::new(config),
     };
@@ -60,8 +67,8 @@ pub fn build(
 }
 
 /// Every problem of a configuration that was refused: what is sound of it is looked at as if it
-/// were to serve.
-pub fn problems(refused: Refused, host: &Host) -> Option<Problems> {
+/// were to serve, its certificates as of `now`.
+pub fn problems(refused: Refused, host: &Host, now: SystemTime) -> Option<Problems> {
     let Refused { mut problems, mut sound } = refused;
     let wrong = |section: &str, name: &str| {
         let within = |path: &str| {
@@ -75,12 +82,14 @@ pub fn problems(refused: Refused, host: &Host) -> Option<Problems> {
     sound.upstreams.retain(|upstream| !wrong("upstreams.", &upstream.name));
     let mut more = Vec::new();
     load_plugins(&sound, host, None, &mut more);
-    terminate(&sound, &mut more);
+    tls::terminate(&sound, &mut more);
     upstreams(&sound, &Metrics::new(), &[], &mut more);
     more.retain(|new| {
         problems.iter().all(|known| (&known.place, &known.path) != (&new.place, &new.path))
     });
     problems.extend(more);
+    let remarks = tls::remarks(&sound, now);
+    sound.warn(remarks);
     Problems::of(problems, sound.warnings)
 }
 
@@ -145,29 +154,6 @@ fn with_component<'a>(
     all.find(|(known, _)| known.component == *source).map(|(_, plugin)| &**plugin)
 }
 
-fn terminate(config: &Config, problems: &mut Vec<Problem>) -> Vec<Option<ServerTls>> {
-    let mut made = Vec::new();
-    for listener in &config.listeners {
-        made.push(
-            match listener.tls.as_ref().map(|tls| crate::tls::server_config(tls, &config.contents))
-            {
-                None => None,
-                Some(Ok(tls)) => Some(tls),
-                Some(Err(errors)) => {
-                    problems.extend(errors.into_iter().map(|error| {
-                        let file = error.file.map(|file| format!("{}: ", file.display()));
-                        let message = format!("{}{}", file.unwrap_or_default(), error.what);
-                        let keys = ["listeners", &*listener.name, "tls"];
-                        config.places.problem_at(&keys, &message, &error.hint)
-                    }));
-                    None
-                }
-            },
-        );
-    }
-    made
-}
-
 /// The endpoints that the configuration names.
 fn upstreams(
     config: &Config,
@@ -192,8 +178,10 @@ fn upstreams(
         match cluster.and_then(|cluster| EndpointSet::new(cluster, &endpoints, metrics, known)) {
             Ok(set) => made.push(set),
             Err(error) => {
-                let keys = ["upstreams", &*name];
-                problems.push(config.places.problem_at(&keys, &error.what, &error.hint));
+                let keys = ["upstreams", &*name, "tls"];
+                // What is of no value in that table is the upstream's.
+                let table = if error.at.is_empty() { &keys[..2] } else { &keys[..] };
+                problems.push(tls::problem(config, table, &error));
             }
         }
     }

@@ -14,6 +14,7 @@ use weir_wasm::LoadedPlugin;
 
 use super::build::build;
 use super::options::StartError;
+use super::reading::warn;
 use super::running::Running;
 use super::state::{Bound, State};
 use crate::net::{self, ConnectionLimit, ListenSocket as Socket};
@@ -29,7 +30,9 @@ impl Running {
         let before = self.built.load_full();
         let known = self.endpoints.load_full();
         let (host, metrics, numbers) = (&self.host, &self.metrics, &mut state.numbers);
-        let (built, endpoints) = build(config, host, metrics, numbers, before.as_deref(), &known)?;
+        let (before_it, now) = (before.as_deref(), self.options.clock.wall());
+        let (built, endpoints) = build(config, host, metrics, numbers, before_it, &known, now)?;
+        warn(&built.config.warnings);
         let built = Arc::new(built);
         let (mut sockets, bound) = self.open_sockets(&built, state)?;
         let limits: HashMap<Bind, ConnectionLimit> = built

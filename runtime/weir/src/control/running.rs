@@ -101,9 +101,9 @@ impl Running {
         };
         *self.read.lock().unwrap_or_else(PoisonError::into_inner) = read.clone();
         tell(self.sources());
-        let refused = |refused: Box<Refused>| all_problems(*refused, &self.host);
+        let refused =
+            |refused: Box<Refused>| all_problems(*refused, &self.host, self.options.clock.wall());
         let result = loaded.map_err(refused).and_then(|config| {
-            warn(&config);
             let server = config.server.clone();
             Ok((self.deploy(config, &mut state)?, server))
         });
@@ -171,6 +171,9 @@ impl Running {
     /// Counts a reload that failed, and tells why.
     pub(super) fn refused(&self, error: StartError) -> StartError {
         self.metrics.reload_failed();
+        if let StartError::Config(problems) = &error {
+            warn(problems.warnings());
+        }
         tracing::error!("the old configuration goes on serving; reload failed:\n{error}");
         error
     }

@@ -19,7 +19,7 @@ use weir_wasm::{Host, HostOptions};
 
 use super::build::{self, Numbers};
 use super::options::{Options, StartError};
-use super::reading::{all_problems, load, warn};
+use super::reading::{all_problems, load};
 use super::running::Running;
 use super::tasks::Tasks;
 use crate::server::{self, Setup, WorkerLogMaker};
@@ -32,7 +32,8 @@ use crate::upstream::{self, resolver};
 pub fn build(options: &Options) -> Result<Config, StartError> {
     let config = load(options, Held::new()).map_err(|refused| refusal(options, *refused))?;
     let host = Host::new(host_options(options, &config, &Metrics::new())).map_err(no_plugins)?;
-    build::build(config, &host, &Metrics::new(), &mut Numbers::default(), None, &[])
+    let (metrics, now) = (Metrics::new(), options.clock.wall());
+    build::build(config, &host, &metrics, &mut Numbers::default(), None, &[], now)
         .map(|(built, _)| Config::clone(&built.config))
         .map_err(StartError::from)
 }
@@ -53,7 +54,6 @@ pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
     let clock = options.clock.clone();
     tasks.spawn("prober", move || upstream::probe(told, clock));
     log::configure(&config.server.log);
-    warn(&config);
     let metrics = Arc::new(Metrics::new());
     let host = Host::new(host_options(&options, &config, &metrics)).map_err(no_plugins)?;
     let access_log = match &config.server.access_log {
@@ -127,7 +127,7 @@ fn no_plugins(error: impl fmt::Display) -> StartError {
 /// Every problem of a configuration that nothing serves yet.
 fn refusal(options: &Options, refused: Refused) -> StartError {
     match Host::new(host_options(options, &refused.sound, &Metrics::new())) {
-        Ok(host) => all_problems(refused, &host),
+        Ok(host) => all_problems(refused, &host, options.clock.wall()),
         Err(error) => no_plugins(error),
     }
 }

@@ -39,7 +39,8 @@ impl Authorities {
     /// # Errors
     /// It cannot be read, or holds none.
     pub fn of(&self, file: &Path) -> Result<Trust, Error> {
-        let certificates = pem::certificates(file, &self.files)?.into();
+        let read = pem::certificates(file, &self.files);
+        let certificates = read.map_err(|error| error.at(&["ca"]))?.into();
         Ok(Trust::Authorities { certificates, named: true })
     }
 

@@ -51,10 +51,14 @@ impl CertificateStore {
     pub fn load(pairs: &[CertificateFiles], files: &Contents) -> Result<Self, Vec<Error>> {
         let mut problems = Vec::new();
         let mut loaded = Vec::new();
-        for pair in pairs {
+        for (index, pair) in pairs.iter().enumerate() {
             match load_pair(pair, files) {
                 Ok(pair) => loaded.push(pair),
-                Err(mut errors) => problems.append(&mut errors),
+                Err(errors) => problems.extend(
+                    errors
+                        .into_iter()
+                        .map(|(key, error)| error.at(&["certificates", &index.to_string(), key])),
+                ),
             }
         }
         let Some((default, _)) = loaded.first().filter(|_| problems.is_empty()) else {
@@ -112,35 +116,44 @@ impl ResolvesServerCert for CertificateStore {
     }
 }
 
+/// A pair, or what is wrong with its `cert` and its `key`.
 fn load_pair(
     pair: &CertificateFiles,
     files: &Contents,
-) -> Result<(Arc<CertifiedKey>, CertificateFacts), Vec<Error>> {
-    let (chain, key) =
-        match (pem::certificates(&pair.cert, files), pem::private_key(&pair.key, files)) {
-            (Ok(chain), Ok(key)) => (chain, key),
-            (chain, key) => return Err(chain.err().into_iter().chain(key.err()).collect()),
-        };
+) -> Result<(Arc<CertifiedKey>, CertificateFacts), Vec<(&'static str, Error)>> {
+    let of_cert = |error| ("cert", error);
+    let of_key = |what: &str, hint: &str| vec![("key", Error::of(&pair.key, what, hint))];
+    let chain = pem::certificates(&pair.cert, files).map_err(of_cert);
+    let key = pem::private_key(&pair.key, files).map_err(|error| ("key", error));
+    let (chain, key) = match (chain, key) {
+        (Ok(chain), Ok(key)) => (chain, key),
+        (chain, key) => return Err(chain.err().into_iter().chain(key.err()).collect()),
+    };
+    let no_use = || {
+        let hint = "the chain's file starts with the server's own X.509 certificate";
+        vec![of_cert(Error::of(&pair.cert, "is of no use to TLS", hint))]
+    };
     let facts = match chain.first().map(|leaf| X509Certificate::from_der(leaf)) {
         Some(Ok((_, leaf))) => facts(pair, &leaf),
-        _ => {
-            let hint = "the first block must be the server's X.509 certificate";
-            return Err(vec![Error::of(&pair.cert, "not a certificate", hint)]);
-        }
+        _ => return Err(no_use()),
     };
-    match CertifiedKey::from_der(chain, key, &provider()) {
-        Ok(pair) => Ok((Arc::new(pair), facts)),
-        Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
-            let what = format!("the key does not belong to {}", pair.cert.display());
-            let hint = "the file's first certificate must be the one that was issued for this key";
-            Err(vec![Error::of(&pair.key, what, hint)])
+    // The error's own text could hold what was not understood.
+    let signing = provider().key_provider.load_private_key(key).map_err(|_| {
+        of_key(
+            "holds a private key of a kind that TLS does not use",
+            "RSA of 2048 bits and more, ECDSA with P-256, P-384 or P-521, or Ed25519",
+        )
+    })?;
+    let certified = CertifiedKey::new(chain, signing);
+    match certified.keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
+            Ok((Arc::new(certified), facts))
         }
-        // The error's own text could hold what was not understood.
-        Err(_) => {
-            let hint =
-                "use an RSA (2048 bits and more), ECDSA (P-256, P-384, P-521) or Ed25519 key";
-            Err(vec![Error::of(&pair.key, "cannot be used", hint)])
-        }
+        Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Err(of_key(
+            "holds a key that is not the one of the certificate",
+            "cert and key come in pairs; the chain's file starts with the leaf",
+        )),
+        Err(_) => Err(no_use()),
     }
 }
 

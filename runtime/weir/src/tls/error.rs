@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 /// One problem, told to whoever wrote the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
+    /// Keys and indices of the value in the `tls` table, `certificates`, `0`, `key`; none for the table
+    /// as a whole.
+    pub at: Vec<String>,
     /// The file, where there is one.
     pub file: Option<PathBuf>,
-    /// What is wrong.
+    /// What is wrong. Where there is a file it goes on from its name: `holds no certificate`.
     pub what: String,
     /// What to do about it.
     pub hint: String,
@@ -16,18 +19,23 @@ pub struct Error {
 
 impl Error {
     pub(crate) fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Error { file: None, what: what.into(), hint: hint.into() }
+        Error { at: Vec::new(), file: None, what: what.into(), hint: hint.into() }
     }
 
     pub(super) fn of(file: &Path, what: impl Into<String>, hint: impl Into<String>) -> Self {
         Error { file: Some(file.to_owned()), ..Error::new(what, hint) }
+    }
+
+    /// The same, of the value that these lead to.
+    pub(super) fn at(self, keys: &[&str]) -> Self {
+        Error { at: keys.iter().map(|key| (*key).to_owned()).collect(), ..self }
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
-            write!(f, "{}: ", file.display())?;
+            write!(f, "{} ", file.display())?;
         }
         write!(f, "{}; {}", self.what, self.hint)
     }

@@ -7,6 +7,7 @@
 mod authorities;
 mod certificates;
 mod dangerous;
+mod dates;
 mod error;
 mod origination;
 mod pem;
@@ -21,6 +22,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
 pub use self::authorities::Authorities;
 pub use self::certificates::{CertificateFacts, CertificateStore};
+pub use self::dates::remark;
 pub use self::error::Error;
 pub use self::origination::{Origination, connect, server_name};
 pub use self::termination::{Accepted, ServerTls, accept, facts, server_config};

@@ -150,7 +150,7 @@ fn roots_of(
             let what = "a certificate cannot be used";
             let hint = "every block of the file must be the certificate of an authority";
             match file {
-                Some(file) => Error::of(file, what, hint),
+                Some(file) => Error::of(file, what, hint).at(&["ca"]),
                 None => Error::new(what, hint),
             }
         })?;

@@ -1,7 +1,7 @@
 //! PEM files.
 //!
-//! In: paths. Out: DER, at least one certificate, exactly one key. Never: reads a format of its own:
-//! [`weir_core::config::pem`] does, for whoever checks a configuration too.
+//! In: paths. Out: DER, at least one certificate, each of X.509; exactly one key. Never: reads a format
+//! of its own: [`weir_core::config::pem`] does, for whoever checks a configuration too.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,15 @@ use super::Error;
 
 /// Every certificate of the file, in order.
 pub fn certificates(file: &Path, files: &Contents) -> Result<Vec<CertificateDer<'static>>, Error> {
-    pem::certificates(&read(file, files)?).map_err(|not| not_pem(file, not))
+    let chain = pem::certificates(&read(file, files)?).map_err(|not| not_pem(file, not))?;
+    // The parser's own error may hold bytes of the file.
+    match chain.iter().all(|der| x509_parser::parse_x509_certificate(der).is_ok()) {
+        true => Ok(chain),
+        false => {
+            let hint = "make the file again from what the authority sent";
+            Err(Error::of(file, "holds a broken certificate", hint))
+        }
+    }
 }
 
 /// The first private key of the file.

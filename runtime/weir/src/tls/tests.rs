@@ -165,14 +165,14 @@ fn problems_name_the_file() {
         (with(&good.cert, &missing), &missing, "cannot be read"),
         (with(&empty, &good.key), &empty, "holds no certificate"),
         (with(&broken, &good.key), &broken, "not valid base64"),
-        (with(&noise, &good.key), &noise, "not a certificate"),
+        (with(&noise, &good.key), &noise, "holds a broken certificate"),
         (with(&der, &good.key), &der, "is DER"),
         (with(&good.cert, &empty), &empty, "no private key"),
         (with(&good.cert, &good.cert), &good.cert, "no private key"),
         (with(&good.cert, &cut), &cut, "without its END line"),
         (with(&good.cert, &encrypted), &encrypted, "with a passphrase"),
-        (with(&good.cert, &junk_key), &junk_key, "cannot be used"),
-        (with(&good.cert, &other.key), &other.key, "does not belong to"),
+        (with(&good.cert, &junk_key), &junk_key, "of a kind that TLS does not use"),
+        (with(&good.cert, &other.key), &other.key, "is not the one of the certificate"),
     ];
     for (files, file, what) in &cases {
         let problems =

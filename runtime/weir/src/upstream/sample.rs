@@ -15,9 +15,8 @@ pub fn upstream() -> config::Upstream {
     let text = "[listeners.web]\nbind = \"127.0.0.1:0\"\n[routes.all]\nupstream = \"a\"\n\
                 [upstreams.a]\nendpoints = [\"http://127.0.0.1:1\"]\n";
     let source = config::Source::Text { name: "test.toml".into(), text: text.into() };
-    let (none, now) = (config::Environment::default(), weir_core::clock::wall());
-    let read = config::read(&source, &none, &[], now, config::Held::new());
-    let config = read.unwrap_or_else(|refused| panic!("{:?}", refused.problems));
+    let read = config::load(&source, &config::Environment::default(), &[]);
+    let config = read.unwrap_or_else(|problems| panic!("{problems}"));
     config.upstreams[0].clone()
 }
 

@@ -59,11 +59,11 @@ impl Check<'_> {
         let (cert, key) = (table.required("cert"), table.required("key"));
         let cert_path = cert.as_ref().and_then(|field| self.file(field));
         let key_path = key.as_ref().and_then(|field| self.file(field));
-        let chain = cert.zip(cert_path.as_ref()).and_then(|(f, path)| self.chain_of(&f, path));
-        let key =
-            key.zip(key_path.as_ref()).and_then(|(f, path)| Some((self.key_of(&f, path)?, f)));
-        if let (Some(chain), Some((key, field))) = (chain, key) {
-            self.key_matches(&field, chain, key);
+        if let Some((field, path)) = cert.zip(cert_path.as_ref()) {
+            self.holds_certificates(&field, path);
+        }
+        if let Some((field, path)) = key.zip(key_path.as_ref()) {
+            self.holds_key(&field, path);
         }
         Some(CertificateFiles { cert: cert_path?, key: key_path? })
     }

@@ -8,9 +8,9 @@
 mod access_log;
 mod alike;
 mod binds;
-mod certificate;
 mod guarded;
 mod listener;
+mod pem_file;
 mod plugin;
 mod route;
 mod sample;
@@ -20,7 +20,6 @@ mod upstream;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use binds::Binds;
 
@@ -41,8 +40,6 @@ pub(crate) struct Check<'a> {
     pub folder: PathBuf,
     pub built_ins: &'a [&'a str],
     pub report: &'a Report,
-    /// Certificates are looked at as of then.
-    pub now: SystemTime,
     listeners: Section<'a>,
     plugins: Section<'a>,
     upstreams: Section<'a>,
@@ -79,7 +76,6 @@ pub(crate) fn check(
     environment: &Environment,
     folder: PathBuf,
     built_ins: &[&str],
-    now: SystemTime,
     report: &Report,
 ) -> Checked {
     let none = Table::new();
@@ -90,7 +86,6 @@ pub(crate) fn check(
         folder,
         built_ins,
         report,
-        now,
         listeners: Section::new("listeners", table),
         plugins: Section::new("plugins", table),
         upstreams: Section::new("upstreams", table),

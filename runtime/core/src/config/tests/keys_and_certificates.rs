@@ -1,18 +1,11 @@
 //! PEM files that are something else, and that no byte of one is told.
 
-use std::sync::OnceLock;
-
 use super::*;
 use crate::config::cases::Folder;
 
 /// A certificate and its key.
-fn pair() -> &'static (String, String) {
-    static PAIR: OnceLock<(String, String)> = OnceLock::new();
-    PAIR.get_or_init(|| {
-        let pair = rcgen::generate_simple_self_signed(["a.test".to_owned()]).unwrap();
-        (pair.cert.pem(), pair.signing_key.serialize_pem())
-    })
-}
+const PAIR: (&str, &str) =
+    (include_str!("../cases/certificates/a.pem"), include_str!("../cases/certificates/a.key"));
 
 fn der(pem: &str) -> Vec<u8> {
     use rustls_pki_types::pem::PemObject;
@@ -41,7 +34,7 @@ fn said(cert: &[u8], key: &[u8]) -> Vec<String> {
 
 #[test]
 fn hints_for_keys_and_certificates_in_other_forms_are_reached() {
-    let (cert, key) = pair();
+    let (cert, key) = PAIR;
     let header = |kind: &str| format!("-----BEGIN {kind}-----\nMAAB\n-----END {kind}-----\n");
     let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\
                DEK-Info: AES-256-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
@@ -51,7 +44,7 @@ fn hints_for_keys_and_certificates_in_other_forms_are_reached() {
         (old.into(), "with a passphrase", "openssl pkey -in FILE"),
         (header("OPENSSH PRIVATE KEY").into(), "in OpenSSH's format", "ssh-keygen"),
         (header("PUBLIC KEY").into(), "a public key, but no private one", "BEGIN PRIVATE KEY"),
-        (cert.clone().into(), "a certificate, but no private key", "BEGIN PRIVATE KEY"),
+        (cert.into(), "a certificate, but no private key", "BEGIN PRIVATE KEY"),
         (Vec::new(), "holds no private key", "BEGIN PRIVATE KEY"),
     ] {
         let found = said(cert.as_bytes(), &bytes);
@@ -61,7 +54,7 @@ fn hints_for_keys_and_certificates_in_other_forms_are_reached() {
     }
     for (bytes, what, hint) in [
         (der(cert), "is DER, not PEM", "openssl x509 -inform der"),
-        (key.clone().into(), "a private key, but no certificate", "BEGIN CERTIFICATE"),
+        (key.into(), "a private key, but no certificate", "BEGIN CERTIFICATE"),
         (b"no text".to_vec(), "holds no certificate", "BEGIN CERTIFICATE"),
     ] {
         let found = said(&bytes, key.as_bytes());
@@ -72,7 +65,7 @@ fn hints_for_keys_and_certificates_in_other_forms_are_reached() {
 
 #[test]
 fn no_byte_of_a_damaged_file_is_told() {
-    let (cert, key) = pair();
+    let (cert, key) = PAIR;
     let both = format!("{key}{cert}");
     let mut damaged: Vec<Vec<u8>> = Vec::new();
     // Every line left out, broken in two, cut off, or with a byte that is none of base64.

@@ -124,8 +124,7 @@ fn every_key_is_read() {
         let mut tree = tree.clone();
         put_date(&mut tree, &path);
         let report = Report::default();
-        let now = std::time::SystemTime::now();
-        check(&tree, &Environment::default(), PathBuf::new(), &["cors"], now, &report);
+        check(&tree, &Environment::default(), PathBuf::new(), &["cors"], &report);
         let joined = path.iter().fold(String::new(), |path, step| match step.parse::<usize>() {
             Ok(index) => format!("{path}[{index}]"),
             Err(_) => join(&path, step),

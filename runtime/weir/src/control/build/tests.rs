@@ -2,6 +2,7 @@
 
 #[path = "../../../../core/src/config/cases.rs"]
 mod cases;
+mod dates;
 
 use std::time::SystemTime;
 
@@ -17,15 +18,15 @@ fn plugins_that_cannot_be_used_are_refused_at_their_place() {
     let host = host.expect("an engine");
     let names: Vec<&str> = BUILT_INS.iter().map(|(name, _)| *name).collect();
     let problems = |source: &Source, environment: &Environment, _: &[&str]| {
-        let refused = match read(source, environment, &names, SystemTime::now(), Held::new()) {
+        let refused = match read(source, environment, &names, Held::new()) {
             Ok(config) => {
                 let (metrics, mut numbers) = (Metrics::new(), Numbers::default());
-                build(config, &host, &metrics, &mut numbers, None, &[]).err()
+                build(config, &host, &metrics, &mut numbers, None, &[], SystemTime::now()).err()
             }
-            Err(refused) => super::problems(*refused, &host),
+            Err(refused) => super::problems(*refused, &host, SystemTime::now()),
         };
         refused.into_iter().flatten().collect()
     };
     let count = cases::run(&[include_str!("cases.toml")], problems);
-    assert!(count >= 18, "{count} cases");
+    assert!(count >= 23, "{count} cases");
 }

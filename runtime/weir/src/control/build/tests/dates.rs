@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{CertificateParams, DnType, KeyPair};
 
-use crate::config::cases::Folder;
-use crate::config::{Environment, Source, read};
+use super::cases::Folder;
+use super::*;
 
 const DAY: u64 = 24 * 3600;
 
@@ -33,11 +33,13 @@ fn warnings(chain: &str, key: &str, now: u64) -> Vec<String> {
          [routes.a]\nupstream = \"a\"\n\
          [upstreams.a]\nendpoints = [\"https://127.0.0.1:1\"]\ntls.ca = \"a.pem\"\n",
     );
+    let config = config::load(&Source::Path(file), &Environment::default(), &[]);
+    let config = config.unwrap_or_else(|problems| panic!("{problems}"));
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
-    let config =
-        read(&Source::Path(file), &Environment::default(), &[], now, crate::config::Held::new());
-    let config = config.unwrap_or_else(|refused| panic!("{:?}", refused.problems));
-    config.warnings.iter().map(|warning| warning.message.clone()).collect()
+    let found = tls::remarks(&config, now).into_iter();
+    found
+        .map(|warning| warning.message.replace(&format!("{}/", folder.path().display()), ""))
+        .collect()
 }
 
 #[test]
@@ -62,8 +64,10 @@ fn dates_of_certificates_are_told_before_clients_tell() {
             Some(says) => {
                 assert_eq!(found.len(), 2, "{now}: {found:?}");
                 assert!(found.iter().all(|warning| warning.contains(says)), "{now}: {found:?}");
-                assert!(found[0].starts_with("listeners.web.tls.certificates[0].cert: "));
-                assert!(found[1].starts_with("upstreams.a.tls.ca: "));
+                assert!(
+                    found[0].starts_with("listeners.web.tls.certificates[0].cert: a.pem has a ")
+                );
+                assert!(found[1].starts_with("upstreams.a.tls.ca: a.pem has a "));
             }
         }
     }
