@@ -43,6 +43,9 @@ pub struct Stream {
 enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// No socket: nothing of the system is between both ends, so that a paused clock waits for neither.
+    #[cfg(test)]
+    Memory(tokio::io::DuplexStream),
 }
 
 impl Stream {
@@ -51,6 +54,8 @@ impl Stream {
         match &self.socket {
             Socket::Tcp(stream) => stream.local_addr().ok(),
             Socket::Unix(_) => None,
+            #[cfg(test)]
+            Socket::Memory(_) => None,
         }
     }
 
@@ -65,6 +70,9 @@ impl Stream {
         let readable = match &self.socket {
             Socket::Tcp(stream) => stream.try_io(Interest::READABLE, || Ok(())),
             Socket::Unix(stream) => stream.try_io(Interest::READABLE, || Ok(())),
+            // Only a read knows.
+            #[cfg(test)]
+            Socket::Memory(_) => Ok(()),
         };
         readable.is_ok()
     }
@@ -94,6 +102,8 @@ impl OnSocket for Stream {
         match &self.socket {
             Socket::Tcp(stream) => known(stream.ready(EVENTS)),
             Socket::Unix(stream) => known(stream.ready(EVENTS)),
+            #[cfg(test)]
+            Socket::Memory(_) => Heard::default(),
         }
     }
 }
@@ -107,6 +117,13 @@ impl From<TcpStream> for Stream {
 impl From<UnixStream> for Stream {
     fn from(stream: UnixStream) -> Self {
         Stream { socket: Socket::Unix(stream), awaited_by: None, stall: None }
+    }
+}
+
+#[cfg(test)]
+impl From<tokio::io::DuplexStream> for Stream {
+    fn from(stream: tokio::io::DuplexStream) -> Self {
+        Stream { socket: Socket::Memory(stream), awaited_by: None, stall: None }
     }
 }
 
@@ -126,6 +143,8 @@ impl AsyncRead for Stream {
         let read = match &mut this.socket {
             Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Socket::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            #[cfg(test)]
+            Socket::Memory(stream) => Pin::new(stream).poll_read(cx, buf),
         };
         match read {
             // A task that has used up its turn gets nothing, and nobody is registered.
@@ -151,6 +170,8 @@ impl AsyncWrite for Stream {
         let written = match &mut this.socket {
             Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Socket::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            #[cfg(test)]
+            Socket::Memory(stream) => Pin::new(stream).poll_write(cx, buf),
         };
         this.written(written)
     }
@@ -177,6 +198,8 @@ impl AsyncWrite for Stream {
         let written = match &mut this.socket {
             Socket::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Socket::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            #[cfg(test)]
+            Socket::Memory(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         };
         this.written(written)
     }
@@ -194,6 +217,8 @@ impl AsyncWrite for Stream {
         match &mut self.get_mut().socket {
             Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            #[cfg(test)]
+            Socket::Memory(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -10,6 +10,7 @@ use weir_core::config;
 use weir_core::telemetry::metrics::{Metrics, UpstreamMetrics};
 
 use super::connector::Connector;
+use super::dial::{Dial, Tcp};
 use super::endpoint::EndpointState;
 use crate::tls::{Authorities, Origination};
 
@@ -22,6 +23,7 @@ pub struct Cluster {
     host: Option<HeaderValue>,
     /// What a check asks for where traffic says what the client said.
     check_host: Option<HeaderValue>,
+    dial: Arc<dyn Dial>,
     pub metrics: UpstreamMetrics,
 }
 
@@ -31,6 +33,20 @@ impl Cluster {
     /// # Errors
     /// Where the TLS configuration cannot be made: an unreadable authority file, a bad name.
     pub fn new(
+        config: config::Upstream,
+        metrics: &Metrics,
+        system: &Authorities,
+        before: Option<&Cluster>,
+    ) -> Result<Arc<Cluster>, crate::tls::Error> {
+        Cluster::over(Arc::new(Tcp), config, metrics, system, before)
+    }
+
+    /// The same, whose connections are made by somebody.
+    ///
+    /// # Errors
+    /// As [`Cluster::new`].
+    pub(super) fn over(
+        dial: Arc<dyn Dial>,
         config: config::Upstream,
         metrics: &Metrics,
         system: &Authorities,
@@ -52,7 +68,7 @@ impl Cluster {
         let named = config.health.as_ref().and_then(|health| health.host.as_ref());
         let named = named.or(config.tls.server_name.as_ref().filter(|_| tls.is_some()));
         let check_host = named.and_then(|name| HeaderValue::try_from(name.as_str()).ok());
-        Ok(Arc::new(Cluster { config, tls, host, check_host, metrics }))
+        Ok(Arc::new(Cluster { config, tls, host, check_host, dial, metrics }))
     }
 
     /// What `Host` becomes for an endpoint; `None`: what the client sent.
@@ -102,6 +118,7 @@ impl Cluster {
             endpoint: endpoint.clone(),
             protocol: self.config.protocol,
             tls,
+            dial: self.dial.clone(),
             timeout: self.config.timeouts.connect,
         })
     }

@@ -6,7 +6,6 @@
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
-use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,16 +16,15 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpSocket, TcpStream};
 use weir_core::config::{Endpoint, UpstreamProtocol};
 use weir_core::error::{Error, Kind, Result, Side};
 
+use super::dial::Dial;
 use super::executor::{Executor, Sent};
 use super::http1::{Codec, Transport};
 use super::http2::MAX_HEADER_LIST;
-use super::resolver;
 use super::streams::{STREAMS_PER_CONNECTION, StreamLimit};
-use crate::net::{ENDPOINT_PATIENCE, Stall, Stream, ask_when_silent, end_after};
+use crate::net::Stall;
 
 /// How to reach one endpoint.
 #[derive(Clone)]
@@ -35,6 +33,8 @@ pub struct Connector {
     pub protocol: UpstreamProtocol,
     /// With TLS: the configuration and the name to verify.
     pub tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
+    /// Makes the connection that the rest goes over.
+    pub dial: Arc<dyn Dial>,
     /// TCP and TLS together.
     pub timeout: Duration,
 }
@@ -81,7 +81,7 @@ impl Connector {
     }
 
     async fn open(&self) -> Result<Sender> {
-        let mut tcp = dial(&self.endpoint).await?;
+        let mut tcp = self.dial.dial(&self.endpoint).await?;
         let Some((config, name)) = &self.tls else {
             return match self.protocol {
                 UpstreamProtocol::Http2 => {
@@ -108,47 +108,6 @@ impl Connector {
             (_, false) => Ok(http1(Transport::Tls(Box::new(tls)))),
         }
     }
-}
-
-/// A TCP connection to the endpoint: to the first of its addresses that answers.
-pub async fn dial(endpoint: &Endpoint) -> Result<Stream> {
-    let Endpoint { host, port, .. } = endpoint;
-    let addresses = match host.parse::<IpAddr>() {
-        Ok(ip) => vec![SocketAddr::new(ip, *port)],
-        Err(_) => resolver::lookup(host, *port).await.map_err(|error| {
-            Error::new(Kind::DnsError, Side::Upstream, format!("{host}: {error}"))
-        })?,
-    };
-    let mut failed = None;
-    for address in addresses {
-        match connect(address).await {
-            Ok(stream) => return Ok(stream.into()),
-            Err(error) => failed = Some(error),
-        }
-    }
-    let Some(error) = failed else {
-        let detail = format!("{host} has no address");
-        return Err(Error::new(Kind::DnsError, Side::Upstream, detail));
-    };
-    let kind = match error.kind() {
-        std::io::ErrorKind::ConnectionRefused => Kind::ConnectionRefused,
-        std::io::ErrorKind::TimedOut => Kind::ConnectionTimeout,
-        _ => Kind::DestinationUnavailable,
-    };
-    Err(Error::new(kind, Side::Upstream, format!("{host}:{port}: {error}")))
-}
-
-/// A connection that has its end, should the peer be gone, from its first moment.
-async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4(),
-        SocketAddr::V6(_) => TcpSocket::new_v6(),
-    }?;
-    // Small writes must not wait for acknowledgements; a failure here only costs latency.
-    let _ = socket.set_nodelay(true);
-    ask_when_silent(&socket);
-    end_after(&socket, ENDPOINT_PATIENCE);
-    socket.connect(address).await
 }
 
 fn http1(transport: Transport) -> Sender {

@@ -10,6 +10,7 @@ mod attempt_error;
 mod balanced;
 mod cluster;
 mod connector;
+mod dial;
 mod endpoint;
 mod endpoint_set;
 mod executor;

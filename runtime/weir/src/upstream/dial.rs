@@ -1,0 +1,73 @@
+//! Connections to endpoints, before anything is said on them.
+//!
+//! In: an endpoint's name and port. Out: a connected stream, or an error by RFC 9209. Never: speaks TLS or
+//! HTTP, or bounds the time; the [`Connector`](super::connector::Connector) does.
+
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+
+use tokio::net::{TcpSocket, TcpStream};
+use weir_core::config::Endpoint;
+use weir_core::error::{Error, Kind, Result, Side};
+
+use super::resolver;
+use crate::net::{ENDPOINT_PATIENCE, Stream, ask_when_silent, end_after};
+
+/// A stream that is on its way.
+pub type Dialling<'a> = Pin<Box<dyn Future<Output = Result<Stream>> + 'a>>;
+
+/// Makes connections to endpoints.
+pub trait Dial: Send + Sync {
+    /// A stream to an endpoint. Cancel safety: a dropped call leaves nothing.
+    fn dial<'a>(&'a self, endpoint: &'a Endpoint) -> Dialling<'a>;
+}
+
+/// By TCP, to the first address of the endpoint's name that answers.
+pub struct Tcp;
+
+impl Dial for Tcp {
+    fn dial<'a>(&'a self, endpoint: &'a Endpoint) -> Dialling<'a> {
+        Box::pin(dial(endpoint))
+    }
+}
+
+async fn dial(endpoint: &Endpoint) -> Result<Stream> {
+    let Endpoint { host, port, .. } = endpoint;
+    let addresses = match host.parse::<IpAddr>() {
+        Ok(ip) => vec![SocketAddr::new(ip, *port)],
+        Err(_) => resolver::lookup(host, *port).await.map_err(|error| {
+            Error::new(Kind::DnsError, Side::Upstream, format!("{host}: {error}"))
+        })?,
+    };
+    let mut failed = None;
+    for address in addresses {
+        match connect(address).await {
+            Ok(stream) => return Ok(stream.into()),
+            Err(error) => failed = Some(error),
+        }
+    }
+    let Some(error) = failed else {
+        let detail = format!("{host} has no address");
+        return Err(Error::new(Kind::DnsError, Side::Upstream, detail));
+    };
+    let kind = match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => Kind::ConnectionRefused,
+        std::io::ErrorKind::TimedOut => Kind::ConnectionTimeout,
+        _ => Kind::DestinationUnavailable,
+    };
+    Err(Error::new(kind, Side::Upstream, format!("{host}:{port}: {error}")))
+}
+
+/// A connection that has its end, should the peer be gone, from its first moment.
+async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // Small writes must not wait for acknowledgements; a failure here only costs latency.
+    let _ = socket.set_nodelay(true);
+    ask_when_silent(&socket);
+    end_after(&socket, ENDPOINT_PATIENCE);
+    socket.connect(address).await
+}
