@@ -5,7 +5,9 @@
 //! may be sent again. The same words stand in the log, in metric labels and in `Proxy-Status`.
 //! Never: decides what the client is answered; `proxy::respond` does that, in one place.
 
+use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 /// Proxy error types of RFC 9209, 2.3, by their registered names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,9 +62,20 @@ pub struct Error {
     pub retryable: bool,
     /// The status for the client where the kind's own (see [`Kind::status`]) does not fit.
     pub status: Option<u16>,
-    /// What happened, for the log. May name addresses; never holds secrets.
-    pub detail: String,
+    /// Apart, for an error passes many hands.
+    said: Box<Said>,
 }
+
+#[derive(Debug, Clone)]
+struct Said {
+    detail: String,
+    /// What it came from.
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// An error and all that it came from, in a line. What says its source's words itself is not followed by
+/// them.
+pub struct Chain<'a>(pub &'a (dyn StdError + 'a));
 
 /// Result of a step of an exchange.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -154,15 +167,38 @@ impl Kind {
 impl Error {
     /// A failure that was not known to be harmless to repeat.
     pub fn new(kind: Kind, side: Side, detail: impl Into<String>) -> Self {
-        Error { kind, side, retryable: false, status: None, detail: detail.into() }
+        let said = Box::new(Said { detail: detail.into(), source: None });
+        Error { kind, side, retryable: false, status: None, said }
+    }
+
+    /// The same failure, with what it came from; `detail` need not repeat it.
+    pub fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.said.source = Some(Arc::new(source));
+        self
+    }
+
+    /// What happened, without what it came from. May name addresses; never holds secrets.
+    pub fn detail(&self) -> &str {
+        &self.said.detail
+    }
+
+    /// What happened and what it came from, in a line: `handshake: connection reset by peer`.
+    pub fn told(&self) -> String {
+        match &self.said.source {
+            None => self.said.detail.clone(),
+            Some(source) => format!("{}: {}", self.said.detail, Chain(&**source)),
+        }
     }
 
     /// The client's fault, with the status it is told.
     pub fn request(status: u16, detail: impl Into<String>) -> Self {
-        Error {
-            status: Some(status),
-            ..Error::new(Kind::HttpRequestError, Side::Downstream, detail)
-        }
+        Error::new(Kind::HttpRequestError, Side::Downstream, detail).with_status(status)
+    }
+
+    /// The same failure, with another status for the client than its kind's.
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
     }
 
     /// The same failure, marked as one before anything was sent.
@@ -179,8 +215,50 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.kind.as_str(), self.detail)
+        write!(f, "{}: {}", self.kind.as_str(), self.said.detail)
     }
 }
 
-impl std::error::Error for Error {}
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.said.source.as_ref().map(|source| &**source as &(dyn StdError + 'static))
+    }
+}
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut said = self.0.to_string();
+        f.write_str(&said)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            let words = error.to_string();
+            if !said.ends_with(&words) {
+                write!(f, ": {words}")?;
+            }
+            (said, source) = (words, error.source());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn an_error_keeps_what_it_came_from_and_tells_each_word_once() {
+        let reset = || io::Error::new(io::ErrorKind::ConnectionReset, "reset by peer");
+        let own = Error::new(Kind::ConnectionTerminated, Side::Upstream, "handshake");
+        assert_eq!(own.told(), "handshake");
+        let own = own.caused_by(reset());
+        assert_eq!(own.told(), "handshake: reset by peer");
+        assert_eq!(own.to_string(), "connection_terminated: handshake");
+        let source = own.source().and_then(|why| why.downcast_ref::<io::Error>());
+        assert_eq!(source.map(io::Error::kind), Some(io::ErrorKind::ConnectionReset));
+        // Some say their source's words themselves.
+        let wrapped = Error::new(Kind::ConnectionTerminated, Side::Upstream, "the stream failed")
+            .caused_by(io::Error::other(reset()));
+        assert_eq!(wrapped.told(), "the stream failed: reset by peer");
+    }
+}

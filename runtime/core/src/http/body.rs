@@ -153,7 +153,7 @@ impl HttpBody for Body {
             }
             Body::Incoming(body) => {
                 let frame = Pin::new(body).poll_frame(cx);
-                frame.map_err(|error| incomplete(&error))
+                frame.map_err(incomplete)
             }
             Body::Received(body) => body.poll_frame(cx),
             Body::Stream(body) => body.as_mut().poll_frame(cx),
@@ -194,7 +194,7 @@ impl std::fmt::Debug for Body {
 }
 
 /// The client stopped, or broke the framing, before the end of its message.
-fn incomplete(error: &hyper::Error) -> Error {
-    let detail = format!("body ended early: {error}");
-    Error::new(Kind::HttpRequestError, Side::Downstream, detail)
+fn incomplete(error: hyper::Error) -> Error {
+    let ended = Error::new(Kind::HttpRequestError, Side::Downstream, "body ended early");
+    ended.caused_by(error)
 }

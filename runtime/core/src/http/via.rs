@@ -31,7 +31,7 @@ pub fn check(headers: &HeaderMap) -> Result<(), Error> {
     let detail = format!(
         "the request went through {PSEUDONYM} {MAX_PASSES} times; see whether an upstream points back at a listener"
     );
-    Err(Error { status: Some(508), ..Error::new(Kind::ProxyLoopDetected, Side::Proxy, detail) })
+    Err(Error::new(Kind::ProxyLoopDetected, Side::Proxy, detail).with_status(508))
 }
 
 /// Our member for a version; the protocol name is left out where it is `HTTP`.

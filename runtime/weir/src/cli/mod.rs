@@ -152,7 +152,7 @@ fn options(source: Source, built_ins: &'static [BuiltIn]) -> Options {
 fn run(options: Options) -> ExitCode {
     let _log = match weir_core::telemetry::log::init() {
         Ok(guard) => guard,
-        Err(error) => return failed(&StartError::System(error.to_string())),
+        Err(error) => return failed(&StartError::from(error)),
     };
     page_size::keep_small();
     open_files::raise();
@@ -198,6 +198,6 @@ fn failed(error: &StartError) -> ExitCode {
     }
     match error {
         StartError::Config(_) => ExitCode::from(2),
-        StartError::System(_) | StartError::Ending => ExitCode::from(1),
+        StartError::System(..) | StartError::Ending => ExitCode::from(1),
     }
 }

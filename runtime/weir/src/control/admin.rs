@@ -188,7 +188,7 @@ fn not_allowed(allowed: &'static str) -> Response<Full<Bytes>> {
 fn refused(Refused { error, head }: &Refused) -> Response<Full<Bytes>> {
     tracing::debug!(method = %head.method, %error, "admin request refused");
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut response = text(status, format!("{}\n", error.detail));
+    let mut response = text(status, format!("{}\n", error.detail()));
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }

@@ -56,14 +56,14 @@ impl Running {
         let mut parts = Vec::new();
         for _ in &self.workers {
             if self.host.loading().is_interrupted() {
-                return Err(StartError::System("taking it into use was interrupted".into()));
+                return Err(StartError::system("taking it into use was interrupted"));
             }
             let plugins = built
                 .plugins
                 .iter()
                 .map(|plugin| if stays(plugin) { Ok(None) } else { plugin.prepare().map(Some) })
                 .collect::<Result<Vec<_>, _>>()
-                .map_err(|error| StartError::System(format!("plugin instance: {error}")))?;
+                .map_err(|error| StartError::refused("plugin instance", error))?;
             let sockets = sockets.pop().unwrap_or_default();
             let limits =
                 built.config.listeners.iter().filter_map(|known| limits.get(&known.bind).cloned());
@@ -107,7 +107,7 @@ impl Running {
         let generation = built.generation;
         self.tidy_metrics(&built);
         self.built.store(Some(built));
-        failed.map_or(Ok(generation), |why| Err(StartError::System(why)))
+        failed.map_or(Ok(generation), |why| Err(StartError::system(why)))
     }
 
     /// A socket for each worker on each address that is new, or whose file was lost.
@@ -129,7 +129,7 @@ impl Running {
             }
             let made = net::listen(&listener.bind, self.workers.len()).map_err(|error| {
                 let key = format!("listeners.{}.bind", listener.name);
-                StartError::System(format!("{}: {key}: {error}", built.config.places.of(&key)))
+                StartError::refused(format!("{}: {key}", built.config.places.of(&key)), error)
             })?;
             let actual = match made.first().and_then(Socket::local_addr) {
                 Some(address) => Bind::Tcp(address),

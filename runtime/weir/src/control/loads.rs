@@ -52,8 +52,7 @@ impl Loads {
                 let _ = done.send(reload(&running, &without, |sources| drop(read.send(sources))));
             }
         };
-        threads::spawn("loads", "loads what is to serve", live)
-            .map_err(|error| StartError::System(error.to_string()))?;
+        threads::spawn("loads", "loads what is to serve", live).map_err(StartError::from)?;
         Ok(Loads(loads))
     }
 
@@ -108,7 +107,7 @@ impl Default for Went {
 }
 
 fn gone() -> StartError {
-    StartError::System("nothing is reloaded any more".into())
+    StartError::system("nothing is reloaded any more")
 }
 
 /// What is wrong in this process must not end it: it serves.
@@ -124,7 +123,7 @@ fn reload(
             let text =
                 text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason");
             let text = format!("this is a bug of Weir's: it panicked: {text}");
-            Err(running.refused(StartError::System(text)))
+            Err(running.refused(StartError::system(text)))
         }
     }
 }

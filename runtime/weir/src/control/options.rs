@@ -1,9 +1,11 @@
 //! What a server is started with, and why it does not come to serve.
 
-use std::fmt;
+use std::error::Error;
+use std::{fmt, io};
 
 use weir_core::clock::Clock;
 use weir_core::config::{Environment, Problems, Source};
+use weir_core::error::Chain;
 use weir_wasm::Loader;
 
 /// What a server is started with.
@@ -22,10 +24,33 @@ pub struct Options {
 pub enum StartError {
     /// It is wrong.
     Config(Problems),
-    /// The system refused something: an address, a thread, a file.
-    System(String),
+    /// The system refused something: an address, a thread, a file. What that was, and what the system
+    /// said.
+    System(String, Option<Box<dyn Error + Send + Sync>>),
     /// The process ends, and takes nothing new into use.
     Ending,
+}
+
+impl StartError {
+    /// The system refused something, and says no more of it.
+    pub fn system(what: impl Into<String>) -> StartError {
+        StartError::System(what.into(), None)
+    }
+
+    /// The system refused something, for this reason.
+    pub fn refused(
+        what: impl Into<String>,
+        why: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> StartError {
+        StartError::System(what.into(), Some(why.into()))
+    }
+}
+
+/// An error that says itself what was refused.
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        StartError::refused("", error)
+    }
 }
 
 impl From<Problems> for StartError {
@@ -38,10 +63,20 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Config(problems) => write!(f, "{problems}"),
-            StartError::System(what) => f.write_str(what),
+            StartError::System(what, None) => f.write_str(what),
+            StartError::System(what, Some(why)) if what.is_empty() => Chain(&**why).fmt(f),
+            StartError::System(what, Some(why)) => write!(f, "{what}: {}", Chain(&**why)),
             StartError::Ending => f.write_str("the process ends: nothing new is taken into use"),
         }
     }
 }
 
-impl std::error::Error for StartError {}
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            StartError::System(_, why) => why.as_ref().map(|why| &**why as &(dyn Error + 'static)),
+            StartError::Config(problems) => Some(problems),
+            StartError::Ending => None,
+        }
+    }
+}

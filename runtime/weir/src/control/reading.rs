@@ -25,6 +25,6 @@ pub(super) fn warn(warnings: &[Problem]) {
 pub(super) fn all_problems(refused: Refused, host: &Host, now: SystemTime) -> StartError {
     match build::problems(refused, host, now) {
         Some(problems) => StartError::Config(problems),
-        None => StartError::System("the configuration was refused, and nothing says why".into()),
+        None => StartError::system("the configuration was refused, and nothing says why"),
     }
 }

@@ -66,8 +66,7 @@ pub fn begin(
             }
         }
     };
-    threads::spawn("reloads", "starts and reloads", live)
-        .map_err(|error| StartError::System(error.to_string()))?;
+    threads::spawn("reloads", "starts and reloads", live).map_err(StartError::from)?;
     Ok((Reloads(orders), started))
 }
 
@@ -81,7 +80,7 @@ struct Begun {
 
 fn begun(options: Options) -> Result<Begun, StartError> {
     let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| StartError::System(format!("reloads: {error}")))?;
+    let runtime = runtime.map_err(|error| StartError::refused("reloads", error))?;
     let (sockets, asked) = mpsc::unbounded_channel();
     let running = start::start(options)?;
     let admin = Admin::bind(&running, sockets).inspect_err(|_| running.remove_socket_files())?;
@@ -104,7 +103,7 @@ impl Reloads {
     /// # Errors
     /// What is wrong; the old configuration goes on serving.
     pub async fn reload(&self) -> ReloadResult {
-        let gone = || Arc::new(StartError::System("nothing is reloaded any more".into()));
+        let gone = || Arc::new(StartError::system("nothing is reloaded any more"));
         let (told, outcome) = oneshot::channel();
         self.0.send(told).await.map_err(|_| gone())?;
         outcome.await.unwrap_or_else(|_| Err(gone()))
@@ -155,7 +154,7 @@ fn serve(
             (Ok(()), Some(path)) if !waiting.is_empty() => {
                 let path = path.display();
                 let why = format!("{path} is still being written to; it is read once that is over");
-                Err(Arc::new(running.refused(StartError::System(why))))
+                Err(Arc::new(running.refused(StartError::system(why))))
             }
             (Ok(()), _) => Ok(unfinished.into()),
         };
@@ -213,7 +212,7 @@ impl Admin {
             && let Some(bind) = built.config.server.admin.clone()
         {
             let place = built.config.places.of("server.admin");
-            let said = |error| StartError::System(format!("{place}: server.admin: {error}"));
+            let said = |error| StartError::refused(format!("{place}: server.admin"), error);
             admin.listen(bind).map_err(said)?;
         }
         Ok(admin)

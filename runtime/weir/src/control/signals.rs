@@ -39,7 +39,7 @@ pub fn run(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| StartError::System(error.to_string()))?;
+        .map_err(StartError::from)?;
     let ended = runtime.block_on(live(options, ready));
     // Dropping it would wait for connections of the admin listener.
     runtime.shutdown_background();
@@ -58,13 +58,12 @@ async fn live(
     options: Options,
     ready: impl FnOnce(&Running, Option<SocketAddr>),
 ) -> Result<(), StartError> {
-    let system = |error: std::io::Error| StartError::System(error.to_string());
     // Before anything that takes time: until then a SIGHUP ends the process.
-    let mut signals = Signals::listen().map_err(system)?;
+    let mut signals = Signals::listen()?;
     let (reloads, started) = reloads::begin(options)?;
     let Started { running, admin: mut sockets } = tokio::select! {
         started = started => started.map_err(|_| {
-            StartError::System("the start was given up; the lines above say why".into())
+            StartError::system("the start was given up; the lines above say why")
         })??,
         () = signals.end() => {
             tracing::info!("told to end before anything was served");
@@ -200,7 +199,7 @@ impl Admin {
         let address = socket.local_addr();
         let metrics = self.running.metrics.listener("(admin)");
         let acceptor = Acceptor::new(socket, ConnectionLimit::new(None), metrics)
-            .map_err(|error| StartError::System(format!("admin: {error}")))?;
+            .map_err(|error| StartError::refused("admin", error))?;
         let serving = tokio::spawn(admin::serve(acceptor, self.view.clone()));
         if let Some(before) = self.serving.replace(serving) {
             before.abort();

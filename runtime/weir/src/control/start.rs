@@ -3,7 +3,7 @@
 //! In: a source of configuration. Out: what runs, or every reason why it does not. Never: serves
 //! anything that is not completely built.
 
-use std::fmt;
+use std::error::Error;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -47,9 +47,8 @@ pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
     let config = load(&options, Held::new()).map_err(|refused| refusal(&options, *refused))?;
     let read = config.sources.clone();
     // Whatever thread is needed later exists from here on; a host has its own.
-    let thread = |error: std::io::Error| StartError::System(error.to_string());
-    resolver::start().map_err(thread)?;
-    let tasks = Tasks::start().map_err(thread)?;
+    resolver::start().map_err(StartError::from)?;
+    let tasks = Tasks::start().map_err(StartError::from)?;
     let (probing, told) = mpsc::unbounded_channel();
     let clock = options.clock.clone();
     tasks.spawn("prober", move || upstream::probe(told, clock));
@@ -69,7 +68,7 @@ pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
                     Some(_) => "server.access_log.file",
                     None => "server.access_log",
                 };
-                StartError::System(format!("{}: {key}: {error}", config.places.of(key)))
+                StartError::refused(format!("{}: {key}", config.places.of(key)), error)
             })?)
         }
         None => None,
@@ -88,7 +87,7 @@ pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
             metrics: metrics.clone(),
             log,
         };
-        workers.push(server::start(setup).map_err(thread)?);
+        workers.push(server::start(setup).map_err(StartError::from)?);
     }
     let running = Arc::new(Running {
         options,
@@ -113,15 +112,15 @@ pub fn start(options: Options) -> Result<Arc<Running>, StartError> {
 
 /// Plugins cannot run here; most often for want of address space, of which they take much more than of
 /// memory.
-fn no_plugins(error: impl fmt::Display) -> StartError {
+fn no_plugins(error: impl Into<Box<dyn Error + Send + Sync>>) -> StartError {
     let limit = match getrlimit(Resource::As).current {
         Some(limit) => format!(
-            "; this process may have {} MiB of address space (RLIMIT_AS): raise that (ulimit -v)",
+            " (this process may have {} MiB of address space, RLIMIT_AS: raise that by ulimit -v)",
             limit >> 20
         ),
         None => String::new(),
     };
-    StartError::System(format!("plugins cannot run here: {error}{limit}"))
+    StartError::refused(format!("plugins cannot run here{limit}"), error)
 }
 
 /// Every problem of a configuration that nothing serves yet.

@@ -134,7 +134,7 @@ impl admin::AdminView for View {
                     StartError::Config(all) => {
                         NotReloaded::Wrong(all.iter().map(ToString::to_string).collect())
                     }
-                    StartError::System(what) => NotReloaded::Wrong(vec![what.clone()]),
+                    StartError::System(..) => NotReloaded::Wrong(vec![error.to_string()]),
                     StartError::Ending => NotReloaded::Ending(error.to_string()),
                 }),
             }

@@ -74,7 +74,7 @@ impl Facts {
     /// Something went wrong; the first cause is kept.
     pub fn failed(&mut self, error: &Error) {
         if self.error.is_none() {
-            self.error = Some((error.kind, error.detail.clone()));
+            self.error = Some((error.kind, error.told()));
         }
     }
 

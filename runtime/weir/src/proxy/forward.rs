@@ -116,7 +116,7 @@ pub async fn forward(
         counted.over(outcome(failed.error.kind));
         tracing::debug!(
             request = %exchange.id, endpoint = &*state.label,
-            error = failed.error.kind.as_str(), detail = &*failed.error.detail,
+            error = failed.error.kind.as_str(), detail = failed.error.told(),
             silent = failed.silent, "no answer"
         );
         let how = Failed {

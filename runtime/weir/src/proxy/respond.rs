@@ -99,7 +99,7 @@ fn local(error: &Error, form: Form) -> (http::response::Parts, Body) {
     let title = status.canonical_reason().unwrap_or("Error");
     // Only what the client did wrong is explained to it; addresses and causes go to the log.
     let detail = match error.side {
-        Side::Downstream => error.detail.as_str(),
+        Side::Downstream => error.detail(),
         Side::Upstream | Side::Proxy | Side::Plugin => error.kind.as_str(),
     };
     if form != Form::Grpc {

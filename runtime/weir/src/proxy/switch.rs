@@ -38,14 +38,15 @@ pub fn switch(
     completion.connection.activity.tunnel();
     let taken = completion.lease.take().and_then(Lease::into_tunnel);
     turns::spawn(completion.connection.line, async move {
-        let failed = |detail| Error::new(Kind::HttpUpgradeFailed, Side::Upstream, detail);
+        let failed = |detail: &str| Error::new(Kind::HttpUpgradeFailed, Side::Upstream, detail);
         let Some((place, mut upstream)) = taken else {
-            let detail = "the request's body was still on its way".to_owned();
-            return completion.failed(&failed(detail));
+            return completion.failed(&failed("the request's body was still on its way"));
         };
         let stream = match client.await {
             Ok(stream) => TokioIo::new(stream),
-            Err(error) => return completion.failed(&failed(error.to_string())),
+            Err(error) => {
+                return completion.failed(&failed("the client's connection").caused_by(error));
+            }
         };
         let mut client = Counted { stream, completion, broke: false };
         let patience = client.completion.connection.activity.body_timeout();
@@ -61,9 +62,9 @@ pub fn switch(
                     true => (Side::Downstream, "client"),
                     false => (Side::Upstream, "endpoint"),
                 };
-                let detail = format!("the {name} ended the tunnel: {error}");
+                let detail = format!("the {name} ended the tunnel");
                 let ended = Error::new(Kind::ConnectionTerminated, side, detail);
-                client.completion.failed(&ended);
+                client.completion.failed(&ended.caused_by(error));
             }
         }
     });

@@ -60,7 +60,7 @@ impl chain::Terminal for Terminal<'_> {
         let Some(upstream) = upstream else {
             let detail = format!("route {} has no upstream and no plugin replied", route.name);
             let error = Error::new(Kind::ProxyConfigurationError, Side::Proxy, detail);
-            return Err(Box::new(Error { status: Some(503), ..error }));
+            return Err(Box::new(error.with_status(503)));
         };
         let chain = &self.binding.chain;
         // Nothing took time yet where no hook was called.

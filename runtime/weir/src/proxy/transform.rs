@@ -200,8 +200,8 @@ impl HttpBody for Rewritten {
 /// The head is gone by now: all that is left is to end the message as broken.
 fn failed(failure: &Failure) -> Error {
     let detail = format!("plugin {}: {}", failure.plugin, failure.reason);
-    let status = Some(if failure.is_busy() { 503 } else { 500 });
-    Error { status, ..Error::new(Kind::ProxyInternalError, Side::Plugin, detail) }
+    let status = if failure.is_busy() { 503 } else { 500 };
+    Error::new(Kind::ProxyInternalError, Side::Plugin, detail).with_status(status)
 }
 
 #[cfg(test)]

@@ -118,11 +118,11 @@ pub async fn connect<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    TlsConnector::from(config).connect(name, stream).await.map_err(|error| failure(&error))
+    TlsConnector::from(config).connect(name, stream).await.map_err(failure)
 }
 
 /// What a handshake that failed is to an exchange.
-fn failure(error: &io::Error) -> ExchangeError {
+fn failure(error: io::Error) -> ExchangeError {
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
     let kind = match cause {
         Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => {
@@ -132,12 +132,16 @@ fn failure(error: &io::Error) -> ExchangeError {
         None if error.kind() == io::ErrorKind::TimedOut => Kind::ConnectionTimeout,
         None => Kind::ConnectionTerminated,
     };
-    let detail = match cause {
-        // What our own verifier found says it all.
-        Some(rustls::Error::InvalidCertificate(CertificateError::Other(why))) => why.0.to_string(),
-        _ => error.to_string(),
+    // What our own verifier found says it all.
+    let own = match cause {
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(why))) => Some(why.clone()),
+        _ => None,
     };
-    ExchangeError::new(kind, Side::Upstream, format!("TLS handshake: {detail}")).unsent()
+    let failed = ExchangeError::new(kind, Side::Upstream, "TLS handshake").unsent();
+    match own {
+        Some(own) => failed.caused_by(own),
+        None => failed.caused_by(error),
+    }
 }
 
 fn roots_of(

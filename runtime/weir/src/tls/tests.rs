@@ -360,7 +360,7 @@ async fn a_certificate_that_is_not_trusted_is_explained() {
     ] {
         let tls = UpstreamTls { ca: Some(ca.clone()), server_name: None, verify: true };
         let (_, sent) = handshake(&server, originate(&tls, &[HTTP_1_1]).config, name).await;
-        let detail = sent.unwrap_err().detail;
+        let detail = sent.unwrap_err().told();
         for says in [says, "issuer", "a.test", "valid from"] {
             assert!(detail.contains(says), "{detail}");
         }

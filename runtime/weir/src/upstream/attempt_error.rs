@@ -54,38 +54,36 @@ impl AttemptError {
         let ended = kind == Kind::ConnectionTerminated;
         let mut error = Error::new(kind, Side::Upstream, fault.to_string());
         error.retryable = unsent && ended;
+        if let Fault::Io(cause) = fault {
+            error = error.caused_by(cause);
+        }
         Box::new(AttemptError { error, silent: silent && ended, reused, ended: None })
     }
 
     /// The same of a stream of HTTP/2.
     pub(super) fn failed(
-        error: &hyper::Error,
+        error: hyper::Error,
         unsent: bool,
         reused: bool,
         over: Option<Instant>,
     ) -> Box<Self> {
-        let mut detail = error.to_string();
-        let mut cause = std::error::Error::source(error);
-        while let Some(error) = cause {
-            detail = format!("{detail}: {error}");
-            cause = error.source();
-        }
         // The request's own body failed: the client went away or broke its framing, or a limit.
-        if let Some(own) = body_error(error) {
+        if let Some(own) = body_error(&error) {
             return AttemptError::plain(own);
         }
-        let kind = match is_malformed(error) {
+        let kind = match is_malformed(&error) {
             true => Kind::HttpProtocolError,
             false => Kind::ConnectionTerminated,
         };
-        let mut failure = Error::new(kind, Side::Upstream, detail);
-        failure.retryable = unsent || is_refused(error);
+        let retryable = unsent || is_refused(&error);
         let ended = error.is_closed() || error.is_canceled();
-        let io = std::error::Error::source(error)
+        let io = std::error::Error::source(&error)
             .is_some_and(|cause| cause.downcast_ref::<std::io::Error>().is_some());
-        let reset = of_protocol(error).is_some_and(|error| error.is_remote() && error.is_reset());
+        let reset = of_protocol(&error).is_some_and(|error| error.is_remote() && error.is_reset());
         // A stream that is reset tells nothing of its connection.
         let reused = reused && !reset;
+        let mut failure = Error::new(kind, Side::Upstream, "the stream failed").caused_by(error);
+        failure.retryable = retryable;
         Box::new(AttemptError { error: failure, silent: ended || io || reset, reused, ended: over })
     }
 

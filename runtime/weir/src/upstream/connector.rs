@@ -133,7 +133,7 @@ where
         .keep_alive_timeout(Duration::from_secs(10))
         .handshake::<_, Sent>(TokioIo::new(io))
         .await
-        .map_err(|error| handshake_error(&error))?;
+        .map_err(handshake_error)?;
     let connection = Rc::new(RefCell::new(connection));
     let (driven, asked, begins) = (limit.clone(), connection.clone(), executor.clone());
     limit.follow(move || Some(asked.try_borrow().ok()?.current_max_send_streams()));
@@ -153,6 +153,6 @@ where
     Ok(Sender::Http2(sender, executor, stall))
 }
 
-fn handshake_error(error: &hyper::Error) -> Error {
-    Error::new(Kind::HttpProtocolError, Side::Upstream, format!("handshake: {error}"))
+fn handshake_error(error: hyper::Error) -> Error {
+    Error::new(Kind::HttpProtocolError, Side::Upstream, "handshake").caused_by(error)
 }

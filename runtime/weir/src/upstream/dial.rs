@@ -37,7 +37,7 @@ async fn dial(endpoint: &Endpoint) -> Result<Stream> {
     let addresses = match host.parse::<IpAddr>() {
         Ok(ip) => vec![SocketAddr::new(ip, *port)],
         Err(_) => resolver::lookup(host, *port).await.map_err(|error| {
-            Error::new(Kind::DnsError, Side::Upstream, format!("{host}: {error}"))
+            Error::new(Kind::DnsError, Side::Upstream, &**host).caused_by(error)
         })?,
     };
     let mut failed = None;
@@ -56,7 +56,7 @@ async fn dial(endpoint: &Endpoint) -> Result<Stream> {
         std::io::ErrorKind::TimedOut => Kind::ConnectionTimeout,
         _ => Kind::DestinationUnavailable,
     };
-    Err(Error::new(kind, Side::Upstream, format!("{host}:{port}: {error}")))
+    Err(Error::new(kind, Side::Upstream, format!("{host}:{port}")).caused_by(error))
 }
 
 /// A connection that has its end, should the peer be gone, from its first moment.

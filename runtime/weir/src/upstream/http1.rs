@@ -237,7 +237,7 @@ impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Fault::Closed => f.write_str("the connection was closed before the response"),
-            Fault::Io(error) => write!(f, "the connection failed: {error}"),
+            Fault::Io(_) => f.write_str("the connection failed"),
             Fault::TooLarge => write!(
                 f,
                 "the response's head has more than {} fields or {} bytes",

@@ -288,7 +288,7 @@ impl Http2 {
                 let now = clock::now();
                 let over = self.sender.is_closed().then(|| self.shared.ended.get().unwrap_or(now));
                 self.shared.ended.set(over);
-                Err(AttemptError::failed(failed.error(), body.is_some(), reused, over))
+                Err(AttemptError::failed(failed.into_error(), body.is_some(), reused, over))
             }
             Err(waited) => Err(AttemptError::silent(waited)),
         }

@@ -40,7 +40,8 @@ pub fn run(arguments: &Arguments, built_ins: &'static [BuiltIn]) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let code = super::failed(&error);
-            if error.to_string().contains("cannot listen on") {
+            let refused = std::error::Error::source(&error).and_then(|why| why.downcast_ref());
+            if refused.is_some_and(|why: &io::Error| why.kind() == io::ErrorKind::AddrInUse) {
                 complain(
                     "hint: `weir demo --bind 127.0.0.1:0 --admin 127.0.0.1:0` takes free ports",
                 );
@@ -51,9 +52,8 @@ pub fn run(arguments: &Arguments, built_ins: &'static [BuiltIn]) -> ExitCode {
 }
 
 fn serve(arguments: &Arguments, built_ins: &'static [BuiltIn]) -> Result<(), StartError> {
-    let system = |error: io::Error| StartError::System(error.to_string());
-    let _log = weir_core::telemetry::log::init().map_err(system)?;
-    let endpoints = echo::start().map_err(system)?;
+    let _log = weir_core::telemetry::log::init()?;
+    let endpoints = echo::start()?;
     let source = Source::Text { name: "configs/demo.toml".into(), text: CONFIG.into() };
     let options = control::Options {
         environment: environment(arguments, endpoints),

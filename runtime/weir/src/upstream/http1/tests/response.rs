@@ -36,7 +36,7 @@ async fn read(method: Method, pieces: &[&[u8]], closes: bool) -> Result<Got, Fau
         let Answer { parts, body, .. } = connection.exchange(&outgoing, Body::Empty).await?;
         let body = match collect(body).await {
             Ok(collected) => Ok(collected),
-            Err(error) => Err(error.detail),
+            Err(error) => Err(error.told()),
         };
         Ok((parts, body))
     };
