@@ -24,15 +24,15 @@
 )]
 
 // Floor 0
-pub mod net;
+pub(crate) mod net;
 // Floor 1
-pub mod tls;
+pub(crate) mod tls;
 // Floor 2
-pub mod upstream;
+pub(crate) mod upstream;
 // Floor 3
-pub mod proxy;
+pub(crate) mod proxy;
 // Floor 4
-pub mod server;
+pub(crate) mod server;
 // Floor 5
 pub mod control;
 // Floor 6

@@ -59,6 +59,7 @@ impl ConnectionLimit {
     }
 
     /// Open connections.
+    #[cfg(test)]
     pub fn open(&self) -> usize {
         self.0.now.load(Relaxed)
     }

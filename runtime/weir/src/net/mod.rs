@@ -19,17 +19,15 @@ mod watch;
 mod watched;
 
 pub use accept::{Accepted, Acceptor};
-pub use activity::{Activity, Delay};
+pub use activity::Activity;
 pub use closed::Closed;
 pub use gone::{CLIENT_PATIENCE, ENDPOINT_PATIENCE, ask_when_silent, end_after};
 pub use heard::{Heard, OnSocket};
 pub use known::Known;
-pub use limit::{ConnectionLimit, ConnectionPlace};
+pub use limit::ConnectionLimit;
 pub use linger::{LINGER_BYTES, Linger};
 pub use listen::{ListenSocket, SocketFile, listen, remove_socket_file, socket_file};
-pub use overdue::{
-    Bounds, LINGER_TIME, Observed, Overdue, Phase, SWEEP, Timeouts, Verdict, verdict,
-};
+pub use overdue::{Bounds, LINGER_TIME, Overdue, SWEEP};
 pub use stall::Stall;
 pub use stream::Stream;
 pub use watch::Watch;

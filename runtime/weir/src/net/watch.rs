@@ -105,12 +105,9 @@ impl Watch {
     }
 
     /// Connections that were there at the last sweep or came since.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.connections.borrow().len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 

@@ -28,16 +28,8 @@ impl<S> Watched<S> {
         Watched { stream, activity }
     }
 
-    pub fn activity(&self) -> &Arc<Activity> {
-        &self.activity
-    }
-
     pub fn inner(&self) -> &S {
         &self.stream
-    }
-
-    pub fn into_inner(self) -> S {
-        self.stream
     }
 }
 

@@ -51,8 +51,6 @@ pub struct Worker {
 
 /// One worker's part of everything built from one configuration.
 pub struct Snapshot {
-    /// Counts the configurations of this process; 1 is the first.
-    pub generation: u64,
     /// By the listener's number, which a name keeps over reloads; a removed one is `None`.
     pub listeners: Vec<Option<Listener>>,
     /// For requests of a listener that this configuration has no more.
@@ -130,6 +128,7 @@ pub struct ClientConnection {
     /// A request that was refused before hyper read it.
     pub refusal: Arc<Refusal>,
     /// Kept until the last exchange or tunnel of the connection is over: a drain waits for it.
+    #[expect(dead_code, reason = "counts the connection until it is dropped")]
     pub open: Rc<dyn std::any::Any>,
 }
 

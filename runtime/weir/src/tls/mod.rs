@@ -25,7 +25,7 @@ pub use self::certificates::{CertificateFacts, CertificateStore};
 pub use self::dates::remark;
 pub use self::error::Error;
 pub use self::origination::{Origination, connect, server_name};
-pub use self::termination::{Accepted, ServerTls, accept, facts, server_config};
+pub use self::termination::{ServerTls, accept, server_config};
 
 /// ALPN name of HTTP/2 (RFC 9113, 3.1).
 pub const H2: &[u8] = b"h2";

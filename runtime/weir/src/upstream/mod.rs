@@ -29,15 +29,12 @@ mod streams;
 mod usage;
 
 pub use attempt::Attempt;
-pub use attempt_error::AttemptError;
 pub use balanced::Upstream;
 pub use cluster::Cluster;
 pub use endpoint::{EndpointState, InFlightRequest};
 pub use endpoint_set::EndpointSet;
-pub use http1::Tunnel;
 pub use lease::Lease;
 pub use message::{Answer, Outgoing};
-pub use pool::Pool;
 pub use prober::{Probing, probe};
 pub use response_timeout::ResponseTimeout;
 pub use usage::Usage;

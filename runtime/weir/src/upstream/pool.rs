@@ -234,7 +234,8 @@ impl Pool {
         drop(self.http2.take());
     }
 
-    /// Idle and open connections, for metrics.
+    /// Idle and open connections.
+    #[cfg(test)]
     pub fn counts(&self) -> (usize, usize) {
         (self.idle.borrow().len(), self.queue.open())
     }

@@ -17,9 +17,10 @@ use weir_core::config::Limits;
 
 use super::*;
 use crate::busy;
+use crate::net::Overdue;
+use crate::net::SWEEP;
+use crate::net::overdue::{Observed, Phase, Timeouts};
 use crate::net::watched::Watched;
-use crate::net::{Observed, Overdue, Phase};
-use crate::net::{SWEEP, Timeouts};
 
 const TIMEOUTS: Timeouts =
     Timeouts { handshake: 10_000, header: 30_000, idle: 75_000, body: 60_000 };
@@ -261,7 +262,7 @@ async fn the_task_is_woken_and_the_dead_are_forgotten() {
     let Scene { watch, start, passed, activity, server, .. } = scene;
     drop((activity, server));
     assert_eq!(watch.sweep(start + Duration::from_millis(passed)), 0);
-    assert!(watch.is_empty());
+    assert_eq!(watch.len(), 0);
 }
 
 /// A thousand clients that closed their side were a thousand polls in a row, four times a second.

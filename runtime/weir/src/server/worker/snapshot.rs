@@ -92,7 +92,6 @@ pub fn snapshot(
         }
     }
     proxy::Snapshot {
-        generation: built.generation,
         listeners,
         nowhere: Binding::new("".into(), None, Chain::default(), unrouted, &concealed),
     }
