@@ -374,3 +374,6 @@ impl Drop for Short<'_> {
         self.0.set(self.0.get().saturating_sub(1));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,11 @@ use weir_core::telemetry::metrics::Metrics;
 
 use super::{Cluster, EndpointSet};
 use crate::tls::Authorities;
+use played::Network;
+
+pub mod http2;
+pub mod piped;
+pub mod played;
 
 /// As the configuration has it that says nothing but an address.
 pub fn upstream() -> config::Upstream {
@@ -22,6 +27,13 @@ pub fn upstream() -> config::Upstream {
 
 pub fn cluster(upstream: config::Upstream) -> Arc<Cluster> {
     let made = Cluster::new(upstream, &Metrics::new(), &Authorities::new(Arc::default()), None);
+    made.unwrap_or_else(|error| panic!("{}", error.what))
+}
+
+/// The same, whose endpoints a test plays.
+pub fn cluster_over(network: Network, upstream: config::Upstream) -> Arc<Cluster> {
+    let (dial, system) = (Arc::new(network), Authorities::new(Arc::default()));
+    let made = Cluster::over(dial, upstream, &Metrics::new(), &system, None);
     made.unwrap_or_else(|error| panic!("{}", error.what))
 }
 
