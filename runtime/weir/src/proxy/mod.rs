@@ -273,17 +273,4 @@ async fn finish(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The codec moves it before it is first polled. Of the bound 152 bytes are what the chain's own way
-    /// takes around its terminal.
-    #[test]
-    fn an_exchange_is_small_to_move() {
-        fn size<A, F>(_: impl FnOnce(A) -> F) -> usize {
-            size_of::<F>()
-        }
-        assert!(size(pass) <= 1_544, "{} bytes", size(pass));
-        assert!(size_of::<Completion>() <= 336, "{} bytes", size_of::<Completion>());
-    }
-}
+mod tests;
