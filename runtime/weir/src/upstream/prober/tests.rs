@@ -1,79 +1,106 @@
-//! Probes while sets of endpoints replace each other.
+//! Probes of an endpoint that the test plays, on paused time: when they come, what they conclude, and what
+//! becomes of them while sets of endpoints replace each other.
 
-use std::io::Read;
-use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, channel};
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, LocalOptions};
+use tokio::task::spawn_local;
+use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::upstream::sample;
+use crate::upstream::sample::played::{HI, Network, Played, paused, settle};
+use crate::upstream::sample::{self, cluster_over};
 
-/// An endpoint that says nothing. Gives its port, and each connection with the path that is asked for.
-fn silent() -> (u16, Receiver<(TcpStream, String)>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    let (tell, asked) = channel();
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let mut head = [0; 512];
-            let read = stream.read(&mut head).unwrap_or(0);
-            let path = String::from_utf8_lossy(&head[..read]).split(' ').nth(1).map(str::to_owned);
-            if tell.send((stream, path.unwrap_or_default())).is_err() {
-                return;
-            }
-        }
-    });
-    (port, asked)
-}
+const SECOND: Duration = Duration::from_secs(1);
 
-/// An upstream of one endpoint that is asked for `path`, all but at once; or is not asked.
-fn set(port: u16, path: Option<&str>, before: Option<&EndpointSet>) -> Arc<EndpointSet> {
-    let health = path.map(|path| config::Health {
-        path: path.to_owned(),
-        host: None,
-        interval: Duration::from_millis(1),
-        timeout: Duration::from_secs(600),
-        healthy: 2,
-        unhealthy: 3,
+/// An upstream of one endpoint that is asked for `path` every ten seconds; or is not asked.
+fn set(
+    endpoint: &Arc<Played>,
+    path: Option<&str>,
+    timeout: Duration,
+    before: Option<&EndpointSet>,
+) -> Arc<EndpointSet> {
+    let health = path.map(|path| {
+        let usual = config::Health::of(path.to_owned());
+        config::Health { interval: 10 * SECOND, timeout, ..usual }
     });
-    let cluster = sample::cluster(config::Upstream { health, ..sample::upstream() });
-    sample::set(&cluster, &[port], before)
+    let network = Network(vec![(1, endpoint.clone())]);
+    let cluster = cluster_over(network, config::Upstream { health, ..sample::upstream() });
+    sample::set(&cluster, &[1], before)
 }
 
 /// Whoever reloads often would never learn that an endpoint keeps silent.
 #[test]
 fn a_question_is_given_up_only_where_it_is_another_one() {
-    let (port, asked) = silent();
-    let (sets, told) = mpsc::unbounded_channel();
-    std::thread::spawn(move || {
-        let local = LocalOptions::default();
-        let runtime = Builder::new_current_thread().enable_all().build_local(local);
-        let runtime = runtime.expect("a runtime");
-        runtime.block_on(probe(told, Clock::System));
+    paused(async {
+        let endpoint = Played::new();
+        let (sets, told) = mpsc::unbounded_channel();
+        let probing = spawn_local(probe(told, Clock::System));
+        let set = |path, before| set(&endpoint, path, 600 * SECOND, before);
+        let tell = |set: &Arc<EndpointSet>| sets.send(vec![set.clone()]).expect("it probes");
+        let first = set(Some("/a"), None);
+        tell(&first);
+        let mut question = endpoint.accept().await;
+        assert!(question.head().await.expect("a head").starts_with("GET /a "));
+        // Nothing that the question depends on is other: after a reload it is the same.
+        for _ in 0..20 {
+            tell(&set(Some("/a"), Some(&first)));
+            sleep(SECOND).await;
+        }
+        sleep(30 * SECOND).await;
+        assert_eq!(endpoint.dialled(), 1, "no second question for the same");
+        tell(&set(Some("/b"), Some(&first)));
+        let mut other = endpoint.accept().await;
+        assert!(other.head().await.expect("a head").starts_with("GET /b "));
+        question.ended().await;
+        // Nobody asks for its health any more.
+        first.endpoints[0].set_healthy(false);
+        tell(&set(None, Some(&first)));
+        other.ended().await;
+        // What ends with the last sender: everything that was to be done is done.
+        drop(sets);
+        probing.await.expect("it ends");
+        assert_eq!(endpoint.dialled(), 2);
+        let state = &first.endpoints[0];
+        assert!(state.is_healthy() && state.check().is_none(), "without a check it is well");
     });
-    let next = || asked.recv_timeout(Duration::from_secs(30)).expect("it is asked");
-    let first = set(port, Some("/a"), None);
-    let tell = |set: &Arc<EndpointSet>| sets.send(vec![set.clone()]).expect("it probes");
-    tell(&first);
-    let (mut question, path) = next();
-    assert_eq!(path, "/a");
-    // Nothing that the question depends on is other: after a reload it is the same.
-    for _ in 0..20 {
-        tell(&set(port, Some("/a"), Some(&first)));
-    }
-    tell(&set(port, Some("/b"), Some(&first)));
-    let (mut other, path) = next();
-    assert_eq!(path, "/b", "no second question for the same");
-    assert_eq!(question.read(&mut [0]).expect("its end"), 0, "the first one was given up");
-    // Nobody asks for its health any more.
-    first.endpoints[0].set_healthy(false);
-    tell(&set(port, None, Some(&first)));
-    assert_eq!(other.read(&mut [0]).expect("its end"), 0);
-    // What ends with the last sender: everything that was to be done is done.
-    drop(sets);
-    assert!(asked.recv_timeout(Duration::from_millis(1)).is_err());
-    let state = &first.endpoints[0];
-    assert!(state.is_healthy() && state.check().is_none(), "without a check it is well");
+}
+
+#[test]
+fn an_endpoint_is_out_after_three_questions_in_vain_and_back_after_two_answers() {
+    paused(async {
+        let endpoint = Played::new();
+        let (sets, told) = mpsc::unbounded_channel();
+        spawn_local(probe(told, Clock::System));
+        let set = set(&endpoint, Some("/a"), 4 * SECOND, None);
+        sets.send(vec![set.clone()]).expect("it probes");
+        let answers = Rc::<Cell<bool>>::default();
+        let first = endpoint.accept().await;
+        let begun = Instant::now();
+        let playing = answers.clone();
+        endpoint.serve(move |mut end| {
+            let answers = playing.get();
+            async move {
+                end.request().await;
+                if answers {
+                    end.say(HI).await;
+                }
+                end.ended().await;
+            }
+        });
+        // Two intervals and a timeout; then the second answer of two, an interval apart.
+        for (seconds, healthy) in [(24, false), (40, true)] {
+            let at = begun + seconds * SECOND;
+            tokio::time::sleep_until(at - Duration::from_millis(1)).await;
+            settle().await;
+            assert_eq!(set.endpoints[0].is_healthy(), !healthy, "just before");
+            tokio::time::sleep_until(at).await;
+            settle().await;
+            assert_eq!(set.endpoints[0].is_healthy(), healthy, "{seconds}");
+            answers.set(true);
+        }
+        drop(first);
+        assert_eq!(endpoint.dialled(), 5, "one question at a time");
+    });
 }
