@@ -24,7 +24,7 @@ async fn changes(files: &mut Files, within: Duration) -> bool {
     tokio::time::timeout(within, files.changed()).await.is_ok_and(|without| without.is_empty())
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_file_that_somebody_still_writes_is_not_there_yet() {
     let folder = folder("open");
     let file = folder.join("weir.toml");
@@ -43,7 +43,7 @@ async fn a_file_that_somebody_still_writes_is_not_there_yet() {
 }
 
 /// Where the system tells nothing it still says who has a file open.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_has_it_open_is_known_however_it_came_and_without_notices() {
     let folder = folder("renamed");
     let file = folder.join("weir.toml");
@@ -63,7 +63,7 @@ async fn who_has_it_open_is_known_however_it_came_and_without_notices() {
     std::fs::remove_dir_all(&folder).expect("removed");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_new_file_of_a_folder_that_is_open_is_left_out_with_the_folder() {
     let folder = folder("folder");
     let (old, new) = (folder.join("old.toml"), folder.join("new.toml"));
@@ -81,7 +81,7 @@ async fn a_new_file_of_a_folder_that_is_open_is_left_out_with_the_folder() {
     std::fs::remove_dir_all(&folder).expect("removed");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_file_that_comes_later_is_a_change_whatever_is_missing_on_the_way() {
     let folder = folder("later");
     let file = folder.join("certs/a.pem");
