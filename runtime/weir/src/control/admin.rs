@@ -11,7 +11,6 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue};
@@ -92,11 +91,7 @@ const PAGES: [(&str, Page, &str); 9] = [
 
 /// Serves until it is dropped, which ends its connections too.
 pub async fn serve(acceptor: Acceptor, view: Arc<dyn AdminView>) {
-    serve_with(acceptor, connections::PATIENCE, view).await;
-}
-
-async fn serve_with(acceptor: Acceptor, patience: Duration, view: Arc<dyn AdminView>) {
-    connections::serve(acceptor, patience, move |request, local| {
+    connections::serve(acceptor, move |request, local| {
         let view = view.clone();
         async move { answer(&*view, &request.into_parts().0, local).await }
     })

@@ -44,15 +44,15 @@ struct Open {
 }
 
 /// Serves until it is dropped, which ends its connections too. A client that lets it wait for longer
-/// than its `patience` is put out, also where nobody else wants its place.
-pub(super) async fn serve<A, F>(mut acceptor: Acceptor, patience: Duration, answer: A)
+/// than [`PATIENCE`] is put out, also where nobody else wants its place.
+pub(super) async fn serve<A, F>(mut acceptor: Acceptor, answer: A)
 where
     A: Fn(Request<Incoming>, Option<SocketAddr>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     let bounds = Bounds::new(&Limits {
-        header_timeout: patience,
-        body_timeout: Bound::written(patience),
+        header_timeout: PATIENCE,
+        body_timeout: Bound::written(PATIENCE),
         ..Limits::default()
     });
     let watch = Watch::new(clock::now());
