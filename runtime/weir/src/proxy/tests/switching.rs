@@ -1,5 +1,12 @@
 //! What clients ask the proxy itself for: to be asked for a body, and to switch protocols.
 
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::task::spawn_local;
+use tokio::time::sleep;
+
 use super::*;
 use crate::upstream::sample::piped::piped;
 
@@ -85,5 +92,74 @@ fn a_switch_that_nobody_offered_is_refused() {
             assert!(scene.asked().contains("a.complete(502 http_upgrade_failed 0 "));
             assert_eq!(scene.dialled(), [1, 0], "whoever switched may have acted on it");
         }
+    });
+}
+
+/// The client's end of a connection that a codec reads: only that hands over the stream after a 101.
+fn client(scene: &Scene) -> End {
+    let (ours, theirs) = tokio::io::duplex(64 << 10);
+    let (worker, connection) = (scene.worker.clone(), scene.connection.clone());
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let upgrade = request.extensions_mut().remove::<OnUpgrade>();
+        serve(&worker, &connection, request.map(Body::of_client), upgrade)
+    });
+    let serving = http1::Builder::new().serve_connection(TokioIo::new(ours), service);
+    spawn_local(serving.with_upgrades());
+    End::of(theirs)
+}
+
+/// A client whose switch an endpoint agreed to, and both ends of the tunnel.
+async fn switched(scene: &Scene) -> (End, End) {
+    let mut client = client(scene);
+    let fields = "host: example.com\r\nconnection: upgrade\r\nupgrade: x";
+    client.say(&format!("GET /a/b HTTP/1.1\r\n{fields}\r\n\r\n")).await;
+    let (mut end, _) = scene.first_request().await;
+    let agreed = "HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nahead";
+    end.say(agreed).await;
+    let head = client.head().await.expect("a head").to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 101 ") && head.contains("upgrade: x"), "{head}");
+    assert_eq!(client.bytes(5).await.expect("what came with it"), "ahead");
+    (client, end)
+}
+
+/// However long nothing is said; what went through is told when it is over.
+#[test]
+fn a_switch_joins_both_streams_until_both_have_closed() {
+    paused(async {
+        let route = "timeout = \"5s\"";
+        let of_route = &[Plan { name: "a", ..PLAN }];
+        let scene = Setup { route, of_route, ..Setup::default() }.scene();
+        let (mut client, mut end) = switched(&scene).await;
+        sleep(24 * 600 * SECOND).await;
+        client.say("ping").await;
+        assert_eq!(end.bytes(4).await.expect("a tunnel"), "ping");
+        end.say("pong").await;
+        assert_eq!(client.bytes(4).await.expect("a tunnel"), "pong");
+        assert_eq!(scene.asked(), "a.request a.response(101)");
+        drop(end);
+        client.ended().await;
+        drop(client);
+        settle().await;
+        assert_eq!(scene.asked(), "a.complete(101 - 4 9)");
+    });
+}
+
+/// A side that has closed waits for the other one's last words, and not for ever.
+#[test]
+fn a_tunnel_with_one_side_closed_ends_when_the_other_keeps_silent() {
+    paused(async {
+        let listener = "body_timeout = \"10s\"";
+        let of_route = &[Plan { name: "a", ..PLAN }];
+        let scene = Setup { listener, of_route, ..Setup::default() }.scene();
+        let (mut client, mut end) = switched(&scene).await;
+        client.close().await;
+        sleep(6 * SECOND).await;
+        end.say("still").await;
+        assert_eq!(client.bytes(5).await.expect("half of it is open"), "still");
+        let begun = clock::now();
+        client.ended().await;
+        assert_eq!(clock::since(begun), 10 * SECOND);
+        settle().await;
+        assert!(scene.asked().ends_with("a.complete(101 - 0 10)"));
     });
 }

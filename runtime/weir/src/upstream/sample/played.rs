@@ -96,7 +96,7 @@ impl Played {
     /// The next connection.
     pub async fn accept(&self) -> End {
         let stream = poll_fn(|cx| self.came.lock().expect("nobody panicked").poll_recv(cx)).await;
-        End { stream: stream.expect("it is dialled as long as it is there"), came: BytesMut::new() }
+        End::of(stream.expect("it is dialled as long as it is there"))
     }
 
     /// Plays every connection from now on, each in a task of its own.
@@ -155,6 +155,11 @@ impl Dial for Network {
 }
 
 impl End {
+    /// That of any connection.
+    pub fn of(stream: DuplexStream) -> End {
+        End { stream, came: BytesMut::new() }
+    }
+
     /// The next request's head; none: the connection ended.
     pub async fn head(&mut self) -> Option<String> {
         let end = loop {
@@ -192,6 +197,11 @@ impl End {
 
     pub async fn say(&mut self, text: &str) {
         self.stream.write_all(text.as_bytes()).await.expect("it is still listened to");
+    }
+
+    /// Says that no more will be said, and goes on listening.
+    pub async fn close(&mut self) {
+        self.stream.shutdown().await.expect("it is still listened to");
     }
 
     /// Returns when the other side has closed, whatever it still said.
