@@ -42,6 +42,9 @@ pub struct CertificateFacts {
     pub not_after: i64,
 }
 
+/// A key with its chain, and what that says of itself.
+type Pair = (Arc<CertifiedKey>, CertificateFacts);
+
 impl CertificateStore {
     /// Reads all pairs.
     ///
@@ -120,7 +123,7 @@ impl ResolvesServerCert for CertificateStore {
 fn load_pair(
     pair: &CertificateFiles,
     files: &Contents,
-) -> Result<(Arc<CertifiedKey>, CertificateFacts), Vec<(&'static str, Error)>> {
+) -> Result<Pair, Vec<(&'static str, Error)>> {
     let of_cert = |error| ("cert", error);
     let of_key = |what: &str, hint: &str| vec![("key", Error::of(&pair.key, what, hint))];
     let chain = pem::certificates(&pair.cert, files).map_err(of_cert);
