@@ -8,7 +8,9 @@
 
 use std::num::NonZeroUsize;
 
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmFeatures,
+};
 
 /// The most linear memory any plugin may be given, in bytes: what `limits.memory` can say.
 pub const MAX_MEMORY: usize = 256 << 20;
@@ -28,6 +30,23 @@ pub const MAX_TABLE_ELEMENTS: usize = 20_000;
 const KEEP_RESIDENT: usize = 64 << 10;
 /// Unused slots that keep what they touched. The rest give their memory back.
 const WARM_SLOTS: u32 = 16;
+
+/// What no toolchain of plugins makes: a compiler and a runtime have their faults where few go, so nobody
+/// reaches these. Left are WebAssembly 2.0, its fixed-width SIMD included, tail calls and extended
+/// constants, all of which do on every machine what they do on this one.
+const NEEDLESS: WasmFeatures = WasmFeatures::GC
+    .union(WasmFeatures::FUNCTION_REFERENCES)
+    .union(WasmFeatures::EXCEPTIONS)
+    .union(WasmFeatures::LEGACY_EXCEPTIONS)
+    .union(WasmFeatures::THREADS)
+    .union(WasmFeatures::SHARED_EVERYTHING_THREADS)
+    .union(WasmFeatures::STACK_SWITCHING)
+    .union(WasmFeatures::MEMORY64)
+    .union(WasmFeatures::MULTI_MEMORY)
+    .union(WasmFeatures::CUSTOM_PAGE_SIZES)
+    .union(WasmFeatures::WIDE_ARITHMETIC)
+    // What a machine may answer as it likes.
+    .union(WasmFeatures::RELAXED_SIMD);
 
 /// Makes the engine. Gives it with the number of instances that it has room for.
 ///
@@ -90,7 +109,7 @@ fn code() -> Config {
         .cranelift_opt_level(OptLevel::Speed)
         // Deadlines. Checks at loop heads and function entries cost about 5 % of the guest's time.
         .epoch_interruption(true)
-        .wasm_simd(true)
+        .wasm_features(NEEDLESS, false)
         // The log names the guest function that failed; lines of source would need DWARF in memory.
         .wasm_backtrace_max_frames(NonZeroUsize::new(24))
         .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable)
@@ -104,6 +123,43 @@ mod tests {
     use std::hash::{DefaultHasher, Hash, Hasher};
 
     use super::*;
+
+    /// Each by itself; where a proposal is on, its module compiles.
+    #[test]
+    fn what_no_plugin_needs_is_refused_and_what_toolchains_make_is_taken() {
+        let compiler = compiler().expect("a compiler");
+        let compile = |module: &str| {
+            let component = wat::parse_str(format!("(component (core module {module}))"));
+            let component = component.expect("a component");
+            wasmtime::component::Component::new(&compiler, component)
+        };
+        for (module, says) in [
+            ("(memory i64 1)", "memory64"),
+            ("(memory 1) (memory 1)", "multiple memories"),
+            ("(memory 1 1 shared)", "threads"),
+            ("(memory 1 (pagesize 1))", "custom page sizes"),
+            ("(type (struct))", "gc"),
+            ("(type $f (func)) (func (param (ref $f)))", "function references"),
+            ("(tag)", "exceptions"),
+            ("(func (result i64 i64) i64.const 1 i64.const 1 i64.mul_wide_u)", "wide arithmetic"),
+            (
+                "(func (param v128) (result v128) local.get 0 local.get 0 i8x16.relaxed_swizzle)",
+                "relaxed SIMD",
+            ),
+        ] {
+            let error = compile(module).err().unwrap_or_else(|| panic!("{module} is taken"));
+            assert!(format!("{error:#}").contains(says), "{module}: {error:#}");
+        }
+        for module in [
+            "(func (param v128) (result v128) local.get 0 local.get 0 i8x16.add)",
+            "(func $f return_call $f)",
+            "(global i32 (i32.add (i32.const 1) (i32.const 2)))",
+            "(table 1 funcref) (func (result i32 i32) i32.const 1 i32.const 2)",
+            "(memory 1) (func i32.const 0 i32.const 0 i32.const 0 memory.fill)",
+        ] {
+            compile(module).unwrap_or_else(|error| panic!("{module}: {error:#}"));
+        }
+    }
 
     #[test]
     fn what_the_compiler_makes_is_for_the_engine() {
