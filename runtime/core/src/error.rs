@@ -186,7 +186,11 @@ impl Error {
     pub fn told(&self) -> String {
         match &self.said.source {
             None => self.said.detail.clone(),
-            Some(source) => format!("{}: {}", self.said.detail, Chain(&**source)),
+            Some(source) => {
+                let (detail, chain) = (&self.said.detail, Chain(&**source).to_string());
+                // It may begin with the source's own words.
+                if chain.starts_with(&**detail) { chain } else { format!("{detail}: {chain}") }
+            }
         }
     }
 
@@ -260,5 +264,7 @@ mod tests {
         let wrapped = Error::new(Kind::ConnectionTerminated, Side::Upstream, "the stream failed")
             .caused_by(io::Error::other(reset()));
         assert_eq!(wrapped.told(), "the stream failed: reset by peer");
+        let own = Error::new(Kind::ConnectionTerminated, Side::Upstream, "reset by peer");
+        assert_eq!(own.caused_by(reset()).told(), "reset by peer");
     }
 }

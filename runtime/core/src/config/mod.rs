@@ -106,7 +106,7 @@ pub fn read(
     let Collected { mut problems, mut warnings, sources, contents, texts } = report.finish();
     let excerpts = Excerpts::new(texts, &root);
     problems.iter_mut().chain(&mut warnings).for_each(|problem| excerpts.add_to(problem));
-    let check::Checked { server, listeners, plugins, routes, upstreams } = checked;
+    let check::Checked { server, listeners, plugins, routes, upstreams, certificates } = checked;
     let places = Arc::new(Places::new(root, excerpts));
     let contents = Arc::new(contents);
     let config = Config {
@@ -115,6 +115,7 @@ pub fn read(
         plugins,
         routes,
         upstreams,
+        certificates,
         sources,
         contents,
         warnings,

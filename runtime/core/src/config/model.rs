@@ -37,6 +37,9 @@ pub struct Config {
     pub plugins: Vec<Plugin>,
     pub routes: Vec<Route>,
     pub upstreams: Vec<Upstream>,
+    /// Every file of certificates that is one as far as PEM goes, also where what names it has other
+    /// problems: for whoever knows TLS.
+    pub certificates: Vec<CertificateFile>,
     /// Every file that was read, also components and certificates: what to watch for changes.
     pub sources: Sources,
     /// What is in those of them that are no components.

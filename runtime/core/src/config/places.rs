@@ -47,10 +47,16 @@ impl Places {
         self.problem_with(keys, hint, |_| message.to_owned())
     }
 
-    /// A problem with the file that keys and indices lead to the name of, `a.pem holds no key`. It is
-    /// told as it was written, if there was `${…}` in it.
-    pub fn problem_of_file(&self, keys: &[&str], file: &Path, what: &str, hint: &str) -> Problem {
-        self.problem_with(keys, hint, |node| format!("{} {what}", node.shown_path(file)))
+    /// A problem with the file that keys and indices lead to the name of, which `message` gets as it may
+    /// be told: as it was written, if there was `${…}` in it.
+    pub fn problem_of_file(
+        &self,
+        keys: &[&str],
+        file: &Path,
+        hint: &str,
+        message: impl FnOnce(&str) -> String,
+    ) -> Problem {
+        self.problem_with(keys, hint, |node| message(&node.shown_path(file)))
     }
 
     fn problem_with(

@@ -94,7 +94,7 @@ fn raw(mut resolve: Resolve, source: &str, core: &str, texts: StringEncoding) ->
     ComponentEncoder::default()
         .validate(true)
         .module(&module)
-        .and_then(|mut encoder| encoder.encode())
+        .and_then(|encoder| encoder.encode())
         .unwrap_or_else(|error| panic!("the module fits its world: {error:?}"))
 }
 

@@ -194,6 +194,10 @@ fn failed(error: &StartError) -> ExitCode {
             let all: Vec<Problem> = problems.iter().cloned().collect();
             problems::show(&all, problems.warnings());
         }
+        StartError::Config(problems) => {
+            problems.warnings().iter().for_each(|warning| complain(warning.as_warning()));
+            complain(error);
+        }
         _ => complain(error),
     }
     match error {

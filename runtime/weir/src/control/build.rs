@@ -16,7 +16,7 @@ use weir_core::telemetry::metrics::Metrics;
 use weir_wasm::{Host, LoadedPlugin};
 
 use crate::server::Built;
-use crate::tls::Authorities;
+use crate::tls::{Authorities, Pairs, PemFiles};
 use crate::upstream::{Cluster, EndpointSet};
 
 /// Numbers for listeners' names: a name keeps its number as long as the process lives.
@@ -46,10 +46,15 @@ pub fn build(
         let message = format!("server.workers: {message}");
         problems.push(Problem::new(place, "server.workers", message).with_hint(hint));
     }
-    let terminated = tls::terminate(&config, &mut problems);
-    let sets = upstreams(&config, metrics, sets, &mut problems);
-    let remarks = tls::remarks(&config, now);
+    let files = PemFiles::new(config.contents.clone());
+    let pairs = Pairs::new(files.clone());
+    let (found, remarks) = tls::look(&config, &files, &pairs, now);
     config.warn(remarks);
+    let mut more = Vec::new();
+    let terminated = tls::terminate(&config, &pairs, &mut more);
+    let sets = upstreams(&config, &files, metrics, sets, &mut more);
+    problems.extend(found);
+    add_unknown(&mut problems, more);
     if let Some(problems) = Problems::of(problems, config.warnings.clone()) {
         return Err(problems);
     }
@@ -82,15 +87,23 @@ pub fn problems(refused: Refused, host: &Host, now: SystemTime) -> Option<Proble
     sound.upstreams.retain(|upstream| !wrong("upstreams.", &upstream.name));
     let mut more = Vec::new();
     load_plugins(&sound, host, None, &mut more);
-    tls::terminate(&sound, &mut more);
-    upstreams(&sound, &Metrics::new(), &[], &mut more);
+    let files = PemFiles::new(sound.contents.clone());
+    let pairs = Pairs::new(files.clone());
+    let (found, remarks) = tls::look(&sound, &files, &pairs, now);
+    sound.warn(remarks);
+    add_unknown(&mut problems, found);
+    tls::terminate(&sound, &pairs, &mut more);
+    upstreams(&sound, &files, &Metrics::new(), &[], &mut more);
+    add_unknown(&mut problems, more);
+    Problems::of(problems, sound.warnings)
+}
+
+/// Adds problems, but those at a key of which one is known.
+fn add_unknown(problems: &mut Vec<Problem>, mut more: Vec<Problem>) {
     more.retain(|new| {
         problems.iter().all(|known| (&known.place, &known.path) != (&new.place, &new.path))
     });
     problems.extend(more);
-    let remarks = tls::remarks(&sound, now);
-    sound.warn(remarks);
-    Problems::of(problems, sound.warnings)
 }
 
 /// A router for each listener; those that reach every route share one.
@@ -157,11 +170,12 @@ fn with_component<'a>(
 /// The endpoints that the configuration names.
 fn upstreams(
     config: &Config,
+    files: &PemFiles,
     metrics: &Metrics,
     before: &[Arc<EndpointSet>],
     problems: &mut Vec<Problem>,
 ) -> Vec<Arc<EndpointSet>> {
-    let system = Authorities::new(config.contents.clone());
+    let system = Authorities::new(files.clone());
     let mut made = Vec::new();
     for (at, upstream) in config.upstreams.iter().enumerate() {
         let mut upstream = upstream.clone();

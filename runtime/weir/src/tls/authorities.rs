@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
-use weir_core::config::Contents;
 
-use super::{Error, pem};
+use super::Error;
+use super::pem::PemFiles;
 
 /// Whom to trust. Equal where the same endpoints would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,14 +23,14 @@ pub enum Trust {
 }
 
 /// Authorities, the system's and those of files, each read once for a configuration.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Authorities {
-    files: Arc<Contents>,
+    files: PemFiles,
     system: OnceCell<Arc<[CertificateDer<'static>]>>,
 }
 
 impl Authorities {
-    pub fn new(files: Arc<Contents>) -> Authorities {
+    pub fn new(files: PemFiles) -> Authorities {
         Authorities { files, system: OnceCell::new() }
     }
 
@@ -39,8 +39,8 @@ impl Authorities {
     /// # Errors
     /// It cannot be read, or holds none.
     pub fn of(&self, file: &Path) -> Result<Trust, Error> {
-        let read = pem::certificates(file, &self.files);
-        let certificates = read.map_err(|error| error.at(&["ca"]))?.into();
+        let chain = self.files.chain(file).map_err(|error| error.at(&["ca"]))?;
+        let certificates = chain.certificates;
         Ok(Trust::Authorities { certificates, named: true })
     }
 

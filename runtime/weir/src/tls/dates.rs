@@ -1,25 +1,29 @@
 //! Dates of certificates that deserve a look, before clients tell.
 //!
-//! In: a PEM file and the time. Out: a remark for people. Never: refuses one: what expired may be all
+//! In: certificates, and the time. Out: a remark for people. Never: refuses one: what expired may be all
 //! there is.
 
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use weir_core::config::Contents;
-use x509_parser::certificate::X509Certificate;
-
-use super::pem;
+use rustls_pki_types::CertificateDer;
+use x509_parser::time::ASN1Time;
 
 /// What expires before is worth a word.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
 
-/// What is to be said of the dates in a file, `CN=a expired 3 days ago, on …`; nothing where all is well,
-/// or it cannot be read.
-pub fn remark(file: &Path, files: &Contents, now: SystemTime) -> Option<String> {
-    let chain = pem::certificates(file, files).ok()?;
-    let parsed = chain.iter().filter_map(|der| x509_parser::parse_x509_certificate(der).ok());
-    let mut remarks = parsed.filter_map(|(_, certificate)| date_of(&certificate, now));
+/// When a certificate is good.
+#[derive(Debug, Clone)]
+pub struct Validity {
+    /// Its subject, or that it has none.
+    name: String,
+    /// None: before anything that the system's clock can show.
+    from: Option<SystemTime>,
+    to: Option<SystemTime>,
+}
+
+/// What is to be said of the dates of a chain, `CN=a expired 3 days ago, on …`; nothing where all is well.
+pub fn remark(chain: &[Validity], now: SystemTime) -> Option<String> {
+    let mut remarks = chain.iter().filter_map(|validity| validity.remark(now));
     let first = remarks.next()?;
     Some(match remarks.count() {
         0 => first,
@@ -27,37 +31,44 @@ pub fn remark(file: &Path, files: &Contents, now: SystemTime) -> Option<String> 
     })
 }
 
-/// What is to be said of the dates of a certificate: `CN=a expired 3 days ago, on …`.
-fn date_of(certificate: &X509Certificate<'_>, now: SystemTime) -> Option<String> {
-    let at = |seconds: i64| {
-        let since = Duration::from_secs(seconds.unsigned_abs());
-        match seconds < 0 {
-            true => SystemTime::UNIX_EPOCH.checked_sub(since),
-            false => SystemTime::UNIX_EPOCH.checked_add(since),
+impl Validity {
+    /// What a certificate says; nothing where it is none.
+    pub fn of(certificate: &CertificateDer<'_>) -> Option<Validity> {
+        let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+        let at = |time: ASN1Time| {
+            let since = Duration::from_secs(time.timestamp().unsigned_abs());
+            match time.timestamp() < 0 {
+                true => SystemTime::UNIX_EPOCH.checked_sub(since),
+                false => SystemTime::UNIX_EPOCH.checked_add(since),
+            }
+        };
+        let validity = certificate.validity();
+        let name = match certificate.subject().to_string() {
+            empty if empty.is_empty() => "a certificate without a subject".to_owned(),
+            subject => subject,
+        };
+        Some(Validity { name, from: at(validity.not_before), to: at(validity.not_after) })
+    }
+
+    fn remark(&self, now: SystemTime) -> Option<String> {
+        let (name, from, to) = (&self.name, self.from?, self.to?);
+        if let Ok(ago) = now.duration_since(to)
+            && !ago.is_zero()
+        {
+            return Some(format!("{name} expired {} ago, on {}", days(ago), date(to)));
         }
-    };
-    let validity = certificate.validity();
-    let (from, to) = (at(validity.not_before.timestamp())?, at(validity.not_after.timestamp())?);
-    let name = match certificate.subject().to_string() {
-        empty if empty.is_empty() => "a certificate without a subject".to_owned(),
-        subject => subject,
-    };
-    if let Ok(ago) = now.duration_since(to)
-        && !ago.is_zero()
-    {
-        return Some(format!("{name} expired {} ago, on {}", days(ago), date(to)));
+        if let Ok(until) = from.duration_since(now)
+            && !until.is_zero()
+        {
+            return Some(format!(
+                "{name} is not valid for another {}, until {}",
+                days(until),
+                date(from)
+            ));
+        }
+        let left = to.duration_since(now).unwrap_or_default();
+        (left < SOON).then(|| format!("{name} expires in {}, on {}", days(left), date(to)))
     }
-    if let Ok(until) = from.duration_since(now)
-        && !until.is_zero()
-    {
-        return Some(format!(
-            "{name} is not valid for another {}, until {}",
-            days(until),
-            date(from)
-        ));
-    }
-    let left = to.duration_since(now).unwrap_or_default();
-    (left < SOON).then(|| format!("{name} expires in {}, on {}", days(left), date(to)))
 }
 
 fn days(time: Duration) -> String {

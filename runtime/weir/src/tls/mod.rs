@@ -10,6 +10,7 @@ mod dangerous;
 mod dates;
 mod error;
 mod origination;
+mod pairs;
 mod pem;
 mod termination;
 #[cfg(test)]
@@ -21,10 +22,12 @@ use std::sync::Arc;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
 pub use self::authorities::Authorities;
-pub use self::certificates::{CertificateFacts, CertificateStore};
+pub use self::certificates::CertificateStore;
 pub use self::dates::remark;
 pub use self::error::Error;
 pub use self::origination::{Origination, connect, server_name};
+pub use self::pairs::{CertificateFacts, Pairs};
+pub use self::pem::PemFiles;
 pub use self::termination::{ServerTls, accept, server_config};
 
 /// ALPN name of HTTP/2 (RFC 9113, 3.1).

@@ -151,11 +151,11 @@ fn roots_of(
     let mut roots = RootCertStore::empty();
     for certificate in certificates {
         roots.add(certificate.clone()).map_err(|_| {
-            let what = "a certificate cannot be used";
+            let what = "holds a certificate that cannot be used";
             let hint = "every block of the file must be the certificate of an authority";
             match file {
                 Some(file) => Error::of(file, what, hint).at(&["ca"]),
-                None => Error::new(what, hint),
+                None => Error::new("the system's trust store holds one that cannot be used", hint),
             }
         })?;
     }

@@ -13,10 +13,10 @@ use rustls::version::{TLS12, TLS13};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use weir_core::config::{Contents, ListenerTls, TlsVersion};
+use weir_core::config::{ListenerTls, TlsVersion};
 use weir_core::http::Tls;
 
-use super::{CertificateFacts, CertificateStore, Error, H2, HTTP_1_0, HTTP_1_1, provider};
+use super::{CertificateFacts, CertificateStore, Error, H2, HTTP_1_0, HTTP_1_1, Pairs, provider};
 use crate::net::{Heard, OnSocket};
 
 /// Sessions kept for TLS 1.2 clients that resume by session ID; rustls's own default is 256.
@@ -44,8 +44,8 @@ pub struct Accepted<S> {
 /// # Errors
 ///
 /// Every problem of every file.
-pub fn server_config(tls: &ListenerTls, files: &Contents) -> Result<ServerTls, Vec<Error>> {
-    let store = CertificateStore::load(&tls.certificates, files)?;
+pub fn server_config(tls: &ListenerTls, with: &Pairs) -> Result<ServerTls, Vec<Error>> {
+    let store = CertificateStore::load(&tls.certificates, with)?;
     let certificates = store.facts().to_vec();
     let versions: &[_] = match tls.min_version {
         TlsVersion::V1_2 => &[&TLS13, &TLS12],

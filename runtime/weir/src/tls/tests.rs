@@ -9,7 +9,7 @@ use rcgen::{CertificateParams, CertifiedKey, KeyPair, generate_simple_self_signe
 use rustls::{ClientConfig, SignatureScheme};
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use weir_core::config::{CertificateFiles, Contents, ListenerTls, TlsVersion, UpstreamTls};
+use weir_core::config::{CertificateFiles, ListenerTls, TlsVersion, UpstreamTls};
 use weir_core::error::Kind;
 use weir_core::http::Tls;
 
@@ -59,14 +59,14 @@ fn names_select_certificates() {
             directory.pair("exact", &["a.example.com", "example.com"]),
             directory.pair("wild", &["*.Example.com", "*.eu.example.com"]),
         ],
-        &Contents::default(),
+        &Pairs::default(),
     )
     .unwrap();
     let file = |name: Option<&str>| {
         let chosen = store.select(name, &[SignatureScheme::ECDSA_NISTP256_SHA256]);
         let at = ["first.pem", "exact.pem", "wild.pem"];
         let same = |it: &&&str| {
-            let pem = pem::certificates(&directory.0.join(it), &Contents::default()).unwrap();
+            let pem = chain_of(&directory.0.join(it));
             pem == chosen.cert
         };
         at.iter().find(same).unwrap().trim_end_matches(".pem").to_owned()
@@ -103,13 +103,10 @@ fn key_types_select_among_certificates_of_a_name() {
         key: directory.write("ed.key", &key.serialize_pem()),
     };
     let store =
-        CertificateStore::load(&[ecdsa.clone(), ed25519.clone()], &Contents::default()).unwrap();
+        CertificateStore::load(&[ecdsa.clone(), ed25519.clone()], &Pairs::default()).unwrap();
     let chain = |schemes: &[SignatureScheme]| &store.select(Some("a.test"), schemes).cert;
-    assert_eq!(
-        *chain(&[SignatureScheme::ED25519]),
-        pem::certificates(&ed25519.cert, &Contents::default()).unwrap()
-    );
-    let ecdsa_chain = pem::certificates(&ecdsa.cert, &Contents::default()).unwrap();
+    assert_eq!(*chain(&[SignatureScheme::ED25519]), chain_of(&ed25519.cert));
+    let ecdsa_chain = chain_of(&ecdsa.cert);
     assert_eq!(*chain(&[SignatureScheme::ECDSA_NISTP256_SHA256]), ecdsa_chain);
     assert_eq!(*chain(&[SignatureScheme::RSA_PKCS1_SHA256]), ecdsa_chain);
 }
@@ -127,7 +124,7 @@ fn facts_are_read() {
         cert: directory.write("a.pem", &params.self_signed(&key).unwrap().pem()),
         key: directory.write("a.key", &key.serialize_pem()),
     };
-    let store = CertificateStore::load(std::slice::from_ref(&files), &Contents::default()).unwrap();
+    let store = CertificateStore::load(std::slice::from_ref(&files), &Pairs::default()).unwrap();
     let expected = CertificateFacts {
         file: files.cert,
         subject: "a.test".to_owned(),
@@ -176,7 +173,7 @@ fn problems_name_the_file() {
     ];
     for (files, file, what) in &cases {
         let problems =
-            CertificateStore::load(std::slice::from_ref(files), &Contents::default()).unwrap_err();
+            CertificateStore::load(std::slice::from_ref(files), &Pairs::default()).unwrap_err();
         let [problem] = &problems[..] else { panic!("{problems:?}") };
         assert_eq!(problem.file.as_ref(), Some(*file));
         let text = problem.to_string();
@@ -186,10 +183,15 @@ fn problems_name_the_file() {
     }
     // All at once, and both files of a pair.
     let all: Vec<_> = cases.into_iter().map(|(files, ..)| files).collect();
-    assert_eq!(CertificateStore::load(&all, &Contents::default()).unwrap_err().len(), 12);
-    let both = CertificateStore::load(&[with(&missing, &empty)], &Contents::default()).unwrap_err();
+    assert_eq!(CertificateStore::load(&all, &Pairs::default()).unwrap_err().len(), 12);
+    let both = CertificateStore::load(&[with(&missing, &empty)], &Pairs::default()).unwrap_err();
     assert_eq!(both.len(), 2);
-    assert_eq!(CertificateStore::load(&[], &Contents::default()).unwrap_err().len(), 1);
+    assert_eq!(CertificateStore::load(&[], &Pairs::default()).unwrap_err().len(), 1);
+}
+
+/// The certificates of a file.
+fn chain_of(file: &Path) -> Vec<rustls_pki_types::CertificateDer<'static>> {
+    PemFiles::default().chain(file).unwrap().certificates.to_vec()
 }
 
 async fn handshake(
@@ -235,7 +237,7 @@ async fn handshakes_settle_protocol_and_resume_over_reloads() {
     let tls = listener(vec![pair.clone()], TlsVersion::V1_2);
     let upstream = UpstreamTls { ca: Some(pair.cert), server_name: None, verify: true };
     let client = originate(&upstream, &[H2, HTTP_1_1]).config;
-    let server = server_config(&tls, &Contents::default()).unwrap();
+    let server = server_config(&tls, &Pairs::default()).unwrap();
     let (facts, sent) = handshake(&server, client.clone(), "A.test").await;
     sent.unwrap();
     let (facts, h2, resumed) = facts.unwrap();
@@ -244,7 +246,7 @@ async fn handshakes_settle_protocol_and_resume_over_reloads() {
     assert_eq!(facts.server_name.as_deref(), Some("a.test"));
     assert!(h2 && !resumed);
     // A new configuration, as a reload makes it, takes the old one's ticket.
-    let server = server_config(&tls, &Contents::default()).unwrap();
+    let server = server_config(&tls, &Pairs::default()).unwrap();
     let (facts, _) = handshake(&server, client, "A.test").await;
     assert!(facts.unwrap().2);
     let plain = originate(&upstream, &[HTTP_1_1]).config;
@@ -257,7 +259,7 @@ async fn versions_are_kept() {
     let directory = Directory::new();
     let pair = directory.pair("a", &["a.test"]);
     let old = || {
-        let roots = pem::certificates(&pair.cert, &Contents::default()).unwrap();
+        let roots = chain_of(&pair.cert);
         let mut store = rustls::RootCertStore::empty();
         store.add(roots[0].clone()).unwrap();
         let builder = ClientConfig::builder_with_provider(provider())
@@ -266,16 +268,14 @@ async fn versions_are_kept() {
         Arc::new(builder.with_root_certificates(store).with_no_client_auth())
     };
     let server =
-        server_config(&listener(vec![pair.clone()], TlsVersion::V1_2), &Contents::default())
-            .unwrap();
+        server_config(&listener(vec![pair.clone()], TlsVersion::V1_2), &Pairs::default()).unwrap();
     let (facts, _) = handshake(&server, old(), "a.test").await;
     let (facts, h2, _) = facts.unwrap();
     assert_eq!(facts.version, "TLSv1.2");
     assert!(facts.cipher.starts_with("TLS_ECDHE_ECDSA_"), "{}", facts.cipher);
     assert!(!h2);
     let server =
-        server_config(&listener(vec![pair.clone()], TlsVersion::V1_3), &Contents::default())
-            .unwrap();
+        server_config(&listener(vec![pair.clone()], TlsVersion::V1_3), &Pairs::default()).unwrap();
     let (facts, sent) = handshake(&server, old(), "a.test").await;
     assert!(facts.is_err());
     assert_eq!(sent.unwrap_err().kind, Kind::TlsProtocolError);
@@ -287,8 +287,7 @@ async fn endpoints_are_verified_unless_told_otherwise() {
     let pair = directory.pair("a", &["a.test"]);
     let stranger = directory.pair("b", &["a.test"]);
     let server =
-        server_config(&listener(vec![pair.clone()], TlsVersion::V1_2), &Contents::default())
-            .unwrap();
+        server_config(&listener(vec![pair.clone()], TlsVersion::V1_2), &Pairs::default()).unwrap();
     let tls = |ca: &Path, verify| UpstreamTls { ca: Some(ca.into()), server_name: None, verify };
     for (ca, verify, name, expected) in [
         (&pair.cert, true, "a.test", None),
@@ -335,7 +334,7 @@ async fn a_certificate_that_is_named_itself_is_trusted_for_its_own_name() {
     ] {
         let pair = self_signed(&directory, "self", names, "common.test");
         let server =
-            server_config(&listener(vec![pair.clone()], TlsVersion::V1_2), &Contents::default())
+            server_config(&listener(vec![pair.clone()], TlsVersion::V1_2), &Pairs::default())
                 .unwrap();
         let tls = UpstreamTls { ca: Some(pair.cert), server_name: None, verify: true };
         let (_, sent) = handshake(&server, originate(&tls, &[HTTP_1_1]).config, name).await;
@@ -350,8 +349,7 @@ async fn a_certificate_that_is_not_trusted_is_explained() {
     let stranger = directory.pair("b", &["b.test"]);
     let other = self_signed(&directory, "c", &["a.test"], "another.test");
     let server =
-        server_config(&listener(vec![pair.clone()], TlsVersion::V1_2), &Contents::default())
-            .unwrap();
+        server_config(&listener(vec![pair.clone()], TlsVersion::V1_2), &Pairs::default()).unwrap();
     for (ca, name, says) in [
         (&other.cert, "a.test", "no trusted authority has issued it"),
         // Another key under the same name.

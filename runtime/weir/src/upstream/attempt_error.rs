@@ -82,7 +82,7 @@ impl AttemptError {
         let reset = of_protocol(&error).is_some_and(|error| error.is_remote() && error.is_reset());
         // A stream that is reset tells nothing of its connection.
         let reused = reused && !reset;
-        let mut failure = Error::new(kind, Side::Upstream, "the stream failed").caused_by(error);
+        let mut failure = Error::new(kind, Side::Upstream, error.to_string()).caused_by(error);
         failure.retryable = retryable;
         Box::new(AttemptError { error: failure, silent: ended || io || reset, reused, ended: over })
     }

@@ -163,7 +163,7 @@ impl Codec {
         })
         .await;
         if let Err(Failed::Body(error)) = sent {
-            tracing::debug!(%error, "an upload broke after its response had begun");
+            tracing::debug!(error = error.told(), "an upload broke after its response had begun");
             let _ = poll_fn(|cx| Pin::new(&mut self.state().transport).poll_shutdown(cx)).await;
         }
     }
@@ -246,6 +246,16 @@ impl std::fmt::Display for Fault {
             ),
             Fault::Malformed(why) => write!(f, "malformed response: {why}"),
             Fault::Body(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Fault::Io(error) => Some(error),
+            Fault::Body(error) => error.source(),
+            Fault::Closed | Fault::TooLarge | Fault::Malformed(_) => None,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! where another set takes the place of one and the endpoint is to be asked as before.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::sync::Arc;
 
 use http::{HeaderValue, Request, StatusCode};
@@ -12,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use weir_core::clock::Clock;
 use weir_core::config;
+use weir_core::error::Chain;
 use weir_core::health::{Check, Probed, Transition};
 use weir_core::http::Body;
 
@@ -152,17 +154,17 @@ async fn ask(
         upgrade: None,
         expects: false,
     };
-    let sender = connector.connect().await.map_err(|error| error.to_string())?;
+    let sender = connector.connect().await.map_err(|error| told(&error))?;
     let answered = match sender {
         Sender::Http1(connection) => {
             let answered = connection.exchange(&outgoing, Body::Empty).await;
-            answered.map(|answer| answer.parts.status).map_err(|fault| fault.to_string())
+            answered.map(|answer| answer.parts.status).map_err(|fault| told(&fault))
         }
         Sender::Http2(mut sender, executor, _) => {
             let body = executor.body(Body::Empty, None);
             let request = outgoing.to_http2(body, connector.endpoint.tls);
             let answered = sender.send_request(request).await;
-            answered.map(|response| response.status()).map_err(|error| error.to_string())
+            answered.map(|response| response.status()).map_err(|error| told(&error))
         }
     };
     match answered {
@@ -170,6 +172,11 @@ async fn ask(
         Ok(status) => Err(format!("status {}", status.as_u16())),
         Err(why) => Err(why),
     }
+}
+
+/// An error with all that it came from.
+fn told(error: &dyn Error) -> String {
+    Chain(error).to_string()
 }
 
 fn well(status: StatusCode) -> bool {

@@ -26,13 +26,13 @@ pub fn upstream() -> config::Upstream {
 }
 
 pub fn cluster(upstream: config::Upstream) -> Arc<Cluster> {
-    let made = Cluster::new(upstream, &Metrics::new(), &Authorities::new(Arc::default()), None);
+    let made = Cluster::new(upstream, &Metrics::new(), &Authorities::default(), None);
     made.unwrap_or_else(|error| panic!("{}", error.what))
 }
 
 /// The same, whose endpoints a test plays.
 pub fn cluster_over(network: Network, upstream: config::Upstream) -> Arc<Cluster> {
-    let (dial, system) = (Arc::new(network), Authorities::new(Arc::default()));
+    let (dial, system) = (Arc::new(network), Authorities::default());
     let made = Cluster::over(dial, upstream, &Metrics::new(), &system, None);
     made.unwrap_or_else(|error| panic!("{}", error.what))
 }

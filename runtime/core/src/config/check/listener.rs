@@ -3,8 +3,10 @@
 use super::Check;
 use crate::config::field::Field;
 use crate::config::model::{
-    Bound, CertificateFiles, DropAmbiguous, Limits, Listener, ListenerTls, PathPolicy, TlsVersion,
+    Bound, CertificateFile, CertificateFiles, DropAmbiguous, Limits, Listener, ListenerTls,
+    PathPolicy, TlsVersion,
 };
+use crate::config::path::steps;
 use crate::config::problem::Fault;
 use crate::config::read::{Named, TableReader};
 
@@ -59,11 +61,13 @@ impl Check<'_> {
         let (cert, key) = (table.required("cert"), table.required("key"));
         let cert_path = cert.as_ref().and_then(|field| self.file(field));
         let key_path = key.as_ref().and_then(|field| self.file(field));
-        if let Some((field, path)) = cert.zip(cert_path.as_ref()) {
-            self.holds_certificates(&field, path);
-        }
-        if let Some((field, path)) = key.zip(key_path.as_ref()) {
-            self.holds_key(&field, path);
+        let key = key.zip(key_path.clone()).filter(|(field, path)| self.holds_key(field, path));
+        if let Some((field, path)) = cert.zip(cert_path.as_ref())
+            && self.holds_certificates(&field, path)
+        {
+            let key = key.map(|(field, file)| (steps(&field.path), file));
+            let file = CertificateFile { at: steps(&field.path), file: path.clone(), key };
+            self.certificates.borrow_mut().push(file);
         }
         Some(CertificateFiles { cert: cert_path?, key: key_path? })
     }

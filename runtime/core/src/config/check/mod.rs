@@ -26,7 +26,7 @@ use binds::Binds;
 use super::Environment;
 use super::field::Field;
 use super::keys;
-use super::model::{Listener, Plugin, Route, Server, Upstream};
+use super::model::{CertificateFile, Listener, Plugin, Route, Server, Upstream};
 use super::problem::{Fault, Problem};
 use super::read::{Named, TableReader};
 use super::report::Report;
@@ -40,6 +40,7 @@ pub(crate) struct Check<'a> {
     pub folder: PathBuf,
     pub built_ins: &'a [&'a str],
     pub report: &'a Report,
+    certificates: RefCell<Vec<CertificateFile>>,
     listeners: Section<'a>,
     plugins: Section<'a>,
     upstreams: Section<'a>,
@@ -69,6 +70,7 @@ pub(crate) struct Checked {
     pub plugins: Vec<Plugin>,
     pub routes: Vec<Route>,
     pub upstreams: Vec<Upstream>,
+    pub certificates: Vec<CertificateFile>,
 }
 
 pub(crate) fn check(
@@ -86,6 +88,7 @@ pub(crate) fn check(
         folder,
         built_ins,
         report,
+        certificates: RefCell::default(),
         listeners: Section::new("listeners", table),
         plugins: Section::new("plugins", table),
         upstreams: Section::new("upstreams", table),
@@ -108,6 +111,7 @@ pub(crate) fn check(
         routes: routes.iter().filter_map(|named| check.route(named)).collect(),
         plugins: plugins.iter().filter_map(|named| check.plugin(named)).collect(),
         upstreams: upstreams.iter().filter_map(|named| check.upstream(named)).collect(),
+        certificates: check.certificates.take(),
     };
     check.unused(&check.plugins, &plugins);
     check.unused(&check.upstreams, &upstreams);

@@ -9,9 +9,10 @@ use super::Check;
 use crate::config::address;
 use crate::config::field::Field;
 use crate::config::model::{
-    Balance, Bound, Endpoint, Health, HostPolicy, Pool, Upstream, UpstreamProtocol,
-    UpstreamTimeouts, UpstreamTls,
+    Balance, Bound, CertificateFile, Endpoint, Health, HostPolicy, Pool, Upstream,
+    UpstreamProtocol, UpstreamTimeouts, UpstreamTls,
 };
+use crate::config::path::steps;
 use crate::config::problem::Fault;
 use crate::config::read::{Named, TableReader};
 
@@ -53,7 +54,12 @@ impl Check<'_> {
     fn upstream_tls(&self, table: &TableReader<'_>) -> UpstreamTls {
         let ca = table.field("ca").and_then(|field| {
             let path = self.file(&field)?;
-            self.holds_certificates(&field, &path).then_some(path)
+            self.holds_certificates(&field, &path).then(|| {
+                let file =
+                    CertificateFile { at: steps(&field.path), file: path.clone(), key: None };
+                self.certificates.borrow_mut().push(file);
+                path
+            })
         });
         let verify = table.flag("verify").unwrap_or(UpstreamTls::default().verify);
         if !verify && let Some(field) = table.field("verify") {

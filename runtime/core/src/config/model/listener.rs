@@ -55,7 +55,17 @@ pub struct ListenerTls {
     pub min_version: TlsVersion,
 }
 
+/// A file of certificates, and where it is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFile {
+    /// Keys and indices: `listeners`, `web`, `tls`, `certificates`, `0`, `cert`.
+    pub at: Vec<String>,
+    pub file: PathBuf,
+    /// The file of the private key beside it, where that is one, and where it is named.
+    pub key: Option<(Vec<String>, PathBuf)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CertificateFiles {
     /// PEM chain, leaf first.
     pub cert: PathBuf,

@@ -41,7 +41,7 @@ pub fn run(arguments: &Arguments, built_ins: &'static [BuiltIn]) -> ExitCode {
         Err(error) => {
             let code = super::failed(&error);
             let refused = std::error::Error::source(&error).and_then(|why| why.downcast_ref());
-            if refused.is_some_and(|why: &io::Error| why.kind() == io::ErrorKind::AddrInUse) {
+            if refused.is_some_and(is_of_an_address) {
                 complain(
                     "hint: `weir demo --bind 127.0.0.1:0 --admin 127.0.0.1:0` takes free ports",
                 );
@@ -49,6 +49,12 @@ pub fn run(arguments: &Arguments, built_ins: &'static [BuiltIn]) -> ExitCode {
             code
         }
     }
+}
+
+/// Whether another address may help.
+fn is_of_an_address(error: &io::Error) -> bool {
+    use io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
+    matches!(error.kind(), AddrInUse | AddrNotAvailable | PermissionDenied)
 }
 
 fn serve(arguments: &Arguments, built_ins: &'static [BuiltIn]) -> Result<(), StartError> {

@@ -1,4 +1,4 @@
-//! Plugins that cannot be used, in the same table as every other bad configuration.
+//! Plugins, certificates and keys that cannot be used, in the same table as every other bad configuration.
 
 #[path = "../../../../core/src/config/cases.rs"]
 mod cases;
@@ -13,7 +13,7 @@ use weir_wasm::HostOptions;
 use super::*;
 
 #[test]
-fn plugins_that_cannot_be_used_are_refused_at_their_place() {
+fn what_cannot_be_used_is_refused_at_its_place() {
     let host = Host::new(HostOptions { built_ins: BUILT_INS, ..HostOptions::default() });
     let host = host.expect("an engine");
     let names: Vec<&str> = BUILT_INS.iter().map(|(name, _)| *name).collect();
@@ -28,5 +28,5 @@ fn plugins_that_cannot_be_used_are_refused_at_their_place() {
         refused.into_iter().flatten().collect()
     };
     let count = cases::run(&[include_str!("cases.toml")], problems);
-    assert!(count >= 23, "{count} cases");
+    assert!(count >= 26, "{count} cases");
 }

@@ -6,15 +6,19 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use weir_core::config::{Config, Problem};
+use weir_core::config::{CertificateFile, CertificateFiles, Config, Problem};
 
-use crate::tls::{self, ServerTls};
+use crate::tls::{self, Pairs, PemFiles, ServerTls};
 
 /// What every listener terminates TLS with, if it does.
-pub(super) fn terminate(config: &Config, problems: &mut Vec<Problem>) -> Vec<Option<ServerTls>> {
+pub(super) fn terminate(
+    config: &Config,
+    pairs: &Pairs,
+    problems: &mut Vec<Problem>,
+) -> Vec<Option<ServerTls>> {
     let mut made = Vec::new();
     for listener in &config.listeners {
-        let built = listener.tls.as_ref().map(|tls| tls::server_config(tls, &config.contents));
+        let built = listener.tls.as_ref().map(|tls| tls::server_config(tls, pairs));
         made.push(match built.transpose() {
             Ok(tls) => tls,
             Err(errors) => {
@@ -31,32 +35,44 @@ pub(super) fn terminate(config: &Config, problems: &mut Vec<Problem>) -> Vec<Opt
 pub(super) fn problem(config: &Config, table: &[&str], error: &tls::Error) -> Problem {
     let keys: Vec<&str> = table.iter().copied().chain(error.at.iter().map(|key| &**key)).collect();
     match &error.file {
-        Some(file) => config.places.problem_of_file(&keys, file, &error.what, &error.hint),
+        Some(file) => config
+            .places
+            .problem_of_file(&keys, file, &error.hint, |file| format!("{file} {}", error.what)),
         None => config.places.problem_at(&keys, &error.what, &error.hint),
     }
 }
 
-/// Certificates that expire, or are not valid.
-pub(super) fn remarks(config: &Config, now: SystemTime) -> Vec<Problem> {
-    let mut remarks = Vec::new();
-    let mut look = |keys: &[&str], file: &Path| {
-        if let Some(remark) = tls::remark(file, &config.contents, now) {
-            let what = format!("has a certificate that needs a look: {remark}");
-            let hint = "a file that is replaced is read again by a reload";
-            remarks.push(config.places.problem_of_file(keys, file, &what, hint));
-        }
+/// What is wrong with files of certificates and keys, and what is to be said of their dates: of all that
+/// are named, also where what names them has other problems, or makes no use of them.
+pub(super) fn look(
+    config: &Config,
+    files: &PemFiles,
+    pairs: &Pairs,
+    now: SystemTime,
+) -> (Vec<Problem>, Vec<Problem>) {
+    let (mut problems, mut remarks) = (Vec::new(), Vec::new());
+    let told = |at: &[String], file: &Path, between: &str, what: &str, hint: &str| {
+        let keys: Vec<&str> = at.iter().map(String::as_str).collect();
+        config.places.problem_of_file(&keys, file, hint, |file| format!("{file}{between} {what}"))
     };
-    for listener in &config.listeners {
-        let certificates = listener.tls.iter().flat_map(|tls| &tls.certificates);
-        for (index, pair) in certificates.enumerate() {
-            let index = index.to_string();
-            look(&["listeners", &listener.name, "tls", "certificates", &index, "cert"], &pair.cert);
+    for CertificateFile { at, file, key } in &config.certificates {
+        let chain = match files.chain(file) {
+            Ok(chain) => chain,
+            Err(error) => {
+                problems.push(told(at, file, "", &error.what, &error.hint));
+                continue;
+            }
+        };
+        if let Some(remark) = tls::remark(&chain.validity, now) {
+            let hint = "a file that is replaced is read again by a reload";
+            remarks.push(told(at, file, ":", &remark, hint));
+        }
+        let Some((key_at, key)) = key else { continue };
+        let pair = CertificateFiles { cert: file.clone(), key: key.clone() };
+        for (which, error) in pairs.load(&pair).err().unwrap_or_default() {
+            let (at, file) = if which == "key" { (key_at, key) } else { (at, file) };
+            problems.push(told(at, file, "", &error.what, &error.hint));
         }
     }
-    for upstream in &config.upstreams {
-        if let Some(ca) = &upstream.tls.ca {
-            look(&["upstreams", &upstream.name, "tls", "ca"], ca);
-        }
-    }
-    remarks
+    (problems, remarks)
 }

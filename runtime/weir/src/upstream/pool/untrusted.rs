@@ -35,7 +35,7 @@ impl Untrusted {
         self.told.set(Some(now));
         tracing::warn!(
             endpoint = %format_args!("{}:{}", endpoint.host, endpoint.port),
-            error = %error.detail(),
+            error = %error.told(),
             suppressed = self.untold.replace(0),
             "no TLS with an endpoint"
         );

@@ -36,7 +36,11 @@ fn warnings(chain: &str, key: &str, now: u64) -> Vec<String> {
     let config = config::load(&Source::Path(file), &Environment::default(), &[]);
     let config = config.unwrap_or_else(|problems| panic!("{problems}"));
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
-    let found = tls::remarks(&config, now).into_iter();
+    let host = Host::new(HostOptions::default()).expect("an engine");
+    let (metrics, mut numbers) = (Metrics::new(), Numbers::default());
+    let built = build(config, &host, &metrics, &mut numbers, None, &[], now);
+    let (built, _) = built.unwrap_or_else(|problems| panic!("{problems}"));
+    let found = built.config.warnings.clone().into_iter();
     found
         .map(|warning| warning.message.replace(&format!("{}/", folder.path().display()), ""))
         .collect()
@@ -65,9 +69,9 @@ fn dates_of_certificates_are_told_before_clients_tell() {
                 assert_eq!(found.len(), 2, "{now}: {found:?}");
                 assert!(found.iter().all(|warning| warning.contains(says)), "{now}: {found:?}");
                 assert!(
-                    found[0].starts_with("listeners.web.tls.certificates[0].cert: a.pem has a ")
+                    found[0].starts_with("listeners.web.tls.certificates[0].cert: a.pem: CN=leaf ")
                 );
-                assert!(found[1].starts_with("upstreams.a.tls.ca: a.pem has a "));
+                assert!(found[1].starts_with("upstreams.a.tls.ca: a.pem: CN=leaf "));
             }
         }
     }
