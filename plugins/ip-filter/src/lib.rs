@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use weir_sdk::{ClientExt, Plugin, Reply, Request, Result, Verdict, bail};
+use weir_sdk::{Plugin, Reply, Request, Result, Verdict, bail};
 
 mod ranges;
 #[cfg(test)]
@@ -44,7 +44,7 @@ impl Plugin for IpFilter {
     }
 
     fn on_request(&self, request: &mut Request) -> Result<Verdict> {
-        if self.passes(request.client().ip()) {
+        if self.passes(request.client_ip()) {
             return Ok(Verdict::Forward);
         }
         Ok(Reply::problem(403, "Forbidden", "this address may not use this service").into())

@@ -12,10 +12,6 @@ mod generated {
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "all-hooks",
-        with: {
-            "weir:plugin/http.request": super::RequestHandle,
-            "weir:plugin/http.response": super::ResponseHandle,
-        },
         imports: { default: trappable },
     });
 }
@@ -23,21 +19,14 @@ mod generated {
 pub use generated::exports::weir::plugin::completion_hook::Summary;
 pub use generated::exports::weir::plugin::lifecycle::About;
 pub use generated::exports::weir::plugin::request_hook::Verdict;
-pub use generated::weir::plugin::http::{BodyError, Client, HeaderError, Reply, Tls};
-pub use generated::weir::plugin::{limiter, log::Level, store::StoreError};
-
-/// A handle on the request of the call under way. Its rep is the call's number.
-#[derive(Debug)]
-pub enum RequestHandle {}
-/// A handle on the response of the call under way.
-#[derive(Debug)]
-pub enum ResponseHandle {}
+pub use generated::weir::plugin::types::{BodyError, HeaderError, Reply};
+pub use generated::weir::plugin::{client::TlsConnection, limiter, log::Level, store::StoreError};
 
 /// The package and the versions that this build knows.
 pub const PACKAGE: &str = "weir:plugin/";
-pub const VERSION: &str = "0.1.0";
+pub const VERSION: &str = "0.2.0";
 /// What a version must start with.
-pub const VERSION_TRACK: &str = "0.1.";
+pub const VERSION_TRACK: &str = "0.2.";
 
 impl From<&chain::Summary> for Summary {
     fn from(summary: &chain::Summary) -> Self {

@@ -1,14 +1,14 @@
 //! The hook calls there are: which function, with what, and what its answer means.
 //!
-//! In: a handle's number. Out: the parameters of one exported function, and its checked answer.
+//! In: what a hook is told. Out: the parameters of one exported function, and its checked answer.
 //! Never: runs anything: an [`Instance`](super::instance::Instance) does, at once or on a fiber.
 
-use wasmtime::component::{ComponentNamedList, Lift, Lower, Resource, ResourceAny, TypedFunc};
+use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 use weir_core::chain::{Exchange, Verdict};
 
-use super::bindings::{self, RequestHandle, ResponseHandle};
+use super::bindings;
 use super::fault::Fault;
-use super::functions::{Functions, OpenTransform};
+use super::functions::{Functions, TransformFunctions};
 use super::reply;
 use super::state::{Phase, State};
 
@@ -25,8 +25,7 @@ pub trait Call: Send + 'static {
     fn function(&self, of: &Functions) -> Option<TypedFunc<Self::Parameters, Self::Results>>;
     /// What a plugin without the function answers.
     fn absent() -> Self::Output;
-    /// Its parameters; `handle` stands for the request and the response of this call.
-    fn parameters(self, handle: u32) -> Self::Parameters;
+    fn parameters(self) -> Self::Parameters;
     /// Bytes that it has.
     fn bytes(_: &Self::Results) -> usize {
         0
@@ -51,11 +50,8 @@ pub struct OpenRequestBody;
 /// `response-body-hook.transform.open`
 pub struct OpenResponseBody;
 
-type Request = Resource<RequestHandle>;
-type Response = Resource<ResponseHandle>;
-
 impl Call for OnRequest {
-    type Parameters = (Request,);
+    type Parameters = ();
     type Results = (Result<bindings::Verdict, String>,);
     type Output = Verdict;
 
@@ -69,15 +65,13 @@ impl Call for OnRequest {
         Verdict::Forward
     }
 
-    fn parameters(self, handle: u32) -> Self::Parameters {
-        (Resource::new_own(handle),)
-    }
+    fn parameters(self) {}
 
     fn bytes((answer,): &Self::Results) -> usize {
         match answer {
             Ok(bindings::Verdict::Forward) => 0,
             Ok(bindings::Verdict::Respond(reply)) => {
-                let lines = reply.headers.iter().map(|(name, value)| name.len() + value.len());
+                let lines = reply.fields.iter().map(|(name, value)| name.len() + value.len());
                 lines.sum::<usize>() + reply.body.len()
             }
             Err(message) => message.len(),
@@ -108,7 +102,7 @@ impl Call for OnRequest {
 }
 
 impl Call for OnResponse {
-    type Parameters = (Request, Response);
+    type Parameters = ();
     type Results = (Result<(), String>,);
     type Output = ();
 
@@ -120,9 +114,7 @@ impl Call for OnResponse {
 
     fn absent() {}
 
-    fn parameters(self, handle: u32) -> Self::Parameters {
-        (Resource::new_own(handle), Resource::new_own(handle))
-    }
+    fn parameters(self) {}
 
     fn bytes((answer,): &Self::Results) -> usize {
         answer.as_ref().err().map_or(0, String::len)
@@ -139,7 +131,7 @@ impl Call for OnResponse {
 }
 
 impl Call for OnComplete {
-    type Parameters = (Request, bindings::Summary);
+    type Parameters = (bindings::Summary,);
     type Results = ();
     type Output = ();
 
@@ -151,8 +143,8 @@ impl Call for OnComplete {
 
     fn absent() {}
 
-    fn parameters(self, handle: u32) -> Self::Parameters {
-        (Resource::new_own(handle), self.0)
+    fn parameters(self) -> Self::Parameters {
+        (self.0,)
     }
 
     fn check((): (), _: &Functions, _: &Exchange, _: &State) -> Result<(), Fault> {
@@ -161,61 +153,64 @@ impl Call for OnComplete {
 }
 
 impl Call for OpenRequestBody {
-    type Parameters = (Request,);
-    type Results = (Option<ResourceAny>,);
-    type Output = Option<OpenTransform>;
+    type Parameters = ();
+    type Results = (Result<bool, String>,);
+    type Output = Option<TransformFunctions>;
 
     const PHASE: Phase = Phase::Request;
 
     fn function(&self, of: &Functions) -> Option<TypedFunc<Self::Parameters, Self::Results>> {
-        of.request_body.as_ref().map(|functions| functions.open)
+        of.request_body.map(|functions| functions.open)
     }
 
-    fn absent() -> Option<OpenTransform> {
+    fn absent() -> Self::Output {
         None
     }
 
-    fn parameters(self, handle: u32) -> Self::Parameters {
-        (Resource::new_own(handle),)
-    }
+    fn parameters(self) {}
 
     fn check(
-        (resource,): Self::Results,
+        (answer,): Self::Results,
         functions: &Functions,
         _: &Exchange,
         _: &State,
-    ) -> Result<Option<OpenTransform>, Fault> {
-        let functions = functions.request_body.as_ref();
-        Ok(functions.zip(resource).map(|(functions, resource)| functions.opened(resource)))
+    ) -> Result<Self::Output, Fault> {
+        opened(functions.request_body, answer)
     }
 }
 
 impl Call for OpenResponseBody {
-    type Parameters = (Request, Response);
-    type Results = (Option<ResourceAny>,);
-    type Output = Option<OpenTransform>;
+    type Parameters = ();
+    type Results = (Result<bool, String>,);
+    type Output = Option<TransformFunctions>;
 
     const PHASE: Phase = Phase::Response;
 
     fn function(&self, of: &Functions) -> Option<TypedFunc<Self::Parameters, Self::Results>> {
-        of.response_body.as_ref().map(|functions| functions.open)
+        of.response_body.map(|functions| functions.open)
     }
 
-    fn absent() -> Option<OpenTransform> {
+    fn absent() -> Self::Output {
         None
     }
 
-    fn parameters(self, handle: u32) -> Self::Parameters {
-        (Resource::new_own(handle), Resource::new_own(handle))
-    }
+    fn parameters(self) {}
 
     fn check(
-        (resource,): Self::Results,
+        (answer,): Self::Results,
         functions: &Functions,
         _: &Exchange,
         _: &State,
-    ) -> Result<Option<OpenTransform>, Fault> {
-        let functions = functions.response_body.as_ref();
-        Ok(functions.zip(resource).map(|(functions, resource)| functions.opened(resource)))
+    ) -> Result<Self::Output, Fault> {
+        opened(functions.response_body, answer)
     }
+}
+
+/// What pushes the body on, where the guest wants it.
+fn opened(
+    functions: Option<TransformFunctions>,
+    answer: Result<bool, String>,
+) -> Result<Option<TransformFunctions>, Fault> {
+    let wanted = answer.map_err(|message| Fault::error(&message))?;
+    Ok(functions.filter(|_| wanted))
 }

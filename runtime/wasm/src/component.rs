@@ -12,15 +12,13 @@ use weir_core::config::{Flaw, Grants};
 
 use super::bindings::{PACKAGE, VERSION_TRACK};
 use super::engine::{MAX_CORE_INSTANCES_PER_COMPONENT, TABLES_PER_INSTANCE};
-use super::host::wasi;
+use super::host::{INTERFACES, wasi};
 use super::problem::Problem;
 
-/// The interfaces of `weir:plugin` that a plugin may import.
-const IMPORTS: [&str; 5] = ["http", "log", "metrics", "limiter", "store"];
-/// Functions of `http` that wait for a peer.
-const SUSPENDING: [&str; 2] = ["[method]request.read-body", "[method]response.read-body"];
+/// Functions of `weir:plugin` that wait for a peer.
+const SUSPENDING: [(&str, &str); 2] = [("request-body", "read"), ("response-body", "read")];
 
-/// Interfaces a component may import. The contract has 5, WASI 0.2 some 25; CPython imports 30.
+/// Interfaces a component may import. The contract has 13, WASI 0.2 some 25; CPython imports 30.
 const MAX_IMPORTS: usize = 100;
 /// The most that an instance weighs, for one of which it cannot be told.
 const MAX_WEIGHT: usize = MAX_CORE_INSTANCES_PER_COMPONENT.div_ceil(TABLES_PER_INSTANCE) as usize;
@@ -151,12 +149,15 @@ fn imports(
         if wasi::is_known(name) {
             continue;
         }
-        match interface(name) {
-            Some(known) if IMPORTS.contains(&known) => check_version(name, problems),
-            _ => problems.push(unknown_import(name)),
+        let known = interface(name);
+        if known.is_some() && !is_current(name) {
+            problems.push(outdated(name));
+        } else if !INTERFACES.iter().any(|(interface, _)| known == Some(interface)) {
+            problems.push(unknown_import(name));
         }
-        if let ComponentItem::ComponentInstance(instance) = kind.ty {
-            suspends |= instance.exports(engine).any(|(item, _)| SUSPENDING.contains(&item));
+        if let (ComponentItem::ComponentInstance(instance), Some(known)) = (kind.ty, known) {
+            let waits = |item| SUSPENDING.contains(&(known, item));
+            suspends |= instance.exports(engine).any(|(item, _)| waits(item));
         }
     }
     (names, suspends)
@@ -166,8 +167,7 @@ fn unknown_import(name: &str) -> Problem {
     let hint = if name.starts_with("wasi:http/") || name.starts_with("wasi:sockets/") {
         "plugins have no network; remove what opens connections (StarlingMonkey: --disable http)"
     } else {
-        "a plugin may import weir:plugin/{http, log, metrics, limiter, store} and wasi 0.2 without \
-         sockets and http"
+        "a plugin may import what the worlds of weir:plugin name, and wasi 0.2 without sockets and http"
     };
     Problem::component(format!("the component imports `{name}`, which nothing here provides"))
         .hint(hint)
@@ -184,9 +184,7 @@ fn exports(
         .map(|(name, _)| name.to_owned())
         .filter(|name| interface(name).is_some())
         .collect();
-    for name in &names {
-        check_version(name, problems);
-    }
+    problems.extend(names.iter().filter(|name| !is_current(name)).map(|name| outdated(name)));
     let find = |wanted: &str| {
         let name = names.iter().find(|name| interface(name) == Some(wanted))?;
         component.get_export_index(None, name.as_str())
@@ -198,9 +196,9 @@ fn exports(
     let transform = |interface: &str| {
         let interface = find(interface)?;
         Some(TransformExports {
-            open: inside(&interface, "[static]transform.open")?,
-            push: inside(&interface, "[method]transform.push")?,
-            finish: inside(&interface, "[method]transform.finish")?,
+            open: inside(&interface, "open")?,
+            push: inside(&interface, "push")?,
+            finish: inside(&interface, "finish")?,
         })
     };
     let on_request = function("request-hook", "on-request");
@@ -219,7 +217,7 @@ fn exports(
         problems.push(
             Problem::component("the component exports no hook, so it would never be called").hint(
                 "export at least one of weir:plugin/{request-hook, response-hook, \
-                 request-body-hook, response-body-hook, completion-hook}@0.1.0",
+                 request-body-hook, response-body-hook, completion-hook}@0.2.0",
             ),
         );
     }
@@ -227,7 +225,7 @@ fn exports(
     let Some((describe, configure)) = lifecycle else {
         problems.push(
             Problem::component("the component does not export `weir:plugin/lifecycle`")
-                .hint("every plugin exports weir:plugin/lifecycle@0.1.0 beside its hooks"),
+                .hint("every plugin exports weir:plugin/lifecycle@0.2.0 beside its hooks"),
         );
         return None;
     };
@@ -243,18 +241,17 @@ fn exports(
     Some((hooks, exports))
 }
 
-/// `http` of `weir:plugin/http@0.1.0`.
+/// `request` of `weir:plugin/request@0.2.0`.
 fn interface(name: &str) -> Option<&str> {
     let name = name.strip_prefix(PACKAGE)?;
     Some(name.split_once('@').map_or(name, |(interface, _)| interface))
 }
 
-fn check_version(name: &str, problems: &mut Vec<Problem>) {
-    let version = name.split_once('@').map_or("", |(_, version)| version);
-    if !version.starts_with(VERSION_TRACK) {
-        problems.push(
-            Problem::component(format!("the component was built for `{name}`"))
-                .hint("this build of Weir knows weir:plugin@0.1.x: rebuild the plugin against it"),
-        );
-    }
+fn is_current(name: &str) -> bool {
+    name.split_once('@').is_some_and(|(_, version)| version.starts_with(VERSION_TRACK))
+}
+
+fn outdated(name: &str) -> Problem {
+    Problem::component(format!("the component was built for `{name}`"))
+        .hint("this build of Weir knows weir:plugin@0.2.x: rebuild the plugin against it")
 }

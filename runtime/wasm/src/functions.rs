@@ -5,35 +5,27 @@
 
 use wasmtime::Store;
 use wasmtime::component::{
-    ComponentExportIndex, ComponentNamedList, Func, Instance, Lift, Lower, Resource, ResourceAny,
-    TypedFunc,
+    ComponentExportIndex, ComponentNamedList, Func, Instance, Lift, Lower, TypedFunc,
 };
 
-use super::bindings::{self, About, RequestHandle, ResponseHandle};
+use super::bindings::{self, About};
 use super::component::{Exports, TransformExports};
 use super::state::State;
 
-pub type OnRequest = TypedFunc<(Resource<RequestHandle>,), (Result<bindings::Verdict, String>,)>;
-pub type OnResponse =
-    TypedFunc<(Resource<RequestHandle>, Resource<ResponseHandle>), (Result<(), String>,)>;
-pub type OnComplete = TypedFunc<(Resource<RequestHandle>, bindings::Summary), ()>;
-pub type OpenRequest = TypedFunc<(Resource<RequestHandle>,), (Option<ResourceAny>,)>;
-pub type OpenResponse =
-    TypedFunc<(Resource<RequestHandle>, Resource<ResponseHandle>), (Option<ResourceAny>,)>;
+pub type OnRequest = TypedFunc<(), (Result<bindings::Verdict, String>,)>;
+pub type OnResponse = TypedFunc<(), (Result<(), String>,)>;
+pub type OnComplete = TypedFunc<(bindings::Summary,), ()>;
+pub type Open = TypedFunc<(), (Result<bool, String>,)>;
+pub type Finish = TypedFunc<(), Transformed>;
 pub type Transformed = (Result<Vec<u8>, String>,);
 
-/// The guest's side of a body, and the functions that move it on.
-pub struct OpenTransform {
-    pub resource: ResourceAny,
-    pub push: Func,
-    pub finish: Func,
-}
-
 /// The functions of a kind of body transform.
-pub struct TransformFunctions<Open> {
+#[derive(Clone, Copy)]
+pub struct TransformFunctions {
     pub open: Open,
+    /// Its type has the chunk's lifetime in it.
     pub push: Func,
-    pub finish: Func,
+    pub finish: Finish,
 }
 
 pub struct Functions {
@@ -42,15 +34,8 @@ pub struct Functions {
     pub on_request: Option<OnRequest>,
     pub on_response: Option<OnResponse>,
     pub on_complete: Option<OnComplete>,
-    pub request_body: Option<TransformFunctions<OpenRequest>>,
-    pub response_body: Option<TransformFunctions<OpenResponse>>,
-}
-
-impl<Open> TransformFunctions<Open> {
-    /// The guest's `transform`, with the functions that move it on.
-    pub fn opened(&self, resource: ResourceAny) -> OpenTransform {
-        OpenTransform { resource, push: self.push, finish: self.finish }
-    }
+    pub request_body: Option<TransformFunctions>,
+    pub response_body: Option<TransformFunctions>,
 }
 
 impl Functions {
@@ -70,23 +55,22 @@ impl Functions {
         {
             export.map(|export| instance.get_typed_func(store, export)).transpose()
         }
-        fn transform<P, R>(
+        fn transform(
             instance: &Instance,
             store: &mut Store<State>,
             exports: Option<&TransformExports>,
-        ) -> wasmtime::Result<Option<TransformFunctions<TypedFunc<P, R>>>>
-        where
-            P: ComponentNamedList + Lower,
-            R: ComponentNamedList + Lift,
-        {
+        ) -> wasmtime::Result<Option<TransformFunctions>> {
             let Some(exports) = exports else {
                 return Ok(None);
             };
             let open = instance.get_typed_func(&mut *store, exports.open)?;
-            // What is inspected is there, so these are found.
-            let push = instance.get_func(&mut *store, exports.push);
-            let finish = instance.get_func(&mut *store, exports.finish);
-            Ok(push.zip(finish).map(|(push, finish)| TransformFunctions { open, push, finish }))
+            let finish = instance.get_typed_func(&mut *store, exports.finish)?;
+            // What is inspected is there, so it is found; it has the type, or is refused here.
+            let Some(push) = instance.get_func(&mut *store, exports.push) else {
+                return Ok(None);
+            };
+            push.typed::<(&[u8],), Transformed>(&*store)?;
+            Ok(Some(TransformFunctions { open, push, finish }))
         }
         Ok(Functions {
             describe: instance.get_typed_func(&mut *store, exports.describe)?,

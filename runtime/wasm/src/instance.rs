@@ -22,7 +22,7 @@ use super::call::Call;
 use super::capacity::Seat;
 use super::deadline::Budget;
 use super::fault::Fault;
-use super::functions::{Functions, OpenTransform, Transformed};
+use super::functions::{Functions, TransformFunctions, Transformed};
 use super::host::bounds;
 use super::set_up::{SET_UP_LIMIT, drive, interrupted};
 use super::state::{Phase, State};
@@ -98,9 +98,9 @@ impl Instance {
         let Some(function) = call.function(&self.functions) else {
             return (exchange, Ok(C::absent()));
         };
-        let handle = self.begin(exchange, C::PHASE, false);
+        self.begin(exchange, C::PHASE, false);
         let beat = pulse.beat();
-        let returned = function.call(&mut self.store, call.parameters(handle));
+        let returned = function.call(&mut self.store, call.parameters());
         drop(beat);
         self.end::<C>(returned)
     }
@@ -115,26 +115,25 @@ impl Instance {
         let Some(function) = call.function(&self.functions) else {
             return (exchange, Ok(C::absent()));
         };
-        let handle = self.begin(exchange, C::PHASE, true);
-        let parameters = call.parameters(handle);
+        self.begin(exchange, C::PHASE, true);
+        let parameters = call.parameters();
         let returned =
             self.aside(terms, async |store| function.call_async(store, parameters).await).await;
         self.end::<C>(returned)
     }
 
-    /// One chunk through a transform.
+    /// One chunk through an open transform.
     pub async fn push(
         &mut self,
         terms: Terms<'_>,
-        transform: &OpenTransform,
+        transform: TransformFunctions,
         chunk: &[u8],
     ) -> Result<Vec<u8>, Fault> {
         // The type is looked at anew each time, for it has the chunk's lifetime in it; the chunk
         // is then copied once, into the guest.
-        let function = transform.push.typed::<(_, &[u8]), Transformed>(&self.store);
+        let function = transform.push.typed::<(&[u8],), Transformed>(&self.store);
         let function = function.map_err(|error| Fault::unavailable(&error.to_string()))?;
-        let arguments = (transform.resource, chunk);
-        let (answer,) = self.alone(terms, function, arguments, self.limit).await?;
+        let (answer,) = self.alone(terms, function, (chunk,), self.limit).await?;
         self.transformed(answer)
     }
 
@@ -142,12 +141,9 @@ impl Instance {
     pub async fn finish(
         &mut self,
         terms: Terms<'_>,
-        transform: &OpenTransform,
+        transform: TransformFunctions,
     ) -> Result<Vec<u8>, Fault> {
-        let function = transform.finish.typed::<(_,), Transformed>(&self.store);
-        let function = function.map_err(|error| Fault::unavailable(&error.to_string()))?;
-        let arguments = (transform.resource,);
-        let (answer,) = self.alone(terms, function, arguments, self.limit).await?;
+        let (answer,) = self.alone(terms, transform.finish, (), self.limit).await?;
         self.transformed(answer)
     }
 
@@ -158,21 +154,10 @@ impl Instance {
         answer.map_err(|message| Fault::error(&message))
     }
 
-    /// Drops the guest's side. An instance that fails at it is broken.
-    pub async fn close_transform(&mut self, terms: Terms<'_>, transform: OpenTransform) {
-        if self.broken {
-            return;
-        }
-        self.grant(self.limit, true);
-        let resource = transform.resource;
-        // Broken where it failed, which is all there is to know.
-        let _ = self.aside(terms, async |store| resource.resource_drop_async(store).await).await;
-    }
-
-    fn begin(&mut self, exchange: Box<Exchange>, phase: Phase, on_fiber: bool) -> u32 {
+    fn begin(&mut self, exchange: Box<Exchange>, phase: Phase, on_fiber: bool) {
         self.calls += 1;
         self.grant(self.limit, on_fiber);
-        self.store.data_mut().enter(exchange, phase)
+        self.store.data_mut().enter(exchange, phase);
     }
 
     fn grant(&mut self, limit: Duration, on_fiber: bool) {

@@ -76,7 +76,7 @@ impl LoadedPlugin {
         &self.component.inspected.imports
     }
 
-    /// Whether its hooks can wait, because it imports `read-body`.
+    /// Whether its hooks can wait, because it imports `read` of a body.
     pub fn suspends(&self) -> bool {
         self.template.suspends
     }

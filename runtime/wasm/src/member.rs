@@ -13,7 +13,7 @@ use weir_core::telemetry::metrics::Hook;
 
 use super::call::{Call, OnComplete, OnRequest, OnResponse, OpenRequestBody, OpenResponseBody};
 use super::fault::Fault;
-use super::functions::OpenTransform;
+use super::functions::TransformFunctions;
 use super::instance::Instance;
 use super::loaded::{LoadedPlugin, PreparedInstance};
 use super::pool::{InstancePool, Lent};
@@ -128,7 +128,7 @@ impl Member {
     /// Opens a body transform, on an instance of its own.
     fn open<C>(&self, hook: Hook, exchange: Box<Exchange>, call: C) -> Opened
     where
-        C: Call<Output = Option<OpenTransform>>,
+        C: Call<Output = Option<TransformFunctions>>,
     {
         let pool = self.lending();
         Step::Pending(Box::pin(async move {

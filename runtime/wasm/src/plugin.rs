@@ -232,7 +232,7 @@ impl Host {
         let template = self.template(plugin, &component).map_err(|error| {
             vec![
                 Problem::component(format!("the component does not fit the contract: {error:#}"))
-                    .hint("rebuild it against weir:plugin@0.1.0"),
+                    .hint("rebuild it against weir:plugin@0.2.0"),
             ]
         })?;
         let pulse = self.ticker.pulse(SET_UP_LIMIT);

@@ -73,8 +73,8 @@ mod tests {
     /// Takes 32 MiB when it is configured.
     fn large() -> Vec<u8> {
         configured(
-            "export weir:plugin/request-hook@0.1.0;",
-            r#"(func (export "weir:plugin/request-hook@0.1.0#on-request") (param i32) (result i32) (i32.const 256))"#,
+            "export weir:plugin/request-hook@0.2.0;",
+            r#"(func (export "weir:plugin/request-hook@0.2.0#on-request") (result i32) (i32.const 256))"#,
             "(drop (memory.grow (i32.const 520)))
              (memory.fill (i32.const 65536) (i32.const 1) (i32.const 33554432))
              (i32.const 128)",

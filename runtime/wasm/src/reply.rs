@@ -42,13 +42,13 @@ pub fn check(
             format!("a delay of {} ms is more than {MAX_DELAY_MILLIS}", reply.delay_millis);
         return Err(Fault::invalid_reply(&detail));
     }
-    if reply.headers.len() > limits.fields {
-        let detail = format!("{} fields are more than {}", reply.headers.len(), limits.fields);
+    if reply.fields.len() > limits.fields {
+        let detail = format!("{} fields are more than {}", reply.fields.len(), limits.fields);
         return Err(Fault::invalid_reply(&detail));
     }
-    let mut headers = HeaderMap::with_capacity(reply.headers.len().min(limits.fields));
+    let mut headers = HeaderMap::with_capacity(reply.fields.len().min(limits.fields));
     let mut bytes = Some(0);
-    for (name, value) in &reply.headers {
+    for (name, value) in &reply.fields {
         let line = fields::legal_line(name, value);
         line.and_then(|line| fields::append(&mut headers, &mut bytes, limits, line)).map_err(
             |error| {

@@ -8,14 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode, Uri};
-use wasmtime::component::Resource;
 use wasmtime::{ResourceLimiter, Result};
 use weir_core::chain::{Attributes, Exchange, HeadLimits};
 use weir_core::http::{AddedFields, Body};
 use weir_core::quota::Held;
 use weir_core::telemetry::metrics::WorkerCustomMetrics;
 
-use super::bindings::{RequestHandle, ResponseHandle};
 use super::deadline::Budget;
 use super::shared::Shared;
 
@@ -23,8 +21,6 @@ use super::shared::Shared;
 pub struct State {
     /// There only during a call.
     exchange: Option<Box<Exchange>>,
-    /// Which call this is: the rep of its handles. A handle of another call is stale.
-    call: u32,
     /// What the call may change.
     pub phase: Phase,
     /// Plugins with `on_failure = "skip"` leave a copy of what they change.
@@ -117,7 +113,6 @@ impl State {
     ) -> State {
         State {
             exchange: None,
-            call: 0,
             phase: Phase::None,
             keeps_backup,
             backup: None,
@@ -135,15 +130,13 @@ impl State {
         }
     }
 
-    /// Begins a call. Gives the rep for its handles.
-    pub fn enter(&mut self, exchange: Box<Exchange>, phase: Phase) -> u32 {
+    /// Begins a call.
+    pub fn enter(&mut self, exchange: Box<Exchange>, phase: Phase) {
         self.exchange = Some(exchange);
-        self.call = self.call.wrapping_add(1);
         self.phase = phase;
         self.request_bytes = None;
         self.response_bytes = None;
         self.lines.set(0);
-        self.call
     }
 
     /// Ends it.
@@ -178,7 +171,7 @@ impl State {
         self.body_limit
     }
 
-    /// The exchange, for what needs no handle: log lines, in-flight places.
+    /// The exchange, where the guest's call is about one.
     pub fn exchange(&self) -> Option<&Exchange> {
         self.exchange.as_deref()
     }
@@ -187,52 +180,33 @@ impl State {
         self.exchange.as_deref_mut()
     }
 
-    /// The exchange behind a request handle.
-    pub fn request(&self, handle: &Resource<RequestHandle>) -> Result<&Exchange> {
-        match &self.exchange {
-            Some(exchange) if handle.rep() == self.call => Ok(exchange),
-            _ => Err(stale("request")),
-        }
+    /// The exchange, for a function that is about its request.
+    pub fn request(&self) -> Result<&Exchange> {
+        self.exchange.as_deref().ok_or_else(|| absent("request"))
     }
 
     /// The same, for changing it.
-    pub fn request_mut(&mut self, handle: &Resource<RequestHandle>) -> Result<&mut Exchange> {
-        match &mut self.exchange {
-            Some(exchange) if handle.rep() == self.call => Ok(exchange),
-            _ => Err(stale("request")),
-        }
+    pub fn request_mut(&mut self) -> Result<&mut Exchange> {
+        self.exchange.as_deref_mut().ok_or_else(|| absent("request"))
     }
 
-    /// The exchange behind a response handle, and its response's head.
-    pub fn response(&self, handle: &Resource<ResponseHandle>) -> Result<&http::response::Parts> {
-        match &self.exchange {
-            Some(exchange) if handle.rep() == self.call => exchange.response.as_ref(),
-            _ => None,
-        }
-        .ok_or_else(|| stale("response"))
+    /// The response's head.
+    pub fn response(&self) -> Result<&http::response::Parts> {
+        let exchange = self.exchange.as_deref();
+        exchange.and_then(|exchange| exchange.response.as_ref()).ok_or_else(|| absent("response"))
     }
 
     /// The limits that the response's head must stay within.
-    pub fn response_limits(&self, handle: &Resource<ResponseHandle>) -> Result<HeadLimits> {
-        match &self.exchange {
-            Some(exchange) if handle.rep() == self.call => Ok(exchange.head_limits),
-            _ => Err(stale("response")),
-        }
+    pub fn response_limits(&self) -> Result<HeadLimits> {
+        self.response()?;
+        Ok(self.request()?.head_limits)
     }
 
     /// The same, for changing it, and the limits it must stay within.
-    pub fn response_mut(
-        &mut self,
-        handle: &Resource<ResponseHandle>,
-    ) -> Result<(&mut http::response::Parts, HeadLimits)> {
-        match &mut self.exchange {
-            Some(exchange) if handle.rep() == self.call => {
-                let limits = exchange.head_limits;
-                exchange.response.as_mut().map(|head| (head, limits))
-            }
-            _ => None,
-        }
-        .ok_or_else(|| stale("response"))
+    pub fn response_mut(&mut self) -> Result<(&mut http::response::Parts, HeadLimits)> {
+        let exchange = self.exchange.as_deref_mut().ok_or_else(|| absent("response"))?;
+        let limits = exchange.head_limits;
+        exchange.response.as_mut().map(|head| (head, limits)).ok_or_else(|| absent("response"))
     }
 
     /// To be called before each change: keeps what was there before the first one.
@@ -341,10 +315,13 @@ impl ResourceLimiter for Caps {
     }
 }
 
-/// What a guest reads in its backtrace when it uses a handle of an earlier call.
+/// What the log says of a guest that asks for what its call is not about.
 #[cold]
-fn stale(resource: &str) -> wasmtime::Error {
-    wasmtime::Error::msg(format!(
-        "this {resource} belongs to an earlier call: a handle is good until its hook returns"
-    ))
+fn absent(part: &str) -> wasmtime::Error {
+    wasmtime::Error::msg(match part {
+        "request" => "no request is at hand: only hooks, and `open` of a transform, are about one",
+        _ => {
+            "no response is at hand: only response hooks, and `open` of a transform, are about one"
+        }
+    })
 }

@@ -14,7 +14,7 @@ use weir_core::telemetry::metrics::Hook;
 
 use super::aside::Terms;
 use super::fault::Fault;
-use super::functions::OpenTransform;
+use super::functions::TransformFunctions;
 use super::instance::Instance;
 use super::kept::{COST, keep};
 use super::pool::Lent;
@@ -24,7 +24,7 @@ pub struct GuestTransform {
     hook: Hook,
     lent: Lent,
     /// Until `finish`.
-    open: Option<OpenTransform>,
+    open: Option<TransformFunctions>,
     /// Whose exchange it is.
     client: Arc<Client>,
     route: Arc<str>,
@@ -32,7 +32,7 @@ pub struct GuestTransform {
 }
 
 impl GuestTransform {
-    pub fn new(hook: Hook, lent: Lent, transform: OpenTransform, exchange: &Exchange) -> Self {
+    pub fn new(hook: Hook, lent: Lent, transform: TransformFunctions, exchange: &Exchange) -> Self {
         GuestTransform {
             hook,
             lent,
@@ -46,10 +46,10 @@ impl GuestTransform {
     /// One call, counted, and reported where it fails.
     async fn call(
         &mut self,
-        call: impl AsyncFnOnce(&mut Instance, Terms<'_>, &OpenTransform) -> Result<Vec<u8>, Fault>,
+        call: impl AsyncFnOnce(&mut Instance, Terms<'_>, TransformFunctions) -> Result<Vec<u8>, Fault>,
     ) -> Result<Bytes, Box<Failure>> {
         let plugin = self.lent.plugin().clone();
-        let (Some((instance, terms)), Some(open)) = (self.lent.parts(None), &self.open) else {
+        let (Some((instance, terms)), Some(open)) = (self.lent.parts(None), self.open) else {
             return Err(self.failed(Fault::unavailable("the body ended already")));
         };
         let metrics = plugin.metrics();
@@ -73,14 +73,6 @@ impl GuestTransform {
     fn failed(&self, fault: Fault) -> Box<Failure> {
         self.lent.plugin().report(self.hook, &self.route, &self.request, fault)
     }
-
-    /// Drops the guest's side, so that the instance can serve again.
-    async fn close(mut self: Box<Self>) {
-        let open = self.open.take();
-        if let (Some((instance, terms)), Some(open)) = (self.lent.parts(None), open) {
-            instance.close_transform(terms, open).await;
-        }
-    }
 }
 
 impl Transform for GuestTransform {
@@ -89,13 +81,7 @@ impl Transform for GuestTransform {
             let pushed = self
                 .call(async |instance, terms, open| instance.push(terms, open, &chunk).await)
                 .await;
-            match pushed {
-                Ok(bytes) => Ok((self as Box<dyn Transform>, bytes)),
-                Err(failure) => {
-                    self.close().await;
-                    Err(failure)
-                }
-            }
+            pushed.map(|bytes| (self as Box<dyn Transform>, bytes))
         })
     }
 
@@ -103,7 +89,7 @@ impl Transform for GuestTransform {
         Box::pin(async move {
             let finished =
                 self.call(async |instance, terms, open| instance.finish(terms, open).await).await;
-            self.close().await;
+            self.open = None;
             finished
         })
     }
@@ -111,7 +97,7 @@ impl Transform for GuestTransform {
 
 impl Drop for GuestTransform {
     fn drop(&mut self) {
-        // Given up half-way: the guest still holds what it keeps for this body.
+        // Given up half-way, or by the guest: it may hold what it keeps for this body.
         if self.open.is_some()
             && let Some((instance, _)) = self.lent.parts(None)
         {

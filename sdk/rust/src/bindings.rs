@@ -12,9 +12,16 @@ pub mod imports {
         inline: r#"
             package weir:sdk;
             world imports {
-                import weir:plugin/http@0.1.0;
-                import weir:plugin/limiter@0.1.0;
-                import weir:plugin/store@0.1.0;
+                import weir:plugin/request@0.2.0;
+                import weir:plugin/request-changes@0.2.0;
+                import weir:plugin/request-body@0.2.0;
+                import weir:plugin/client@0.2.0;
+                import weir:plugin/attributes@0.2.0;
+                import weir:plugin/response@0.2.0;
+                import weir:plugin/response-changes@0.2.0;
+                import weir:plugin/response-body@0.2.0;
+                import weir:plugin/limiter@0.2.0;
+                import weir:plugin/store@0.2.0;
                 import wasi:cli/environment@0.2.0;
                 import wasi:random/random@0.2.0;
             }
@@ -46,8 +53,8 @@ pub mod records {
         inline: r#"
             package weir:sdk;
             world records {
-                import weir:plugin/log@0.1.0;
-                import weir:plugin/metrics@0.1.0;
+                import weir:plugin/log@0.2.0;
+                import weir:plugin/metrics@0.2.0;
             }
         "#,
         world: "weir:sdk/records",
@@ -60,7 +67,7 @@ pub mod records {
 pub mod lifecycle {
     wit_bindgen::generate!({
         path: "../../wit",
-        inline: "package weir:sdk; world lifecycle { export weir:plugin/lifecycle@0.1.0; }",
+        inline: "package weir:sdk; world lifecycle { export weir:plugin/lifecycle@0.2.0; }",
         world: "weir:sdk/lifecycle",
         runtime_path: "::weir_sdk::wit_bindgen::rt",
         pub_export_macro: true,
@@ -72,10 +79,10 @@ pub mod lifecycle {
 pub mod request_hook {
     wit_bindgen::generate!({
         path: "../../wit",
-        inline: "package weir:sdk; world request-hook { export weir:plugin/request-hook@0.1.0; }",
+        inline: "package weir:sdk; world request-hook { export weir:plugin/request-hook@0.2.0; }",
         world: "weir:sdk/request-hook",
         runtime_path: "::weir_sdk::wit_bindgen::rt",
-        with: { "weir:plugin/http@0.1.0": crate::bindings::imports::weir::plugin::http },
+        with: { "weir:plugin/types@0.2.0": crate::bindings::imports::weir::plugin::types },
         pub_export_macro: true,
         export_macro_name: "export",
         default_bindings_module: "::weir_sdk::bindings::request_hook",
@@ -85,10 +92,9 @@ pub mod request_hook {
 pub mod response_hook {
     wit_bindgen::generate!({
         path: "../../wit",
-        inline: "package weir:sdk; world response-hook { export weir:plugin/response-hook@0.1.0; }",
+        inline: "package weir:sdk; world response-hook { export weir:plugin/response-hook@0.2.0; }",
         world: "weir:sdk/response-hook",
         runtime_path: "::weir_sdk::wit_bindgen::rt",
-        with: { "weir:plugin/http@0.1.0": crate::bindings::imports::weir::plugin::http },
         pub_export_macro: true,
         export_macro_name: "export",
         default_bindings_module: "::weir_sdk::bindings::response_hook",
@@ -98,10 +104,9 @@ pub mod response_hook {
 pub mod request_body_hook {
     wit_bindgen::generate!({
         path: "../../wit",
-        inline: "package weir:sdk; world request-body-hook { export weir:plugin/request-body-hook@0.1.0; }",
+        inline: "package weir:sdk; world request-body-hook { export weir:plugin/request-body-hook@0.2.0; }",
         world: "weir:sdk/request-body-hook",
         runtime_path: "::weir_sdk::wit_bindgen::rt",
-        with: { "weir:plugin/http@0.1.0": crate::bindings::imports::weir::plugin::http },
         pub_export_macro: true,
         export_macro_name: "export",
         default_bindings_module: "::weir_sdk::bindings::request_body_hook",
@@ -111,10 +116,9 @@ pub mod request_body_hook {
 pub mod response_body_hook {
     wit_bindgen::generate!({
         path: "../../wit",
-        inline: "package weir:sdk; world response-body-hook { export weir:plugin/response-body-hook@0.1.0; }",
+        inline: "package weir:sdk; world response-body-hook { export weir:plugin/response-body-hook@0.2.0; }",
         world: "weir:sdk/response-body-hook",
         runtime_path: "::weir_sdk::wit_bindgen::rt",
-        with: { "weir:plugin/http@0.1.0": crate::bindings::imports::weir::plugin::http },
         pub_export_macro: true,
         export_macro_name: "export",
         default_bindings_module: "::weir_sdk::bindings::response_body_hook",
@@ -124,10 +128,9 @@ pub mod response_body_hook {
 pub mod completion_hook {
     wit_bindgen::generate!({
         path: "../../wit",
-        inline: "package weir:sdk; world completion-hook { export weir:plugin/completion-hook@0.1.0; }",
+        inline: "package weir:sdk; world completion-hook { export weir:plugin/completion-hook@0.2.0; }",
         world: "weir:sdk/completion-hook",
         runtime_path: "::weir_sdk::wit_bindgen::rt",
-        with: { "weir:plugin/http@0.1.0": crate::bindings::imports::weir::plugin::http },
         pub_export_macro: true,
         export_macro_name: "export",
         default_bindings_module: "::weir_sdk::bindings::completion_hook",

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::bindings::imports::weir::plugin::{http, store};
+use crate::bindings::imports::weir::plugin::{store, types};
 use crate::problem::{Problem, inside};
 
 /// `Result` with the SDK's [`Error`].
@@ -180,12 +180,12 @@ impl From<Error> for String {
 // === impl HeaderError ===
 
 impl HeaderError {
-    pub(crate) fn new(field: &str, error: http::HeaderError) -> Self {
+    pub(crate) fn new(field: &str, error: types::HeaderError) -> Self {
         Self {
             reason: match error {
-                http::HeaderError::InvalidSyntax => Refusal::InvalidSyntax,
-                http::HeaderError::Forbidden => Refusal::Forbidden,
-                http::HeaderError::SizeExceeded => Refusal::SizeExceeded,
+                types::HeaderError::InvalidSyntax => Refusal::InvalidSyntax,
+                types::HeaderError::Forbidden => Refusal::Forbidden,
+                types::HeaderError::SizeExceeded => Refusal::SizeExceeded,
             },
             field: field.into(),
         }
@@ -207,12 +207,12 @@ impl std::error::Error for HeaderError {}
 
 // === impl BodyError ===
 
-impl From<http::BodyError> for BodyError {
-    fn from(error: http::BodyError) -> Self {
+impl From<types::BodyError> for BodyError {
+    fn from(error: types::BodyError) -> Self {
         match error {
-            http::BodyError::TooLarge => Self::TooLarge,
-            http::BodyError::Incomplete => Self::Incomplete,
-            http::BodyError::Timeout => Self::Timeout,
+            types::BodyError::TooLarge => Self::TooLarge,
+            types::BodyError::Incomplete => Self::Incomplete,
+            types::BodyError::Timeout => Self::Timeout,
         }
     }
 }

@@ -3,12 +3,11 @@
 //! In: calls of the proxy. Out: calls of the hooks, on the one plugin of this instance.
 //! Never: exports anything by itself; `#[plugin]` does, hook by hook.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::marker::PhantomData;
 use std::thread::LocalKey;
 
 use crate::bindings::completion_hook::exports::weir::plugin::completion_hook;
-use crate::bindings::imports::weir::plugin::http;
 use crate::bindings::lifecycle::exports::weir::plugin::lifecycle;
 use crate::bindings::request_body_hook::exports::weir::plugin::request_body_hook;
 use crate::bindings::request_hook::exports::weir::plugin::request_hook;
@@ -33,13 +32,13 @@ pub trait Instance: Plugin {
 /// The exports of the plugin `P`.
 pub struct Exports<P>(PhantomData<P>);
 
-/// A body under way, as a resource that the proxy holds.
-pub struct Body<P> {
-    transform: RefCell<Box<dyn Transform>>,
-    plugin: PhantomData<P>,
+thread_local! {
+    /// The body under way, one at a time in an instance.
+    static BODY: Cell<Option<Box<dyn Transform>>> = const { Cell::new(None) };
 }
 
 const UNCONFIGURED: &str = "the proxy called a hook before `configure` succeeded";
+const UNOPENED: &str = "the proxy pushed a body that was not opened";
 
 // === impl Exports ===
 
@@ -62,10 +61,10 @@ impl<P: Instance> lifecycle::Guest for Exports<P> {
 }
 
 impl<P: Instance> request_hook::Guest for Exports<P> {
-    fn on_request(request: http::Request) -> Result<request_hook::Verdict, String> {
+    fn on_request() -> Result<request_hook::Verdict, String> {
         P::cell().with(|cell| {
             let plugin = cell.get().ok_or(UNCONFIGURED)?;
-            match plugin.on_request(&mut Request::from_handle(request))? {
+            match plugin.on_request(&mut Request::current())? {
                 Verdict::Forward => Ok(request_hook::Verdict::Forward),
                 Verdict::Respond(reply) => Ok(request_hook::Verdict::Respond(reply.into())),
             }
@@ -74,75 +73,73 @@ impl<P: Instance> request_hook::Guest for Exports<P> {
 }
 
 impl<P: Instance> response_hook::Guest for Exports<P> {
-    fn on_response(request: http::Request, response: http::Response) -> Result<(), String> {
+    fn on_response() -> Result<(), String> {
         P::cell().with(|cell| {
             let plugin = cell.get().ok_or(UNCONFIGURED)?;
-            let request = Request::from_handle(request);
-            plugin.on_response(&request, &mut Response::from_handle(response))?;
+            plugin.on_response(&Request::current(), &mut Response::current())?;
             Ok(())
         })
     }
 }
 
 impl<P: Instance> request_body_hook::Guest for Exports<P> {
-    type Transform = Body<P>;
-}
-
-impl<P: Instance> request_body_hook::GuestTransform for Body<P> {
-    fn open(request: http::Request) -> Option<request_body_hook::Transform> {
-        let transform =
-            P::cell().with(|cell| cell.get()?.on_request_body(&Request::from_handle(request)))?;
-        Some(request_body_hook::Transform::new(Self::new(transform)))
+    fn open() -> Result<bool, String> {
+        P::cell().with(|cell| {
+            let plugin = cell.get().ok_or(UNCONFIGURED)?;
+            Ok(open(plugin.on_request_body(&Request::current())))
+        })
     }
 
-    fn push(&self, chunk: Vec<u8>) -> Result<Vec<u8>, String> {
-        Ok(self.transform.borrow_mut().push(chunk)?)
+    fn push(chunk: Vec<u8>) -> Result<Vec<u8>, String> {
+        push(chunk)
     }
 
-    fn finish(&self) -> Result<Vec<u8>, String> {
-        Ok(self.transform.borrow_mut().finish()?)
+    fn finish() -> Result<Vec<u8>, String> {
+        finish()
     }
 }
 
 impl<P: Instance> response_body_hook::Guest for Exports<P> {
-    type Transform = Body<P>;
-}
-
-impl<P: Instance> response_body_hook::GuestTransform for Body<P> {
-    fn open(
-        request: http::Request,
-        response: http::Response,
-    ) -> Option<response_body_hook::Transform> {
-        let transform = P::cell().with(|cell| {
-            let request = Request::from_handle(request);
-            cell.get()?.on_response_body(&request, &Response::from_handle(response))
-        })?;
-        Some(response_body_hook::Transform::new(Self::new(transform)))
+    fn open() -> Result<bool, String> {
+        P::cell().with(|cell| {
+            let plugin = cell.get().ok_or(UNCONFIGURED)?;
+            Ok(open(plugin.on_response_body(&Request::current(), &Response::current())))
+        })
     }
 
-    fn push(&self, chunk: Vec<u8>) -> Result<Vec<u8>, String> {
-        Ok(self.transform.borrow_mut().push(chunk)?)
+    fn push(chunk: Vec<u8>) -> Result<Vec<u8>, String> {
+        push(chunk)
     }
 
-    fn finish(&self) -> Result<Vec<u8>, String> {
-        Ok(self.transform.borrow_mut().finish()?)
+    fn finish() -> Result<Vec<u8>, String> {
+        finish()
     }
 }
 
 impl<P: Instance> completion_hook::Guest for Exports<P> {
-    fn on_complete(request: http::Request, summary: completion_hook::Summary) {
+    fn on_complete(summary: completion_hook::Summary) {
         P::cell().with(|cell| {
             if let Some(plugin) = cell.get() {
-                plugin.on_complete(&Request::from_handle(request), &summary);
+                plugin.on_complete(&Request::current(), &summary);
             }
         });
     }
 }
 
-// === impl Body ===
+/// Keeps the transform of the body that begins, in place of one that was left.
+fn open(transform: Option<Box<dyn Transform>>) -> bool {
+    let is_wanted = transform.is_some();
+    BODY.set(transform);
+    is_wanted
+}
 
-impl<P> Body<P> {
-    fn new(transform: Box<dyn Transform>) -> Self {
-        Self { transform: RefCell::new(transform), plugin: PhantomData }
-    }
+fn push(chunk: Vec<u8>) -> Result<Vec<u8>, String> {
+    let mut transform = BODY.take().ok_or(UNOPENED)?;
+    let pushed = transform.push(chunk);
+    BODY.set(Some(transform));
+    Ok(pushed?)
+}
+
+fn finish() -> Result<Vec<u8>, String> {
+    Ok(BODY.take().ok_or(UNOPENED)?.finish()?)
 }

@@ -3,18 +3,7 @@
 //! In and out: the types of the bindings. Never: decides anything.
 
 #[cfg(target_family = "wasm")]
-mod calls {
-    pub use crate::bindings::imports::wasi::cli::environment;
-    pub use crate::bindings::imports::wasi::random::random;
-    pub use crate::bindings::imports::weir::plugin::http::{Request, Response};
-    pub use crate::bindings::imports::weir::plugin::{limiter, store};
-    pub use crate::bindings::records::weir::plugin::{log, metrics};
-
-    /// The wall clock.
-    pub fn now() -> std::time::SystemTime {
-        std::time::SystemTime::now()
-    }
-}
+mod calls;
 
 #[cfg(not(target_family = "wasm"))]
 pub use crate::testing::host::*;

@@ -67,6 +67,7 @@ extern crate self as weir_sdk; // generated code names this crate by its path
 #[doc(hidden)]
 pub mod bindings;
 mod cache;
+mod client;
 pub mod clock;
 mod config;
 mod error;
@@ -99,6 +100,7 @@ pub mod testing;
 pub use {serde, serde_json, wit_bindgen};
 
 pub use cache::Cache;
+pub use client::{Client, Tls};
 pub use config::{Duration, FieldName, NoConfig, Secret, Size};
 #[cfg(feature = "regex")]
 pub use config::{MAX_MATCHES, MAX_SUBJECT, Pattern, PatternSet, Substitution, TooLong};
@@ -108,7 +110,7 @@ pub use place::{Place, Sent};
 pub use plugin::{Plugin, Summary, Transform};
 pub use problems::Problems;
 pub use reply::{Reply, Verdict};
-pub use request::{Client, ClientExt, Request, Tls};
+pub use request::Request;
 pub use response::Response;
 pub use schema::Schema;
 pub use target::{Target, decode, encode};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::bindings::imports::weir::plugin::http;
+use crate::bindings::imports::weir::plugin::types;
 
 /// What happens to a request after [`on_request`](crate::Plugin::on_request).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,11 +101,11 @@ impl Reply {
     }
 }
 
-impl From<Reply> for http::Reply {
+impl From<Reply> for types::Reply {
     fn from(reply: Reply) -> Self {
         Self {
             status: reply.status,
-            headers: reply.headers,
+            fields: reply.headers,
             body: reply.body,
             delay_millis: u32::try_from(reply.delay.as_millis()).unwrap_or(u32::MAX),
         }

@@ -1,68 +1,68 @@
 //! The request as a plugin sees it.
 //!
-//! In: the handle the proxy hands to a hook. Out: its parts, each by one host call.
+//! In: nothing. Out: its parts, each by one host call.
 //! Never: keeps a copy of the head; the proxy keeps the message.
 
 use std::net::IpAddr;
 
-use crate::bindings::imports::weir::plugin::http;
-pub use crate::bindings::imports::weir::plugin::http::{Client, Tls};
+use crate::bindings::imports::weir::plugin::types;
 use crate::error::{BodyError, HeaderError};
 use crate::host;
-use crate::{FieldValue, Target};
+use crate::{Client, FieldValue, Target, Tls};
 
 /// The request on its way to the upstream. Good until the hook returns.
 ///
 /// Every method is a call into the proxy (some 100 ns), so keep what you use twice. Changes need
 /// `&mut`: in a response hook the request is read-only, and the compiler says so.
 pub struct Request {
-    pub(crate) handle: host::Request,
+    pub(crate) host: host::Request,
 }
 
 // === impl Request ===
 
 impl Request {
-    #[doc(hidden)]
-    pub fn from_handle(handle: host::Request) -> Self {
-        Self { handle }
+    /// That of the hook that runs.
+    #[cfg(target_family = "wasm")]
+    pub(crate) fn current() -> Self {
+        Self { host: host::Request }
     }
 
     /// What the host says to changes where the types allow none: the conformance guest asks.
     #[doc(hidden)]
     pub fn changes_past_their_time(&self) -> [Result<(), HeaderError>; 6] {
         [
-            refused("x-in", self.handle.set_header("x-in", b"a")),
-            refused("x-in", self.handle.append_header("x-in", b"a")),
-            refused("x-in", self.handle.remove_header("x-in")),
-            refused(":method", self.handle.set_method("PUT")),
-            refused(":authority", self.handle.set_authority("a")),
-            refused(":path", self.handle.set_path_with_query("/a")),
+            refused("x-in", self.host.set_field("x-in", b"a")),
+            refused("x-in", self.host.append_field("x-in", b"a")),
+            refused("x-in", self.host.remove_field("x-in")),
+            refused(":method", self.host.set_method("PUT")),
+            refused(":authority", self.host.set_authority("a")),
+            refused(":path", self.host.set_path_with_query("/a")),
         ]
     }
 
     /// The method, e.g. `GET`. Case matters.
     pub fn method(&self) -> String {
-        self.handle.method()
+        self.host.method()
     }
 
     /// Changes the method that the upstream sees.
     pub fn set_method(&mut self, method: &str) -> Result<(), HeaderError> {
-        refused(":method", self.handle.set_method(method))
+        refused(":method", self.host.set_method(method))
     }
 
     /// `http` or `https`: how the client spoke to the proxy.
     pub fn scheme(&self) -> String {
-        self.handle.scheme()
+        self.host.scheme()
     }
 
     /// Host and optional port the request is for (`:authority`, else `Host`).
     pub fn authority(&self) -> String {
-        self.handle.authority()
+        self.host.authority()
     }
 
     /// The authority without its port, lower-case; brackets of an IPv6 address stay.
     pub fn host(&self) -> String {
-        let mut authority = self.handle.authority();
+        let mut authority = self.host.authority();
         if let Some(at) = port_colon(&authority) {
             authority.truncate(at);
         }
@@ -72,23 +72,23 @@ impl Request {
 
     /// Changes the authority that the upstream sees as `Host` or `:authority`.
     pub fn set_authority(&mut self, authority: &str) -> Result<(), HeaderError> {
-        refused(":authority", self.handle.set_authority(authority))
+        refused(":authority", self.host.set_authority(authority))
     }
 
     /// Path and query exactly as they will be forwarded, e.g. `/a/b?c=d`.
     pub fn path_with_query(&self) -> String {
-        self.handle.path_with_query()
+        self.host.path_with_query()
     }
 
     /// Path and query, taken apart. One call for [`path`](Self::path), [`query`](Self::query) and
     /// every parameter.
     pub fn target(&self) -> Target {
-        Target::new(self.handle.path_with_query())
+        Target::new(self.host.path_with_query())
     }
 
     /// The path without the query, not decoded.
     pub fn path(&self) -> String {
-        let mut path = self.handle.path_with_query();
+        let mut path = self.host.path_with_query();
         if let Some(at) = path.find('?') {
             path.truncate(at);
         }
@@ -112,23 +112,23 @@ impl Request {
     /// Changes path and query. The route was chosen before and stays. Must start with `/` (or be
     /// `*` for OPTIONS).
     pub fn set_path_with_query(&mut self, value: &str) -> Result<(), HeaderError> {
-        refused(":path", self.handle.set_path_with_query(value))
+        refused(":path", self.host.set_path_with_query(value))
     }
 
     /// First line of the field: all of one that has a single value, such as `origin`; of one that
     /// is a list take [`field`](Self::field). The name is matched without regard to case.
     pub fn header(&self, name: &str) -> Option<FieldValue> {
-        self.handle.header(name).map(FieldValue::from)
+        self.host.field_line(name).map(FieldValue::from)
     }
 
     /// As [`header`](Self::header), as text; `None` also where it is not UTF-8.
     pub fn header_str(&self, name: &str) -> Option<String> {
-        String::from_utf8(self.handle.header(name)?).ok()
+        String::from_utf8(self.host.field_line(name)?).ok()
     }
 
     /// Every value of the field, in order.
     pub fn header_values(&self, name: &str) -> Vec<FieldValue> {
-        values(self.handle.header_values(name))
+        values(self.host.field_lines(name))
     }
 
     /// The whole field: its lines joined by commas (RFC 9110, 5.3), those of `cookie` by
@@ -152,17 +152,17 @@ impl Request {
     /// # Ok::<(), weir_sdk::Error>(())
     /// ```
     pub fn field(&self, name: &str) -> Option<FieldValue> {
-        joined(name, self.handle.header_values(name))
+        self.host.field(name).map(FieldValue::from)
     }
 
     /// The whole head, in order of first appearance; names are lower-case.
     pub fn headers(&self) -> Vec<(String, FieldValue)> {
-        lines(self.handle.headers())
+        lines(self.host.fields())
     }
 
     /// Replaces every value of the field by this one.
     pub fn set_header(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), HeaderError> {
-        refused(name, self.handle.set_header(name, value.as_ref()))
+        refused(name, self.host.set_field(name, value.as_ref()))
     }
 
     /// Adds one more field line.
@@ -171,25 +171,25 @@ impl Request {
         name: &str,
         value: impl AsRef<[u8]>,
     ) -> Result<(), HeaderError> {
-        refused(name, self.handle.append_header(name, value.as_ref()))
+        refused(name, self.host.append_field(name, value.as_ref()))
     }
 
     /// Removes every value of the field; fine if there is none.
     pub fn remove_header(&mut self, name: &str) -> Result<(), HeaderError> {
-        refused(name, self.handle.remove_header(name))
+        refused(name, self.host.remove_field(name))
     }
 
     /// First cookie of this name, as it was sent (RFC 6265, 4.2); `None` also where it is not
     /// UTF-8.
     pub fn cookie(&self, name: &str) -> Option<String> {
-        cookies(&self.handle.header_values("cookie"))
+        cookies(&self.host.field_lines("cookie"))
             .find(|(key, _)| *key == name.as_bytes())
             .and_then(|(_, value)| String::from_utf8(value.into()).ok())
     }
 
     /// Every cookie of this name, in the order in which they were sent.
     pub fn cookies(&self, name: &str) -> Vec<FieldValue> {
-        cookies(&self.handle.header_values("cookie"))
+        cookies(&self.host.field_lines("cookie"))
             .filter(|(key, _)| *key == name.as_bytes())
             .map(|(_, value)| value.into())
             .collect()
@@ -203,7 +203,7 @@ impl Request {
 
     /// The lines that have cookies.
     pub(crate) fn cookie_lines(&self) -> Vec<Vec<u8>> {
-        self.handle.header_values("cookie")
+        self.host.field_lines("cookie")
     }
 
     /// Forwards only the cookies that stay, which is asked of each name and of all that stands with it
@@ -225,14 +225,35 @@ impl Request {
         }
     }
 
-    /// The peer that sent the request.
+    /// The peer that sent the request. Three calls: for one part take that alone.
     pub fn client(&self) -> Client {
-        self.handle.client()
+        let (address, port) = (self.client_address(), self.client_port());
+        Client { address, port, tls: self.client_tls() }
+    }
+
+    /// The peer's address, without port or brackets; empty for a Unix socket.
+    pub fn client_address(&self) -> String {
+        self.host.client_address()
+    }
+
+    /// The same as a type; `None` for a Unix socket.
+    pub fn client_ip(&self) -> Option<IpAddr> {
+        self.client_address().parse().ok()
+    }
+
+    /// The peer's port; 0 for a Unix socket or where a trusted proxy named none.
+    pub fn client_port(&self) -> u16 {
+        self.host.client_port()
+    }
+
+    /// Facts of the TLS connection that the proxy terminated; absent on plaintext.
+    pub fn client_tls(&self) -> Option<Tls> {
+        self.host.client_tls()
     }
 
     /// Name of the route that matched.
     pub fn route(&self) -> String {
-        self.handle.route()
+        self.host.route()
     }
 
     /// The proxy's identifier of this exchange, or what a plugin made it: `request.id`.
@@ -242,7 +263,7 @@ impl Request {
 
     /// A fact that a plugin left, e.g. `auth.subject`.
     pub fn attribute(&self, key: &str) -> Option<String> {
-        self.handle.attribute(key)
+        self.host.attribute(key)
     }
 
     /// Leaves a fact for other plugins, for upstream choice and for the access log, and carries
@@ -250,7 +271,7 @@ impl Request {
     ///
     /// At most 64 of them, 16 KiB in all; one more ends the plugin with a trap.
     pub fn set_attribute(&self, key: &str, value: &str) {
-        self.handle.set_attribute(key, value);
+        self.host.set_attribute(key, value);
     }
 
     /// Reads the whole body, waiting for it, and keeps it for forwarding. `limit` in bytes; more than
@@ -262,12 +283,12 @@ impl Request {
     ///
     /// A plugin that calls this anywhere becomes suspendable, which costs about 0.2 µs a hook.
     pub fn read_body(&mut self, limit: u64) -> Result<Vec<u8>, BodyError> {
-        self.handle.read_body(limit).map_err(BodyError::from)
+        self.host.read_body(limit).map_err(BodyError::from)
     }
 
     /// Replaces the body and fixes `content-length`.
     pub fn set_body(&mut self, body: impl AsRef<[u8]>) {
-        self.handle.set_body(body.as_ref());
+        self.host.set_body(body.as_ref());
     }
 
     /// Lets the body have at most `limit` bytes, whether it announces its length or not.
@@ -276,19 +297,7 @@ impl Request {
     /// all of it. Of several limits the lowest counts. It holds from the hook's end on: a hook that
     /// fails has set none.
     pub fn limit_body(&mut self, limit: u64) {
-        self.handle.limit_body(limit);
-    }
-}
-
-/// The peer's address as a type.
-pub trait ClientExt {
-    /// The peer's address; `None` for a Unix socket.
-    fn ip(&self) -> Option<IpAddr>;
-}
-
-impl ClientExt for Client {
-    fn ip(&self) -> Option<IpAddr> {
-        self.address.parse().ok()
+        self.host.limit_body(limit);
     }
 }
 
@@ -325,23 +334,9 @@ fn port_colon(authority: &str) -> Option<usize> {
 
 pub(crate) fn refused(
     field: &str,
-    result: Result<(), http::HeaderError>,
+    result: Result<(), types::HeaderError>,
 ) -> Result<(), HeaderError> {
     result.map_err(|error| HeaderError::new(field, error))
-}
-
-/// The lines of a field as one value.
-pub(crate) fn joined(name: &str, lines: Vec<Vec<u8>>) -> Option<FieldValue> {
-    let separator: &[u8] = if name.eq_ignore_ascii_case("cookie") { b"; " } else { b", " };
-    let mut lines = lines.into_iter();
-    let mut whole = lines.next()?;
-    for line in lines.filter(|line| !line.is_empty()) {
-        if !whole.is_empty() {
-            whole.extend_from_slice(separator);
-        }
-        whole.extend_from_slice(&line);
-    }
-    Some(whole.into())
 }
 
 pub(crate) fn values(values: Vec<Vec<u8>>) -> Vec<FieldValue> {

@@ -1,6 +1,7 @@
-//! `read-body` of requests and responses: the functions that make a hook suspendable.
+//! `weir:plugin/request-body` and `response-body`: reading them, which makes a hook suspendable, and putting
+//! others in their place.
 //!
-//! In: a streaming body. Out: its bytes, kept for forwarding, in one piece that the plugin's quota
+//! In: a streaming body, or bytes of a guest. Out: its bytes, kept for forwarding, in one piece that the plugin's quota
 //! pays for. Never: loses what was read: a body that is too large, or fails, goes on as what was read
 //! followed by the rest. Never waits beyond the time at which the response's head is due; between two
 //! frames the body bounds itself.
@@ -14,14 +15,14 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use wasmtime::Result;
-use wasmtime::component::{Resource, WasmList};
+use wasmtime::component::WasmList;
 use weir_core::chain::Exchange;
 use weir_core::error::{Error, Kind, Side};
 use weir_core::http::Body;
 use weir_core::quota::{Held, Holding, UsedUp};
 
-use super::{Context, bounds};
-use crate::bindings::{BodyError, RequestHandle, ResponseHandle};
+use super::{Context, Interface, bounds, fields};
+use crate::bindings::BodyError;
 use crate::kept::keep;
 use crate::shared::Shared;
 use crate::state::{Part, Phase, State};
@@ -62,17 +63,23 @@ struct Rewound {
     rest: Body,
 }
 
-pub(super) async fn read_request(
-    mut store: Context<'_>,
-    this: Resource<RequestHandle>,
-    limit: u64,
-) -> Read {
+pub(super) fn link_request(body: &mut Interface<'_>) -> Result<()> {
+    body.func_wrap_async("read", |store, (limit,): (u64,)| Box::new(read_request(store, limit)))?;
+    body.func_wrap("set", set_request)
+}
+
+pub(super) fn link_response(body: &mut Interface<'_>) -> Result<()> {
+    body.func_wrap_async("read", |store, (limit,): (u64,)| Box::new(read_response(store, limit)))?;
+    body.func_wrap("set", set_response)
+}
+
+async fn read_request(mut store: Context<'_>, limit: u64) -> Read {
     let state = store.data_mut();
     let phase = state.phase;
     let limit = limit.min(state.body_limit().unwrap_or(u64::MAX));
     let limit = most(state, limit);
     let shared = state.shared.clone();
-    let exchange = state.request_mut(&this)?;
+    let exchange = state.request_mut()?;
     if phase != Phase::Request {
         return Ok((Err(BodyError::Incomplete),));
     }
@@ -87,13 +94,9 @@ pub(super) async fn read_request(
     told(read)
 }
 
-pub(super) async fn read_response(
-    mut store: Context<'_>,
-    this: Resource<ResponseHandle>,
-    limit: u64,
-) -> Read {
+async fn read_response(mut store: Context<'_>, limit: u64) -> Read {
     let state = store.data_mut();
-    state.response(&this)?;
+    state.response()?;
     if !state.phase.may_change_response() {
         return Ok((Err(BodyError::Incomplete),));
     }
@@ -112,8 +115,38 @@ pub(super) async fn read_response(
     told(read)
 }
 
+fn set_request(mut store: Context, (bytes,): (WasmList<u8>,)) -> Result<()> {
+    let state = store.data();
+    state.request()?;
+    if state.phase != Phase::Request {
+        return Err(wasmtime::Error::msg("`set` of the body of a request that was sent already"));
+    }
+    let bytes = kept(&store, &bytes)?;
+    let state = store.data_mut();
+    state.before_change(Part::Request);
+    let length = bytes.len();
+    state.replace_body(Part::Request, Body::full(bytes));
+    fields::set_content_length(&mut state.request_mut()?.request.headers, length);
+    Ok(())
+}
+
+fn set_response(mut store: Context, (bytes,): (WasmList<u8>,)) -> Result<()> {
+    let state = store.data();
+    state.response()?;
+    if !state.phase.may_change_response() {
+        return Err(wasmtime::Error::msg("`set` of the body of a response that was sent already"));
+    }
+    let bytes = kept(&store, &bytes)?;
+    let state = store.data_mut();
+    state.before_change(Part::Response);
+    let length = bytes.len();
+    state.replace_body(Part::Response, Body::full(bytes));
+    fields::set_content_length(&mut state.response_mut()?.0.headers, length);
+    Ok(())
+}
+
 /// Bytes of a guest that are to be a body.
-pub(super) fn kept(store: &Context<'_>, bytes: &WasmList<u8>) -> Result<Bytes> {
+fn kept(store: &Context<'_>, bytes: &WasmList<u8>) -> Result<Bytes> {
     let state = store.data();
     let client = state.exchange().map_or("", |exchange| &exchange.client.address);
     // Paid before anything gives way to it: what the deadline ends must not have cost others.

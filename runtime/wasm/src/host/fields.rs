@@ -3,7 +3,9 @@
 //! In: names and values as a guest passed them, still in its memory. Out: the changed head, or why
 //! it was left as it was. Never: allocates for a lookup, or for a name that is a known one.
 
-use http::header::{CONTENT_LENGTH, Entry, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::header::{
+    CONTENT_LENGTH, COOKIE, Entry, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+};
 use wasmtime::Result;
 use wasmtime::component::{WasmList, WasmStr};
 use weir_core::chain::HeadLimits;
@@ -127,8 +129,21 @@ pub fn remove(headers: &mut HeaderMap, bytes: &mut Option<usize>, name: &HeaderN
     }
 }
 
-/// Every value of a field, in order.
-pub fn values<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> Vec<Vec<u8>> {
+/// The lines of a field as one value (RFC 9110, 5.3; RFC 9113, 8.2.3). Empty ones add nothing.
+pub fn joined<'a>(name: &str, mut lines: impl Iterator<Item = &'a HeaderValue>) -> Option<Vec<u8>> {
+    let mut whole = lines.next()?.as_bytes().to_vec();
+    for line in lines.filter(|line| !line.is_empty()) {
+        if !whole.is_empty() {
+            let is_cookie = name.eq_ignore_ascii_case(COOKIE.as_str());
+            whole.extend_from_slice(if is_cookie { b"; " } else { b", " });
+        }
+        whole.extend_from_slice(line.as_bytes());
+    }
+    Some(whole)
+}
+
+/// Every line of a field, in order.
+pub fn lines<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> Vec<Vec<u8>> {
     values.map(|value| value.as_bytes().to_vec()).collect()
 }
 

@@ -3,12 +3,16 @@
 //! In: a guest's call. Out: an answer from the exchange, or from what plugins share. Never: blocks,
 //! and never reaches the file system, the network or the environment.
 
+mod attributes;
 pub mod body;
 pub mod bounds;
+mod client;
 pub mod fields;
-mod http_request;
-mod http_response;
-pub use self::http_response::legal_status;
+mod request;
+mod request_changes;
+mod response;
+mod response_changes;
+pub use self::response_changes::legal_status;
 mod limiter;
 mod log;
 mod metrics;
@@ -26,13 +30,30 @@ pub(super) type Context<'a> = StoreContextMut<'a, State>;
 /// Where host functions are defined.
 pub(super) type Interface<'a> = LinkerInstance<'a, State>;
 
+/// Defines what is in an interface.
+type Define = fn(&mut Interface<'_>) -> Result<()>;
+
+/// The interfaces of `weir:plugin` that a plugin may import, and who defines what is in them.
+pub const INTERFACES: [(&str, Define); 13] = [
+    ("types", |_| Ok(())),
+    ("request", request::link),
+    ("request-changes", request_changes::link),
+    ("request-body", body::link_request),
+    ("client", client::link),
+    ("attributes", attributes::link),
+    ("response", response::link),
+    ("response-changes", response_changes::link),
+    ("response-body", body::link_response),
+    ("log", log::link),
+    ("metrics", metrics::link),
+    ("limiter", limiter::link),
+    ("store", store::link),
+];
+
 /// Defines every interface of `weir:plugin`.
 pub fn link(linker: &mut Linker<State>) -> Result<()> {
-    let mut http = linker.instance(&format!("{PACKAGE}http@{VERSION}"))?;
-    http_request::link(&mut http)?;
-    http_response::link(&mut http)?;
-    log::link(&mut linker.instance(&format!("{PACKAGE}log@{VERSION}"))?)?;
-    metrics::link(&mut linker.instance(&format!("{PACKAGE}metrics@{VERSION}"))?)?;
-    limiter::link(&mut linker.instance(&format!("{PACKAGE}limiter@{VERSION}"))?)?;
-    store::link(&mut linker.instance(&format!("{PACKAGE}store@{VERSION}"))?)
+    for (name, link) in INTERFACES {
+        link(&mut linker.instance(&format!("{PACKAGE}{name}@{VERSION}"))?)?;
+    }
+    Ok(())
 }

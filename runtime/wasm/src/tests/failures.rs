@@ -5,12 +5,12 @@ use std::time::Duration;
 use weir_core::clock::{self, TurnedClock};
 use weir_core::http::AddedFields;
 
-use super::guest::request_filter;
+use super::guest::{component, configured_filter, request_filter};
 use super::*;
 
 /// Sets `x-test`, then fails: what is left of the field tells whether the exchange was restored.
 fn fails_after_a_change(fault: &str) -> Vec<u8> {
-    request_filter(&format!("(call $set_test (local.get $request)) {fault} (i32.const 256)"))
+    request_filter(&format!("(call $set_test) {fault} (i32.const 256)"))
 }
 
 /// The reason of the failure, and that the next call gets an instance again.
@@ -117,11 +117,11 @@ fn roomy(plugin: &mut Plugin) {
 fn wide_texts_are_bounded_before_they_are_decoded() {
     let count = |units: u32| {
         super::guest::wide(
-            "import weir:plugin/metrics@0.1.0;\n export weir:plugin/request-hook@0.1.0;",
+            "import weir:plugin/metrics@0.2.0;\n export weir:plugin/request-hook@0.2.0;",
             &format!(
                 r#"
-    (import "weir:plugin/metrics@0.1.0" "count" (func $count (param i32 i32 i32 i32 i64)))
-    (func (export "weir:plugin/request-hook@0.1.0#on-request") (param i32) (result i32)
+    (import "weir:plugin/metrics@0.2.0" "count" (func $count (param i32 i32 i32 i32 i64)))
+    (func (export "weir:plugin/request-hook@0.2.0#on-request") (result i32)
         (drop (memory.grow (i32.const 200)))
         (call $count (i32.const 128) (i32.const {units}) (i32.const 0) (i32.const 0) (i64.const 1))
         (i32.const 256))"#
@@ -155,24 +155,29 @@ fn names_of_functions_are_short() {
     let bomb = "(func $_RMC0FGZZZ_Eu unreachable)";
     let core = format!(
         r#"{bomb}
-    (func (export "weir:plugin/request-hook@0.1.0#on-request") (param i32) (result i32) {body})"#
+    (func (export "weir:plugin/request-hook@0.2.0#on-request") (result i32) {body})"#
     );
-    let component = super::guest::component("export weir:plugin/request-hook@0.1.0;", &core);
+    let component = component("export weir:plugin/request-hook@0.2.0;", &core);
     let failure = reason(&component, "trap");
     assert!(failure.detail.len() < 2 << 10, "{} bytes", failure.detail.len());
 }
 
+/// There is nothing that a guest could keep of an exchange and use in another.
 #[test]
-fn handle_kept_past_its_call() {
-    let body = "(if (global.get $kept) (then
-            (call $header (global.get $kept) (i32.const 512) (i32.const 6) (i32.const 600))))
-        (global.set $kept (local.get $request)) (i32.const 256)";
-    let host = host();
-    let member = member(&load(&host, &request_filter(body), |_| ()));
-    assert!(matches!(request(&member).1, Ok(Verdict::Forward)));
-    let failure = request(&member).1.expect_err("the handle is stale");
-    assert_eq!(failure.reason, "trap");
-    assert!(failure.detail.contains("belongs to an earlier call"), "{}", failure.detail);
+fn what_is_about_an_exchange_is_a_trap_where_there_is_none() {
+    let asks = "(call $header (i32.const 512) (i32.const 6) (i32.const 600))";
+    let outside = configured_filter("(i32.const 256)", &format!("{asks} (i32.const 128)"));
+    let problems = try_load(&host(), &outside, |_| ()).err().expect("`configure` asks for a field");
+    assert!(problems[0].to_string().contains("no request is at hand"), "{}", problems[0]);
+    let early = component(
+        "import weir:plugin/response@0.2.0;\n export weir:plugin/request-hook@0.2.0;",
+        r#"
+    (import "weir:plugin/response@0.2.0" "status" (func $status (result i32)))
+    (func (export "weir:plugin/request-hook@0.2.0#on-request") (result i32)
+        (drop (call $status)) (i32.const 256))"#,
+    );
+    let failure = reason(&early, "trap");
+    assert!(failure.detail.contains("no response is at hand"), "{}", failure.detail);
 }
 
 #[test]
@@ -202,7 +207,7 @@ fn skipped_plugin_leaves_no_trace() {
 fn traps_pause_nothing() {
     let host = host();
     // Traps only on requests that have the field.
-    let body = "(call $header (local.get $request) (i32.const 560) (i32.const 8) (i32.const 600))
+    let body = "(call $header (i32.const 560) (i32.const 8) (i32.const 600))
         (if (i32.load8_u (i32.const 600)) (then unreachable)) (i32.const 256)";
     let member = member(&load(&host, &request_filter(body), |_| ()));
     let bad = || wait(member.on_request(exchange(&[("trace-it", "1")]))).1;
@@ -223,10 +228,10 @@ fn a_plugin_that_cannot_be_configured_any_more_is_tried_again_after_a_pause() {
     // Each hook traps, and so loses its instance. `configure` takes the only token there is: it
     // refuses the second time what it took the first.
     let component = super::guest::configured(
-        "import weir:plugin/limiter@0.1.0;\n export weir:plugin/request-hook@0.1.0;",
+        "import weir:plugin/limiter@0.2.0;\n export weir:plugin/request-hook@0.2.0;",
         r#"
-    (import "weir:plugin/limiter@0.1.0" "take" (func $take (param i32 i32 f64 i32 i32 i32)))
-    (func (export "weir:plugin/request-hook@0.1.0#on-request") (param i32) (result i32) unreachable)"#,
+    (import "weir:plugin/limiter@0.2.0" "take" (func $take (param i32 i32 f64 i32 i32 i32)))
+    (func (export "weir:plugin/request-hook@0.2.0#on-request") (result i32) unreachable)"#,
         "(call $take (i32.const 16) (i32.const 4) (f64.const 0.000001) (i32.const 1) (i32.const 1) (i32.const 600))
         (i32.store8 (i32.const 128) (i32.eqz (i32.load8_u (i32.const 600))))
         (i32.const 128)",

@@ -18,7 +18,7 @@ const COMMON: &str = r#"
     (data (i32.const 16) "test")
     (data (i32.const 32) "1.2.3")
     (data (i32.const 64) "\10\00\00\00\04\00\00\00\20\00\00\00\05\00\00\00\10\00\00\00\04\00\00\00")
-    (func (export "weir:plugin/lifecycle@0.1.0#describe") (result i32)
+    (func (export "weir:plugin/lifecycle@0.2.0#describe") (result i32)
         (i32.store (i32.const 88) (global.get $schema)) (i32.store (i32.const 92) (global.get $schema_length))
         (i32.const 64))
 "#;
@@ -70,7 +70,7 @@ pub fn contract() -> Resolve {
 
 fn plugin_world(world: &str) -> (Resolve, String) {
     let source = format!(
-        "package test:guest;\nworld guest {{\n export weir:plugin/lifecycle@0.1.0;\n {world}\n}}"
+        "package test:guest;\nworld guest {{\n export weir:plugin/lifecycle@0.2.0;\n {world}\n}}"
     );
     (contract(), source)
 }
@@ -107,7 +107,7 @@ fn imports_first(core: &str, schema: &str, configure: &str) -> String {
         "(module\n{}\n(memory (export \"memory\") {})\n\
          (global $schema i32 (i32.const {PAGE}))\n(global $schema_length i32 (i32.const {}))\n\
          (data (i32.const {PAGE}) \"{escaped}\")\n{COMMON}\n\
-         (func (export \"weir:plugin/lifecycle@0.1.0#configure\") (param i32 i32) (result i32) {configure})\n\
+         (func (export \"weir:plugin/lifecycle@0.2.0#configure\") (param i32 i32) (result i32) {configure})\n\
          {}\n)",
         imports.join("\n"),
         1 + schema.len().div_ceil(PAGE),
@@ -116,8 +116,8 @@ fn imports_first(core: &str, schema: &str, configure: &str) -> String {
     )
 }
 
-/// A request filter whose hook has this body. `$request` is its handle; at 256 there are 32 zero
-/// bytes, which is "forward"; `$header` and `$set` are there.
+/// A request filter whose hook has this body. At 256 there are 32 zero bytes, which is "forward";
+/// `$header` and `$set` are there.
 pub fn request_filter(body: &str) -> Vec<u8> {
     configured_filter(body, TAKES_ANYTHING)
 }
@@ -125,19 +125,19 @@ pub fn request_filter(body: &str) -> Vec<u8> {
 /// The same, with a body of its own for `configure`, as [`configured`] has it.
 pub fn configured_filter(body: &str, configure: &str) -> Vec<u8> {
     configured(
-        "import weir:plugin/http@0.1.0;\n export weir:plugin/request-hook@0.1.0;",
+        "import weir:plugin/request@0.2.0;\n import weir:plugin/request-changes@0.2.0;\n export weir:plugin/request-hook@0.2.0;",
         &format!(
             r#"
-    (import "weir:plugin/http@0.1.0" "[method]request.header" (func $header (param i32 i32 i32 i32)))
-    (import "weir:plugin/http@0.1.0" "[method]request.set-header" (func $set (param i32 i32 i32 i32 i32 i32)))
+    (import "weir:plugin/request@0.2.0" "field-line" (func $header (param i32 i32 i32)))
+    (import "weir:plugin/request-changes@0.2.0" "set-field" (func $set (param i32 i32 i32 i32 i32)))
     (global $kept (mut i32) (i32.const 0))
     (data (i32.const 512) "x-test")
     (data (i32.const 528) "yes")
     (data (i32.const 544) "a\0d\0ab")
     (data (i32.const 560) "trace-it")
-    (func $set_test (param $request i32)
-        (call $set (local.get $request) (i32.const 512) (i32.const 6) (i32.const 528) (i32.const 3) (i32.const 600)))
-    (func $on_request (export "weir:plugin/request-hook@0.1.0#on-request") (param $request i32) (result i32)
+    (func $set_test
+        (call $set (i32.const 512) (i32.const 6) (i32.const 528) (i32.const 3) (i32.const 600)))
+    (func $on_request (export "weir:plugin/request-hook@0.2.0#on-request") (result i32)
         {body})"#
         ),
         configure,

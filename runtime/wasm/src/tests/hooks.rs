@@ -13,15 +13,15 @@ use super::*;
 const HOOKS: [(&str, &str); 3] = [
     (
         "request-hook",
-        r#"(func (export "weir:plugin/request-hook@0.1.0#on-request") (param i32) (result i32) (i32.const 256))"#,
+        r#"(func (export "weir:plugin/request-hook@0.2.0#on-request") (result i32) (i32.const 256))"#,
     ),
     (
         "response-hook",
-        r#"(func (export "weir:plugin/response-hook@0.1.0#on-response") (param i32 i32) (result i32) (i32.const 256))"#,
+        r#"(func (export "weir:plugin/response-hook@0.2.0#on-response") (result i32) (i32.const 256))"#,
     ),
     (
         "completion-hook",
-        r#"(func (export "weir:plugin/completion-hook@0.1.0#on-complete") (param i32 i32 i64 i64 i64 i32 i32 i32 i32 i32 i32))"#,
+        r#"(func (export "weir:plugin/completion-hook@0.2.0#on-complete") (param i32 i64 i64 i64 i32 i32 i32 i32 i32 i32))"#,
     ),
 ];
 
@@ -33,7 +33,7 @@ fn any_mix_of_hooks() {
         let picked =
             || HOOKS.iter().enumerate().filter(|(at, _)| chosen(*at)).map(|(_, hook)| hook);
         let world: String =
-            picked().map(|(name, _)| format!("export weir:plugin/{name}@0.1.0;\n")).collect();
+            picked().map(|(name, _)| format!("export weir:plugin/{name}@0.2.0;\n")).collect();
         let core: String = picked().map(|(_, core)| format!("{core}\n")).collect();
         let plugin = load(&host, &component(&world, &core), |_| ());
         let expected = Hooks {
@@ -62,11 +62,7 @@ fn any_mix_of_hooks() {
 #[test]
 fn a_field_is_set() {
     let host = host();
-    let member = member(&load(
-        &host,
-        &request_filter("(call $set_test (local.get $request)) (i32.const 256)"),
-        |_| (),
-    ));
+    let member = member(&load(&host, &request_filter("(call $set_test) (i32.const 256)"), |_| ()));
     for _ in 0..3 {
         let (exchange, result) = request(&member);
         assert!(matches!(result, Ok(Verdict::Forward)));
@@ -77,11 +73,7 @@ fn a_field_is_set() {
 #[test]
 fn a_head_grows_no_further_than_its_limits() {
     let host = host();
-    let member = member(&load(
-        &host,
-        &request_filter("(call $set_test (local.get $request)) (i32.const 256)"),
-        |_| (),
-    ));
+    let member = member(&load(&host, &request_filter("(call $set_test) (i32.const 256)"), |_| ()));
     let mut full = exchange(&[]);
     full.head_limits.bytes = "host".len() + "example.com".len() + "x-test".len() + "yes".len() - 1;
     assert!(!at_once(member.on_request(full)).0.request.headers.contains_key("x-test"));
@@ -98,7 +90,7 @@ fn a_field_that_the_proxy_adds_is_seen_and_replaced_as_any_other() {
         Some(Arc::new(AddedFields::new(vec![line, (VIA, HeaderValue::from_static("1.1 weir"))])))
     };
     let host = host();
-    let sets = "(call $set_test (local.get $request)) (i32.const 256)";
+    let sets = "(call $set_test) (i32.const 256)";
     let sets = member(&load(&host, &request_filter(sets), |_| ()));
     let lines = "host: example.com, x-test: yes, via: 1.1 weir";
     for (name, settled) in [("x-other", false), ("x-test", true)] {
@@ -118,7 +110,7 @@ fn a_field_that_the_proxy_adds_is_seen_and_replaced_as_any_other() {
         assert_eq!(asked.request.headers.contains_key("x-test"), is_set, "{fields}");
     }
     // Traps where it sees the field.
-    let body = "(call $header (local.get $request) (i32.const 560) (i32.const 8) (i32.const 600))
+    let body = "(call $header (i32.const 560) (i32.const 8) (i32.const 600))
         (if (i32.load8_u (i32.const 600)) (then unreachable)) (i32.const 256)";
     let sees = member(&load(&host, &request_filter(body), |_| ()));
     for (name, is_seen) in [("trace-it", true), ("trace-is", false)] {
@@ -143,11 +135,11 @@ fn a_request_of_its_own_gets_a_fresh_instance() {
 /// Replies with the request's body.
 fn echo() -> Vec<u8> {
     component(
-        "import weir:plugin/http@0.1.0;\n export weir:plugin/request-hook@0.1.0;",
+        "import weir:plugin/request-body@0.2.0;\n export weir:plugin/request-hook@0.2.0;",
         r#"
-    (import "weir:plugin/http@0.1.0" "[method]request.read-body" (func $read (param i32 i64 i32)))
-    (func (export "weir:plugin/request-hook@0.1.0#on-request") (param $request i32) (result i32)
-        (call $read (local.get $request) (i64.const 8) (i32.const 600))
+    (import "weir:plugin/request-body@0.2.0" "read" (func $read (param i64 i32)))
+    (func (export "weir:plugin/request-hook@0.2.0#on-request") (result i32)
+        (call $read (i64.const 8) (i32.const 600))
         (i32.store8 (i32.const 260) (i32.const 1))
         (i32.store16 (i32.const 264) (i32.const 200))
         (if (i32.load8_u (i32.const 600)) (then (i32.store16 (i32.const 264) (i32.const 413)))
@@ -237,19 +229,17 @@ fn two_bodies_are_read_at_a_time() {
 fn a_body_is_transformed() {
     // Passes chunks on as they are and ends with the text at 512.
     let guest = component(
-        "export weir:plugin/response-body-hook@0.1.0;",
+        "export weir:plugin/response-body-hook@0.2.0;",
         r#"
-    (import "[export]weir:plugin/response-body-hook@0.1.0" "[resource-new]transform" (func $new (param i32) (result i32)))
     (data (i32.const 512) "<end>")
-    (func (export "weir:plugin/response-body-hook@0.1.0#[static]transform.open") (param i32 i32) (result i32)
-        (i32.store8 (i32.const 256) (i32.const 1))
-        (i32.store (i32.const 260) (call $new (i32.const 7)))
+    (func (export "weir:plugin/response-body-hook@0.2.0#open") (result i32)
+        (i32.store8 (i32.const 260) (i32.const 1))
         (i32.const 256))
-    (func (export "weir:plugin/response-body-hook@0.1.0#[method]transform.push") (param i32 i32 i32) (result i32)
+    (func (export "weir:plugin/response-body-hook@0.2.0#push") (param i32 i32) (result i32)
         (i32.store8 (i32.const 320) (i32.const 0))
-        (i32.store (i32.const 324) (local.get 1)) (i32.store (i32.const 328) (local.get 2))
+        (i32.store (i32.const 324) (local.get 0)) (i32.store (i32.const 328) (local.get 1))
         (i32.const 320))
-    (func (export "weir:plugin/response-body-hook@0.1.0#[method]transform.finish") (param i32) (result i32)
+    (func (export "weir:plugin/response-body-hook@0.2.0#finish") (result i32)
         (i32.store8 (i32.const 320) (i32.const 0))
         (i32.store (i32.const 324) (i32.const 512)) (i32.store (i32.const 328) (i32.const 5))
         (i32.const 320))"#,

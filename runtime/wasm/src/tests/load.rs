@@ -103,22 +103,22 @@ fn unknown_import() {
 fn another_version() {
     let world = "package weir:plugin@0.9.0; interface request-hook { on-request: func(); } world guest { export request-hook; }";
     let core = r#"(func (export "weir:plugin/request-hook@0.9.0#on-request"))"#;
-    refused(&of_world(world, core), &["weir:plugin/request-hook@0.9.0", "0.1.x"]);
+    refused(&of_world(world, core), &["weir:plugin/request-hook@0.9.0", "0.2.x"]);
 }
 
 #[test]
 fn store_needs_a_grant() {
     let guest = component(
-        "import weir:plugin/store@0.1.0; export weir:plugin/request-hook@0.1.0;",
+        "import weir:plugin/store@0.2.0; export weir:plugin/request-hook@0.2.0;",
         r#"
-    (import "weir:plugin/store@0.1.0" "delete" (func $delete (param i32 i32 i32)))
-    (func (export "weir:plugin/request-hook@0.1.0#on-request") (param i32) (result i32)
+    (import "weir:plugin/store@0.2.0" "delete" (func $delete (param i32 i32 i32)))
+    (func (export "weir:plugin/request-hook@0.2.0#on-request") (result i32)
         (call $delete (i32.const 0) (i32.const 0) (i32.const 600)) (i32.const 256))"#,
     );
     let problems = refused(&guest, &["weir:plugin/store", "grants = { store = true }"]);
     assert_eq!(problems[0].pointer.as_deref(), Some("/grants"));
     let plugin = load(&host(), &guest, |plugin| plugin.grants.store = true);
-    assert!(plugin.imports().contains(&"weir:plugin/store@0.1.0".to_owned()));
+    assert!(plugin.imports().contains(&"weir:plugin/store@0.2.0".to_owned()));
     assert!(request(&member(&plugin)).1.is_ok());
 }
 
@@ -126,8 +126,8 @@ fn store_needs_a_grant() {
 fn configuration_is_held_against_the_schema() {
     let schema = r#"{"type":"object","properties":{"rate":{"type":"number","minimum":1},"key":{"type":"string"}},"additionalProperties":false}"#;
     let guest = with_schema(
-        "export weir:plugin/request-hook@0.1.0;",
-        r#"(func (export "weir:plugin/request-hook@0.1.0#on-request") (param i32) (result i32) (i32.const 256))"#,
+        "export weir:plugin/request-hook@0.2.0;",
+        r#"(func (export "weir:plugin/request-hook@0.2.0#on-request") (result i32) (i32.const 256))"#,
         schema,
     );
     let host = host();
@@ -139,8 +139,8 @@ fn configuration_is_held_against_the_schema() {
     assert!(!format!("{problems:?}").contains("hunter2"), "a value is told: {problems:?}");
     assert_eq!(with(r#"{"rat": 5}"#).err().expect("an unknown key").len(), 1);
     let none = with_schema(
-        "export weir:plugin/request-hook@0.1.0;",
-        r#"(func (export "weir:plugin/request-hook@0.1.0#on-request") (param i32) (result i32) (i32.const 256))"#,
+        "export weir:plugin/request-hook@0.2.0;",
+        r#"(func (export "weir:plugin/request-hook@0.2.0#on-request") (result i32) (i32.const 256))"#,
         "",
     );
     let problems = try_load(&host, &none, |plugin| plugin.config = r#"{"a":1}"#.into());

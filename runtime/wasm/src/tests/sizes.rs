@@ -135,7 +135,7 @@ fn wasi(body: &str) -> Vec<u8> {
     with_packages(
         &[io.to_owned(), cli.to_owned(), random.to_owned()],
         "import wasi:cli/stdout@0.2.0;\n import wasi:io/streams@0.2.0;\n import wasi:io/poll@0.2.0;\n\
-         import wasi:random/random@0.2.0;\n export weir:plugin/request-hook@0.1.0;",
+         import wasi:random/random@0.2.0;\n export weir:plugin/request-hook@0.2.0;",
         &format!(
             r#"
     (import "wasi:cli/stdout@0.2.0" "get-stdout" (func $stdout (result i32)))
@@ -144,7 +144,7 @@ fn wasi(body: &str) -> Vec<u8> {
     (import "wasi:io/streams@0.2.0" "[method]output-stream.subscribe" (func $subscribe (param i32) (result i32)))
     (import "wasi:io/poll@0.2.0" "poll" (func $poll (param i32 i32 i32)))
     (import "wasi:random/random@0.2.0" "get-random-bytes" (func $random (param i64 i32)))
-    (func (export "weir:plugin/request-hook@0.1.0#on-request") (param $request i32) (result i32)
+    (func (export "weir:plugin/request-hook@0.2.0#on-request") (result i32)
         (local $at i32) (local $pollable i32)
         (drop (memory.grow (i32.const 63)))
         {body}

@@ -62,8 +62,8 @@ impl Variable {
     /// The value, unless the exchange has none.
     pub(super) fn value(&self, request: &Request) -> Option<Vec<u8>> {
         let text = match self {
-            Self::ClientAddress => request.client().address,
-            Self::ClientPort => request.client().port.to_string(),
+            Self::ClientAddress => request.client_address(),
+            Self::ClientPort => request.client_port().to_string(),
             Self::Id => request.attribute("request.id")?,
             Self::Method => request.method(),
             Self::Scheme => request.scheme(),

@@ -11,11 +11,11 @@ use weir_bounds::{attributes, authority, target};
 
 use super::head::Head;
 use super::message::{FakeRequest, FakeResponse};
-use crate::bindings::imports::weir::plugin::http::HeaderError;
+use crate::bindings::imports::weir::plugin::types::HeaderError;
 use crate::config::is_token;
 use crate::{BodyError, Error, FieldValue, Reply, Result, Verdict};
 
-/// The messages under way; what the handles point to.
+/// The messages under way; what request and response point to.
 pub struct Inner {
     pub(crate) request: FakeRequest,
     pub(crate) response: FakeResponse,

@@ -7,7 +7,7 @@ use weir_bounds::quota::{self, client_share};
 use weir_bounds::reply;
 
 use crate::FieldValue;
-use crate::bindings::imports::weir::plugin::http::HeaderError;
+use crate::bindings::imports::weir::plugin::types::HeaderError;
 use crate::config::{is_owned_by_proxy, is_token};
 
 // What a listener lets in by default, and what plugins may add to it.
@@ -32,6 +32,14 @@ impl Head {
             .iter()
             .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_slice())
+    }
+
+    /// The lines of a field as one value, as the proxy joins them.
+    pub(crate) fn whole(&self, name: &str) -> Option<Vec<u8>> {
+        let separator = if name.eq_ignore_ascii_case("cookie") { "; " } else { ", " };
+        self.first(name)?;
+        let lines: Vec<&[u8]> = self.all(name).filter(|line| !line.is_empty()).collect();
+        Some(lines.join(separator.as_bytes()))
     }
 
     /// Lines with one name stand together, where the first of them appeared.

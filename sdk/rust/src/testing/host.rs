@@ -1,4 +1,4 @@
-//! The fake in place of the contract's imports: the same names and types as the bindings.
+//! The fake in place of the contract's imports: the same names and types as in `host/calls.rs`.
 //!
 //! In: calls of the SDK. Out: what the proxy would answer. Never: touches a real proxy.
 
@@ -10,12 +10,13 @@ use weir_bounds::{quota, reply};
 
 use super::exchange::Inner;
 use super::state;
-use crate::bindings::imports::weir::plugin::http::{BodyError, Client, HeaderError};
+use crate::Tls;
+use crate::bindings::imports::weir::plugin::types::{BodyError, HeaderError};
 
-/// A handle of the request under way.
+/// The request under way.
 pub struct Request(pub(crate) Rc<RefCell<Inner>>);
 
-/// A handle of the response under way.
+/// The response under way.
 pub struct Response(pub(crate) Rc<RefCell<Inner>>);
 
 type Lines = Vec<(String, Vec<u8>)>;
@@ -63,33 +64,45 @@ impl Request {
         self.0.borrow_mut().set_path_with_query(value)
     }
 
-    pub fn header(&self, name: &str) -> Option<Vec<u8>> {
+    pub fn field(&self, name: &str) -> Option<Vec<u8>> {
+        self.0.borrow().request.head.whole(name)
+    }
+
+    pub fn field_line(&self, name: &str) -> Option<Vec<u8>> {
         self.0.borrow().request.head.first(name).map(<[u8]>::to_vec)
     }
 
-    pub fn header_values(&self, name: &str) -> Vec<Vec<u8>> {
+    pub fn field_lines(&self, name: &str) -> Vec<Vec<u8>> {
         let inner = self.0.borrow();
         inner.request.head.all(name).map(<[u8]>::to_vec).collect()
     }
 
-    pub fn headers(&self) -> Lines {
+    pub fn fields(&self) -> Lines {
         self.0.borrow().request.head.lines()
     }
 
-    pub fn set_header(&self, name: &str, value: &[u8]) -> Changed {
+    pub fn set_field(&self, name: &str, value: &[u8]) -> Changed {
         self.0.borrow_mut().request_head()?.set(name, value)
     }
 
-    pub fn append_header(&self, name: &str, value: &[u8]) -> Changed {
+    pub fn append_field(&self, name: &str, value: &[u8]) -> Changed {
         self.0.borrow_mut().request_head()?.append(name, value)
     }
 
-    pub fn remove_header(&self, name: &str) -> Changed {
+    pub fn remove_field(&self, name: &str) -> Changed {
         self.0.borrow_mut().request_head()?.remove(name)
     }
 
-    pub fn client(&self) -> Client {
-        self.0.borrow().request.client.clone()
+    pub fn client_address(&self) -> String {
+        self.0.borrow().request.client.address.clone()
+    }
+
+    pub fn client_port(&self) -> u16 {
+        self.0.borrow().request.client.port
+    }
+
+    pub fn client_tls(&self) -> Option<Tls> {
+        self.0.borrow().request.client.tls.clone()
     }
 
     pub fn route(&self) -> String {
@@ -140,28 +153,32 @@ impl Response {
         Ok(())
     }
 
-    pub fn header(&self, name: &str) -> Option<Vec<u8>> {
+    pub fn field(&self, name: &str) -> Option<Vec<u8>> {
+        self.0.borrow().response.head.whole(name)
+    }
+
+    pub fn field_line(&self, name: &str) -> Option<Vec<u8>> {
         self.0.borrow().response.head.first(name).map(<[u8]>::to_vec)
     }
 
-    pub fn header_values(&self, name: &str) -> Vec<Vec<u8>> {
+    pub fn field_lines(&self, name: &str) -> Vec<Vec<u8>> {
         let inner = self.0.borrow();
         inner.response.head.all(name).map(<[u8]>::to_vec).collect()
     }
 
-    pub fn headers(&self) -> Lines {
+    pub fn fields(&self) -> Lines {
         self.0.borrow().response.head.lines()
     }
 
-    pub fn set_header(&self, name: &str, value: &[u8]) -> Changed {
+    pub fn set_field(&self, name: &str, value: &[u8]) -> Changed {
         self.0.borrow_mut().response.head.set(name, value)
     }
 
-    pub fn append_header(&self, name: &str, value: &[u8]) -> Changed {
+    pub fn append_field(&self, name: &str, value: &[u8]) -> Changed {
         self.0.borrow_mut().response.head.append(name, value)
     }
 
-    pub fn remove_header(&self, name: &str) -> Changed {
+    pub fn remove_field(&self, name: &str) -> Changed {
         self.0.borrow_mut().response.head.remove(name)
     }
 

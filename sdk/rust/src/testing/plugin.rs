@@ -75,8 +75,8 @@ impl<P: crate::Plugin> Plugin<P> {
             Rc::new(RefCell::new(Inner { request, response: response(200), read_only: false }));
         self.state.borrow_mut().entered = Some(Vec::new());
         let mut outcome = state::enter(&self.state, || {
-            let mut handle = Request::from_handle(host::Request(Rc::clone(&inner)));
-            self.plugin.on_request(&mut handle)
+            let mut request = Request { host: host::Request(Rc::clone(&inner)) };
+            self.plugin.on_request(&mut request)
         });
         let entered = self.state.borrow_mut().entered.take().unwrap_or_default();
         // The proxy's own answer; it stands in the place of a reply.
@@ -116,7 +116,7 @@ impl<P: crate::Plugin> Plugin<P> {
             return;
         }
         let inner = Rc::clone(&exchange.inner);
-        let request = Request::from_handle(host::Request(Rc::clone(&inner)));
+        let request = Request { host: host::Request(Rc::clone(&inner)) };
         let result = state::enter(&self.state, || {
             if exchange.is_forwarded() {
                 if let Some(transform) = self.plugin.on_request_body(&request) {
@@ -127,7 +127,7 @@ impl<P: crate::Plugin> Plugin<P> {
                 inner.borrow_mut().response = response;
             }
             inner.borrow_mut().read_only = true;
-            let mut answer = Response::from_handle(host::Response(Rc::clone(&inner)));
+            let mut answer = Response { host: host::Response(Rc::clone(&inner)) };
             self.plugin.on_response(&request, &mut answer)?;
             if let Some(transform) = self.plugin.on_response_body(&request, &answer) {
                 let body = inner.borrow().response.body.clone();
@@ -160,7 +160,7 @@ impl<P: crate::Plugin> Plugin<P> {
             error: None,
         };
         state::enter(&self.state, || {
-            let request = Request::from_handle(host::Request(inner));
+            let request = Request { host: host::Request(inner) };
             self.plugin.on_complete(&request, &summary);
         });
     }

@@ -116,16 +116,16 @@ fn long_calls_have_a_bound_and_what_is_over_it_is_told_so() {
 fn counting() -> Vec<u8> {
     let field = "|".repeat(64);
     as_text::configured(
-        "import weir:plugin/http@0.1.0;\n export weir:plugin/request-hook@0.1.0;",
+        "import weir:plugin/request@0.2.0;\n import weir:plugin/request-changes@0.2.0;\n export weir:plugin/request-hook@0.2.0;",
         &format!(
             r#"
-    (import "weir:plugin/http@0.1.0" "[method]request.set-header" (func $set (param i32 i32 i32 i32 i32 i32)))
+    (import "weir:plugin/request-changes@0.2.0" "set-field" (func $set (param i32 i32 i32 i32 i32)))
     (global $calls (mut i32) (i32.const 0))
     (data (i32.const 512) "x-calls")
     (data (i32.const 1024) "{field}")
-    (func (export "weir:plugin/request-hook@0.1.0#on-request") (param $request i32) (result i32)
+    (func (export "weir:plugin/request-hook@0.2.0#on-request") (result i32)
         (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
-        (call $set (local.get $request) (i32.const 512) (i32.const 7) (i32.const 1024) (global.get $calls) (i32.const 600))
+        (call $set (i32.const 512) (i32.const 7) (i32.const 1024) (global.get $calls) (i32.const 600))
         (i32.const 256))"#
         ),
         "(local $left i32) (local.set $left (i32.const 200000000))

@@ -11,8 +11,8 @@ use weir_tests::{Daemon, Proxy, as_text, free_address, get, until, wait_for_port
 
 /// A component with this hook world, core functions, schema and answer of `configure`.
 fn hostile(core: &str, schema: &str, configure: &str) -> Vec<u8> {
-    let world = "import weir:plugin/http@0.1.0;\n export weir:plugin/request-hook@0.1.0;";
-    let hook = r#"(func (export "weir:plugin/request-hook@0.1.0#on-request") (param i32) (result i32) (i32.const 256))"#;
+    let world = "import weir:plugin/request@0.2.0;\n import weir:plugin/request-changes@0.2.0;\n export weir:plugin/request-hook@0.2.0;";
+    let hook = r#"(func (export "weir:plugin/request-hook@0.2.0#on-request") (result i32) (i32.const 256))"#;
     as_text::with_lifecycle(world, &format!("{hook}\n{core}"), schema, configure)
 }
 

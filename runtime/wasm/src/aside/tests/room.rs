@@ -30,7 +30,7 @@ fn an_instance_may_take_its_time_to_be_made_for_whoever_has_his_part() {
 /// A hook that lasts for ever where there is `x-test`, and else has this body.
 fn long_or(body: &str) -> String {
     format!(
-        "(call $header (local.get $request) (i32.const 512) (i32.const 6) (i32.const 600))
+        "(call $header (i32.const 512) (i32.const 6) (i32.const 600))
         (if (i32.load8_u (i32.const 600)) (then (loop $for_ever (br $for_ever))))
         {body}"
     )

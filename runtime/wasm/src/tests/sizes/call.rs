@@ -6,15 +6,13 @@ use std::fmt::{self, Write as _};
 
 use weir_core::chain::Failure;
 use wit_parser::abi::{AbiVariant, WasmType};
-use wit_parser::{Function, Handle, Resolve, Type, TypeDefKind, WorldItem, WorldKey};
+use wit_parser::{Function, Resolve, Type, TypeDefKind, WorldItem, WorldKey};
 
 use super::rows::{self, Outcome};
 
 /// Whose functions are called, and from where.
-pub const WORLD: &str = "import weir:plugin/http@0.1.0;\n import weir:plugin/log@0.1.0;\n \
-    import weir:plugin/metrics@0.1.0;\n import weir:plugin/limiter@0.1.0;\n \
-    import weir:plugin/store@0.1.0;\n export weir:plugin/request-hook@0.1.0;\n \
-    export weir:plugin/response-hook@0.1.0;";
+pub const WORLD: &str = "include weir:plugin/imports@0.2.0;\n \
+    export weir:plugin/request-hook@0.2.0;\n export weir:plugin/response-hook@0.2.0;";
 /// A page of memory, and those that are zeros: everything behind the first.
 const PAGE: usize = 64 << 10;
 const PAGES: usize = 60;
@@ -37,7 +35,7 @@ pub struct Call {
     pub outcome: Outcome,
     /// It hands over megabytes.
     pub is_long: bool,
-    /// It wants the response's handle.
+    /// It is about a response.
     pub in_response: bool,
     /// Which function, of all.
     index: usize,
@@ -88,7 +86,7 @@ pub fn all(contract: &Resolve) -> Vec<Call> {
     let mut calls = Vec::new();
     for (index, (interface, function)) in imported(contract).enumerate() {
         let name = format!("{interface} {}", function.name);
-        for param in function.params.iter().filter(|param| !is_handle(contract, &param.ty)) {
+        for param in &function.params {
             let mut sizes = vec![(param.name.clone(), Size::Most)];
             if is_list_of_pairs(contract, &param.ty) {
                 sizes.extend((0..2).map(|at| (format!("{}.{at}", param.name), Size::Part(at))));
@@ -99,7 +97,7 @@ pub fn all(contract: &Resolve) -> Vec<Call> {
                     function: name.clone(),
                     argument,
                     is_long: false,
-                    in_response: function.name.contains("]response."),
+                    in_response: interface.starts_with("response"),
                     index,
                     before: String::new(),
                     arguments: String::new(),
@@ -127,12 +125,12 @@ pub fn core(contract: &Resolve, calls: &[Call]) -> String {
             |types: &[WasmType]| types.iter().map(|it| word(*it)).collect::<Vec<_>>().join(" ");
         let _ = writeln!(
             core,
-            "(import \"weir:plugin/{interface}@0.1.0\" \"{}\" (func $f{index} (param {}) (result {})))",
+            "(import \"weir:plugin/{interface}@0.2.0\" \"{}\" (func $f{index} (param {}) (result {})))",
             function.name,
             words(&signature.params),
             words(&signature.results),
         );
-        if function.name.ends_with("request.path-with-query") {
+        if function.name == "path-with-query" {
             path = Some(index);
         }
         returns.push((signature.retptr, signature.results.len()));
@@ -154,10 +152,10 @@ pub fn core(contract: &Resolve, calls: &[Call]) -> String {
         core,
         r#"
     (data (i32.const {USUAL}) "x")
-    (func $act (param $request i32) (param $response i32) (result i32)
+    (func $act (result i32)
         (local $case i32) (local $at i32)
         (if (i32.le_u (memory.size) (i32.const {PAGES})) (then (drop (memory.grow (i32.const {PAGES})))))
-        (call $f{path} (local.get $request) (i32.const 1024))
+        (call $f{path} (i32.const 1024))
         (local.set $case (i32.sub (i32.load (i32.const 1028)) (i32.const 1)))
         (i32.store8 (i32.const 256) (i32.const 0)) (i64.store (i32.const 260) (i64.const 0))
         (if (i32.eqz (local.get $case)) (then (return (i32.const 256))))
@@ -173,10 +171,10 @@ pub fn core(contract: &Resolve, calls: &[Call]) -> String {
         (i32.store8 (i32.const 256) (i32.const 1))
         (i32.store (i32.const 260) (i32.const {TOLD})) (i32.store (i32.const 264) (i32.const {}))
         (i32.const 256))
-    (func (export "weir:plugin/request-hook@0.1.0#on-request") (param i32) (result i32)
-        (call $act (local.get 0) (i32.const 0)))
-    (func (export "weir:plugin/response-hook@0.1.0#on-response") (param i32 i32) (result i32)
-        (call $act (local.get 0) (local.get 1)))"#,
+    (func (export "weir:plugin/request-hook@0.2.0#on-request") (result i32)
+        (call $act))
+    (func (export "weir:plugin/response-hook@0.2.0#on-response") (result i32)
+        (call $act))"#,
         2 * ANSWER_BYTES,
     );
     core
@@ -225,10 +223,6 @@ impl Call {
     fn push_defined(&mut self, contract: &Resolve, kind: &TypeDefKind, size: Size) {
         match kind {
             TypeDefKind::Type(ty) => self.push(contract, ty, size),
-            TypeDefKind::Handle(Handle::Borrow(id) | Handle::Own(id)) => {
-                let name = contract.types[*id].name.as_deref().unwrap_or_default();
-                let _ = write!(self.arguments, " (local.get ${name})");
-            }
             TypeDefKind::List(Type::U8) => self.push_bytes(size),
             TypeDefKind::List(_) => self.push_pairs(size),
             TypeDefKind::Record(record) => {
@@ -272,10 +266,6 @@ impl Call {
         }
         let _ = write!(self.arguments, " (i32.const {at}) (i32.const {length})");
     }
-}
-
-fn is_handle(contract: &Resolve, ty: &Type) -> bool {
-    matches!(ty, Type::Id(id) if matches!(contract.types[*id].kind, TypeDefKind::Handle(_)))
 }
 
 fn is_list_of_pairs(contract: &Resolve, ty: &Type) -> bool {

@@ -137,8 +137,8 @@ fn importing(interfaces: &[usize]) -> Vec<u8> {
         }
         package += "}\n";
     }
-    world += "export weir:plugin/request-hook@0.1.0;";
-    core += r#"(func (export "weir:plugin/request-hook@0.1.0#on-request") (param i32) (result i32) (i32.const 256))"#;
+    world += "export weir:plugin/request-hook@0.2.0;";
+    core += r#"(func (export "weir:plugin/request-hook@0.2.0#on-request") (result i32) (i32.const 256))"#;
     as_text::with_packages(&[package], &world, &core)
 }
 
