@@ -11,6 +11,7 @@ use weir_core::chain::Hooks;
 use weir_core::config::{Flaw, Grants};
 
 use super::bindings::{PACKAGE, VERSION_TRACK};
+use super::capability::Capabilities;
 use super::engine::{MAX_CORE_INSTANCES_PER_COMPONENT, TABLES_PER_INSTANCE};
 use super::host::{INTERFACES, wasi};
 use super::problem::Problem;
@@ -32,10 +33,20 @@ pub struct Inspected {
     pub exports: Exports,
     /// Every interface it imports, as it names them.
     pub imports: Vec<String>,
+    pub capabilities: Capabilities,
     /// It imports a function that waits, so its calls run on fibers.
     pub suspends: bool,
     /// See [`weight`].
     pub weight: usize,
+}
+
+/// What it imports.
+#[derive(Default)]
+struct Imports {
+    /// Interfaces, as it names them.
+    names: Vec<String>,
+    /// Functions of `weir:plugin`, with the names of their interfaces.
+    functions: Vec<(String, String)>,
 }
 
 /// Where its functions are.
@@ -64,12 +75,21 @@ pub struct TransformExports {
 /// Every reason why it is no plugin, at once.
 pub fn inspect(engine: &Engine, component: &Component) -> Result<Inspected, Vec<Problem>> {
     let mut problems = Vec::new();
-    let (imports, suspends) = imports(engine, component, &mut problems);
+    let Imports { names, functions } = imports(engine, component, &mut problems);
     let exports = exports(engine, component, &mut problems);
     match exports {
         Some((hooks, exports)) if problems.is_empty() => {
-            let weight = weight(component);
-            Ok(Inspected { hooks, exports, imports, suspends, weight })
+            let waits = |(interface, function): &(String, String)| {
+                SUSPENDING.contains(&(interface.as_str(), function.as_str()))
+            };
+            Ok(Inspected {
+                hooks,
+                exports,
+                imports: names,
+                capabilities: Capabilities::of(hooks, &functions),
+                suspends: functions.iter().any(waits),
+                weight: weight(component),
+            })
         }
         _ => Err(problems),
     }
@@ -126,13 +146,8 @@ pub fn has_wide_texts(component: &[u8]) -> bool {
     })
 }
 
-fn imports(
-    engine: &Engine,
-    component: &Component,
-    problems: &mut Vec<Problem>,
-) -> (Vec<String>, bool) {
-    let mut names = Vec::new();
-    let mut suspends = false;
+fn imports(engine: &Engine, component: &Component, problems: &mut Vec<Problem>) -> Imports {
+    let Imports { mut names, mut functions } = Imports::default();
     let mut items = 0;
     for (name, kind) in component.component_type().imports(engine) {
         if let ComponentItem::ComponentInstance(instance) = &kind.ty {
@@ -156,11 +171,14 @@ fn imports(
             problems.push(unknown_import(name));
         }
         if let (ComponentItem::ComponentInstance(instance), Some(known)) = (kind.ty, known) {
-            let waits = |item| SUSPENDING.contains(&(known, item));
-            suspends |= instance.exports(engine).any(|(item, _)| waits(item));
+            for (item, kind) in instance.exports(engine) {
+                if let ComponentItem::ComponentFunc(_) = kind.ty {
+                    functions.push((known.to_owned(), item.to_owned()));
+                }
+            }
         }
     }
-    (names, suspends)
+    Imports { names, functions }
 }
 
 fn unknown_import(name: &str) -> Problem {

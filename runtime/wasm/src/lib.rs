@@ -27,6 +27,7 @@ mod backoff;
 mod bindings;
 mod cache;
 mod call;
+mod capability;
 mod capacity;
 mod compilers;
 mod component;
@@ -66,6 +67,7 @@ mod transform;
 
 pub use apart::{COMMAND as APART, Loader};
 pub use bindings::About;
+pub use capability::Capabilities;
 pub use loaded::{Inspection, LoadedPlugin, PreparedInstance};
 pub use loading::Loading;
 pub use options::{BuiltIn, HostOptions};

@@ -11,6 +11,7 @@ use weir_core::config::{Isolation, OnFailure};
 
 use super::bindings::About;
 use super::cache::Loaded;
+use super::capability::Capabilities;
 use super::instance::Instance;
 use super::problem::{PluginProblem, Problem};
 use super::reclaimer::Reclaimer;
@@ -48,8 +49,9 @@ pub struct Inspection {
     /// SHA-256 of the component, lower-case hex.
     pub digest: String,
     pub hooks: Hooks,
-    /// Its capabilities.
+    /// Every interface it imports.
     pub imports: Vec<String>,
+    pub capabilities: Capabilities,
 }
 
 /// A configured instance, made off the workers and handed to one.
@@ -71,9 +73,14 @@ impl LoadedPlugin {
         self.component.inspected.hooks
     }
 
-    /// Every interface it imports: its capabilities.
+    /// Every interface it imports.
     pub fn imports(&self) -> &[String] {
         &self.component.inspected.imports
+    }
+
+    /// What it can do, as its binary says.
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.component.inspected.capabilities
     }
 
     /// Whether its hooks can wait, because it imports `read` of a body.

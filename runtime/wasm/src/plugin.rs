@@ -116,7 +116,8 @@ impl Host {
         let compiled = component.origin == Origin::Compiled;
         let loaded = Arc::new(self.build(plugin, component).map_err(of)?);
         let (name, version) = (&*loaded.about.name, &*loaded.about.version);
-        tracing::info!(plugin = &*plugin.name, name, version, compiled, "plugin loaded");
+        let can = loaded.capabilities().can.join(", ");
+        tracing::info!(plugin = &*plugin.name, name, version, compiled, can, "plugin loaded");
         let known = Known { config: plugin.clone(), plugin: Arc::downgrade(&loaded) };
         let mut all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, known| known.plugin.strong_count() > 0);
@@ -154,6 +155,7 @@ impl Host {
             digest: component.digest.clone(),
             hooks: component.inspected.hooks,
             imports: component.inspected.imports.clone(),
+            capabilities: component.inspected.capabilities.clone(),
         })
     }
 

@@ -18,7 +18,7 @@ use super::print::{complain, say};
 pub enum Command {
     /// The built-in plugins.
     List,
-    /// Hooks, imports, size and configuration schema of a plugin.
+    /// What a plugin can do and what it cannot, its hooks, imports and configuration schema.
     Inspect {
         /// A built-in plugin's name, or a `.wasm` file.
         component: String,
@@ -69,12 +69,15 @@ pub fn run(command: &Command, built_ins: &'static [BuiltIn]) -> ExitCode {
 }
 
 fn show(inspection: &Inspection) -> String {
-    let Inspection { about, digest, hooks, imports } = inspection;
+    let Inspection { about, digest, hooks, imports, capabilities } = inspection;
     // What a component says of itself is a stranger's.
     let (name, version) = (Shown(&about.name), Shown(&about.version));
     let mut text = format!("{name} {version}\n{}\n\n", Shown(&about.summary));
     text += &format!("digest   sha256:{digest}\n");
     text += &format!("hooks    {}\n", hooks.names().join(", "));
+    for (title, words) in [("can", &capabilities.can), ("cannot", &capabilities.cannot)] {
+        text += &format!("{title:<8} {}\n", words.join("\n         "));
+    }
     let imports: Vec<String> = imports.iter().map(|import| Shown(import).to_string()).collect();
     text += &format!("imports  {}\n", imports.join("\n         "));
     if !about.config_schema.is_empty() {
@@ -110,7 +113,8 @@ mod tests {
             config_schema: hostile("{\"title\": 1,\n"),
         };
         let (digest, imports) = ("00".to_owned(), vec![hostile("import")]);
-        let shown = show(&Inspection { about, digest, hooks: Default::default(), imports });
+        let (hooks, capabilities) = Default::default();
+        let shown = show(&Inspection { about, digest, hooks, imports, capabilities });
         assert!(shown.starts_with("name\\nname\\u{1b}[2J\\r\\u{9b}1A\\u{202e} 1"), "{shown}");
         let acts = |character: &char| weir_core::telemetry::acting::acts(*character);
         assert!(shown.chars().filter(acts).all(|character| character == '\n'), "{shown:?}");

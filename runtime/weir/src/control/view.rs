@@ -110,6 +110,8 @@ impl admin::AdminView for View {
                     "digest": loaded.digest(),
                     "hooks": loaded.hooks().names(),
                     "imports": loaded.imports(),
+                    "can": loaded.capabilities().can,
+                    "cannot": loaded.capabilities().cannot,
                 })
             })
             .collect()

@@ -1,0 +1,67 @@
+//! What a person reads of a binary.
+
+use wit_parser::{WorldItem, WorldKey};
+
+use super::*;
+use crate::tests::guest::contract;
+
+fn of(hooks: Hooks, functions: &[(&str, &str)]) -> Capabilities {
+    let owned: Vec<_> = functions.iter().map(|(at, name)| ((*at).into(), (*name).into())).collect();
+    Capabilities::of(hooks, &owned)
+}
+
+const NO_NETWORK: &str = "reach the network, files, or the environment";
+
+#[test]
+fn a_plugin_that_sets_one_field() {
+    let hooks = Hooks { response: true, ..Hooks::default() };
+    let words = of(hooks, &[("response-changes", "set-field")]);
+    assert_eq!(words.can, ["change heads of responses"]);
+    assert_eq!(
+        words.cannot,
+        [
+            "read anything of a request",
+            "change heads of requests",
+            "answer by itself",
+            "see bodies of requests",
+            "read anything of a response",
+            "see bodies of responses",
+            "know the client's address",
+            "keep data for all workers",
+            NO_NETWORK,
+        ]
+    );
+}
+
+#[test]
+fn who_limits_bodies_changes_no_head() {
+    let hooks = Hooks { request: true, ..Hooks::default() };
+    let words = of(hooks, &[("request-changes", "limit-body")]);
+    assert_eq!(words.can, ["limit the length of bodies of requests", "answer requests by itself"]);
+    assert!(words.cannot.contains(&"change heads of requests"));
+}
+
+#[test]
+fn a_transform_sees_bodies_whatever_it_imports() {
+    let hooks = Hooks { response_body: true, ..Hooks::default() };
+    assert_eq!(of(hooks, &[]).can, ["see bodies of responses", "replace bodies of responses"]);
+}
+
+/// A function that is added to the contract has a word here, or this fails.
+#[test]
+fn whatever_a_plugin_may_import_is_something_that_it_can() {
+    let contract = contract();
+    let world = contract.worlds.iter().find(|(_, world)| world.name == "imports");
+    let (_, world) = world.expect("the world of everything that may be imported");
+    for (key, item) in &world.imports {
+        let (WorldKey::Interface(id), WorldItem::Interface { .. }) = (key, item) else {
+            panic!("{key:?} is no interface");
+        };
+        let interface = &contract.interfaces[*id];
+        let name = interface.name.as_deref().expect("its name");
+        for function in interface.functions.keys() {
+            let words = of(Hooks::default(), &[(name, function)]);
+            assert!(!words.can.is_empty(), "{name}.{function} has no word");
+        }
+    }
+}
