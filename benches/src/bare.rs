@@ -1,4 +1,4 @@
-//! A bare wasmtime call of the same component: what a hook call cannot cost less than.
+//! A call of the same component by wasmtime's own component runtime, for comparison.
 //!
 //! The same engine settings that matter for a call (no concurrency support, epoch interruption,
 //! pooling allocator), a header map in the store, and the three host functions that are called.

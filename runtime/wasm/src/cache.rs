@@ -17,18 +17,21 @@ use wasmtime::component::Component;
 use weir_core::clock::Clock;
 
 use super::artifacts::Artifacts;
-use super::component::{Inspected, has_wide_texts, inspect};
+use super::component::{Inspected, inspect};
+use super::glue;
+use super::parts::Parts;
 use super::problem::Problem;
+use super::task;
 
 /// A component that is ready to be instantiated.
 #[derive(Debug)]
 pub struct Loaded {
-    pub component: Component,
+    pub parts: Parts,
     /// SHA-256 of its bytes, lower-case hex.
     pub digest: String,
     pub inspected: Inspected,
-    /// See [`has_wide_texts`].
-    pub wide_texts: bool,
+    /// See [`Parts::weight`].
+    pub weight: usize,
     /// Where it came from.
     pub origin: Origin,
     /// The artifact, where there is a file of it; open, it counts as in use.
@@ -58,6 +61,7 @@ impl Cache {
     pub fn new(engine: &Engine, dir: Option<&Path>, clock: &Clock) -> Cache {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
+        glue::VERSION.hash(&mut hasher);
         let key = format!("{:016x}", hasher.finish());
         let artifacts = dir.and_then(|dir| {
             Artifacts::open(dir, &key, clock.wall())
@@ -86,23 +90,34 @@ impl Cache {
         if let Some(known) = self.known(digest) {
             return Ok(known);
         }
-        let (origin, (component, artifact)) = match self.read(digest) {
-            Some(read) => (Origin::Disk, read),
+        let known = self.read(digest).and_then(|(component, artifact)| {
+            Some((self.parts(bytes, &component).ok()?, artifact, Origin::Disk))
+        });
+        let (parts, artifact, origin) = match known {
+            Some(known) => known,
             None => {
                 check_kind(bytes).map_err(|problem| vec![problem])?;
-                (Origin::Compiled, self.keep(digest, &compile()?)?)
+                // A stranger's component is looked at here once that was seen to have its bounds.
+                let (component, artifact) = self.keep(digest, &compile()?)?;
+                (self.parts(bytes, &component)?, artifact, Origin::Compiled)
             }
         };
-        let inspected = inspect(&self.engine, &component)?;
-        let digest = digest.to_owned();
-        let wide_texts = has_wide_texts(bytes);
-        let _artifact = artifact;
-        let loaded = Loaded { component, digest, inspected, wide_texts, origin, _artifact };
+        let inspected = inspect(&parts.plan)?;
+        let (digest, _artifact) = (digest.to_owned(), artifact);
+        let weight = parts.weight();
+        let loaded = Loaded { parts, digest, inspected, weight, origin, _artifact };
         let loaded = Arc::new(loaded);
         let mut all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, loaded| loaded.strong_count() > 0);
         all.insert(loaded.digest.clone(), Arc::downgrade(&loaded));
         Ok(loaded)
+    }
+
+    fn parts(&self, bytes: &[u8], compiled: &Component) -> Result<Parts, Vec<Problem>> {
+        let plan = task::taken_apart(bytes)?;
+        Parts::new(&self.engine, compiled, plan).map_err(|error| {
+            vec![Problem::component(format!("the compiled component cannot be used: {error:#}"))]
+        })
     }
 
     /// How many components are in use.

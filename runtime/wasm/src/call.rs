@@ -3,33 +3,31 @@
 //! In: what a hook is told. Out: the parameters of one exported function, and its checked answer.
 //! Never: runs anything: an [`Instance`](super::instance::Instance) does, at once or on a fiber.
 
-use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
+use wasmtime::WasmParams;
 use weir_core::chain::{Exchange, Verdict};
 
-use super::bindings;
+use super::contract::{self, Answered, Summary};
+use super::encoding::Encoding;
 use super::fault::Fault;
-use super::functions::{Functions, TransformFunctions};
+use super::functions::{Completed, Functions, GuestFunction, TransformFunctions};
 use super::reply;
 use super::state::{Phase, State};
 
 /// One call of a hook, with an exchange at hand.
 pub trait Call: Send + 'static {
-    type Parameters: ComponentNamedList + Lower + Send + Sync + 'static;
-    type Results: ComponentNamedList + Lift + Send + Sync + 'static;
+    type Parameters: WasmParams + Send + Sync + 'static;
+    type Results: Answered + Send + 'static;
     type Output: Send + 'static;
 
     /// What the hook may change.
     const PHASE: Phase;
 
     /// The function, where the plugin has it.
-    fn function(&self, of: &Functions) -> Option<TypedFunc<Self::Parameters, Self::Results>>;
+    fn function<'f>(&self, of: &'f Functions) -> Option<&'f Function<Self>>;
     /// What a plugin without the function answers.
     fn absent() -> Self::Output;
-    fn parameters(self) -> Self::Parameters;
-    /// Bytes that it has.
-    fn bytes(_: &Self::Results) -> usize {
-        0
-    }
+    /// Its parameters, and the texts that go with them.
+    fn parameters(self, encoding: Encoding) -> (Self::Parameters, Vec<Vec<u8>>);
     /// What the answer means.
     fn check(
         results: Self::Results,
@@ -39,12 +37,15 @@ pub trait Call: Send + 'static {
     ) -> Result<Self::Output, Fault>;
 }
 
+/// That of a call.
+pub type Function<C> = GuestFunction<<C as Call>::Parameters, <C as Call>::Results>;
+
 /// `request-hook.on-request`
 pub struct OnRequest;
 /// `response-hook.on-response`
 pub struct OnResponse;
 /// `completion-hook.on-complete`
-pub struct OnComplete(pub bindings::Summary);
+pub struct OnComplete(pub Summary);
 /// `request-body-hook.transform.open`
 pub struct OpenRequestBody;
 /// `response-body-hook.transform.open`
@@ -52,40 +53,31 @@ pub struct OpenResponseBody;
 
 impl Call for OnRequest {
     type Parameters = ();
-    type Results = (Result<bindings::Verdict, String>,);
+    type Results = Result<contract::Verdict, String>;
     type Output = Verdict;
 
     const PHASE: Phase = Phase::Request;
 
-    fn function(&self, of: &Functions) -> Option<TypedFunc<Self::Parameters, Self::Results>> {
-        of.on_request
+    fn function<'f>(&self, of: &'f Functions) -> Option<&'f Function<Self>> {
+        of.on_request.as_ref()
     }
 
     fn absent() -> Verdict {
         Verdict::Forward
     }
 
-    fn parameters(self) {}
-
-    fn bytes((answer,): &Self::Results) -> usize {
-        match answer {
-            Ok(bindings::Verdict::Forward) => 0,
-            Ok(bindings::Verdict::Respond(reply)) => {
-                let lines = reply.fields.iter().map(|(name, value)| name.len() + value.len());
-                lines.sum::<usize>() + reply.body.len()
-            }
-            Err(message) => message.len(),
-        }
+    fn parameters(self, _: Encoding) -> (Self::Parameters, Vec<Vec<u8>>) {
+        Default::default()
     }
 
     fn check(
-        (answer,): Self::Results,
+        answer: Self::Results,
         _: &Functions,
         exchange: &Exchange,
         state: &State,
     ) -> Result<Verdict, Fault> {
         match answer {
-            Ok(bindings::Verdict::Forward) => {
+            Ok(contract::Verdict::Forward) => {
                 let (target, method) = (exchange.request.uri.path(), &exchange.request.method);
                 // Each was legal when it was set.
                 if !weir_bounds::target::fits(target, method.as_str()) {
@@ -93,7 +85,7 @@ impl Call for OnRequest {
                 }
                 Ok(Verdict::Forward)
             }
-            Ok(bindings::Verdict::Respond(reply)) => {
+            Ok(contract::Verdict::Respond(reply)) => {
                 reply::check(reply, exchange, state).map(Verdict::Respond)
             }
             Err(message) => Err(Fault::error(&message)),
@@ -103,48 +95,55 @@ impl Call for OnRequest {
 
 impl Call for OnResponse {
     type Parameters = ();
-    type Results = (Result<(), String>,);
+    type Results = Result<(), String>;
     type Output = ();
 
     const PHASE: Phase = Phase::Response;
 
-    fn function(&self, of: &Functions) -> Option<TypedFunc<Self::Parameters, Self::Results>> {
-        of.on_response
+    fn function<'f>(&self, of: &'f Functions) -> Option<&'f Function<Self>> {
+        of.on_response.as_ref()
     }
 
     fn absent() {}
 
-    fn parameters(self) {}
-
-    fn bytes((answer,): &Self::Results) -> usize {
-        answer.as_ref().err().map_or(0, String::len)
+    fn parameters(self, _: Encoding) -> (Self::Parameters, Vec<Vec<u8>>) {
+        Default::default()
     }
 
-    fn check(
-        (answer,): Self::Results,
-        _: &Functions,
-        _: &Exchange,
-        _: &State,
-    ) -> Result<(), Fault> {
+    fn check(answer: Self::Results, _: &Functions, _: &Exchange, _: &State) -> Result<(), Fault> {
         answer.map_err(|message| Fault::error(&message))
     }
 }
 
 impl Call for OnComplete {
-    type Parameters = (bindings::Summary,);
+    type Parameters = Completed;
     type Results = ();
     type Output = ();
 
     const PHASE: Phase = Phase::Complete;
 
-    fn function(&self, of: &Functions) -> Option<TypedFunc<Self::Parameters, Self::Results>> {
-        of.on_complete
+    fn function<'f>(&self, of: &'f Functions) -> Option<&'f Function<Self>> {
+        of.on_complete.as_ref()
     }
 
     fn absent() {}
 
-    fn parameters(self) -> Self::Parameters {
-        (self.0,)
+    fn parameters(self, encoding: Encoding) -> (Completed, Vec<Vec<u8>>) {
+        let Summary { status, request_bytes, response_bytes, duration_micros, upstream, error } =
+            self.0;
+        let mut texts = Vec::new();
+        let mut part = |text: Option<String>| {
+            let Some(text) = text else { return (0, 0, 0) };
+            let (bytes, units) = encoding.encode(text);
+            let length = bytes.len() as u32;
+            // For what is empty no room is made.
+            texts.extend(Some(bytes).filter(|bytes| !bytes.is_empty()));
+            (1, length, units)
+        };
+        let (upstream, error) = (part(upstream), part(error));
+        let numbers = (status, request_bytes, response_bytes, duration_micros);
+        let (a, b, c, d) = numbers;
+        ((a, b, c, d, upstream.0, upstream.1, upstream.2, error.0, error.1, error.2), texts)
     }
 
     fn check((): (), _: &Functions, _: &Exchange, _: &State) -> Result<(), Fault> {
@@ -154,63 +153,67 @@ impl Call for OnComplete {
 
 impl Call for OpenRequestBody {
     type Parameters = ();
-    type Results = (Result<bool, String>,);
+    type Results = Result<bool, String>;
     type Output = Option<TransformFunctions>;
 
     const PHASE: Phase = Phase::Request;
 
-    fn function(&self, of: &Functions) -> Option<TypedFunc<Self::Parameters, Self::Results>> {
-        of.request_body.map(|functions| functions.open)
+    fn function<'f>(&self, of: &'f Functions) -> Option<&'f Function<Self>> {
+        of.request_body.as_ref().map(|functions| &functions.open)
     }
 
     fn absent() -> Self::Output {
         None
     }
 
-    fn parameters(self) {}
+    fn parameters(self, _: Encoding) -> (Self::Parameters, Vec<Vec<u8>>) {
+        Default::default()
+    }
 
     fn check(
-        (answer,): Self::Results,
+        answer: Self::Results,
         functions: &Functions,
         _: &Exchange,
         _: &State,
     ) -> Result<Self::Output, Fault> {
-        opened(functions.request_body, answer)
+        opened(functions.request_body.as_ref(), answer)
     }
 }
 
 impl Call for OpenResponseBody {
     type Parameters = ();
-    type Results = (Result<bool, String>,);
+    type Results = Result<bool, String>;
     type Output = Option<TransformFunctions>;
 
     const PHASE: Phase = Phase::Response;
 
-    fn function(&self, of: &Functions) -> Option<TypedFunc<Self::Parameters, Self::Results>> {
-        of.response_body.map(|functions| functions.open)
+    fn function<'f>(&self, of: &'f Functions) -> Option<&'f Function<Self>> {
+        of.response_body.as_ref().map(|functions| &functions.open)
     }
 
     fn absent() -> Self::Output {
         None
     }
 
-    fn parameters(self) {}
+    fn parameters(self, _: Encoding) -> (Self::Parameters, Vec<Vec<u8>>) {
+        Default::default()
+    }
 
     fn check(
-        (answer,): Self::Results,
+        answer: Self::Results,
         functions: &Functions,
         _: &Exchange,
         _: &State,
     ) -> Result<Self::Output, Fault> {
-        opened(functions.response_body, answer)
+        opened(functions.response_body.as_ref(), answer)
     }
 }
 
 /// What pushes the body on, where the guest wants it.
 fn opened(
-    functions: Option<TransformFunctions>,
+    functions: Option<&TransformFunctions>,
     answer: Result<bool, String>,
 ) -> Result<Option<TransformFunctions>, Fault> {
     let wanted = answer.map_err(|message| Fault::error(&message))?;
-    Ok(functions.filter(|_| wanted))
+    Ok(functions.filter(|_| wanted).cloned())
 }

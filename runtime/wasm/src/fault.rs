@@ -29,6 +29,10 @@ pub struct DeadlineExceeded;
 #[derive(Debug)]
 pub struct TooManyLongCalls;
 
+/// What was lifted out of the guest's memory at once is more than could be kept.
+#[derive(Debug)]
+pub struct HandsOverTooMuch;
+
 /// The time of the exchange that the call is made for is over.
 #[derive(Debug)]
 pub struct TooLate;
@@ -113,7 +117,7 @@ impl Fault {
         let detail = match reason {
             "deadline" => "the call took longer than `limits.deadline`".to_owned(),
             "memory" => "the call needed more than `limits.memory`".to_owned(),
-            "trap" if hands_over_too_much(error) => {
+            "trap" if error.is::<HandsOverTooMuch>() => {
                 "the guest hands over more at once than `limits.quota` and `limits.memory` let it"
                     .to_owned()
             }
@@ -126,13 +130,6 @@ impl Fault {
         fault.function = names.into_iter().next();
         fault
     }
-}
-
-/// What was lifted out of the guest's memory is more than
-/// [`hand_over`](super::host::bounds::hand_over) lets it. The error has no public type; a test sees
-/// that its text stays.
-fn hands_over_too_much(error: &wasmtime::Error) -> bool {
-    error.root_cause().to_string().contains("fuel allocated for hostcalls")
 }
 
 /// What is told of a text that a guest has a hand in.
@@ -206,6 +203,14 @@ impl fmt::Display for TooManyLongCalls {
 }
 
 impl std::error::Error for TooManyLongCalls {}
+
+impl fmt::Display for HandsOverTooMuch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("more is handed over at once than could be kept")
+    }
+}
+
+impl std::error::Error for HandsOverTooMuch {}
 
 impl fmt::Display for TooLate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,85 +1,108 @@
-//! The functions of an instance, found once when it is made.
+//! What the host calls of an instance, found once when it is made.
 //!
-//! In: a fresh instance, and where inspection saw its exports. Out: typed functions of the hooks it
-//! has. Never: calls one.
+//! In: an instance's glue, and the plan. Out: typed functions of the hooks it has, each with what it gives.
+//! Never: calls one.
 
-use wasmtime::Store;
-use wasmtime::component::{
-    ComponentExportIndex, ComponentNamedList, Func, Instance, Lift, Lower, TypedFunc,
-};
+use std::marker::PhantomData;
 
-use super::bindings::{self, About};
-use super::component::{Exports, TransformExports};
+use wasmtime::{Instance, Result, Store, TypedFunc, WasmParams};
+
+use super::contract::{About, Answered, PACKAGE, VERSION_TRACK, Verdict};
+use super::glue;
+use super::plan::Plan;
 use super::state::State;
 
-pub type OnRequest = TypedFunc<(), (Result<bindings::Verdict, String>,)>;
-pub type OnResponse = TypedFunc<(), (Result<(), String>,)>;
-pub type OnComplete = TypedFunc<(bindings::Summary,), ()>;
-pub type Open = TypedFunc<(), (Result<bool, String>,)>;
-pub type Finish = TypedFunc<(), Transformed>;
-pub type Transformed = (Result<Vec<u8>, String>,);
+/// Bytes of a text, and its length in units.
+pub type Text = (u32, u32);
+/// `on-complete`: status, bytes and time, and whether two texts are there with their lengths.
+pub type Completed = (u32, u64, u64, u64, u32, u32, u32, u32, u32, u32);
+pub type Told = Result<(), String>;
+
+/// A function of the guest: what it takes as glue has it, and what it gives.
+pub struct GuestFunction<P, R> {
+    pub function: TypedFunc<P, ()>,
+    gives: PhantomData<R>,
+}
+
+impl<P, R> Clone for GuestFunction<P, R> {
+    fn clone(&self) -> Self {
+        GuestFunction { function: self.function.clone(), gives: PhantomData }
+    }
+}
 
 /// The functions of a kind of body transform.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct TransformFunctions {
-    pub open: Open,
-    /// Its type has the chunk's lifetime in it.
-    pub push: Func,
-    pub finish: Finish,
+    pub open: GuestFunction<(), Result<bool, String>>,
+    pub push: GuestFunction<Text, Result<Vec<u8>, String>>,
+    pub finish: GuestFunction<(), Result<Vec<u8>, String>>,
 }
 
 pub struct Functions {
-    pub describe: TypedFunc<(), (About,)>,
-    pub configure: TypedFunc<(String,), (Result<(), String>,)>,
-    pub on_request: Option<OnRequest>,
-    pub on_response: Option<OnResponse>,
-    pub on_complete: Option<OnComplete>,
+    pub describe: GuestFunction<(), About>,
+    pub configure: GuestFunction<Text, Told>,
+    pub on_request: Option<GuestFunction<(), Result<Verdict, String>>>,
+    pub on_response: Option<GuestFunction<(), Told>>,
+    pub on_complete: Option<GuestFunction<Completed, ()>>,
     pub request_body: Option<TransformFunctions>,
     pub response_body: Option<TransformFunctions>,
 }
 
+/// Where they are.
+struct Finder<'a> {
+    instance: &'a Instance,
+    plan: &'a Plan,
+}
+
 impl Functions {
-    pub fn find(
-        instance: &Instance,
-        store: &mut Store<State>,
-        exports: &Exports,
-    ) -> wasmtime::Result<Functions> {
-        fn find<P, R>(
-            instance: &Instance,
-            store: &mut Store<State>,
-            export: Option<&ComponentExportIndex>,
-        ) -> wasmtime::Result<Option<TypedFunc<P, R>>>
-        where
-            P: ComponentNamedList + Lower,
-            R: ComponentNamedList + Lift,
-        {
-            export.map(|export| instance.get_typed_func(store, export)).transpose()
-        }
-        fn transform(
-            instance: &Instance,
-            store: &mut Store<State>,
-            exports: Option<&TransformExports>,
-        ) -> wasmtime::Result<Option<TransformFunctions>> {
-            let Some(exports) = exports else {
-                return Ok(None);
-            };
-            let open = instance.get_typed_func(&mut *store, exports.open)?;
-            let finish = instance.get_typed_func(&mut *store, exports.finish)?;
-            // What is inspected is there, so it is found; it has the type, or is refused here.
-            let Some(push) = instance.get_func(&mut *store, exports.push) else {
-                return Ok(None);
-            };
-            push.typed::<(&[u8],), Transformed>(&*store)?;
-            Ok(Some(TransformFunctions { open, push, finish }))
-        }
+    pub fn find(instance: &Instance, store: &mut Store<State>, plan: &Plan) -> Result<Functions> {
+        let finder = Finder { instance, plan };
         Ok(Functions {
-            describe: instance.get_typed_func(&mut *store, exports.describe)?,
-            configure: instance.get_typed_func(&mut *store, exports.configure)?,
-            on_request: find(instance, store, exports.on_request.as_ref())?,
-            on_response: find(instance, store, exports.on_response.as_ref())?,
-            on_complete: find(instance, store, exports.on_complete.as_ref())?,
-            request_body: transform(instance, store, exports.request_body.as_ref())?,
-            response_body: transform(instance, store, exports.response_body.as_ref())?,
+            describe: finder.find(store, "lifecycle", "describe")?.ok_or_else(no_lifecycle)?,
+            configure: finder.find(store, "lifecycle", "configure")?.ok_or_else(no_lifecycle)?,
+            on_request: finder.find(store, "request-hook", "on-request")?,
+            on_response: finder.find(store, "response-hook", "on-response")?,
+            on_complete: finder.find(store, "completion-hook", "on-complete")?,
+            request_body: finder.transform(store, "request-body-hook")?,
+            response_body: finder.transform(store, "response-body-hook")?,
         })
     }
+}
+
+impl Finder<'_> {
+    fn find<P: WasmParams, R: Answered>(
+        &self,
+        store: &mut Store<State>,
+        interface: &str,
+        name: &str,
+    ) -> Result<Option<GuestFunction<P, R>>> {
+        let is_it = |(of, function): &(String, String)| {
+            let version = of.strip_prefix(PACKAGE).and_then(|of| of.strip_prefix(interface));
+            let version = version.and_then(|version| version.strip_prefix('@'));
+            function == name && version.is_some_and(|version| version.starts_with(VERSION_TRACK))
+        };
+        let Some(number) = self.plan.exports.keys().position(is_it) else { return Ok(None) };
+        let function = self.instance.get_typed_func(store, &glue::function(number))?;
+        Ok(Some(GuestFunction { function, gives: PhantomData }))
+    }
+
+    fn transform(
+        &self,
+        store: &mut Store<State>,
+        interface: &str,
+    ) -> Result<Option<TransformFunctions>> {
+        let open = self.find(store, interface, "open")?;
+        let push = self.find(store, interface, "push")?;
+        let finish = self.find(store, interface, "finish")?;
+        Ok(match (open, push, finish) {
+            (Some(open), Some(push), Some(finish)) => {
+                Some(TransformFunctions { open, push, finish })
+            }
+            _ => None,
+        })
+    }
+}
+
+fn no_lifecycle() -> wasmtime::Error {
+    wasmtime::Error::msg("the component has no `lifecycle`")
 }

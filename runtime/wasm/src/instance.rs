@@ -11,19 +11,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use wasmtime::Store;
-use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
+use wasmtime::{Store, WasmParams};
 use weir_core::chain::Exchange;
 use weir_core::telemetry::metrics::InstanceGuard;
 
 use super::aside::{Aside, Terms};
-use super::bindings::About;
 use super::call::Call;
 use super::capacity::Seat;
+use super::contract::{About, Answered};
 use super::deadline::Budget;
 use super::fault::Fault;
-use super::functions::{Functions, TransformFunctions, Transformed};
-use super::host::bounds;
+use super::functions::{Functions, GuestFunction, Text, Told, TransformFunctions};
 use super::set_up::{SET_UP_LIMIT, drive, interrupted};
 use super::state::{Phase, State};
 use super::ticker::Pulse;
@@ -66,26 +64,22 @@ impl Instance {
 
     /// What the plugin says of itself. Blocks.
     pub fn describe(&mut self, pulse: &Pulse) -> Result<About, Fault> {
-        let function = self.functions.describe;
-        self.set_up(pulse, function, ()).map(|(about,)| about)
+        let function = self.functions.describe.clone();
+        self.set_up(pulse, &function, (), Vec::new())
     }
 
     /// Hands over the configuration; to be done once. The inner error is the plugin's own. Blocks.
-    pub fn configure(&mut self, pulse: &Pulse, config: &str) -> Result<Result<(), String>, Fault> {
-        let function = self.functions.configure;
-        self.set_up(pulse, function, (config.to_owned(),)).map(|(answer,)| answer)
+    pub fn configure(&mut self, pulse: &Pulse, config: &str) -> Result<Told, Fault> {
+        let function = self.functions.configure.clone();
+        let (lengths, text) = self.text(config);
+        self.set_up(pulse, &function, lengths, text)
     }
 
     /// The same, while the worker goes on.
-    pub async fn configure_aside(
-        &mut self,
-        terms: Terms<'_>,
-        config: &str,
-    ) -> Result<Result<(), String>, Fault> {
-        let function = self.functions.configure;
-        let arguments = (config.to_owned(),);
-        let (answer,) = self.alone(terms, function, arguments, SET_UP_LIMIT).await?;
-        Ok(answer)
+    pub async fn configure_aside(&mut self, terms: Terms<'_>, config: &str) -> Result<Told, Fault> {
+        let function = self.functions.configure.clone();
+        let (lengths, text) = self.text(config);
+        self.alone(terms, &function, lengths, text, SET_UP_LIMIT).await
     }
 
     /// A hook call that returns before anything else on this worker runs.
@@ -95,12 +89,19 @@ impl Instance {
         exchange: Box<Exchange>,
         call: C,
     ) -> (Box<Exchange>, Result<C::Output, Fault>) {
-        let Some(function) = call.function(&self.functions) else {
+        if call.function(&self.functions).is_none() {
             return (exchange, Ok(C::absent()));
-        };
+        }
         self.begin(exchange, C::PHASE, false);
         let beat = pulse.beat();
-        let returned = function.call(&mut self.store, call.parameters());
+        let returned = match call.function(&self.functions) {
+            Some(found) => {
+                let (parameters, texts) = call.parameters(self.store.data().encoding);
+                expect::<C::Results>(&mut self.store, texts);
+                found.function.call(&mut self.store, parameters)
+            }
+            None => Ok(()),
+        };
         drop(beat);
         self.end::<C>(returned)
     }
@@ -112,11 +113,13 @@ impl Instance {
         exchange: Box<Exchange>,
         call: C,
     ) -> (Box<Exchange>, Result<C::Output, Fault>) {
-        let Some(function) = call.function(&self.functions) else {
+        let Some(found) = call.function(&self.functions).cloned() else {
             return (exchange, Ok(C::absent()));
         };
         self.begin(exchange, C::PHASE, true);
-        let parameters = call.parameters();
+        let (parameters, texts) = call.parameters(self.store.data().encoding);
+        expect::<C::Results>(&mut self.store, texts);
+        let function = found.function;
         let returned =
             self.aside(terms, async |store| function.call_async(store, parameters).await).await;
         self.end::<C>(returned)
@@ -126,14 +129,13 @@ impl Instance {
     pub async fn push(
         &mut self,
         terms: Terms<'_>,
-        transform: TransformFunctions,
+        transform: &TransformFunctions,
         chunk: &[u8],
     ) -> Result<Vec<u8>, Fault> {
-        // The type is looked at anew each time, for it has the chunk's lifetime in it; the chunk
-        // is then copied once, into the guest.
-        let function = transform.push.typed::<(&[u8],), Transformed>(&self.store);
-        let function = function.map_err(|error| Fault::unavailable(&error.to_string()))?;
-        let (answer,) = self.alone(terms, function, (chunk,), self.limit).await?;
+        let length = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
+        let chunk = vec![chunk.to_vec()];
+        let answer =
+            self.alone(terms, &transform.push, (length, length), chunk, self.limit).await?;
         self.transformed(answer)
     }
 
@@ -141,16 +143,16 @@ impl Instance {
     pub async fn finish(
         &mut self,
         terms: Terms<'_>,
-        transform: TransformFunctions,
+        transform: &TransformFunctions,
     ) -> Result<Vec<u8>, Fault> {
-        let (answer,) = self.alone(terms, transform.finish, (), self.limit).await?;
+        let answer = self.alone(terms, &transform.finish, (), Vec::new(), self.limit).await?;
         self.transformed(answer)
     }
 
     /// What a transform gave, for the price of taking it over.
     fn transformed(&self, answer: Result<Vec<u8>, String>) -> Result<Vec<u8>, Fault> {
         let bytes = answer.as_ref().map_or_else(String::len, Vec::len);
-        self.store.data().budget.pay_nanos(bounds::price(bytes)).map_err(Fault::late)?;
+        self.store.data().budget.pay_bytes(bytes).map_err(Fault::late)?;
         answer.map_err(|message| Fault::error(&message))
     }
 
@@ -167,20 +169,27 @@ impl Instance {
 
     fn end<C: Call>(
         &mut self,
-        returned: wasmtime::Result<C::Results>,
+        returned: wasmtime::Result<()>,
     ) -> (Box<Exchange>, Result<C::Output, Fault>) {
         let state = self.store.data_mut();
-        let result = match (returned, state.exchange()) {
-            (Ok(returned), Some(exchange)) => {
-                let paid = state.budget.pay_nanos(bounds::price(C::bytes(&returned)));
+        let came = std::mem::take(&mut state.taken);
+        let result = match (returned, C::Results::of(came), state.exchange()) {
+            (Ok(()), Some(answer), Some(exchange)) => {
+                let paid = state.budget.pay_bytes(answer.bytes());
                 paid.map_err(Fault::late)
-                    .and_then(|()| C::check(returned, &self.functions, exchange, state))
+                    .and_then(|()| C::check(answer, &self.functions, exchange, state))
             }
-            (Ok(_), None) => Err(Fault::unavailable("the exchange is gone")),
-            (Err(error), _) => Err(Fault::trap(&error, state.caps.refused)),
+            (Ok(()), _, _) => Err(Fault::unavailable("the exchange or the answer is gone")),
+            (Err(error), _, _) => Err(Fault::trap(&error, state.caps.refused)),
         };
         self.broken |= result.as_ref().is_err_and(|fault| fault.fatal);
         (state.leave(result.is_err()), result)
+    }
+
+    /// A text as a function takes it.
+    fn text(&self, text: &str) -> (Text, Vec<Vec<u8>>) {
+        let (bytes, units) = self.store.data().encoding.encode(text.to_owned());
+        ((u32::try_from(bytes.len()).unwrap_or(u32::MAX), units), vec![bytes])
     }
 
     /// The driver of whatever may wait: on a fiber, in turns. The instance is broken where it fails, or is
@@ -203,38 +212,59 @@ impl Instance {
     async fn alone<P, R>(
         &mut self,
         terms: Terms<'_>,
-        function: TypedFunc<P, R>,
-        arguments: P,
+        guest: &GuestFunction<P, R>,
+        parameters: P,
+        texts: Vec<Vec<u8>>,
         limit: Duration,
     ) -> Result<R, Fault>
     where
-        P: ComponentNamedList + Lower + Send + Sync,
-        R: ComponentNamedList + Lift + Send + Sync + 'static,
+        P: WasmParams + Send + Sync,
+        R: Answered,
     {
         self.grant(limit, true);
+        expect::<R>(&mut self.store, texts);
+        let function = &guest.function;
         let returned =
-            self.aside(terms, async |store| function.call_async(store, arguments).await).await;
-        returned.map_err(|error| Fault::trap(&error, self.store.data().caps.refused))
+            self.aside(terms, async |store| function.call_async(store, parameters).await).await;
+        self.answer(returned)
     }
 
     /// The same, where nothing else is to be done.
     fn set_up<P, R>(
         &mut self,
         pulse: &Pulse,
-        function: TypedFunc<P, R>,
-        arguments: P,
+        guest: &GuestFunction<P, R>,
+        parameters: P,
+        texts: Vec<Vec<u8>>,
     ) -> Result<R, Fault>
     where
-        P: ComponentNamedList + Lower + Send + Sync,
-        R: ComponentNamedList + Lift + Send + Sync + 'static,
+        P: WasmParams + Send + Sync,
+        R: Answered,
     {
         self.grant(SET_UP_LIMIT, true);
+        expect::<R>(&mut self.store, texts);
         self.broken = true;
         let beat = pulse.beat();
-        let returned = drive(function.call_async(&mut self.store, arguments), &self.interrupted);
+        let calling = guest.function.call_async(&mut self.store, parameters);
+        let returned = drive(calling, &self.interrupted);
         drop(beat);
         let returned = returned.ok_or_else(interrupted)?;
         self.broken = returned.is_err();
-        returned.map_err(|error| Fault::trap(&error, self.store.data().caps.refused))
+        self.answer(returned)
     }
+
+    fn answer<R: Answered>(&mut self, returned: wasmtime::Result<()>) -> Result<R, Fault> {
+        let state = self.store.data_mut();
+        let came = std::mem::take(&mut state.taken);
+        returned.map_err(|error| Fault::trap(&error, state.caps.refused))?;
+        R::of(came).ok_or_else(|| Fault::unavailable("the answer is gone"))
+    }
+}
+
+/// Notes what is handed over with the next call, and how its answer is read.
+fn expect<R: Answered>(store: &mut Store<State>, texts: Vec<Vec<u8>>) {
+    let state = store.data_mut();
+    state.expects = R::EXPECTS;
+    state.given = texts.into_iter();
+    state.answer.clear();
 }

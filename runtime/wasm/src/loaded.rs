@@ -9,9 +9,9 @@ use std::time::Duration;
 use weir_core::chain::Hooks;
 use weir_core::config::{Isolation, OnFailure};
 
-use super::bindings::About;
 use super::cache::Loaded;
 use super::capability::Capabilities;
+use super::contract::About;
 use super::instance::Instance;
 use super::problem::{PluginProblem, Problem};
 use super::reclaimer::Reclaimer;

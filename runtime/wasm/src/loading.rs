@@ -15,8 +15,8 @@ use wasmtime::Engine;
 use weir_core::config::{CompileLimits, ComponentSource, file, nearest};
 
 use super::apart::{Apart, Loader};
-use super::bindings::About;
 use super::cache::{Cache, Loaded};
+use super::contract::About;
 use super::digest::digest;
 use super::options::{BuiltIn, HostOptions};
 use super::problem::Problem;

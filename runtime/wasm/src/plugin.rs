@@ -7,9 +7,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use wasmtime::Engine;
-use wasmtime::component::Linker;
-use wasmtime::component::types::ComponentItem;
+use wasmtime::{Engine, Linker};
 use weir_core::config::{self, ComponentSource, Isolation, OnFailure};
 
 use super::cache::{Loaded, Origin};
@@ -35,6 +33,7 @@ use super::ticker::Ticker;
 /// Runs plugins: one for each process, kept over reloads.
 pub struct Host {
     engine: Engine,
+    linker: Arc<Linker<State>>,
     capacity: Capacity,
     ticker: Arc<Ticker>,
     reclaimer: Arc<Reclaimer>,
@@ -62,8 +61,9 @@ impl Host {
         let ticker = Arc::new(Ticker::start(&engine)?);
         let reclaimer = Arc::new(Reclaimer::start()?);
         let loading = Loading::new(&engine, &options);
+        let linker = Arc::new(host::functions::linker(&engine)?);
         let (registry, loaded) = Default::default();
-        Ok(Host { engine, capacity, ticker, reclaimer, loading, registry, options, loaded })
+        Ok(Host { engine, linker, capacity, ticker, reclaimer, loading, registry, options, loaded })
     }
 
     /// Bounds and interrupts [`Host::load`].
@@ -144,7 +144,6 @@ impl Host {
         let component = self.loading.component(source).map_err(of)?;
         let failed = |what: String| of(vec![Problem::component(what)]);
         let template = self.template(&plugin, &component);
-        let template = template.map_err(|error| failed(format!("{error:#}")))?;
         let pulse = self.ticker.pulse(SET_UP_LIMIT);
         let described = template.instantiate(&pulse).and_then(|mut made| made.describe(&pulse));
         let about =
@@ -231,12 +230,7 @@ impl Host {
         if !is_built_in && !ungranted.is_empty() {
             return Err(ungranted);
         }
-        let template = self.template(plugin, &component).map_err(|error| {
-            vec![
-                Problem::component(format!("the component does not fit the contract: {error:#}"))
-                    .hint("rebuild it against weir:plugin@0.2.0"),
-            ]
-        })?;
+        let template = self.template(plugin, &component);
         let pulse = self.ticker.pulse(SET_UP_LIMIT);
         let unusable = |step: &str| {
             let step = step.to_owned();
@@ -291,23 +285,13 @@ impl Host {
         })
     }
 
-    fn template(&self, plugin: &config::Plugin, loaded: &Loaded) -> wasmtime::Result<Template> {
-        let mut linker = Linker::<State>::new(&self.engine);
-        host::link(&mut linker)?;
-        for (name, kind) in loaded.component.component_type().imports(&self.engine) {
-            if let (true, ComponentItem::ComponentInstance(interface)) =
-                (host::wasi::is_known(name), kind.ty)
-            {
-                host::wasi::link(&mut linker, &self.engine, name, &interface)?;
-            }
-        }
-        Ok(Template {
+    fn template(&self, plugin: &config::Plugin, loaded: &Arc<Loaded>) -> Template {
+        Template {
             engine: self.engine.clone(),
-            before: linker.instantiate_pre(&loaded.component)?,
-            exports: loaded.inspected.exports.clone(),
+            parts: loaded.clone(),
+            linker: self.linker.clone(),
             suspends: loaded.inspected.suspends,
             memory: plugin.limits.memory,
-            wide_texts: loaded.wide_texts,
             limit: plugin.limits.deadline,
             keeps_backup: plugin.on_failure == OnFailure::Skip,
             shared: self.registry.shared(
@@ -316,9 +300,9 @@ impl Host {
                 &self.options.metrics,
                 &self.options.clock,
             ),
-            weight: loaded.inspected.weight,
+            weight: loaded.weight,
             capacity: self.capacity.clone(),
             interrupted: self.loading.interrupted(),
-        })
+        }
     }
 }

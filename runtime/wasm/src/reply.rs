@@ -13,7 +13,7 @@ use weir_bounds::reply::MAX_DELAY_MILLIS;
 use weir_core::chain::{Exchange, Reply};
 use weir_core::quota::Holding;
 
-use super::bindings::{self, HeaderError};
+use super::contract::{self, HeaderError};
 use super::fault::Fault;
 use super::host::{fields, legal_status};
 use super::kept::keep;
@@ -28,7 +28,7 @@ const LINE: usize = 64;
 
 /// Checks a reply.
 pub fn check(
-    reply: bindings::Reply,
+    reply: contract::Reply,
     exchange: &Exchange,
     state: &State,
 ) -> Result<Box<Reply>, Fault> {

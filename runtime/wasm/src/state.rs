@@ -8,14 +8,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode, Uri};
-use wasmtime::{ResourceLimiter, Result};
+use wasmtime::{Memory, ResourceLimiter, Result};
 use weir_core::chain::{Attributes, Exchange, HeadLimits};
 use weir_core::http::{AddedFields, Body};
 use weir_core::quota::Held;
 use weir_core::telemetry::metrics::WorkerCustomMetrics;
 
+use super::answer::Answer;
+use super::contract::{Answered, Came, Expects};
 use super::deadline::Budget;
+use super::encoding::Encoding;
+use super::fault::HandsOverTooMuch;
+use super::memory::Reader;
 use super::shared::Shared;
+
+/// Beside what can be kept: names, records, and the difference between a text and a legal one.
+const SLACK: usize = 64 << 10;
+
+/// The most that a guest with UTF-16 texts may hand over at once. How long a text is shows only once
+/// it is decoded, which costs many times what looking at UTF-8 does: so much is done in a part of a
+/// usual deadline.
+const WIDE: usize = 2 << 20;
 
 /// What belongs to one instance.
 pub struct State {
@@ -42,6 +55,19 @@ pub struct State {
     pub lines: Cell<u32>,
     pub stdout: Output,
     pub stderr: Output,
+    /// The guest's, once it is there, and how texts are in it.
+    pub memory: Option<Memory>,
+    pub encoding: Encoding,
+    /// What a function of the host gives, as long as the guest makes room for it.
+    pub answer: Answer,
+    /// Texts that the guest's function takes, as long as it makes room for them.
+    pub given: std::vec::IntoIter<Vec<u8>>,
+    /// How the answer of the guest's function is read, and what it was.
+    pub expects: Expects,
+    pub taken: Came,
+    /// Bytes that the guest has handed over in the call of the host under way, and the most of it.
+    pub handed_over: Cell<usize>,
+    most: usize,
 }
 
 /// The line that a guest writes to a standard stream, as long as it has no end.
@@ -110,6 +136,7 @@ impl State {
         memory: usize,
         deadline: Duration,
         keeps_backup: bool,
+        encoding: Encoding,
     ) -> State {
         State {
             exchange: None,
@@ -124,9 +151,17 @@ impl State {
             caps: Caps { memory, used: 0, refused: false },
             metrics: RefCell::new(WorkerCustomMetrics::new(shared.metrics.custom().clone())),
             lines: Cell::new(0),
-            shared,
             stdout: Output::default(),
             stderr: Output::default(),
+            memory: None,
+            encoding,
+            answer: Answer::default(),
+            given: Vec::new().into_iter(),
+            expects: <()>::EXPECTS,
+            taken: Came::Nothing,
+            handed_over: Cell::new(0),
+            most: most(memory, shared.quota.limit(), encoding),
+            shared,
         }
     }
 
@@ -239,6 +274,30 @@ impl State {
             }
         }
     }
+}
+
+impl Reader for State {
+    #[inline]
+    fn hand_over(&self, bytes: usize) -> Result<()> {
+        let all = self.handed_over.get().saturating_add(bytes);
+        self.handed_over.set(all);
+        if all > self.most { Err(HandsOverTooMuch.into()) } else { Ok(()) }
+    }
+
+    fn pay_bytes(&self, bytes: usize) -> Result<()> {
+        Ok(self.budget.pay_bytes(bytes)?)
+    }
+
+    fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+}
+
+/// The most that an instance's guest may hand over in one call, or give as its answer: no more can be in its
+/// memory, and no more could be kept.
+fn most(memory: usize, quota: usize, encoding: Encoding) -> usize {
+    let most = memory.min(quota.saturating_add(SLACK));
+    if encoding == Encoding::Utf8 { most } else { most.min(WIDE) }
 }
 
 impl Backup {

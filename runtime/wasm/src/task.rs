@@ -16,7 +16,10 @@ use serde::{Deserialize, Serialize};
 use wasmtime::Engine;
 
 use super::compilers;
+use super::component::inspect;
 use super::engine;
+use super::glue;
+use super::plan::Plan;
 use super::problem::Problem;
 use super::schema;
 
@@ -71,8 +74,17 @@ impl Task {
 
 /// Compiles a component to an artifact for this engine.
 pub fn compile(engine: &Engine, component: &[u8]) -> Done {
-    engine.precompile_component(component).map_err(|error| {
+    let plan = taken_apart(component)?;
+    inspect(&plan)?;
+    engine.precompile_component(&glue::bundle(component, &plan)).map_err(|error| {
         vec![Problem::component(format!("the component does not compile: {error:#}"))]
+    })
+}
+
+/// How instances of a component are made.
+pub fn taken_apart(component: &[u8]) -> Result<Plan, Vec<Problem>> {
+    Plan::of(component).map_err(|refused| {
+        vec![Problem::component(format!("the component does not compile: {refused}"))]
     })
 }
 

@@ -9,16 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use wasmtime::component::InstancePre;
-use wasmtime::{Engine, Store};
+use wasmtime::{Engine, Linker, Store};
 
 use super::aside::{Aside, Terms};
+use super::cache::Loaded;
 use super::capacity::{Capacity, Purpose, Seat};
-use super::component::Exports;
 use super::deadline::Budget;
 use super::fault::Fault;
 use super::functions::Functions;
-use super::host::bounds;
 use super::instance::Instance;
 use super::set_up::{SET_UP_LIMIT, drive, interrupted};
 use super::shared::Shared;
@@ -34,14 +32,12 @@ const PROMPT: Duration = Duration::from_millis(50);
 /// How instances of a plugin are made.
 pub struct Template {
     pub engine: Engine,
-    pub before: InstancePre<State>,
-    pub exports: Exports,
+    pub parts: Arc<Loaded>,
+    pub linker: Arc<Linker<State>>,
     /// The component imports a function that waits: it can be called on fibers only.
     pub suspends: bool,
     /// Bytes.
     pub memory: usize,
-    /// Its texts may be in UTF-16.
-    pub wide_texts: bool,
     /// CPU time of a hook call.
     pub limit: Duration,
     pub keeps_backup: bool,
@@ -64,7 +60,7 @@ impl Template {
         let seat = self.seat(Purpose::Control)?;
         let mut store = self.store();
         let beat = pulse.beat();
-        let made = drive(self.before.instantiate_async(&mut store), &self.interrupted);
+        let made = drive(self.parts.parts.instantiate(&mut store, &self.linker), &self.interrupted);
         drop(beat);
         let made = made.ok_or_else(interrupted)?;
         self.finish(store, made, seat)
@@ -75,7 +71,7 @@ impl Template {
         let seat = self.seat(Purpose::Request)?;
         let mut store = self.store();
         let made = {
-            let making = pin!(self.before.instantiate_async(&mut store));
+            let making = pin!(self.parts.parts.instantiate(&mut store, &self.linker));
             Aside::new(making, terms).await
         };
         let mut instance = Box::new(self.finish(store, made, seat)?);
@@ -102,11 +98,10 @@ impl Template {
     }
 
     fn store(&self) -> Store<State> {
-        let state = State::new(self.shared.clone(), self.memory, self.limit, self.keeps_backup);
+        let (shared, encoding) = (self.shared.clone(), self.parts.parts.plan.encoding);
+        let state = State::new(shared, self.memory, self.limit, self.keeps_backup, encoding);
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.caps);
-        let quota = self.shared.quota.limit();
-        bounds::hand_over(&mut store, self.memory, quota, self.wide_texts);
         slice::watch(&mut store);
         store.data_mut().budget = Budget::new(SET_UP_LIMIT, true);
         store.set_epoch_deadline(1);
@@ -116,11 +111,11 @@ impl Template {
     fn finish(
         &self,
         mut store: Store<State>,
-        made: wasmtime::Result<wasmtime::component::Instance>,
+        made: wasmtime::Result<wasmtime::Instance>,
         seat: Seat,
     ) -> Result<Instance, Fault> {
-        let functions =
-            made.and_then(|instance| Functions::find(&instance, &mut store, &self.exports));
+        let functions = made
+            .and_then(|instance| Functions::find(&instance, &mut store, &self.parts.parts.plan));
         match functions {
             Ok(functions) => {
                 let interrupted = self.interrupted.clone();

@@ -46,10 +46,10 @@ impl GuestTransform {
     /// One call, counted, and reported where it fails.
     async fn call(
         &mut self,
-        call: impl AsyncFnOnce(&mut Instance, Terms<'_>, TransformFunctions) -> Result<Vec<u8>, Fault>,
+        call: impl AsyncFnOnce(&mut Instance, Terms<'_>, &TransformFunctions) -> Result<Vec<u8>, Fault>,
     ) -> Result<Bytes, Box<Failure>> {
         let plugin = self.lent.plugin().clone();
-        let (Some((instance, terms)), Some(open)) = (self.lent.parts(None), self.open) else {
+        let (Some((instance, terms)), Some(open)) = (self.lent.parts(None), &self.open) else {
             return Err(self.failed(Fault::unavailable("the body ended already")));
         };
         let metrics = plugin.metrics();

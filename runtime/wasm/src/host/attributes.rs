@@ -2,30 +2,31 @@
 //!
 //! In: keys and values. Out: attributes of the exchange. Never: more of them than an exchange may have.
 
-use wasmtime::Result;
-use wasmtime::component::WasmStr;
+use wasmtime::{Error, Result};
 use weir_core::chain::{MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES};
 
-use super::{Context, Interface, bounds};
+use super::at_hand::{Context, at_hand};
+use super::function::{HostFunction, functions};
+use crate::memory::{Span, short_text};
 use crate::state::Part;
+
+pub const FUNCTIONS: &[HostFunction] = functions! { "weir:plugin/attributes":
+    "set" "(string, string)" => set;
+};
 
 const KEY: &str = "the key of an attribute";
 const VALUE: &str = "an attribute";
 
-pub(super) fn link(attributes: &mut Interface<'_>) -> Result<()> {
-    attributes.func_wrap("set", set)
-}
-
-fn set(mut store: Context, (key, value): (WasmStr, WasmStr)) -> Result<()> {
-    let key = bounds::short_text(&store, &key, KEY, MAX_ATTRIBUTE_BYTES)?;
-    let value = bounds::short_text(&store, &value, VALUE, MAX_ATTRIBUTE_BYTES)?;
-    let (key, value) = (key.into_owned(), value.into_owned());
-    let state = store.data_mut();
+fn set(mut caller: Context<'_>, key: u32, key_length: u32, at: u32, length: u32) -> Result<()> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let key = Span { at: key, length: key_length };
+    let key = short_text(memory, state, key, KEY, MAX_ATTRIBUTE_BYTES)?;
+    let value = short_text(memory, state, Span { at, length }, VALUE, MAX_ATTRIBUTE_BYTES)?;
     state.request()?;
     state.before_change(Part::Attributes);
     let set = state.request_mut()?.attributes.set(&key, &value);
     set.map_err(|_| {
-        wasmtime::Error::msg(format!(
+        Error::msg(format!(
             "attribute `{key}` does not fit: an exchange has at most {MAX_ATTRIBUTES}, \
              {MAX_ATTRIBUTE_BYTES} bytes in all"
         ))

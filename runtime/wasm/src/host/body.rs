@@ -6,32 +6,34 @@
 //! followed by the rest. Never waits beyond the time at which the response's head is due; between two
 //! frames the body bounds itself.
 
+mod rewound;
+
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, ready};
+use std::task::{Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::HeaderMap;
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::Body as HttpBody;
 use wasmtime::Result;
-use wasmtime::component::WasmList;
 use weir_core::chain::Exchange;
 use weir_core::error::{Error, Kind, Side};
 use weir_core::http::Body;
 use weir_core::quota::{Held, Holding, UsedUp};
 
-use super::{Context, Interface, bounds, fields};
-use crate::bindings::BodyError;
+use self::rewound::Rewound;
+use super::at_hand::{Context, at_hand};
+use super::function::HostFunction;
+use super::{bounds, fields};
+use crate::answer::{Data, NOTHING, Wanted};
+use crate::contract::BodyError;
 use crate::kept::keep;
+use crate::memory::{self, Span, write};
 use crate::shared::Shared;
 use crate::state::{Part, Phase, State};
 
 /// The least by which a body grows while it is read.
 const STEP: usize = 4 << 10;
-
-/// What a guest gets: the bytes, or why there are none.
-type Read = Result<(Result<Arc<Vec<u8>>, BodyError>,)>;
 
 /// A body that is being read, and paid for as it grows.
 struct Growing<'a> {
@@ -53,57 +55,92 @@ enum Unread {
     UsedUp(UsedUp),
 }
 
-/// A body whose beginning was read and put back.
-struct Rewound {
-    read: Option<Bytes>,
-    /// What came beyond the limit.
-    over: Option<Bytes>,
-    trailers: Option<HeaderMap>,
-    failed: Option<Error>,
-    rest: Body,
-}
+pub const FUNCTIONS: &[HostFunction] = &[
+    HostFunction {
+        interface: "weir:plugin/request-body",
+        name: "read",
+        signature: READ,
+        define: |linker| {
+            linker
+                .func_wrap_async(
+                    "weir:plugin/request-body",
+                    "read",
+                    |caller: Context<'_>, (limit, to): (u64, u32)| {
+                        Box::new(read_request(caller, limit, to))
+                    },
+                )
+                .map(|_| ())
+        },
+    },
+    HostFunction {
+        interface: "weir:plugin/request-body",
+        name: "set",
+        signature: SET,
+        define: |linker| {
+            linker.func_wrap("weir:plugin/request-body", "set", set_request).map(|_| ())
+        },
+    },
+    HostFunction {
+        interface: "weir:plugin/response-body",
+        name: "read",
+        signature: READ,
+        define: |linker| {
+            linker
+                .func_wrap_async(
+                    "weir:plugin/response-body",
+                    "read",
+                    |caller: Context<'_>, (limit, to): (u64, u32)| {
+                        Box::new(read_response(caller, limit, to))
+                    },
+                )
+                .map(|_| ())
+        },
+    },
+    HostFunction {
+        interface: "weir:plugin/response-body",
+        name: "set",
+        signature: SET,
+        define: |linker| {
+            linker.func_wrap("weir:plugin/response-body", "set", set_response).map(|_| ())
+        },
+    },
+];
 
-pub(super) fn link_request(body: &mut Interface<'_>) -> Result<()> {
-    body.func_wrap_async("read", |store, (limit,): (u64,)| Box::new(read_request(store, limit)))?;
-    body.func_wrap("set", set_request)
-}
+const READ: &str = "(u64) -> result<list<u8>, variant { too-large, incomplete, timeout }>";
+const SET: &str = "(list<u8>)";
 
-pub(super) fn link_response(body: &mut Interface<'_>) -> Result<()> {
-    body.func_wrap_async("read", |store, (limit,): (u64,)| Box::new(read_response(store, limit)))?;
-    body.func_wrap("set", set_response)
-}
-
-async fn read_request(mut store: Context<'_>, limit: u64) -> Read {
-    let state = store.data_mut();
+async fn read_request(mut caller: Context<'_>, limit: u64, to: u32) -> Result<Wanted> {
+    let state = caller.data_mut();
+    state.answer.check_idle()?;
     let phase = state.phase;
     let limit = limit.min(state.body_limit().unwrap_or(u64::MAX));
     let limit = most(state, limit);
     let shared = state.shared.clone();
     let exchange = state.request_mut()?;
     if phase != Phase::Request {
-        return Ok((Err(BodyError::Incomplete),));
+        return told(&mut caller, to, Err(BodyError::Incomplete.into()));
     }
     let (client, due) = (exchange.client.clone(), exchange.due);
     let mut body = std::mem::take(&mut exchange.request_body);
     let late = || Error::request(408, "the request's body was not here within the route's timeout");
     let read = read(&mut body, limit, due, late, &shared, &client.address).await;
-    resume(&mut store, Part::Request, body, &read);
-    if let (Err(Unread::Told(why)), Some(exchange)) = (&read, store.data_mut().exchange_mut()) {
+    let state = caller.data_mut();
+    resume(state, Part::Request, body, &read);
+    if let (Err(Unread::Told(why)), Some(exchange)) = (&read, state.exchange_mut()) {
         exchange.peer_error = Some(client_error(*why, limit, exchange));
     }
-    told(read)
+    told(&mut caller, to, read)
 }
 
-async fn read_response(mut store: Context<'_>, limit: u64) -> Read {
-    let state = store.data_mut();
+async fn read_response(mut caller: Context<'_>, limit: u64, to: u32) -> Result<Wanted> {
+    let state = caller.data_mut();
+    state.answer.check_idle()?;
     state.response()?;
     if !state.phase.may_change_response() {
-        return Ok((Err(BodyError::Incomplete),));
+        return told(&mut caller, to, Err(BodyError::Incomplete.into()));
     }
     let (limit, shared) = (most(state, limit), state.shared.clone());
-    let Some(exchange) = state.exchange_mut() else {
-        return Ok((Err(BodyError::Incomplete),));
-    };
+    let exchange = state.request_mut()?;
     let (client, due) = (exchange.client.clone(), exchange.due);
     let mut body = std::mem::take(&mut exchange.response_body);
     let late = || {
@@ -111,18 +148,17 @@ async fn read_response(mut store: Context<'_>, limit: u64) -> Read {
         Error::new(Kind::HttpResponseTimeout, Side::Upstream, detail)
     };
     let read = read(&mut body, limit, due, late, &shared, &client.address).await;
-    resume(&mut store, Part::Response, body, &read);
-    told(read)
+    resume(caller.data_mut(), Part::Response, body, &read);
+    told(&mut caller, to, read)
 }
 
-fn set_request(mut store: Context, (bytes,): (WasmList<u8>,)) -> Result<()> {
-    let state = store.data();
+fn set_request(mut caller: Context<'_>, at: u32, length: u32) -> Result<()> {
+    let (memory, state) = at_hand(&mut caller)?;
     state.request()?;
     if state.phase != Phase::Request {
         return Err(wasmtime::Error::msg("`set` of the body of a request that was sent already"));
     }
-    let bytes = kept(&store, &bytes)?;
-    let state = store.data_mut();
+    let bytes = kept(memory, state, Span { at, length })?;
     state.before_change(Part::Request);
     let length = bytes.len();
     state.replace_body(Part::Request, Body::full(bytes));
@@ -130,14 +166,13 @@ fn set_request(mut store: Context, (bytes,): (WasmList<u8>,)) -> Result<()> {
     Ok(())
 }
 
-fn set_response(mut store: Context, (bytes,): (WasmList<u8>,)) -> Result<()> {
-    let state = store.data();
+fn set_response(mut caller: Context<'_>, at: u32, length: u32) -> Result<()> {
+    let (memory, state) = at_hand(&mut caller)?;
     state.response()?;
     if !state.phase.may_change_response() {
         return Err(wasmtime::Error::msg("`set` of the body of a response that was sent already"));
     }
-    let bytes = kept(&store, &bytes)?;
-    let state = store.data_mut();
+    let bytes = kept(memory, state, Span { at, length })?;
     state.before_change(Part::Response);
     let length = bytes.len();
     state.replace_body(Part::Response, Body::full(bytes));
@@ -146,15 +181,14 @@ fn set_response(mut store: Context, (bytes,): (WasmList<u8>,)) -> Result<()> {
 }
 
 /// Bytes of a guest that are to be a body.
-fn kept(store: &Context<'_>, bytes: &WasmList<u8>) -> Result<Bytes> {
-    let state = store.data();
+fn kept(memory: &[u8], state: &State, span: Span) -> Result<Bytes> {
     let client = state.exchange().map_or("", |exchange| &exchange.client.address);
+    let bytes = memory::bytes(memory, state, span)?;
     // Paid before anything gives way to it: what the deadline ends must not have cost others.
     state.budget.pay(state.shared.price_of_room(Holding::Bodies, bytes.len(), client))?;
-    bounds::pay(store, bytes.len())?;
+    state.budget.pay_bytes(bytes.len())?;
     let held = state.shared.hold(Holding::Bodies, bytes.len(), client)?;
-    let bytes = bytes.as_le_slice(store);
-    let bytes = bounds::apart(store, bytes.len(), || Arc::new(bytes.to_vec()));
+    let bytes = bounds::apart(state, bytes.len(), || Arc::new(bytes.to_vec()));
     Ok(keep(bytes, held))
 }
 
@@ -163,24 +197,39 @@ fn most(state: &State, limit: u64) -> u64 {
     limit.min(state.caps.memory as u64)
 }
 
-fn told(read: Result<Arc<Vec<u8>>, Unread>) -> Read {
-    match read {
-        Ok(bytes) => Ok((Ok(bytes),)),
-        Err(Unread::Told(error)) => Ok((Err(error),)),
-        Err(Unread::Failed(error)) => Ok((Err(cause(&error)),)),
-        Err(Unread::UsedUp(why)) => Err(why.into()),
-    }
+/// Where the payload of the answer is.
+const PAYLOAD: u32 = 4;
+
+fn told(
+    caller: &mut Context<'_>,
+    to: u32,
+    read: std::result::Result<Arc<Vec<u8>>, Unread>,
+) -> Result<Wanted> {
+    let error = match read {
+        Ok(bytes) => {
+            let (memory, state) = at_hand(caller)?;
+            write(memory, to, &[0])?;
+            return state.answer.bytes(memory, to.wrapping_add(PAYLOAD), Data::Shared(bytes));
+        }
+        Err(Unread::Told(error)) => error,
+        Err(Unread::Failed(error)) => cause(&error),
+        Err(Unread::UsedUp(why)) => return Err(why.into()),
+    };
+    let (memory, _) = at_hand(caller)?;
+    write(memory, to, &[1])?;
+    write(memory, to.wrapping_add(PAYLOAD), &[error as u8])?;
+    Ok(NOTHING)
 }
 
 /// Back from waiting: the body is put back, and the peer's fault noted, so that the plugin is not
 /// blamed for it.
 fn resume(
-    store: &mut Context<'_>,
+    state: &mut State,
     part: Part,
     body: Body,
     read: &std::result::Result<Arc<Vec<u8>>, Unread>,
 ) {
-    let Some(exchange) = store.data_mut().exchange_mut() else {
+    let Some(exchange) = state.exchange_mut() else {
         return;
     };
     match part {
@@ -325,48 +374,5 @@ fn cause(error: &Error) -> BodyError {
             BodyError::Timeout
         }
         _ => BodyError::Incomplete,
-    }
-}
-
-impl HttpBody for Rewound {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut TaskContext<'_>,
-    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Error>>> {
-        let this = self.get_mut();
-        if let Some(data) = this.read.take().or_else(|| this.over.take()) {
-            return Poll::Ready(Some(Ok(Frame::data(data))));
-        }
-        if let Some(trailers) = this.trailers.take() {
-            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
-        }
-        if let Some(error) = this.failed.take() {
-            this.rest = Body::Empty;
-            return Poll::Ready(Some(Err(error)));
-        }
-        Pin::new(&mut this.rest).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.read.is_none()
-            && self.over.is_none()
-            && self.trailers.is_none()
-            && self.failed.is_none()
-            && self.rest.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let pieces = self.read.iter().chain(&self.over);
-        let read = pieces.map(|piece| piece.len() as u64).sum::<u64>();
-        let rest = HttpBody::size_hint(&self.rest);
-        let mut hint = SizeHint::new();
-        hint.set_lower(rest.lower() + read);
-        if let Some(upper) = rest.upper().filter(|_| self.failed.is_none()) {
-            hint.set_upper(upper + read);
-        }
-        hint
     }
 }

@@ -7,12 +7,13 @@ use http::header::{
     CONTENT_LENGTH, COOKIE, Entry, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
 };
 use wasmtime::Result;
-use wasmtime::component::{WasmList, WasmStr};
 use weir_core::chain::HeadLimits;
 use weir_core::http::field_line;
 
-use super::{Context, bounds};
-use crate::bindings::HeaderError;
+use crate::answer::Data;
+use crate::contract::HeaderError;
+use crate::memory::{self, Span};
+use crate::state::State;
 
 /// A field's name and value.
 type Line = (HeaderName, HeaderValue);
@@ -40,27 +41,30 @@ pub fn is_forbidden(name: &str) -> bool {
 
 /// A field line where it lies in the guest's memory; one that no head can hold is not copied.
 pub fn line(
-    store: &Context<'_>,
-    name: &WasmStr,
-    value: &WasmList<u8>,
+    memory: &[u8],
+    state: &State,
+    name: Span,
+    value: Span,
     limits: HeadLimits,
 ) -> Result<Result<Line, HeaderError>> {
-    let name = bounds::text(store, name)?;
+    let name = memory::text(memory, state, name)?;
+    let value = memory::bytes(memory, state, value)?;
     if value.len() > limits.bytes || name.len() > limits.bytes {
         return Ok(Err(HeaderError::SizeExceeded));
     }
-    bounds::pay(store, value.len())?;
-    Ok(legal_line(&name, value.as_le_slice(store)))
+    state.budget.pay_bytes(value.len())?;
+    Ok(legal_line(&name, value))
 }
 
 /// A text for a head, such as a method; one that no head can hold is not read as it.
 pub fn text<T>(
-    store: &Context<'_>,
-    text: &WasmStr,
+    memory: &[u8],
+    state: &State,
+    text: Span,
     limits: HeadLimits,
     read: impl FnOnce(&str) -> Result<T, HeaderError>,
 ) -> Result<Result<T, HeaderError>> {
-    let text = bounds::text(store, text)?;
+    let text = memory::text(memory, state, text)?;
     Ok(if text.len() > limits.bytes { Err(HeaderError::SizeExceeded) } else { read(&text) })
 }
 
@@ -130,28 +134,31 @@ pub fn remove(headers: &mut HeaderMap, bytes: &mut Option<usize>, name: &HeaderN
 }
 
 /// The lines of a field as one value (RFC 9110, 5.3; RFC 9113, 8.2.3). Empty ones add nothing.
-pub fn joined<'a>(name: &str, mut lines: impl Iterator<Item = &'a HeaderValue>) -> Option<Vec<u8>> {
-    let mut whole = lines.next()?.as_bytes().to_vec();
-    for line in lines.filter(|line| !line.is_empty()) {
+pub fn joined<'a>(name: &str, mut lines: impl Iterator<Item = &'a HeaderValue>) -> Option<Data> {
+    let first = lines.next()?;
+    let Some(second) = lines.next() else { return Some(Data::Field(first.clone())) };
+    let is_cookie = name.eq_ignore_ascii_case(COOKIE.as_str());
+    let separator: &[u8] = if is_cookie { b"; " } else { b", " };
+    let mut whole = first.as_bytes().to_vec();
+    for line in std::iter::once(second).chain(lines).filter(|line| !line.is_empty()) {
         if !whole.is_empty() {
-            let is_cookie = name.eq_ignore_ascii_case(COOKIE.as_str());
-            whole.extend_from_slice(if is_cookie { b"; " } else { b", " });
+            whole.extend_from_slice(separator);
         }
         whole.extend_from_slice(line.as_bytes());
     }
-    Some(whole)
+    Some(Data::Bytes(whole))
 }
 
 /// Every line of a field, in order.
-pub fn lines<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> Vec<Vec<u8>> {
-    values.map(|value| value.as_bytes().to_vec()).collect()
+pub fn lines<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> Vec<Data> {
+    values.cloned().map(Data::Field).collect()
 }
 
-/// The whole head, in order of first appearance.
-pub fn all<'a>(
-    fields: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>,
-) -> Vec<(String, Vec<u8>)> {
-    fields.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
+/// The whole head, names and values in turn, in order of first appearance.
+pub fn all<'a>(fields: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>) -> Vec<Data> {
+    fields
+        .flat_map(|(name, value)| [Data::FieldName(name.clone()), Data::Field(value.clone())])
+        .collect()
 }
 
 /// Whether a head of so many lines and bytes is allowed.

@@ -7,36 +7,50 @@
 use std::error::Error;
 
 use wasmtime::Result;
-use wasmtime::component::{WasmList, WasmStr};
 pub use weir_bounds::log::MAX_BYTES;
 use weir_bounds::log::{MAX_FIELDS, MAX_LINES};
 use weir_core::telemetry::acting::escape;
 use weir_core::telemetry::log::Fields;
 
-use super::{Context, Interface, bounds};
-use crate::bindings::Level;
+use super::at_hand::{Context, at_hand};
+use super::bounds;
+use super::function::{HostFunction, functions};
+use crate::contract::Level;
+use crate::memory::{self, Records, Span};
 use crate::state::State;
 
-pub(super) fn link(log: &mut Interface<'_>) -> Result<()> {
-    log.func_wrap(
-        "log",
-        |mut store: Context, args: (Level, WasmStr, WasmList<(WasmStr, WasmStr)>)| {
-            let (level, message, fields) = args;
-            let most = fields.len().min(MAX_FIELDS);
-            let fields = fields.iter(&mut store)?.take(most).collect::<Result<Vec<_>>>()?;
-            let mut room = MAX_BYTES;
-            let mut escaped = |text: &WasmStr| -> Result<String> {
-                let mut to = String::new();
-                escape(&mut to, &bounds::text(&store, text)?, room);
-                room -= to.len();
-                Ok(to)
-            };
-            let message = escaped(&message)?;
-            let pairs = fields.iter().map(|(name, value)| Ok((escaped(name)?, escaped(value)?)));
-            let fields = Fields(pairs.collect::<Result<_>>()?);
-            write(store.data(), level, &message, &fields)
-        },
-    )
+pub const FUNCTIONS: &[HostFunction] = functions! { "weir:plugin/log":
+    "log" "(enum { trace, debug, info, warn, error }, string, list<tuple<string, string>>)" => log;
+};
+
+/// Bytes of a pair of texts.
+const PAIR: u32 = 16;
+
+fn log(
+    mut caller: Context<'_>,
+    level: u32,
+    at: u32,
+    length: u32,
+    fields: u32,
+    count: u32,
+) -> Result<()> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let level = Level::of(level)?;
+    let pairs = Records::new(memory, state, Span { at: fields, length: count }, PAIR)?;
+    let mut room = MAX_BYTES;
+    let mut escaped = |span: Span| -> Result<String> {
+        let mut to = String::new();
+        escape(&mut to, &memory::text(memory, state, span)?, room);
+        room -= to.len();
+        Ok(to)
+    };
+    let message = escaped(Span { at, length })?;
+    let pairs = pairs.iter().take(MAX_FIELDS).map(|pair| {
+        let name = escaped(memory::span(memory, pair)?)?;
+        Ok((name, escaped(memory::span(memory, pair.wrapping_add(8))?)?))
+    });
+    let fields = Fields(pairs.collect::<Result<_>>()?);
+    write(state, level, &message, &fields)
 }
 
 /// Writes one line, tagged with where it comes from, for its price.

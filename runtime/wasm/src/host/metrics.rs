@@ -6,53 +6,68 @@
 use std::borrow::Cow;
 
 use wasmtime::Result;
-use wasmtime::component::{WasmList, WasmStr};
 use weir_core::telemetry::metrics::{MAX_LABELS, WorkerCustomMetrics};
 
-use super::{Context, Interface, bounds};
+use super::at_hand::{Context, at_hand};
+use super::function::{HostFunction, functions};
+use crate::memory::{self, Records, Span};
 use crate::shared::Shared;
 
-type Labels = WasmList<(WasmStr, WasmStr)>;
+pub const FUNCTIONS: &[HostFunction] = functions! { "weir:plugin/metrics":
+    "count" "(string, list<tuple<string, string>>, u64)" => count;
+    "gauge" "(string, list<tuple<string, string>>, f64)" => gauge;
+    "observe" "(string, list<tuple<string, string>>, f64)" => observe;
+};
+
 type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
-pub(super) fn link(metrics: &mut Interface<'_>) -> Result<()> {
-    metrics.func_wrap("count", |store: Context, (name, labels, by): (WasmStr, Labels, u64)| {
-        sample(store, &name, &labels, |metrics, name, labels, shared| {
-            metrics.count(name, labels, by, shared);
-        })
-    })?;
-    metrics.func_wrap(
-        "gauge",
-        |store: Context, (name, labels, value): (WasmStr, Labels, f64)| {
-            sample(store, &name, &labels, |metrics, name, labels, shared| {
-                metrics.gauge(name, labels, value, shared);
-            })
-        },
-    )?;
-    metrics.func_wrap("observe", |store: Context, (name, labels, value): (WasmStr, Labels, f64)| {
-        sample(store, &name, &labels, |metrics, name, labels, shared| {
-            metrics.observe(name, labels, value, shared);
-        })
+/// Bytes of a pair of texts.
+const PAIR: u32 = 16;
+
+fn count(caller: Context<'_>, at: u32, length: u32, labels: u32, of: u32, by: u64) -> Result<()> {
+    let (name, labels) = (Span { at, length }, Span { at: labels, length: of });
+    sample(caller, name, labels, |metrics, name, labels, shared| {
+        metrics.count(name, labels, by, shared);
+    })
+}
+
+fn gauge(caller: Context<'_>, at: u32, length: u32, labels: u32, of: u32, to: f64) -> Result<()> {
+    let (name, labels) = (Span { at, length }, Span { at: labels, length: of });
+    sample(caller, name, labels, |metrics, name, labels, shared| {
+        metrics.gauge(name, labels, to, shared);
+    })
+}
+
+fn observe(
+    caller: Context<'_>,
+    at: u32,
+    length: u32,
+    labels: u32,
+    of: u32,
+    value: f64,
+) -> Result<()> {
+    let (name, labels) = (Span { at, length }, Span { at: labels, length: of });
+    sample(caller, name, labels, |metrics, name, labels, shared| {
+        metrics.observe(name, labels, value, shared);
     })
 }
 
 fn sample(
-    mut store: Context<'_>,
-    name: &WasmStr,
-    labels: &Labels,
+    mut caller: Context<'_>,
+    name: Span,
+    labels: Span,
     act: impl FnOnce(&mut WorkerCustomMetrics, &str, &Pairs<'_>, &Shared),
 ) -> Result<()> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let labels = Records::new(memory, state, labels, PAIR)?;
+    let name = memory::text(memory, state, name)?;
     if labels.len() > MAX_LABELS {
-        let name = bounds::text(&store, name)?;
-        store.data().metrics.borrow().too_many_labels(&name);
+        state.metrics.borrow().too_many_labels(&name);
         return Ok(());
     }
-    let labels = labels.iter(&mut store)?.collect::<Result<Vec<_>>>()?;
-    let name = bounds::text(&store, name)?;
-    let text = |text: &WasmStr| bounds::text(&store, text);
-    let pairs = labels.iter().map(|(key, value)| Ok((text(key)?, text(value)?)));
+    let text = |at: u32| memory::text(memory, state, memory::span(memory, at)?);
+    let pairs = labels.iter().map(|pair| Ok((text(pair)?, text(pair.wrapping_add(8))?)));
     let pairs = pairs.collect::<Result<Pairs<'_>>>()?;
-    let state = store.data();
     act(&mut state.metrics.borrow_mut(), &name, &pairs, &state.shared);
     Ok(())
 }

@@ -5,65 +5,95 @@
 use http::header::HOST;
 use http::uri::PathAndQuery;
 use wasmtime::Result;
-use wasmtime::component::WasmStr;
 
-use super::{Context, Interface, bounds, fields};
+use super::at_hand::{Context, at_hand};
+use super::fields;
+use super::function::{HostFunction, functions};
+use crate::answer::{Data, Wanted};
+use crate::memory::{self, Span};
 
-pub(super) fn link(request: &mut Interface<'_>) -> Result<()> {
-    line(request)?;
-    head(request)?;
-    request.func_wrap("route", |store: Context, (): ()| {
-        Ok((store.data().request()?.route.clone(),))
-    })?;
-    request.func_wrap("attribute", |store: Context, (key,): (WasmStr,)| {
-        let exchange = store.data().request()?;
-        let key = bounds::text(&store, &key)?;
-        let value = match exchange.attributes.get(&key) {
-            None if key == "request.id" => Some(exchange.id.to_string()),
-            value => value.map(str::to_owned),
-        };
-        Ok((value,))
-    })
+pub const FUNCTIONS: &[HostFunction] = functions! { "weir:plugin/request":
+    "method" "() -> string" => method;
+    "scheme" "() -> string" => scheme;
+    "authority" "() -> string" => authority;
+    "path-with-query" "() -> string" => path_with_query;
+    "field" "(string) -> option<list<u8>>" => field;
+    "field-line" "(string) -> option<list<u8>>" => field_line;
+    "field-lines" "(string) -> list<list<u8>>" => field_lines;
+    "fields" "() -> list<tuple<string, list<u8>>>" => fields;
+    "route" "() -> string" => route;
+    "attribute" "(string) -> option<string>" => attribute;
+};
+
+fn method(mut caller: Context<'_>, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let method = Data::Method(state.request()?.request.method.clone());
+    state.answer.text(memory, to, method, state.encoding)
 }
 
-/// Request line: method, target, authority.
-fn line(request: &mut Interface<'_>) -> Result<()> {
-    request.func_wrap("method", |store: Context, (): ()| {
-        Ok((store.data().request()?.request.method.as_str().to_owned(),))
-    })?;
-    request.func_wrap("scheme", |store: Context, (): ()| {
-        let https = store.data().request()?.client.https;
-        Ok((if https { "https" } else { "http" },))
-    })?;
-    request.func_wrap("authority", |store: Context, (): ()| {
-        let host = store.data().request()?.request.headers.get(HOST);
-        Ok((host.map_or_else(String::new, |host| {
-            String::from_utf8_lossy(host.as_bytes()).into_owned()
-        }),))
-    })?;
-    request.func_wrap("path-with-query", |store: Context, (): ()| {
-        let uri = &store.data().request()?.request.uri;
-        Ok((uri.path_and_query().map_or("/", PathAndQuery::as_str).to_owned(),))
-    })
+fn scheme(mut caller: Context<'_>, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let scheme = Data::Static(if state.request()?.client.https { "https" } else { "http" });
+    state.answer.text(memory, to, scheme, state.encoding)
 }
 
-/// Fields.
-fn head(request: &mut Interface<'_>) -> Result<()> {
-    request.func_wrap("field", |store: Context, (name,): (WasmStr,)| {
-        let exchange = store.data().request()?;
-        let name = bounds::text(&store, &name)?;
-        Ok((fields::joined(&name, exchange.request_values(&name)),))
-    })?;
-    request.func_wrap("field-line", |store: Context, (name,): (WasmStr,)| {
-        let exchange = store.data().request()?;
-        let name = bounds::text(&store, &name)?;
-        Ok((exchange.request_value(&name).map(|value| value.as_bytes().to_vec()),))
-    })?;
-    request.func_wrap("field-lines", |store: Context, (name,): (WasmStr,)| {
-        let exchange = store.data().request()?;
-        Ok((fields::lines(exchange.request_values(&bounds::text(&store, &name)?)),))
-    })?;
-    request.func_wrap("fields", |store: Context, (): ()| {
-        Ok((fields::all(store.data().request()?.request_fields()),))
-    })
+fn authority(mut caller: Context<'_>, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let authority = match state.request()?.request.headers.get(HOST) {
+        None => Data::Static(""),
+        Some(host) if host.to_str().is_ok() => Data::Field(host.clone()),
+        Some(host) => String::from_utf8_lossy(host.as_bytes()).into_owned().into(),
+    };
+    state.answer.text(memory, to, authority, state.encoding)
+}
+
+fn path_with_query(mut caller: Context<'_>, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let target = state.request()?.request.uri.path_and_query().cloned();
+    let target = Data::Target(target.unwrap_or_else(|| PathAndQuery::from_static("/")));
+    state.answer.text(memory, to, target, state.encoding)
+}
+
+fn field(mut caller: Context<'_>, at: u32, length: u32, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let name = memory::text(memory, state, Span { at, length })?;
+    let value = fields::joined(&name, state.request()?.request_values(&name));
+    state.answer.maybe_bytes(memory, to, value)
+}
+
+fn field_line(mut caller: Context<'_>, at: u32, length: u32, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let name = memory::text(memory, state, Span { at, length })?;
+    let value = state.request()?.request_value(&name).cloned().map(Data::Field);
+    state.answer.maybe_bytes(memory, to, value)
+}
+
+fn field_lines(mut caller: Context<'_>, at: u32, length: u32, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let name = memory::text(memory, state, Span { at, length })?;
+    let lines = fields::lines(state.request()?.request_values(&name));
+    state.answer.list(memory, to, lines, &[false], state.encoding)
+}
+
+fn fields(mut caller: Context<'_>, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let all = fields::all(state.request()?.request_fields());
+    state.answer.list(memory, to, all, &[true, false], state.encoding)
+}
+
+fn route(mut caller: Context<'_>, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let route = Data::Name(state.request()?.route.clone());
+    state.answer.text(memory, to, route, state.encoding)
+}
+
+fn attribute(mut caller: Context<'_>, at: u32, length: u32, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let key = memory::text(memory, state, Span { at, length })?;
+    let exchange = state.request()?;
+    let value = match exchange.attributes.get(&key) {
+        None if key == "request.id" => Some(exchange.id.to_string().into()),
+        value => value.map(|value| value.to_owned().into()),
+    };
+    state.answer.maybe_text(memory, to, value, state.encoding)
 }

@@ -6,97 +6,127 @@
 use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
-use wasmtime::Result;
-use wasmtime::component::{WasmList, WasmStr};
+use wasmtime::{Error, Result};
 use weir_core::chain::{Exchange, HeadLimits};
-use weir_core::error::Error;
+use weir_core::error;
 
-use super::{Context, Interface, fields};
-use crate::bindings::HeaderError;
-use crate::state::{Part, Phase};
+use super::at_hand::{Context, at_hand};
+use super::fields;
+use super::function::{HostFunction, functions};
+use crate::contract::HeaderError;
+use crate::memory::Span;
+use crate::state::{Part, Phase, State};
 
-type Change = Result<(Result<(), HeaderError>,)>;
+pub const FUNCTIONS: &[HostFunction] = functions! { "weir:plugin/request-changes":
+    "set-method" "(string) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>" => set_method;
+    "set-authority" "(string) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>" => set_authority;
+    "set-path-with-query" "(string) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>" => set_path_with_query;
+    "set-field" "(string, list<u8>) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>" => set_field;
+    "append-field" "(string, list<u8>) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>" => append_field;
+    "remove-field" "(string) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>" => remove_field;
+    "limit-body" "(u64)" => limit_body;
+};
 
-pub(super) fn link(changes: &mut Interface<'_>) -> Result<()> {
-    line(changes)?;
-    head(changes)?;
-    changes.func_wrap("limit-body", limit_body)
+fn set_method(mut caller: Context<'_>, at: u32, length: u32, to: u32) -> Result<()> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let limits = state.request()?.head_limits;
+    let method = fields::text(memory, state, Span { at, length }, limits, legal_method)?;
+    let changed = change(state, |exchange, _| {
+        exchange.request.method = method?;
+        Ok(())
+    })?;
+    HeaderError::tell(changed, memory, to)
 }
 
-/// Request line: method, target, authority.
-fn line(changes: &mut Interface<'_>) -> Result<()> {
-    changes.func_wrap("set-method", |mut store: Context, (method,): (WasmStr,)| {
-        let limits = store.data().request()?.head_limits;
-        let method = fields::text(&store, &method, limits, legal_method)?;
-        change(&mut store, |exchange, _| {
-            exchange.request.method = method?;
-            Ok(())
-        })
+fn set_authority(mut caller: Context<'_>, at: u32, length: u32, to: u32) -> Result<()> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let limits = state.request()?.head_limits;
+    let value = fields::text(memory, state, Span { at, length }, limits, legal_authority)?;
+    let changed = change(state, |exchange, bytes| {
+        exchange.request.headers.insert(HOST, value?);
+        *bytes = None;
+        Ok(())
     })?;
-    changes.func_wrap("set-authority", |mut store: Context, (authority,): (WasmStr,)| {
-        let limits = store.data().request()?.head_limits;
-        let value = fields::text(&store, &authority, limits, legal_authority)?;
-        change(&mut store, |exchange, bytes| {
-            exchange.request.headers.insert(HOST, value?);
-            *bytes = None;
-            Ok(())
-        })
-    })?;
-    changes.func_wrap("set-path-with-query", |mut store: Context, (target,): (WasmStr,)| {
-        let exchange = store.data().request()?;
-        let (limits, method) = (exchange.head_limits, exchange.request.method.clone());
-        let legal = |target: &str| legal_target(target, &method);
-        let uri = fields::text(&store, &target, limits, legal)?;
-        change(&mut store, |exchange, _| {
-            let uri = uri?;
-            let length = uri.path_and_query().map_or(0, |target| target.as_str().len());
-            let bytes = length + fields::head_bytes(&exchange.request.headers);
-            fields::within(exchange.request_limits(), 0, bytes)?;
-            exchange.request.uri = uri;
-            Ok(())
-        })
-    })
+    HeaderError::tell(changed, memory, to)
 }
 
-/// Fields.
-fn head(changes: &mut Interface<'_>) -> Result<()> {
-    type Line = (WasmStr, WasmList<u8>);
-    changes.func_wrap("set-field", |mut store: Context, (name, value): Line| {
-        let limits = store.data().request()?.head_limits;
-        let line = fields::line(&store, &name, &value, limits)?;
-        change(&mut store, |exchange, bytes| {
-            let line = line?;
-            let (headers, limits) = changeable(exchange, bytes, &line.0);
-            fields::set(headers, bytes, limits, line)
-        })
+fn set_path_with_query(mut caller: Context<'_>, at: u32, length: u32, to: u32) -> Result<()> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let exchange = state.request()?;
+    let (limits, method) = (exchange.head_limits, exchange.request.method.clone());
+    let legal = |target: &str| legal_target(target, &method);
+    let uri = fields::text(memory, state, Span { at, length }, limits, legal)?;
+    let changed = change(state, |exchange, _| {
+        let uri = uri?;
+        let length = uri.path_and_query().map_or(0, |target| target.as_str().len());
+        let bytes = length + fields::head_bytes(&exchange.request.headers);
+        fields::within(exchange.request_limits(), 0, bytes)?;
+        exchange.request.uri = uri;
+        Ok(())
     })?;
-    changes.func_wrap("append-field", |mut store: Context, (name, value): Line| {
-        let limits = store.data().request()?.head_limits;
-        let line = fields::line(&store, &name, &value, limits)?;
-        change(&mut store, |exchange, bytes| {
-            let line = line?;
-            let (headers, limits) = changeable(exchange, bytes, &line.0);
-            fields::append(headers, bytes, limits, line)
-        })
+    HeaderError::tell(changed, memory, to)
+}
+
+fn set_field(
+    mut caller: Context<'_>,
+    name: u32,
+    name_length: u32,
+    at: u32,
+    length: u32,
+    to: u32,
+) -> Result<()> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let limits = state.request()?.head_limits;
+    let name = Span { at: name, length: name_length };
+    let line = fields::line(memory, state, name, Span { at, length }, limits)?;
+    let changed = change(state, |exchange, bytes| {
+        let line = line?;
+        let (headers, limits) = changeable(exchange, bytes, &line.0);
+        fields::set(headers, bytes, limits, line)
     })?;
-    changes.func_wrap("remove-field", |mut store: Context, (name,): (WasmStr,)| {
-        let limits = store.data().request()?.head_limits;
-        let name = fields::text(&store, &name, limits, fields::legal_name)?;
-        change(&mut store, |exchange, bytes| {
-            let name = name?;
-            let (headers, _) = changeable(exchange, bytes, &name);
-            fields::remove(headers, bytes, &name);
-            Ok(())
-        })
-    })
+    HeaderError::tell(changed, memory, to)
+}
+
+fn append_field(
+    mut caller: Context<'_>,
+    name: u32,
+    name_length: u32,
+    at: u32,
+    length: u32,
+    to: u32,
+) -> Result<()> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let limits = state.request()?.head_limits;
+    let name = Span { at: name, length: name_length };
+    let line = fields::line(memory, state, name, Span { at, length }, limits)?;
+    let changed = change(state, |exchange, bytes| {
+        let line = line?;
+        let (headers, limits) = changeable(exchange, bytes, &line.0);
+        fields::append(headers, bytes, limits, line)
+    })?;
+    HeaderError::tell(changed, memory, to)
+}
+
+fn remove_field(mut caller: Context<'_>, at: u32, length: u32, to: u32) -> Result<()> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let limits = state.request()?.head_limits;
+    let name = fields::text(memory, state, Span { at, length }, limits, fields::legal_name)?;
+    let changed = change(state, |exchange, bytes| {
+        let name = name?;
+        let (headers, _) = changeable(exchange, bytes, &name);
+        fields::remove(headers, bytes, &name);
+        Ok(())
+    })?;
+    HeaderError::tell(changed, memory, to)
 }
 
 /// The limit holds from the hook's end on: a hook that fails has set none.
-fn limit_body(mut store: Context, (limit,): (u64,)) -> Result<()> {
-    let state = store.data_mut();
+fn limit_body(mut caller: Context<'_>, limit: u64) -> Result<()> {
+    let state = caller.data_mut();
+    state.answer.check_idle()?;
     state.request()?;
     if state.phase != Phase::Request {
-        return Err(wasmtime::Error::msg("`limit-body` on a request that was sent already"));
+        return Err(Error::msg("`limit-body` on a request that was sent already"));
     }
     state.limit_body(limit);
     Ok(())
@@ -104,13 +134,12 @@ fn limit_body(mut store: Context, (limit,): (u64,)) -> Result<()> {
 
 /// Changes the request's head, unless it was sent.
 fn change(
-    store: &mut Context,
+    state: &mut State,
     change: impl FnOnce(&mut Exchange, &mut Option<usize>) -> Result<(), HeaderError>,
-) -> Change {
-    let state = store.data_mut();
+) -> Result<Result<(), HeaderError>> {
     state.request()?;
     if state.phase != Phase::Request {
-        return Ok((Err(HeaderError::Forbidden),));
+        return Ok(Err(HeaderError::Forbidden));
     }
     state.before_change(Part::Request);
     let mut bytes = state.request_bytes;
@@ -122,10 +151,10 @@ fn change(
         let HeadLimits { fields, bytes } = exchange.head_limits;
         let why =
             format!("the request's head would have more than {fields} fields or {bytes} bytes");
-        exchange.peer_error = Some(Error::request(431, why));
+        exchange.peer_error = Some(error::Error::request(431, why));
     }
     state.request_bytes = bytes;
-    Ok((changed,))
+    Ok(changed)
 }
 
 /// The request's own fields, the one of `name` among them where it has it, and their limits.

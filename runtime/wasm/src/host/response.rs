@@ -3,29 +3,50 @@
 //! In: names. Out: parts of the head. Never: changes anything.
 
 use wasmtime::Result;
-use wasmtime::component::WasmStr;
 
-use super::{Context, Interface, bounds, fields};
+use super::at_hand::{Context, at_hand};
+use super::fields;
+use super::function::{HostFunction, functions};
+use crate::answer::{Data, Wanted};
+use crate::memory::{self, Span};
 
-pub(super) fn link(response: &mut Interface<'_>) -> Result<()> {
-    response.func_wrap("status", |store: Context, (): ()| {
-        Ok((store.data().response()?.status.as_u16(),))
-    })?;
-    response.func_wrap("field", |store: Context, (name,): (WasmStr,)| {
-        let headers = &store.data().response()?.headers;
-        let name = bounds::text(&store, &name)?;
-        Ok((fields::joined(&name, headers.get_all(&*name).iter()),))
-    })?;
-    response.func_wrap("field-line", |store: Context, (name,): (WasmStr,)| {
-        let headers = &store.data().response()?.headers;
-        let name = bounds::text(&store, &name)?;
-        Ok((headers.get(&*name).map(|value| value.as_bytes().to_vec()),))
-    })?;
-    response.func_wrap("field-lines", |store: Context, (name,): (WasmStr,)| {
-        let headers = &store.data().response()?.headers;
-        Ok((fields::lines(headers.get_all(&*bounds::text(&store, &name)?).iter()),))
-    })?;
-    response.func_wrap("fields", |store: Context, (): ()| {
-        Ok((fields::all(store.data().response()?.headers.iter()),))
-    })
+pub const FUNCTIONS: &[HostFunction] = functions! { "weir:plugin/response":
+    "status" "() -> u16" => status;
+    "field" "(string) -> option<list<u8>>" => field;
+    "field-line" "(string) -> option<list<u8>>" => field_line;
+    "field-lines" "(string) -> list<list<u8>>" => field_lines;
+    "fields" "() -> list<tuple<string, list<u8>>>" => fields;
+};
+
+fn status(mut caller: Context<'_>) -> Result<u32> {
+    let state = caller.data_mut();
+    state.answer.check_idle()?;
+    Ok(state.response()?.status.as_u16().into())
+}
+
+fn field(mut caller: Context<'_>, at: u32, length: u32, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let name = memory::text(memory, state, Span { at, length })?;
+    let value = fields::joined(&name, state.response()?.headers.get_all(&*name).iter());
+    state.answer.maybe_bytes(memory, to, value)
+}
+
+fn field_line(mut caller: Context<'_>, at: u32, length: u32, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let name = memory::text(memory, state, Span { at, length })?;
+    let value = state.response()?.headers.get(&*name).cloned().map(Data::Field);
+    state.answer.maybe_bytes(memory, to, value)
+}
+
+fn field_lines(mut caller: Context<'_>, at: u32, length: u32, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let name = memory::text(memory, state, Span { at, length })?;
+    let lines = fields::lines(state.response()?.headers.get_all(&*name).iter());
+    state.answer.list(memory, to, lines, &[false], state.encoding)
+}
+
+fn fields(mut caller: Context<'_>, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let all = fields::all(state.response()?.headers.iter());
+    state.answer.list(memory, to, all, &[true, false], state.encoding)
 }

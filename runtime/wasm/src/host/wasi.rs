@@ -2,23 +2,28 @@
 //! environment says what the plugin may use, everything else that a toolchain links in is there but
 //! empty.
 //!
-//! In: a component's `wasi:*` imports. Out: definitions for exactly those. Never: reaches a file, a
-//! socket, an environment variable of the proxy or an argument, and never blocks, which is why `wasmtime-wasi`
+//! In: a component's `wasi:*` imports. Out: functions of the host. Never: reaches a file, a socket, an
+//! environment variable of the proxy or an argument, and never blocks, which is why `wasmtime-wasi`
 //! does not serve here: its synchronous half blocks on a runtime of its own, and its asynchronous
 //! half would put every call of every plugin on a fiber.
+//!
+//! A handle is the number of what it stands for: there is nothing behind one that could be used up or taken
+//! back, and what a guest makes of another number is at most what it can do anyway.
 
 use std::time::UNIX_EPOCH;
 
-use wasmtime::component::types::{ComponentInstance, ComponentItem};
-use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource, ResourceType, WasmList};
-use wasmtime::{Engine, Error, Result};
+use wasmtime::{Error, Result};
 use weir_bounds::log::MAX_LINES;
 use weir_core::quota::Holding;
 use weir_core::telemetry::acting::escape;
 use weir_core::telemetry::log::Fields;
 
-use super::{Context, Interface, bounds, log};
-use crate::bindings::Level;
+use super::at_hand::{Context, at_hand};
+use super::function::{HostFunction, functions};
+use super::log;
+use crate::answer::{Data, NOTHING, Wanted};
+use crate::contract::Level;
+use crate::memory::{self, Records, Span, write as put};
 use crate::state::{Output, State};
 
 /// Interfaces whose functions are there, but trap when they are called; by the name's beginning.
@@ -35,297 +40,273 @@ const INERT: [&str; 7] = [
 const MAX_LINE: usize = 8 << 10;
 /// What of a line counts as one of those that a call may log.
 const LONG_LINE: usize = 256;
-/// What [`Streams`](OutputStream) say they take at a time.
+/// What an output stream says it takes at a time.
 const WRITE_PERMIT: u64 = 64 << 10;
-
 /// The most pollables that are polled at a time.
 const MAX_POLLED: usize = 64;
-
-enum OutputStream {}
-enum InputStream {}
-enum IoError {}
-enum Pollable {}
-enum Descriptor {}
-enum Other {}
-
 /// How much dearer a random byte is than one that is copied.
 const RANDOM: usize = 8;
 
-/// Reps of output streams.
+/// Handles of streams.
+const STDIN: u32 = 1;
 const STDOUT: u32 = 1;
 const STDERR: u32 = 2;
-/// Reps of pollables.
+/// Handles of pollables.
 const READY: u32 = 1;
 const TIMER: u32 = 2;
-
-#[derive(ComponentType, Lift, Lower)]
-#[component(variant)]
-enum StreamError {
-    #[component(name = "last-operation-failed")]
-    LastOperationFailed(Resource<IoError>),
-    #[component(name = "closed")]
-    Closed,
-}
-
-#[derive(ComponentType, Lift, Lower)]
-#[component(record)]
-struct Datetime {
-    seconds: u64,
-    nanoseconds: u32,
-}
-
-type Stream<T> = Result<(Result<T, StreamError>,)>;
 
 /// Whether plugins may import it.
 pub fn is_known(import: &str) -> bool {
     INERT.iter().any(|known| import.starts_with(known))
 }
 
-/// Defines one imported interface under the very name and version the component asks for.
-pub fn link(
-    linker: &mut Linker<State>,
-    engine: &Engine,
-    name: &str,
-    interface: &ComponentInstance,
-) -> Result<()> {
-    let mut instance = linker.instance(name)?;
-    let short = name.split_once('@').map_or(name, |(short, _)| short);
-    for (item, kind) in interface.exports(engine) {
-        match kind.ty {
-            ComponentItem::Resource(_) => {
-                instance.resource(item, resource(item), |_, _| Ok(()))?;
-            }
-            ComponentItem::ComponentFunc(_) if function(&mut instance, short, item)? => {}
-            ComponentItem::ComponentFunc(_) => {
-                let message = format!("`{short}#{item}` is not there for plugins");
-                instance.func_new(item, move |_, _, _, _| Err(Error::msg(message.clone())))?;
-            }
-            _ => {}
-        }
+/// Functions that do something, by interface.
+pub const TABLES: [&[HostFunction]; 13] = [
+    functions! { "wasi:cli/stdin": "get-stdin" "() -> own<input-stream>" => stdin; },
+    functions! { "wasi:cli/stdout": "get-stdout" "() -> own<output-stream>" => stdout; },
+    functions! { "wasi:cli/stderr": "get-stderr" "() -> own<output-stream>" => stderr; },
+    functions! { "wasi:io/streams":
+        "[method]output-stream.check-write" "(borrow<output-stream>) -> result<u64, variant { last-operation-failed(own<error>), closed }>" => check_write;
+        "[method]output-stream.write" "(borrow<output-stream>, list<u8>) -> result<_, variant { last-operation-failed(own<error>), closed }>" => write;
+        "[method]output-stream.blocking-write-and-flush" "(borrow<output-stream>, list<u8>) -> result<_, variant { last-operation-failed(own<error>), closed }>" => write;
+        "[method]output-stream.flush" "(borrow<output-stream>) -> result<_, variant { last-operation-failed(own<error>), closed }>" => flush;
+        "[method]output-stream.blocking-flush" "(borrow<output-stream>) -> result<_, variant { last-operation-failed(own<error>), closed }>" => flush;
+        "[method]output-stream.subscribe" "(borrow<output-stream>) -> own<pollable>" => subscribe;
+        "[method]input-stream.subscribe" "(borrow<input-stream>) -> own<pollable>" => subscribe;
+        "[method]input-stream.read" "(borrow<input-stream>, u64) -> result<list<u8>, variant { last-operation-failed(own<error>), closed }>" => read;
+        "[method]input-stream.blocking-read" "(borrow<input-stream>, u64) -> result<list<u8>, variant { last-operation-failed(own<error>), closed }>" => read;
+    },
+    functions! { "wasi:io/poll":
+        "poll" "(list<borrow<pollable>>) -> list<u32>" => poll;
+        "[method]pollable.ready" "(borrow<pollable>) -> bool" => is_ready;
+        "[method]pollable.block" "(borrow<pollable>)" => block;
+    },
+    functions! { "wasi:random/random":
+        "get-random-bytes" "(u64) -> list<u8>" => random_bytes;
+        "get-random-u64" "() -> u64" => random_number;
+    },
+    functions! { "wasi:random/insecure":
+        "get-insecure-random-bytes" "(u64) -> list<u8>" => random_bytes;
+        "get-insecure-random-u64" "() -> u64" => random_number;
+    },
+    functions! { "wasi:random/insecure-seed":
+        "insecure-seed" "() -> tuple<u64, u64>" => seed;
+    },
+    functions! { "wasi:clocks/wall-clock":
+        "now" "() -> record { seconds: u64, nanoseconds: u32 }" => wall_clock;
+        "resolution" "() -> record { seconds: u64, nanoseconds: u32 }" => wall_clock_resolution;
+    },
+    functions! { "wasi:clocks/monotonic-clock":
+        "now" "() -> u64" => monotonic_clock;
+        "resolution" "() -> u64" => |_: Context<'_>| 1_u64;
+        "subscribe-instant" "(u64) -> own<pollable>" => subscribe_time;
+        "subscribe-duration" "(u64) -> own<pollable>" => subscribe_time;
+    },
+    // The process a toolchain thinks it is: without arguments, files or terminal, and with the plugin's
+    // limits for an environment.
+    functions! { "wasi:cli/environment":
+        "get-environment" "() -> list<tuple<string, string>>" => environment;
+        "get-arguments" "() -> list<string>" => empty;
+        "initial-cwd" "() -> option<string>" => none;
+    },
+    functions! { "wasi:filesystem/preopens":
+        "get-directories" "() -> list<tuple<own<descriptor>, string>>" => empty;
+    },
+    TERMINALS,
+];
+
+const TERMINALS: &[HostFunction] = &[
+    HostFunction {
+        interface: "wasi:cli/terminal-stdin",
+        name: "get-terminal-stdin",
+        signature: "() -> option<own<terminal-input>>",
+        define: |linker| {
+            linker.func_wrap("wasi:cli/terminal-stdin", "get-terminal-stdin", absent).map(|_| ())
+        },
+    },
+    HostFunction {
+        interface: "wasi:cli/terminal-stdout",
+        name: "get-terminal-stdout",
+        signature: "() -> option<own<terminal-output>>",
+        define: |linker| {
+            linker.func_wrap("wasi:cli/terminal-stdout", "get-terminal-stdout", absent).map(|_| ())
+        },
+    },
+    HostFunction {
+        interface: "wasi:cli/terminal-stderr",
+        name: "get-terminal-stderr",
+        signature: "() -> option<own<terminal-output>>",
+        define: |linker| {
+            linker.func_wrap("wasi:cli/terminal-stderr", "get-terminal-stderr", absent).map(|_| ())
+        },
+    },
+];
+
+fn stdin(_: Context<'_>) -> u32 {
+    STDIN
+}
+
+fn stdout(_: Context<'_>) -> u32 {
+    STDOUT
+}
+
+fn stderr(_: Context<'_>) -> u32 {
+    STDERR
+}
+
+fn check_write(mut caller: Context<'_>, _: u32, to: u32) -> Result<()> {
+    let (memory, _) = at_hand(&mut caller)?;
+    put(memory, to, &[0])?;
+    put(memory, to.wrapping_add(8), &WRITE_PERMIT.to_le_bytes())
+}
+
+fn write(mut caller: Context<'_>, stream: u32, at: u32, length: u32, to: u32) -> Result<()> {
+    let (memory, state) = at_hand(&mut caller)?;
+    if u64::from(length) > WRITE_PERMIT {
+        return Err(Error::msg(format!(
+            "a write of {length} bytes, where `check-write` permits {WRITE_PERMIT}"
+        )));
+    }
+    let bytes = memory::bytes(memory, state, Span { at, length })?;
+    state.budget.pay_bytes(bytes.len())?;
+    output(state, stream, bytes)?;
+    put(memory, to, &[0])
+}
+
+fn flush(mut caller: Context<'_>, _: u32, to: u32) -> Result<()> {
+    put(at_hand(&mut caller)?.0, to, &[0])
+}
+
+fn subscribe(_: Context<'_>, _: u32) -> u32 {
+    READY
+}
+
+/// Closed: case 1 of the error.
+fn read(mut caller: Context<'_>, _: u32, _: u64, to: u32) -> Result<Wanted> {
+    let (memory, _) = at_hand(&mut caller)?;
+    put(memory, to, &[1])?;
+    put(memory, to.wrapping_add(4), &[1])?;
+    Ok(NOTHING)
+}
+
+fn poll(mut caller: Context<'_>, at: u32, count: u32, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    if count as usize > MAX_POLLED {
+        return Err(Error::msg(format!("more than {MAX_POLLED} pollables at a time")));
+    }
+    let all = Records::new(memory, state, Span { at, length: count }, 4)?;
+    for pollable in all.iter() {
+        wait_for(memory::word(memory, pollable)?)?;
+    }
+    let ready = (0..count).flat_map(u32::to_le_bytes).collect();
+    state.answer.numbers(memory, to, count, ready)
+}
+
+fn is_ready(_: Context<'_>, pollable: u32) -> u32 {
+    u32::from(pollable != TIMER)
+}
+
+fn block(_: Context<'_>, pollable: u32) -> Result<()> {
+    wait_for(pollable)
+}
+
+fn wait_for(pollable: u32) -> Result<()> {
+    if pollable == TIMER {
+        return Err(Error::msg("a plugin cannot sleep: it would hold every request of its worker"));
     }
     Ok(())
 }
 
-/// A resource is the same in whichever interface it is named.
-fn resource(name: &str) -> ResourceType {
-    match name {
-        "output-stream" => ResourceType::host::<OutputStream>(),
-        "input-stream" => ResourceType::host::<InputStream>(),
-        "error" => ResourceType::host::<IoError>(),
-        "pollable" => ResourceType::host::<Pollable>(),
-        "descriptor" => ResourceType::host::<Descriptor>(),
-        _ => ResourceType::host::<Other>(),
-    }
+fn random_bytes(mut caller: Context<'_>, length: u64, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let length = usize::try_from(length).ok().filter(|length| *length <= 64 << 10);
+    let Some(length) = length else {
+        return Err(Error::msg("more than 64 KiB of random bytes at a time"));
+    };
+    state.budget.pay_bytes(length * RANDOM)?;
+    let mut bytes = vec![0; length];
+    state.shared.random(&mut bytes)?;
+    state.answer.bytes(memory, to, Data::Bytes(bytes))
 }
 
-/// Defines a function that does something. False: there is none of that name.
-fn function(instance: &mut Interface<'_>, interface: &str, name: &str) -> Result<bool> {
-    match interface {
-        "wasi:cli/stdout" | "wasi:cli/stderr" | "wasi:cli/stdin" => standard_stream(instance, name),
-        "wasi:io/streams" => streams(instance, name),
-        "wasi:io/poll" => poll(instance, name),
-        "wasi:random/random" | "wasi:random/insecure" | "wasi:random/insecure-seed" => {
-            random(instance, name)
-        }
-        "wasi:clocks/wall-clock" => wall_clock(instance, name),
-        "wasi:clocks/monotonic-clock" => monotonic_clock(instance, name),
-        _ => process(instance, name),
-    }
+fn random_number(caller: Context<'_>) -> Result<u64> {
+    random(caller.data())
 }
 
-fn standard_stream(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
-    match name {
-        "get-stdout" => instance.func_wrap(name, |_: Context, (): ()| {
-            Ok((Resource::<OutputStream>::new_own(STDOUT),))
-        })?,
-        "get-stderr" => instance.func_wrap(name, |_: Context, (): ()| {
-            Ok((Resource::<OutputStream>::new_own(STDERR),))
-        })?,
-        "get-stdin" => instance
-            .func_wrap(name, |_: Context, (): ()| Ok((Resource::<InputStream>::new_own(0),)))?,
-        _ => return Ok(false),
-    }
-    Ok(true)
+fn seed(mut caller: Context<'_>, to: u32) -> Result<()> {
+    let (memory, state) = at_hand(&mut caller)?;
+    put(memory, to, &random(state)?.to_le_bytes())?;
+    put(memory, to.wrapping_add(8), &random(state)?.to_le_bytes())
 }
 
-fn streams(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
-    type Out = Resource<OutputStream>;
-    type In = Resource<InputStream>;
-    match name {
-        "[method]output-stream.check-write" => instance
-            .func_wrap(name, |_: Context, (_,): (Out,)| -> Stream<u64> {
-                Ok((Ok(WRITE_PERMIT),))
-            })?,
-        "[method]output-stream.write" | "[method]output-stream.blocking-write-and-flush" => {
-            instance.func_wrap(
-                name,
-                |mut store: Context, (stream, bytes): (Out, WasmList<u8>)| -> Stream<()> {
-                    if bytes.len() as u64 > WRITE_PERMIT {
-                        return Err(Error::msg(format!(
-                            "a write of {} bytes, where `check-write` permits {WRITE_PERMIT}",
-                            bytes.len()
-                        )));
-                    }
-                    bounds::pay(&store, bytes.len())?;
-                    let bytes = bytes.as_le_slice(&store).to_vec();
-                    write(store.data_mut(), stream.rep(), &bytes)?;
-                    Ok((Ok(()),))
-                },
-            )?
-        }
-        "[method]output-stream.flush" | "[method]output-stream.blocking-flush" => {
-            instance.func_wrap(name, |_: Context, (_,): (Out,)| -> Stream<()> { Ok((Ok(()),)) })?
-        }
-        "[method]output-stream.subscribe" => instance
-            .func_wrap(name, |_: Context, (_,): (Out,)| {
-                Ok((Resource::<Pollable>::new_own(READY),))
-            })?,
-        "[method]input-stream.subscribe" => instance
-            .func_wrap(name, |_: Context, (_,): (In,)| {
-                Ok((Resource::<Pollable>::new_own(READY),))
-            })?,
-        "[method]input-stream.read" | "[method]input-stream.blocking-read" => instance
-            .func_wrap(name, |_: Context, (_, _): (In, u64)| -> Stream<Vec<u8>> {
-                Ok((Err(StreamError::Closed),))
-            })?,
-        _ => return Ok(false),
-    }
-    Ok(true)
-}
-
-fn poll(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
-    fn ready(pollable: &Resource<Pollable>) -> Result<()> {
-        if pollable.rep() == TIMER {
-            return Err(Error::msg(
-                "a plugin cannot sleep: it would hold every request of its worker",
-            ));
-        }
-        Ok(())
-    }
-    match name {
-        "poll" => instance.func_wrap(
-            name,
-            |mut store: Context, (all,): (WasmList<Resource<Pollable>>,)| {
-                if all.len() > MAX_POLLED {
-                    return Err(Error::msg(format!("more than {MAX_POLLED} pollables at a time")));
-                }
-                for pollable in all.iter(&mut store)? {
-                    ready(&pollable?)?;
-                }
-                Ok(((0..u32::try_from(all.len())?).collect::<Vec<u32>>(),))
-            },
-        )?,
-        "[method]pollable.ready" => instance
-            .func_wrap(name, |_: Context, (this,): (Resource<Pollable>,)| {
-                Ok((this.rep() != TIMER,))
-            })?,
-        "[method]pollable.block" => {
-            instance.func_wrap(name, |_: Context, (this,): (Resource<Pollable>,)| ready(&this))?
-        }
-        _ => return Ok(false),
-    }
-    Ok(true)
-}
-
-fn random(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
-    match name {
-        "get-random-bytes" | "get-insecure-random-bytes" => {
-            instance.func_wrap(name, |store: Context, (length,): (u64,)| {
-                let length = usize::try_from(length).ok().filter(|length| *length <= 64 << 10);
-                let Some(length) = length else {
-                    return Err(Error::msg("more than 64 KiB of random bytes at a time"));
-                };
-                bounds::pay(&store, length * RANDOM)?;
-                let mut bytes = vec![0; length];
-                store.data().shared.random(&mut bytes)?;
-                Ok((bytes,))
-            })?;
-        }
-        "get-random-u64" | "get-insecure-random-u64" => {
-            instance.func_wrap(name, |store: Context, (): ()| Ok((random_u64(&store)?,)))?;
-        }
-        "insecure-seed" => instance.func_wrap(name, |store: Context, (): ()| {
-            Ok(((random_u64(&store)?, random_u64(&store)?),))
-        })?,
-        _ => return Ok(false),
-    }
-    Ok(true)
-}
-
-fn random_u64(store: &Context) -> Result<u64> {
+fn random(state: &State) -> Result<u64> {
     let mut bytes = [0; 8];
-    store.data().shared.random(&mut bytes)?;
+    state.shared.random(&mut bytes)?;
     Ok(u64::from_le_bytes(bytes))
 }
 
-fn wall_clock(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
-    match name {
-        "now" => instance.func_wrap(name, |store: Context, (): ()| {
-            let since = store.data().shared.clock.wall().duration_since(UNIX_EPOCH);
-            let since = since.unwrap_or_default();
-            Ok((Datetime { seconds: since.as_secs(), nanoseconds: since.subsec_nanos() },))
-        })?,
-        "resolution" => instance
-            .func_wrap(name, |_: Context, (): ()| Ok((Datetime { seconds: 0, nanoseconds: 1 },)))?,
-        _ => return Ok(false),
-    }
-    Ok(true)
+fn wall_clock(mut caller: Context<'_>, to: u32) -> Result<()> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let since = state.shared.clock.wall().duration_since(UNIX_EPOCH).unwrap_or_default();
+    put_time(memory, to, since.as_secs(), since.subsec_nanos())
 }
 
-fn monotonic_clock(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
-    match name {
-        "now" => instance.func_wrap(name, |store: Context, (): ()| {
-            let shared = &store.data().shared;
-            let since = shared.clock.now().saturating_duration_since(shared.epoch);
-            Ok((u64::try_from(since.as_nanos()).unwrap_or(u64::MAX),))
-        })?,
-        "resolution" => instance.func_wrap(name, |_: Context, (): ()| Ok((1_u64,)))?,
-        "subscribe-instant" | "subscribe-duration" => {
-            instance.func_wrap(name, |_: Context, (_,): (u64,)| {
-                Ok((Resource::<Pollable>::new_own(TIMER),))
-            })?;
-        }
-        _ => return Ok(false),
-    }
-    Ok(true)
+fn wall_clock_resolution(mut caller: Context<'_>, to: u32) -> Result<()> {
+    put_time(at_hand(&mut caller)?.0, to, 0, 1)
 }
 
-/// The process a toolchain thinks it is: without arguments, files or terminal, and with the plugin's
-/// limits for an environment.
-fn process(instance: &mut Interface<'_>, name: &str) -> Result<bool> {
-    match name {
-        "get-environment" => {
-            instance.func_wrap(name, |store: Context, (): ()| {
-                let State { caps, deadline, .. } = store.data();
-                Ok((vec![
-                    ("WEIR_LIMITS_MEMORY".to_owned(), caps.memory.to_string()),
-                    ("WEIR_LIMITS_DEADLINE".to_owned(), deadline.as_millis().to_string()),
-                ],))
-            })?;
-        }
-        "get-arguments" => {
-            instance.func_wrap(name, |_: Context, (): ()| Ok((Vec::<String>::new(),)))?;
-        }
-        "initial-cwd" => instance.func_wrap(name, |_: Context, (): ()| Ok((None::<String>,)))?,
-        "get-directories" => instance.func_wrap(name, |_: Context, (): ()| {
-            Ok((Vec::<(Resource<Descriptor>, String)>::new(),))
-        })?,
-        "get-terminal-stdin" | "get-terminal-stdout" | "get-terminal-stderr" => {
-            instance.func_wrap(name, |_: Context, (): ()| Ok((None::<Resource<Other>>,)))?;
-        }
-        _ => return Ok(false),
-    }
-    Ok(true)
+fn put_time(memory: &mut [u8], to: u32, seconds: u64, nanoseconds: u32) -> Result<()> {
+    put(memory, to, &seconds.to_le_bytes())?;
+    put(memory, to.wrapping_add(8), &nanoseconds.to_le_bytes())
+}
+
+fn monotonic_clock(caller: Context<'_>) -> u64 {
+    let shared = &caller.data().shared;
+    let since = shared.clock.now().saturating_duration_since(shared.epoch);
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn subscribe_time(_: Context<'_>, _: u64) -> u32 {
+    TIMER
+}
+
+fn environment(mut caller: Context<'_>, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let (bytes, time) = (state.caps.memory.to_string(), state.deadline.as_millis().to_string());
+    let all = vec![
+        Data::Static("WEIR_LIMITS_MEMORY"),
+        bytes.into(),
+        Data::Static("WEIR_LIMITS_DEADLINE"),
+        time.into(),
+    ];
+    state.answer.list(memory, to, all, &[true, true], state.encoding)
+}
+
+/// An empty list.
+fn empty(mut caller: Context<'_>, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    state.answer.bytes(memory, to, Data::Static(""))
+}
+
+/// No text.
+fn none(mut caller: Context<'_>, to: u32) -> Result<Wanted> {
+    put(at_hand(&mut caller)?.0, to, &[0])?;
+    Ok(NOTHING)
+}
+
+/// No handle.
+fn absent(mut caller: Context<'_>, to: u32) -> Result<()> {
+    put(at_hand(&mut caller)?.0, to, &[0])
 }
 
 /// Whole lines go to the log; what is left waits for its end.
-fn write(state: &mut State, stream: u32, bytes: &[u8]) -> Result<()> {
+fn output(state: &mut State, stream: u32, bytes: &[u8]) -> Result<()> {
     let level = if stream == STDERR { Level::Warn } else { Level::Info };
-    let output = |state: &mut State| match stream {
+    let taken = |state: &mut State| match stream {
         STDERR => std::mem::take(&mut state.stderr),
         _ => std::mem::take(&mut state.stdout),
     };
-    let Output { mut line, mut held } = output(state);
+    let Output { mut line, mut held } = taken(state);
     for (at, piece) in bytes.split(|byte| *byte == b'\n').enumerate() {
         if at > 0 {
             say(state, level, &line)?;

@@ -106,6 +106,34 @@ fn another_version() {
     refused(&of_world(world, core), &["weir:plugin/request-hook@0.9.0", "0.2.x"]);
 }
 
+/// What a component thinks it calls, or is called with, is what is there.
+#[test]
+fn functions_of_other_types() {
+    let hook =
+        r#"(func (export "weir:plugin/request-hook@0.2.0#on-request") (result i32) (i32.const 0))"#;
+    let world = "package weir:plugin@0.2.0;
+        interface request-hook { on-request: func() -> u32; }
+        world guest { export request-hook; }";
+    let is = "`weir:plugin/request-hook@0.2.0#on-request` is () -> u32";
+    refused(&of_world(world, hook), &[is]);
+    let world = "package weir:plugin@0.2.0;
+        interface request { method: func() -> u64; }
+        interface request-hook { on-request: func() -> u32; }
+        world guest { import request; export request-hook; }";
+    let import = r#"(import "weir:plugin/request@0.2.0" "method" (func (result i64)))"#;
+    let is = "`weir:plugin/request@0.2.0#method` is () -> u64";
+    refused(&of_world(world, &format!("{import}{hook}")), &[is]);
+    let world = "package weir:plugin@0.2.0;
+        interface request { secrets: func() -> u64; }
+        interface request-hook { on-request: func() -> u32; }
+        world guest { import request; export request-hook; }";
+    let import = r#"(import "weir:plugin/request@0.2.0" "secrets" (func (result i64)))"#;
+    refused(
+        &of_world(world, &format!("{import}{hook}")),
+        &["request@0.2.0#secrets", "nothing here"],
+    );
+}
+
 #[test]
 fn store_needs_a_grant() {
     let guest = component(

@@ -187,8 +187,6 @@ fn what_a_toolchain_links_in_is_bounded_too() {
         (random(64 << 10), None),
         (random((64 << 10) + 1), Some("more than 64 KiB of random bytes")),
         (random(u64::MAX), Some("more than 64 KiB of random bytes")),
-        // Handles are the host's memory, and an instance keeps its own over exchanges.
-        ("(loop $more (drop (call $stdout)) (br $more))".into(), Some("handle limit exceeded")),
     ] {
         let member = member(&load(&host, &wasi(&body), roomy));
         for _ in 0..2 {

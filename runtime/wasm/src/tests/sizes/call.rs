@@ -18,8 +18,8 @@ const PAGE: usize = 64 << 10;
 const PAGES: usize = 60;
 /// What a long text or list has, in bytes.
 pub const LONG: usize = PAGES * PAGE;
-/// Pairs of a list that has many: not more than may be handed over.
-const MANY: usize = 40_000;
+/// Pairs of a list that has many, 16 bytes each.
+const MANY: usize = LONG / 16;
 /// Where a function puts its answer, where it is told, where there is an `x`, and where a pair.
 const ANSWER: usize = 1040;
 const ANSWER_BYTES: usize = 16;
