@@ -339,12 +339,14 @@ impl Maker<'_> {
                 let post_return =
                     post_return.and_then(|at| self.post_returns.get(at.as_u32() as usize));
                 let post_return = post_return.map(|def| self.item(def)).transpose()?;
+                // Before its parameters are looked at: texts are as this says.
+                let realloc = self.options(*options)?;
                 let lifted = Lifted {
                     function: self.item(func)?,
                     signature: self.signatures.function(*ty),
                     params: self.signatures.params(*ty, self.plan.encoding)?,
                     answers: self.signatures.gives(*ty),
-                    realloc: self.options(*options)?,
+                    realloc,
                     post_return,
                 };
                 self.plan.exports.insert((interface.to_string(), name.to_string()), lifted);

@@ -45,6 +45,29 @@ fn a_component_is_its_core_modules_and_what_links_them() {
     }
 }
 
+/// Also where an export is the first to say how its texts are.
+#[test]
+fn texts_have_the_alignment_of_their_encoding() {
+    for (encoding, align) in [("utf8", 1), ("utf16", 2), ("latin1+utf16", 2)] {
+        let component = wat::parse_str(format!(
+            r#"(component
+                (core module $m (memory (export "memory") 1)
+                    (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 8)
+                    (func (export "configure") (param i32 i32) (result i32) i32.const 0))
+                (core instance $i (instantiate $m))
+                (type $configure (func (param "config" string) (result (result (error string)))))
+                (func $configure (type $configure) (canon lift (core func $i "configure")
+                    (memory (core memory $i "memory")) (realloc (core func $i "realloc"))
+                    string-encoding={encoding}))
+                (instance $lifecycle (export "configure" (func $configure)))
+                (export "weir:plugin/lifecycle@0.2.0" (instance $lifecycle)))"#
+        ));
+        let plan = Plan::of(&component.expect("it parses")).expect("it is taken apart");
+        let lifted = plan.exports.values().next().expect("`configure`");
+        assert_eq!((&lifted.params[..], lifted.realloc), (&[Param::Text { align }][..], Some(0)));
+    }
+}
+
 #[test]
 fn what_is_no_component_of_one_plugin_is_refused() {
     let composed = refused(
