@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue, Method};
 use wasmtime::{Error, Result};
 
 use super::encoding::Encoding;
-use super::memory::{self, Span};
+use super::memory::{self, SPAN, Span};
 
 /// Room wanted: alignment and bytes, in the two halves. None: 0.
 pub type Wanted = u64;
@@ -20,15 +20,14 @@ pub type Wanted = u64;
 pub const NOTHING: Wanted = 0;
 /// Where what is empty is.
 const SOMEWHERE: u32 = 8;
-/// Bytes of a text's or list's place and length.
-const SPAN: usize = 8;
 /// Where it stands behind what says that it is there.
 const PAYLOAD: u32 = 4;
 
 /// Pieces of an answer that was begun.
 #[derive(Debug, Default)]
 pub struct Answer {
-    pieces: Vec<Piece>,
+    /// With where the place and the length of each are written.
+    pieces: Vec<(Slot, Piece)>,
     /// How many were given.
     given: usize,
     /// Where the list is whose elements follow it.
@@ -41,8 +40,6 @@ struct Piece {
     /// In elements or units.
     length: u32,
     align: u32,
-    /// Where its place and length are written.
-    slot: Slot,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -98,20 +95,14 @@ impl Answer {
 
     /// Bytes, whose place and length are to stand at `slot`.
     pub fn bytes(&mut self, memory: &mut [u8], slot: u32, data: Data) -> Result<Wanted> {
-        let length = data.as_slice().len() as u32;
-        self.begin(memory, Piece { data, length, align: 1, slot: Slot::At(slot) })
+        self.begin(memory, slot, Piece::bytes(data))
     }
 
     /// A list of numbers of four bytes, likewise.
-    pub fn numbers(
-        &mut self,
-        memory: &mut [u8],
-        slot: u32,
-        length: u32,
-        bytes: Vec<u8>,
-    ) -> Result<Wanted> {
-        let piece = Piece { data: Data::Bytes(bytes), length, align: 4, slot: Slot::At(slot) };
-        self.begin(memory, piece)
+    pub fn numbers(&mut self, memory: &mut [u8], slot: u32, numbers: &[u32]) -> Result<Wanted> {
+        let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let (data, length) = (Data::Bytes(bytes), numbers.len() as u32);
+        self.begin(memory, slot, Piece { data, length, align: 4 })
     }
 
     /// A text, likewise.
@@ -122,8 +113,7 @@ impl Answer {
         data: Data,
         encoding: Encoding,
     ) -> Result<Wanted> {
-        let piece = Piece::text(data, encoding, Slot::At(slot));
-        self.begin(memory, piece)
+        self.begin(memory, slot, Piece::text(data, encoding))
     }
 
     /// `option<list<u8>>`
@@ -165,7 +155,7 @@ impl Answer {
         for (slot, data) in texts {
             self.text(memory, slot, data, encoding)?;
         }
-        Ok(self.pieces.first().map_or(NOTHING, Piece::wanted))
+        Ok(self.pieces.first().map_or(NOTHING, |(_, piece)| piece.wanted()))
     }
 
     /// A list whose elements have each so many of these texts or bytes, in their order: `is_text` says of
@@ -178,25 +168,23 @@ impl Answer {
         is_text: &[bool],
         encoding: Encoding,
     ) -> Result<Wanted> {
-        let mut list = vec![0; elements.len() * SPAN];
+        const EACH: usize = SPAN as usize;
+        let mut list = vec![0; elements.len() * EACH];
         let length = (elements.len() / is_text.len().max(1)) as u32;
         let mut pieces = Vec::new();
         for (number, (data, is_text)) in
             elements.into_iter().zip(is_text.iter().cycle()).enumerate()
         {
-            let slot = number * SPAN;
+            let slot = number * EACH;
             if data.as_slice().is_empty() {
                 list[slot..slot + 4].copy_from_slice(&SOMEWHERE.to_le_bytes());
                 continue;
             }
-            let slot = Slot::InList(slot as u32);
-            pieces.push(match is_text {
-                true => Piece::text(data, encoding, slot),
-                false => Piece { length: data.as_slice().len() as u32, data, align: 1, slot },
-            });
+            let piece = if *is_text { Piece::text(data, encoding) } else { Piece::bytes(data) };
+            pieces.push((Slot::InList(slot as u32), piece));
         }
-        let list = Piece { data: Data::Bytes(list), length, align: 4, slot: Slot::At(slot) };
-        let wanted = self.begin(memory, list)?;
+        let list = Piece { data: Data::Bytes(list), length, align: 4 };
+        let wanted = self.begin(memory, slot, list)?;
         if wanted != NOTHING {
             self.pieces.append(&mut pieces);
         }
@@ -205,16 +193,16 @@ impl Answer {
 
     /// Fills the room that was made for the next piece.
     pub fn give(&mut self, memory: &mut [u8], at: u32) -> Result<Wanted> {
-        let Some(piece) = self.pieces.get(self.given) else {
+        let Some((slot, piece)) = self.pieces.get(self.given) else {
             return Err(Error::msg("there is no answer to give"));
         };
         if !at.is_multiple_of(piece.align) {
             return Err(Error::msg("the guest's allocator gives room that is not aligned"));
         }
         memory::write(memory, at, piece.data.as_slice())?;
-        let slot = match piece.slot {
-            Slot::At(slot) => slot,
-            Slot::InList(offset) => self.list.wrapping_add(offset),
+        let slot = match slot {
+            Slot::At(slot) => *slot,
+            Slot::InList(offset) => self.list.wrapping_add(*offset),
         };
         Span { at, length: piece.length }.write(memory, slot)?;
         if self.given == 0 {
@@ -222,7 +210,7 @@ impl Answer {
         }
         self.given += 1;
         match self.pieces.get(self.given) {
-            Some(next) => Ok(next.wanted()),
+            Some((_, next)) => Ok(next.wanted()),
             None => {
                 self.clear();
                 Ok(NOTHING)
@@ -236,27 +224,29 @@ impl Answer {
         self.given = 0;
     }
 
-    fn begin(&mut self, memory: &mut [u8], piece: Piece) -> Result<Wanted> {
-        let Slot::At(slot) = piece.slot else { return Err(Error::msg("a list's element alone")) };
+    fn begin(&mut self, memory: &mut [u8], slot: u32, piece: Piece) -> Result<Wanted> {
         if piece.data.as_slice().is_empty() {
             Span { at: SOMEWHERE, length: 0 }.write(memory, slot)?;
             return Ok(NOTHING);
         }
         let wanted = piece.wanted();
-        self.pieces.push(piece);
+        self.pieces.push((Slot::At(slot), piece));
         Ok(wanted)
     }
 }
 
 impl Piece {
-    fn text(data: Data, encoding: Encoding, slot: Slot) -> Piece {
+    fn bytes(data: Data) -> Piece {
+        Piece { length: data.as_slice().len() as u32, data, align: 1 }
+    }
+
+    fn text(data: Data, encoding: Encoding) -> Piece {
         if encoding == Encoding::Utf8 {
-            return Piece { length: data.as_slice().len() as u32, data, align: 1, slot };
+            return Piece::bytes(data);
         }
-        let text = String::from_utf8_lossy(data.as_slice());
-        let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let length = (wide.len() / 2) as u32 | encoding.tag();
-        Piece { data: Data::Bytes(wide), length, align: 2, slot }
+        let text = String::from_utf8_lossy(data.as_slice()).into_owned();
+        let (bytes, length) = encoding.encode(text);
+        Piece { data: Data::Bytes(bytes), length, align: encoding.align() }
     }
 
     fn wanted(&self) -> Wanted {

@@ -3,6 +3,7 @@
 //! In: what a hook is told. Out: the parameters of one exported function, and its checked answer.
 //! Never: runs anything: an [`Instance`](super::instance::Instance) does, at once or on a fiber.
 
+use bytes::Bytes;
 use wasmtime::WasmParams;
 use weir_core::chain::{Exchange, Verdict};
 
@@ -27,7 +28,7 @@ pub trait Call: Send + 'static {
     /// What a plugin without the function answers.
     fn absent() -> Self::Output;
     /// Its parameters, and the texts that go with them.
-    fn parameters(self, encoding: Encoding) -> (Self::Parameters, Vec<Vec<u8>>);
+    fn parameters(self, encoding: Encoding) -> (Self::Parameters, Vec<Bytes>);
     /// What the answer means.
     fn check(
         results: Self::Results,
@@ -66,7 +67,7 @@ impl Call for OnRequest {
         Verdict::Forward
     }
 
-    fn parameters(self, _: Encoding) -> (Self::Parameters, Vec<Vec<u8>>) {
+    fn parameters(self, _: Encoding) -> (Self::Parameters, Vec<Bytes>) {
         Default::default()
     }
 
@@ -106,7 +107,7 @@ impl Call for OnResponse {
 
     fn absent() {}
 
-    fn parameters(self, _: Encoding) -> (Self::Parameters, Vec<Vec<u8>>) {
+    fn parameters(self, _: Encoding) -> (Self::Parameters, Vec<Bytes>) {
         Default::default()
     }
 
@@ -128,7 +129,7 @@ impl Call for OnComplete {
 
     fn absent() {}
 
-    fn parameters(self, encoding: Encoding) -> (Completed, Vec<Vec<u8>>) {
+    fn parameters(self, encoding: Encoding) -> (Completed, Vec<Bytes>) {
         let Summary { status, request_bytes, response_bytes, duration_micros, upstream, error } =
             self.0;
         let mut texts = Vec::new();
@@ -137,7 +138,7 @@ impl Call for OnComplete {
             let (bytes, units) = encoding.encode(text);
             let length = bytes.len() as u32;
             // For what is empty no room is made.
-            texts.extend(Some(bytes).filter(|bytes| !bytes.is_empty()));
+            texts.extend(Some(Bytes::from(bytes)).filter(|bytes| !bytes.is_empty()));
             (1, length, units)
         };
         let (upstream, error) = (part(upstream), part(error));
@@ -166,7 +167,7 @@ impl Call for OpenRequestBody {
         None
     }
 
-    fn parameters(self, _: Encoding) -> (Self::Parameters, Vec<Vec<u8>>) {
+    fn parameters(self, _: Encoding) -> (Self::Parameters, Vec<Bytes>) {
         Default::default()
     }
 
@@ -195,7 +196,7 @@ impl Call for OpenResponseBody {
         None
     }
 
-    fn parameters(self, _: Encoding) -> (Self::Parameters, Vec<Vec<u8>>) {
+    fn parameters(self, _: Encoding) -> (Self::Parameters, Vec<Bytes>) {
         Default::default()
     }
 

@@ -7,7 +7,7 @@ use weir_core::chain::Hooks;
 use weir_core::config::{Flaw, Grants};
 
 use super::capability::Capabilities;
-use super::contract::{self, PACKAGE, VERSION_TRACK, interface};
+use super::contract::{self, PACKAGE, interface, is_current};
 use super::engine::{MAX_CORE_INSTANCES_PER_COMPONENT, TABLES_PER_INSTANCE};
 use super::host::{INTERFACES, functions, wasi};
 use super::plan::{Lifted, Plan};
@@ -183,10 +183,6 @@ fn of_another_type(interface: &str, function: &str, is: &str, should_be: &str) -
         "the component does not fit the contract: its `{interface}#{function}` is {is}"
     ))
     .hint(format!("it should be {should_be}: rebuild it against {PACKAGE}*@0.2.0"))
-}
-
-fn is_current(name: &str) -> bool {
-    name.split_once('@').is_some_and(|(_, version)| version.starts_with(VERSION_TRACK))
 }
 
 fn outdated(name: &str) -> Problem {

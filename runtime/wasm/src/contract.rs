@@ -6,14 +6,12 @@
 use wasmtime::{Error, Result};
 use weir_core::chain;
 
-use super::answer::{Answer, NOTHING, Wanted};
-use super::encoding::Encoding;
-use super::memory::{self, Reader, Records, byte, half_word, span, text, word, write};
+use super::memory::{self, Reader, Records, SPAN, byte, half_word, span, text, word, write};
 
 /// The package and the versions that this build knows.
 pub const PACKAGE: &str = "weir:plugin/";
 /// What a version must start with.
-pub const VERSION_TRACK: &str = "0.2.";
+const VERSION_TRACK: &str = "0.2.";
 
 /// What a plugin may export: interface, function, type.
 pub const EXPORTS: [(&str, &str, &str); 11] = [
@@ -46,8 +44,17 @@ pub const EXPORTS: [(&str, &str, &str); 11] = [
 
 /// `request` of `weir:plugin/request@0.2.0`.
 pub fn interface(name: &str) -> Option<&str> {
-    let name = name.strip_prefix(PACKAGE)?;
-    Some(name.split_once('@').map_or(name, |(interface, _)| interface))
+    unversioned(name).strip_prefix(PACKAGE)
+}
+
+/// `weir:plugin/request` of it.
+pub fn unversioned(name: &str) -> &str {
+    name.split_once('@').map_or(name, |(name, _)| name)
+}
+
+/// Whether it is of a version that this build knows.
+pub fn is_current(name: &str) -> bool {
+    name.split_once('@').is_some_and(|(_, version)| version.starts_with(VERSION_TRACK))
 }
 
 /// `lifecycle.about`
@@ -73,13 +80,6 @@ pub enum BodyError {
     TooLarge,
     Incomplete,
     Timeout,
-}
-
-/// `store.store-error`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreError {
-    Unavailable(String),
-    TooLarge,
 }
 
 /// `log.level`
@@ -143,28 +143,6 @@ impl HeaderError {
     }
 }
 
-impl StoreError {
-    /// What stands behind "error" in an answer whose payload is there.
-    pub fn tell(
-        self,
-        answer: &mut Answer,
-        memory: &mut [u8],
-        at: u32,
-        encoding: Encoding,
-    ) -> Result<Wanted> {
-        match self {
-            StoreError::TooLarge => {
-                write(memory, at, &[1])?;
-                Ok(NOTHING)
-            }
-            StoreError::Unavailable(why) => {
-                write(memory, at, &[0])?;
-                answer.text(memory, at.wrapping_add(4), why.into(), encoding)
-            }
-        }
-    }
-}
-
 impl Level {
     pub fn of(number: u32) -> Result<Level> {
         Ok(match number {
@@ -181,7 +159,7 @@ impl Level {
 impl About {
     fn read(memory: &[u8], by: &dyn Reader, at: u32) -> Result<About> {
         let part = |number: u32| {
-            let span = span(memory, at.wrapping_add(8 * number))?;
+            let span = span(memory, at.wrapping_add(SPAN * number))?;
             Ok::<_, Error>(text(memory, by, span)?.into_owned())
         };
         let (name, version) = (part(0)?, part(1)?);
@@ -205,57 +183,24 @@ impl Answered for () {
     }
 }
 
-impl Answered for Result<(), String> {
-    const EXPECTS: Expects = |memory, by, at| Ok(Came::Done(result(memory, by, at)?));
+impl<T: Payload> Answered for Result<T, String> {
+    const EXPECTS: Expects = |memory, by, at| Ok(T::came(result(memory, by, at)?));
 
     fn of(came: Came) -> Option<Self> {
-        if let Came::Done(result) = came { Some(result) } else { None }
+        T::of(came)
     }
 
     fn bytes(&self) -> usize {
-        length(self)
+        self.as_ref().map_or_else(String::len, T::bytes)
     }
 }
 
-impl Answered for Result<bool, String> {
-    const EXPECTS: Expects = |memory, by, at| Ok(Came::Wanted(result(memory, by, at)?));
-
-    fn of(came: Came) -> Option<Self> {
-        if let Came::Wanted(result) = came { Some(result) } else { None }
-    }
-
-    fn bytes(&self) -> usize {
-        length(self)
-    }
-}
-
-impl Answered for Result<Verdict, String> {
-    const EXPECTS: Expects = |memory, by, at| Ok(Came::Verdict(result(memory, by, at)?));
-
-    fn of(came: Came) -> Option<Self> {
-        if let Came::Verdict(result) = came { Some(result) } else { None }
-    }
-
-    fn bytes(&self) -> usize {
-        length(self)
-    }
-}
-
-impl Answered for Result<Vec<u8>, String> {
-    const EXPECTS: Expects = |memory, by, at| Ok(Came::Bytes(result(memory, by, at)?));
-
-    fn of(came: Came) -> Option<Self> {
-        if let Came::Bytes(result) = came { Some(result) } else { None }
-    }
-
-    fn bytes(&self) -> usize {
-        length(self)
-    }
-}
+/// How far the payload of a `result` or a `variant` is from its beginning, where it has texts.
+const PAYLOAD: u32 = 4;
 
 /// `result<T, string>`
 fn result<T: Payload>(memory: &[u8], by: &dyn Reader, at: u32) -> Result<Result<T, String>> {
-    let payload = at.wrapping_add(T::OFFSET);
+    let payload = at.wrapping_add(PAYLOAD);
     match byte(memory, at)? {
         0 => Ok(Ok(T::read(memory, by, payload)?)),
         1 => Ok(Err(text(memory, by, span(memory, payload)?)?.into_owned())),
@@ -263,16 +208,11 @@ fn result<T: Payload>(memory: &[u8], by: &dyn Reader, at: u32) -> Result<Result<
     }
 }
 
-fn length<T: Payload>(result: &Result<T, String>) -> usize {
-    result.as_ref().map_or_else(String::len, T::bytes)
-}
-
 /// What stands in a `result` beside an error that is a text.
 pub trait Payload: Sized {
-    /// The alignment of the two: how far it is from the beginning.
-    const OFFSET: u32 = 4;
-
     fn read(memory: &[u8], by: &dyn Reader, at: u32) -> Result<Self>;
+    fn came(result: Result<Self, String>) -> Came;
+    fn of(came: Came) -> Option<Result<Self, String>>;
     fn bytes(&self) -> usize {
         0
     }
@@ -282,12 +222,28 @@ impl Payload for () {
     fn read(_: &[u8], _: &dyn Reader, _: u32) -> Result<()> {
         Ok(())
     }
+
+    fn came(result: Result<Self, String>) -> Came {
+        Came::Done(result)
+    }
+
+    fn of(came: Came) -> Option<Result<Self, String>> {
+        if let Came::Done(result) = came { Some(result) } else { None }
+    }
 }
 
 impl Payload for bool {
     fn read(memory: &[u8], _: &dyn Reader, at: u32) -> Result<bool> {
         // Anything but 0 is true (canonical ABI: `convert_int_to_bool`).
         Ok(byte(memory, at)? != 0)
+    }
+
+    fn came(result: Result<Self, String>) -> Came {
+        Came::Wanted(result)
+    }
+
+    fn of(came: Came) -> Option<Result<Self, String>> {
+        if let Came::Wanted(result) = came { Some(result) } else { None }
     }
 }
 
@@ -296,24 +252,39 @@ impl Payload for Vec<u8> {
         Ok(memory::bytes(memory, by, span(memory, at)?)?.to_vec())
     }
 
+    fn came(result: Result<Self, String>) -> Came {
+        Came::Bytes(result)
+    }
+
+    fn of(came: Came) -> Option<Result<Self, String>> {
+        if let Came::Bytes(result) = came { Some(result) } else { None }
+    }
+
     fn bytes(&self) -> usize {
         self.len()
     }
 }
 
-/// Where the parts of a `reply` are, and the bytes of a field line.
+/// Where the parts of a `reply` are.
 const FIELDS: u32 = 4;
 const BODY: u32 = 12;
 const DELAY: u32 = 20;
-const LINE: u32 = 16;
 
 impl Payload for Verdict {
     fn read(memory: &[u8], by: &dyn Reader, at: u32) -> Result<Verdict> {
         match byte(memory, at)? {
             0 => Ok(Verdict::Forward),
-            1 => Ok(Verdict::Respond(Reply::read(memory, by, at.wrapping_add(4))?)),
+            1 => Ok(Verdict::Respond(Reply::read(memory, by, at.wrapping_add(PAYLOAD))?)),
             other => Err(unknown("verdict", other.into())),
         }
+    }
+
+    fn came(result: Result<Self, String>) -> Came {
+        Came::Verdict(result)
+    }
+
+    fn of(came: Came) -> Option<Result<Self, String>> {
+        if let Came::Verdict(result) = came { Some(result) } else { None }
     }
 
     fn bytes(&self) -> usize {
@@ -326,11 +297,11 @@ impl Payload for Verdict {
 impl Reply {
     fn read(memory: &[u8], by: &dyn Reader, at: u32) -> Result<Reply> {
         let part = |offset: u32| at.wrapping_add(offset);
-        let lines = Records::new(memory, by, span(memory, part(FIELDS))?, LINE)?;
-        let fields = lines.iter().map(|line| {
-            let name = text(memory, by, span(memory, line)?)?.into_owned();
-            let value = memory::bytes(memory, by, span(memory, line.wrapping_add(8))?)?;
-            Ok((name, value.to_vec()))
+        let lines = Records::of_pairs(memory, by, span(memory, part(FIELDS))?)?;
+        let fields = lines.pairs(memory).map(|line| {
+            let (name, value) = line?;
+            let name = text(memory, by, name)?.into_owned();
+            Ok((name, memory::bytes(memory, by, value)?.to_vec()))
         });
         Ok(Reply {
             status: half_word(memory, at)?,

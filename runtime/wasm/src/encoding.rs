@@ -2,6 +2,9 @@
 //!
 //! In: a text. Out: the same as a guest has it. Never: reads one: [`memory`](super::memory) does.
 
+/// Set in the length of a text that may be in Latin-1, where it is in UTF-16.
+pub const WIDE: u32 = 1 << 31;
+
 /// How texts are in memory.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
@@ -21,12 +24,13 @@ impl Encoding {
             return (bytes, length);
         }
         let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let length = (bytes.len() / 2) as u32 | self.tag();
+        let tag = if self == Encoding::Compact { WIDE } else { 0 };
+        let length = (bytes.len() / 2) as u32 | tag;
         (bytes, length)
     }
 
-    /// What the length of a text in UTF-16 has set.
-    pub fn tag(self) -> u32 {
-        if self == Encoding::Compact { 1 << 31 } else { 0 }
+    /// What a text's place is a multiple of.
+    pub fn align(self) -> u32 {
+        if self == Encoding::Utf8 { 1 } else { 2 }
     }
 }

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 
 use wasmtime::{Instance, Result, Store, TypedFunc, WasmParams};
 
-use super::contract::{About, Answered, PACKAGE, VERSION_TRACK, Verdict};
+use super::contract::{self, About, Answered, Verdict, is_current};
 use super::glue;
 use super::plan::Plan;
 use super::state::State;
@@ -77,9 +77,7 @@ impl Finder<'_> {
         name: &str,
     ) -> Result<Option<GuestFunction<P, R>>> {
         let is_it = |(of, function): &(String, String)| {
-            let version = of.strip_prefix(PACKAGE).and_then(|of| of.strip_prefix(interface));
-            let version = version.and_then(|version| version.strip_prefix('@'));
-            function == name && version.is_some_and(|version| version.starts_with(VERSION_TRACK))
+            function == name && contract::interface(of) == Some(interface) && is_current(of)
         };
         let Some(number) = self.plan.exports.keys().position(is_it) else { return Ok(None) };
         let function = self.instance.get_typed_func(store, &glue::function(number))?;

@@ -161,8 +161,7 @@ fn lift(plan: &Plan) -> Vec<u8> {
         .exports
         .values()
         .map(|lifted| {
-            let has_text = lifted.params.iter().any(|param| matches!(param, Param::Text { .. }));
-            let realloc = has_text.then(|| glue.import(REALLOC.0, REALLOC.1));
+            let realloc = lifted.realloc.map(|_| glue.import(REALLOC.0, REALLOC.1));
             let core: Vec<ValType> = lifted.params.iter().flat_map(core).collect();
             let results: &[ValType] = if lifted.answers { &[ValType::I32] } else { &[] };
             let function = glue.import(&core, results);
@@ -178,7 +177,7 @@ fn lift(plan: &Plan) -> Vec<u8> {
         let mut at = 0;
         for param in &lifted.params {
             if let (Param::Text { align }, Some(realloc)) = (param, realloc) {
-                make_room(&mut code, realloc, put, at, *align);
+                make_room(&mut code, realloc, put, at, *align as i32);
             }
             at += core(param).len() as u32;
         }

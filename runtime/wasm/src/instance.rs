@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use bytes::Bytes;
 use wasmtime::{Store, WasmParams};
 use weir_core::chain::Exchange;
 use weir_core::telemetry::metrics::InstanceGuard;
@@ -130,12 +131,11 @@ impl Instance {
         &mut self,
         terms: Terms<'_>,
         transform: &TransformFunctions,
-        chunk: &[u8],
+        chunk: Bytes,
     ) -> Result<Vec<u8>, Fault> {
         let length = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
-        let chunk = vec![chunk.to_vec()];
-        let answer =
-            self.alone(terms, &transform.push, (length, length), chunk, self.limit).await?;
+        let (lengths, chunk) = ((length, length), vec![chunk]);
+        let answer = self.alone(terms, &transform.push, lengths, chunk, self.limit).await?;
         self.transformed(answer)
     }
 
@@ -187,9 +187,9 @@ impl Instance {
     }
 
     /// A text as a function takes it.
-    fn text(&self, text: &str) -> (Text, Vec<Vec<u8>>) {
+    fn text(&self, text: &str) -> (Text, Vec<Bytes>) {
         let (bytes, units) = self.store.data().encoding.encode(text.to_owned());
-        ((u32::try_from(bytes.len()).unwrap_or(u32::MAX), units), vec![bytes])
+        ((u32::try_from(bytes.len()).unwrap_or(u32::MAX), units), vec![bytes.into()])
     }
 
     /// The driver of whatever may wait: on a fiber, in turns. The instance is broken where it fails, or is
@@ -214,7 +214,7 @@ impl Instance {
         terms: Terms<'_>,
         guest: &GuestFunction<P, R>,
         parameters: P,
-        texts: Vec<Vec<u8>>,
+        texts: Vec<Bytes>,
         limit: Duration,
     ) -> Result<R, Fault>
     where
@@ -235,7 +235,7 @@ impl Instance {
         pulse: &Pulse,
         guest: &GuestFunction<P, R>,
         parameters: P,
-        texts: Vec<Vec<u8>>,
+        texts: Vec<Bytes>,
     ) -> Result<R, Fault>
     where
         P: WasmParams + Send + Sync,
@@ -262,7 +262,7 @@ impl Instance {
 }
 
 /// Notes what is handed over with the next call, and how its answer is read.
-fn expect<R: Answered>(store: &mut Store<State>, texts: Vec<Vec<u8>>) {
+fn expect<R: Answered>(store: &mut Store<State>, texts: Vec<Bytes>) {
     let state = store.data_mut();
     state.expects = R::EXPECTS;
     state.given = texts.into_iter();

@@ -7,10 +7,10 @@ use std::borrow::Cow;
 
 use wasmtime::{Error, Result};
 
-use super::encoding::Encoding;
+use super::encoding::{Encoding, WIDE};
 
-/// Set in the length of a text that may be in Latin-1, where it is in UTF-16.
-const WIDE_TAG: u32 = 1 << 31;
+/// Bytes of the place and length of a text or list.
+pub const SPAN: u32 = 8;
 
 /// What reading takes, and how texts are there.
 pub trait Reader {
@@ -52,7 +52,7 @@ pub fn bytes<'m>(memory: &'m [u8], by: &dyn Reader, span: Span) -> Result<&'m [u
 
 /// A text of a guest, for its price.
 pub fn text<'m>(memory: &'m [u8], by: &dyn Reader, span: Span) -> Result<Cow<'m, str>> {
-    let text = match (by.encoding(), span.length & WIDE_TAG) {
+    let text = match (by.encoding(), span.length & WIDE) {
         (Encoding::Utf8, _) => {
             let bytes = bytes(memory, by, span)?;
             Cow::Borrowed(std::str::from_utf8(bytes).map_err(Error::new)?)
@@ -64,7 +64,7 @@ pub fn text<'m>(memory: &'m [u8], by: &dyn Reader, span: Span) -> Result<Cow<'m,
         }
         (Encoding::Compact | Encoding::Utf16, _) => {
             let length = match by.encoding() {
-                Encoding::Compact => span.length & !WIDE_TAG,
+                Encoding::Compact => span.length & !WIDE,
                 _ => span.length,
             };
             let length = (length as usize).saturating_mul(2);
@@ -124,7 +124,7 @@ pub fn write(memory: &mut [u8], at: u32, bytes: &[u8]) -> Result<()> {
 impl Span {
     /// Writes where it is and its length.
     pub fn write(self, memory: &mut [u8], to: u32) -> Result<()> {
-        let mut bytes = [0; 8];
+        let mut bytes = [0; SPAN as usize];
         bytes[..4].copy_from_slice(&self.at.to_le_bytes());
         bytes[4..].copy_from_slice(&self.length.to_le_bytes());
         write(memory, to, &bytes)
@@ -138,6 +138,16 @@ impl Records {
         by.hand_over(bytes)?;
         within(memory, span.at, bytes)?;
         Ok(Records { span, size })
+    }
+
+    /// Those of a list of pairs of texts, or of a text and bytes.
+    pub fn of_pairs(memory: &[u8], by: &dyn Reader, span: Span) -> Result<Records> {
+        Records::new(memory, by, span, 2 * SPAN)
+    }
+
+    /// The two of each pair.
+    pub fn pairs(self, memory: &[u8]) -> impl Iterator<Item = Result<(Span, Span)>> {
+        self.iter().map(|at| Ok((span(memory, at)?, span(memory, at.wrapping_add(SPAN))?)))
     }
 
     pub fn len(self) -> usize {

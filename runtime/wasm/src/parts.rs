@@ -9,9 +9,10 @@ use wasmtime::{
 };
 
 use super::component;
+use super::contract;
 use super::glue;
 use super::host::{self, function::HostFunction};
-use super::plan::{Argument, Import, Instantiate, Item, Param, Plan, Word};
+use super::plan::{Argument, Import, Instantiate, Item, Plan, Word};
 use super::state::State;
 
 /// The compiled core modules.
@@ -135,10 +136,8 @@ impl Making<'_> {
             arguments.push(self.named(store, name)?.into());
         }
         for lifted in plan.exports.values() {
-            if lifted.params.iter().any(|param| matches!(param, Param::Text { .. })) {
-                let realloc = lifted.realloc.and_then(|number| plan.reallocs.get(number));
-                let realloc = realloc.ok_or_else(|| Error::msg("a function has no `realloc`"))?;
-                arguments.push(self.item(store, realloc)?);
+            if let Some(realloc) = lifted.realloc {
+                arguments.push(self.item(store, &plan.reallocs[realloc])?);
             }
             arguments.push(self.item(store, &lifted.function)?);
             if let Some(after) = &lifted.post_return {
@@ -156,7 +155,7 @@ impl Making<'_> {
         let import = &self.parts.plan.imports[number];
         let message = format!(
             "`{}#{}` is not there for plugins",
-            host::functions::unversioned(&import.interface),
+            contract::unversioned(&import.interface),
             import.function
         );
         let ty = import.core_type(store.engine());

@@ -96,7 +96,7 @@ pub struct Lifted {
     pub params: Vec<Param>,
     /// Whether it gives anything, which is in memory then.
     pub answers: bool,
-    /// Who makes room for what it takes.
+    /// Who makes room for what it takes: there, where that has texts.
     pub realloc: Option<usize>,
     /// To be called once its answer was read.
     pub post_return: Option<Item>,
@@ -188,13 +188,9 @@ impl Maker<'_> {
                 GlobalInitializer::InstantiateModule(module, _) => self.instantiate(module)?,
                 GlobalInitializer::LowerImport { import, .. } => self.lowered.push(*import),
                 GlobalInitializer::ExtractMemory(memory) => {
+                    // Each is extracted once.
                     let memory = self.item(&memory.export.clone().into())?;
-                    if self
-                        .plan
-                        .memory
-                        .replace(memory)
-                        .is_some_and(|other| Some(&other) != self.plan.memory.as_ref())
-                    {
+                    if self.plan.memory.replace(memory).is_some() {
                         return Err(Refused::Unusual("it has several memories"));
                     }
                 }
@@ -216,9 +212,7 @@ impl Maker<'_> {
         self.exports()?;
         Ok(self.plan)
     }
-}
 
-impl Maker<'_> {
     fn instantiate(&mut self, module: &InstantiateModule) -> Result<()> {
         let InstantiateModule::Static(module, arguments) = module else {
             return Err(Refused::Unusual("it imports core modules"));
@@ -298,8 +292,8 @@ impl Maker<'_> {
         let CanonicalOptionsDataModel::LinearMemory(memory) = &options.data_model else {
             return Err(Refused::Unusual("it has no linear memory"));
         };
-        if options.async_ || memory.memory.is_some_and(|memory| memory.as_u32() > 0) {
-            return Err(Refused::Unusual("it has asynchronous functions, or several memories"));
+        if options.async_ {
+            return Err(Refused::Unusual("it has asynchronous functions"));
         }
         let encoding = match options.string_encoding {
             StringEncoding::Utf8 => Encoding::Utf8,
@@ -341,12 +335,14 @@ impl Maker<'_> {
                 let post_return = post_return.map(|def| self.item(def)).transpose()?;
                 // Before its parameters are looked at: texts are as this says.
                 let realloc = self.options(*options)?;
+                let params = self.signatures.params(*ty, self.plan.encoding)?;
+                let has_text = params.iter().any(|param| matches!(param, Param::Text { .. }));
                 let lifted = Lifted {
                     function: self.item(func)?,
                     signature: self.signatures.function(*ty),
-                    params: self.signatures.params(*ty, self.plan.encoding)?,
+                    params,
                     answers: self.signatures.gives(*ty),
-                    realloc,
+                    realloc: realloc.filter(|_| has_text),
                     post_return,
                 };
                 self.plan.exports.insert((interface.to_string(), name.to_string()), lifted);

@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use wasmtime::{Memory, ResourceLimiter, Result};
 use weir_core::chain::{Attributes, Exchange, HeadLimits};
@@ -61,7 +62,7 @@ pub struct State {
     /// What a function of the host gives, as long as the guest makes room for it.
     pub answer: Answer,
     /// Texts that the guest's function takes, as long as it makes room for them.
-    pub given: std::vec::IntoIter<Vec<u8>>,
+    pub given: std::vec::IntoIter<Bytes>,
     /// How the answer of the guest's function is read, and what it was.
     pub expects: Expects,
     pub taken: Came,

@@ -79,7 +79,7 @@ impl Transform for GuestTransform {
     fn push(mut self: Box<Self>, chunk: Bytes) -> Pushing {
         Box::pin(async move {
             let pushed = self
-                .call(async |instance, terms, open| instance.push(terms, open, &chunk).await)
+                .call(async |instance, terms, open| instance.push(terms, open, chunk).await)
                 .await;
             pushed.map(|bytes| (self as Box<dyn Transform>, bytes))
         })

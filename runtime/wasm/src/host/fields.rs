@@ -16,7 +16,11 @@ use crate::memory::{self, Span};
 use crate::state::State;
 
 /// A field's name and value.
-type Line = (HeaderName, HeaderValue);
+pub type Line = (HeaderName, HeaderValue);
+
+/// How a line comes into a head: [`set`] or [`append`].
+pub type Write =
+    fn(&mut HeaderMap, &mut Option<usize>, HeadLimits, Line) -> Result<(), HeaderError>;
 
 /// Bytes of names and values.
 pub fn head_bytes(headers: &HeaderMap) -> usize {

@@ -20,7 +20,7 @@ pub struct HostFunction {
 
 /// The rows of a table of functions: name, type, and who answers.
 macro_rules! functions {
-    ($interface:literal: $($name:literal $signature:literal => $call:expr;)*) => {
+    ($interface:literal: $($name:literal $signature:tt => $call:expr;)*) => {
         &[$($crate::host::function::HostFunction {
             interface: $interface,
             name: $name,

@@ -12,6 +12,7 @@ use super::{
     response_changes, store, wasi,
 };
 use crate::answer::Wanted;
+use crate::contract::unversioned;
 use crate::memory;
 use crate::plan::Import;
 use crate::state::State;
@@ -26,11 +27,6 @@ pub const DROP: (&str, &str) = ("glue", "drop");
 pub fn of(import: &Import) -> Option<&'static HostFunction> {
     let interface = unversioned(&import.interface);
     all().find(|function| function.interface == interface && function.name == import.function)
-}
-
-/// `weir:plugin/request` of `weir:plugin/request@0.2.0`.
-pub fn unversioned(interface: &str) -> &str {
-    interface.split_once('@').map_or(interface, |(name, _)| name)
 }
 
 /// All of them.

@@ -23,9 +23,6 @@ pub const FUNCTIONS: &[HostFunction] = functions! { "weir:plugin/log":
     "log" "(enum { trace, debug, info, warn, error }, string, list<tuple<string, string>>)" => log;
 };
 
-/// Bytes of a pair of texts.
-const PAIR: u32 = 16;
-
 fn log(
     mut caller: Context<'_>,
     level: u32,
@@ -36,7 +33,7 @@ fn log(
 ) -> Result<()> {
     let (memory, state) = at_hand(&mut caller)?;
     let level = Level::of(level)?;
-    let pairs = Records::new(memory, state, Span { at: fields, length: count }, PAIR)?;
+    let pairs = Records::of_pairs(memory, state, Span { at: fields, length: count })?;
     let mut room = MAX_BYTES;
     let mut escaped = |span: Span| -> Result<String> {
         let mut to = String::new();
@@ -45,9 +42,9 @@ fn log(
         Ok(to)
     };
     let message = escaped(Span { at, length })?;
-    let pairs = pairs.iter().take(MAX_FIELDS).map(|pair| {
-        let name = escaped(memory::span(memory, pair)?)?;
-        Ok((name, escaped(memory::span(memory, pair.wrapping_add(8))?)?))
+    let pairs = pairs.pairs(memory).take(MAX_FIELDS).map(|pair| {
+        let (name, value) = pair?;
+        Ok((escaped(name)?, escaped(value)?))
     });
     let fields = Fields(pairs.collect::<Result<_>>()?);
     write(state, level, &message, &fields)

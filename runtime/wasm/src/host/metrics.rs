@@ -21,9 +21,6 @@ pub const FUNCTIONS: &[HostFunction] = functions! { "weir:plugin/metrics":
 
 type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
-/// Bytes of a pair of texts.
-const PAIR: u32 = 16;
-
 fn count(caller: Context<'_>, at: u32, length: u32, labels: u32, of: u32, by: u64) -> Result<()> {
     let (name, labels) = (Span { at, length }, Span { at: labels, length: of });
     sample(caller, name, labels, |metrics, name, labels, shared| {
@@ -59,14 +56,17 @@ fn sample(
     act: impl FnOnce(&mut WorkerCustomMetrics, &str, &Pairs<'_>, &Shared),
 ) -> Result<()> {
     let (memory, state) = at_hand(&mut caller)?;
-    let labels = Records::new(memory, state, labels, PAIR)?;
+    let labels = Records::of_pairs(memory, state, labels)?;
     let name = memory::text(memory, state, name)?;
     if labels.len() > MAX_LABELS {
         state.metrics.borrow().too_many_labels(&name);
         return Ok(());
     }
-    let text = |at: u32| memory::text(memory, state, memory::span(memory, at)?);
-    let pairs = labels.iter().map(|pair| Ok((text(pair)?, text(pair.wrapping_add(8))?)));
+    let text = |span: Span| memory::text(memory, state, span);
+    let pairs = labels.pairs(memory).map(|pair| {
+        let (name, value) = pair?;
+        Ok((text(name)?, text(value)?))
+    });
     let pairs = pairs.collect::<Result<Pairs<'_>>>()?;
     act(&mut state.metrics.borrow_mut(), &name, &pairs, &state.shared);
     Ok(())

@@ -17,13 +17,17 @@ use crate::contract::HeaderError;
 use crate::memory::Span;
 use crate::state::{Part, Phase, State};
 
+const TEXT: &str = "(string) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>";
+const LINE: &str =
+    "(string, list<u8>) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>";
+
 pub const FUNCTIONS: &[HostFunction] = functions! { "weir:plugin/request-changes":
-    "set-method" "(string) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>" => set_method;
-    "set-authority" "(string) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>" => set_authority;
-    "set-path-with-query" "(string) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>" => set_path_with_query;
-    "set-field" "(string, list<u8>) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>" => set_field;
-    "append-field" "(string, list<u8>) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>" => append_field;
-    "remove-field" "(string) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>" => remove_field;
+    "set-method" TEXT => set_method;
+    "set-authority" TEXT => set_authority;
+    "set-path-with-query" TEXT => set_path_with_query;
+    "set-field" LINE => set_field;
+    "append-field" LINE => append_field;
+    "remove-field" TEXT => remove_field;
     "limit-body" "(u64)" => limit_body;
 };
 
@@ -67,42 +71,37 @@ fn set_path_with_query(mut caller: Context<'_>, at: u32, length: u32, to: u32) -
     HeaderError::tell(changed, memory, to)
 }
 
-fn set_field(
-    mut caller: Context<'_>,
-    name: u32,
-    name_length: u32,
-    at: u32,
-    length: u32,
-    to: u32,
-) -> Result<()> {
-    let (memory, state) = at_hand(&mut caller)?;
-    let limits = state.request()?.head_limits;
-    let name = Span { at: name, length: name_length };
-    let line = fields::line(memory, state, name, Span { at, length }, limits)?;
-    let changed = change(state, |exchange, bytes| {
-        let line = line?;
-        let (headers, limits) = changeable(exchange, bytes, &line.0);
-        fields::set(headers, bytes, limits, line)
-    })?;
-    HeaderError::tell(changed, memory, to)
+fn set_field(caller: Context<'_>, name: u32, of: u32, at: u32, length: u32, to: u32) -> Result<()> {
+    let line = (Span { at: name, length: of }, Span { at, length });
+    write_line(caller, line, to, fields::set)
 }
 
 fn append_field(
-    mut caller: Context<'_>,
+    caller: Context<'_>,
     name: u32,
-    name_length: u32,
+    of: u32,
     at: u32,
     length: u32,
     to: u32,
 ) -> Result<()> {
+    let line = (Span { at: name, length: of }, Span { at, length });
+    write_line(caller, line, to, fields::append)
+}
+
+/// Has a line of the guest set or added.
+fn write_line(
+    mut caller: Context<'_>,
+    (name, value): (Span, Span),
+    to: u32,
+    write: fields::Write,
+) -> Result<()> {
     let (memory, state) = at_hand(&mut caller)?;
     let limits = state.request()?.head_limits;
-    let name = Span { at: name, length: name_length };
-    let line = fields::line(memory, state, name, Span { at, length }, limits)?;
+    let line = fields::line(memory, state, name, value, limits)?;
     let changed = change(state, |exchange, bytes| {
         let line = line?;
         let (headers, limits) = changeable(exchange, bytes, &line.0);
-        fields::append(headers, bytes, limits, line)
+        write(headers, bytes, limits, line)
     })?;
     HeaderError::tell(changed, memory, to)
 }

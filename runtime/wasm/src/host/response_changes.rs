@@ -15,11 +15,15 @@ use crate::contract::HeaderError;
 use crate::memory::Span;
 use crate::state::{Part, State};
 
+const TEXT: &str = "(string) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>";
+const LINE: &str =
+    "(string, list<u8>) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>";
+
 pub const FUNCTIONS: &[HostFunction] = functions! { "weir:plugin/response-changes":
     "set-status" "(u16) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>" => set_status;
-    "set-field" "(string, list<u8>) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>" => set_field;
-    "append-field" "(string, list<u8>) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>" => append_field;
-    "remove-field" "(string) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>" => remove_field;
+    "set-field" LINE => set_field;
+    "append-field" LINE => append_field;
+    "remove-field" TEXT => remove_field;
 };
 
 fn set_status(mut caller: Context<'_>, status: u32, to: u32) -> Result<()> {
@@ -32,38 +36,35 @@ fn set_status(mut caller: Context<'_>, status: u32, to: u32) -> Result<()> {
     HeaderError::tell(changed, memory, to)
 }
 
-fn set_field(
-    mut caller: Context<'_>,
-    name: u32,
-    name_length: u32,
-    at: u32,
-    length: u32,
-    to: u32,
-) -> Result<()> {
-    let (memory, state) = at_hand(&mut caller)?;
-    let limits = state.response_limits()?;
-    let name = Span { at: name, length: name_length };
-    let line = fields::line(memory, state, name, Span { at, length }, limits)?;
-    let changed =
-        change(state, |head, bytes, limits| fields::set(&mut head.headers, bytes, limits, line?))?;
-    HeaderError::tell(changed, memory, to)
+fn set_field(caller: Context<'_>, name: u32, of: u32, at: u32, length: u32, to: u32) -> Result<()> {
+    let line = (Span { at: name, length: of }, Span { at, length });
+    write_line(caller, line, to, fields::set)
 }
 
 fn append_field(
-    mut caller: Context<'_>,
+    caller: Context<'_>,
     name: u32,
-    name_length: u32,
+    of: u32,
     at: u32,
     length: u32,
     to: u32,
 ) -> Result<()> {
+    let line = (Span { at: name, length: of }, Span { at, length });
+    write_line(caller, line, to, fields::append)
+}
+
+/// Has a line of the guest set or added.
+fn write_line(
+    mut caller: Context<'_>,
+    (name, value): (Span, Span),
+    to: u32,
+    write: fields::Write,
+) -> Result<()> {
     let (memory, state) = at_hand(&mut caller)?;
     let limits = state.response_limits()?;
-    let name = Span { at: name, length: name_length };
-    let line = fields::line(memory, state, name, Span { at, length }, limits)?;
-    let changed = change(state, |head, bytes, limits| {
-        fields::append(&mut head.headers, bytes, limits, line?)
-    })?;
+    let line = fields::line(memory, state, name, value, limits)?;
+    let changed =
+        change(state, |head, bytes, limits| write(&mut head.headers, bytes, limits, line?))?;
     HeaderError::tell(changed, memory, to)
 }
 

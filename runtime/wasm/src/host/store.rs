@@ -14,7 +14,6 @@ use super::at_hand::{Context, at_hand};
 use super::bounds;
 use super::function::{HostFunction, functions};
 use crate::answer::{Data, NOTHING, Wanted};
-use crate::contract::StoreError;
 use crate::memory::{self, Span, write};
 use crate::shared::Shared;
 use crate::state::State;
@@ -66,20 +65,15 @@ fn set(
     let done = put(memory, state, key, value, |shared, key, value| {
         shared.store.set(key, value, millis(has_ttl, ttl), shared.clock.now(), &shared.quota)
     })?;
-    match done {
-        Ok(()) => taken(memory, to),
-        Err(refused) => refuse(refused, state, memory, to, PAYLOAD),
-    }
+    tell(done.map(|()| []), state, memory, to, PAYLOAD)
 }
 
 fn delete(mut caller: Context<'_>, at: u32, length: u32, to: u32) -> Result<Wanted> {
     let (memory, state) = at_hand(&mut caller)?;
     let key = key(memory, state, Span { at, length })?;
     let shared = &state.shared;
-    match shared.store.delete(&key, &shared.quota) {
-        Ok(()) => taken(memory, to),
-        Err(refused) => refuse(refused, state, memory, to, PAYLOAD),
-    }
+    let done = shared.store.delete(&key, &shared.quota);
+    tell(done.map(|()| []), state, memory, to, PAYLOAD)
 }
 
 fn increment(
@@ -95,14 +89,8 @@ fn increment(
     let key = key(memory, state, Span { at, length })?;
     let shared = &state.shared;
     let (now, quota) = (shared.clock.now(), &shared.quota);
-    match shared.store.increment(&key, by, millis(has_ttl, ttl), now, quota) {
-        Ok(sum) => {
-            write(memory, to, &[0])?;
-            write(memory, to.wrapping_add(WIDE_PAYLOAD), &sum.to_le_bytes())?;
-            Ok(NOTHING)
-        }
-        Err(refused) => refuse(refused, state, memory, to, WIDE_PAYLOAD),
-    }
+    let sum = shared.store.increment(&key, by, millis(has_ttl, ttl), now, quota);
+    tell(sum.map(i64::to_le_bytes), state, memory, to, WIDE_PAYLOAD)
 }
 
 #[expect(clippy::too_many_arguments, reason = "as the canonical ABI has them")]
@@ -122,14 +110,7 @@ fn set_if_absent(
         let (now, quota) = (shared.clock.now(), &shared.quota);
         shared.store.set_if_absent(key, value, millis(has_ttl, ttl), now, quota)
     })?;
-    match done {
-        Ok(is_set) => {
-            write(memory, to, &[0])?;
-            write(memory, to.wrapping_add(PAYLOAD), &[is_set.into()])?;
-            Ok(NOTHING)
-        }
-        Err(refused) => refuse(refused, state, memory, to, PAYLOAD),
-    }
+    tell(done.map(|is_set| [u8::from(is_set)]), state, memory, to, PAYLOAD)
 }
 
 /// Hands over a value where it lies; only one that fits is copied.
@@ -152,12 +133,25 @@ fn key<'m>(memory: &'m [u8], state: &State, at: Span) -> Result<Cow<'m, str>> {
     memory::text(memory, state, at)
 }
 
-/// `ok`, and nothing more.
-fn taken(memory: &mut [u8], to: u32) -> Result<Wanted> {
-    write(memory, to, &[0])?;
-    Ok(NOTHING)
+/// What came of it: bytes of the payload, or why it was refused.
+fn tell<const N: usize>(
+    done: Result<[u8; N], Refused>,
+    state: &mut State,
+    memory: &mut [u8],
+    to: u32,
+    payload: u32,
+) -> Result<Wanted> {
+    match done {
+        Ok(bytes) => {
+            write(memory, to, &[0])?;
+            write(memory, to.wrapping_add(payload), &bytes)?;
+            Ok(NOTHING)
+        }
+        Err(refused) => refuse(refused, state, memory, to, payload),
+    }
 }
 
+/// `unavailable`, with why, or `too-large`.
 fn refuse(
     refused: Refused,
     state: &mut State,
@@ -166,12 +160,17 @@ fn refuse(
     payload: u32,
 ) -> Result<Wanted> {
     write(memory, to, &[1])?;
-    let error = match refused {
-        Refused::TooLarge => StoreError::TooLarge,
-        Refused::NotCountable(why) => StoreError::Unavailable(why.to_owned()),
-        Refused::UsedUp(why) => StoreError::Unavailable(why.to_string()),
+    let at = to.wrapping_add(payload);
+    let why = match refused {
+        Refused::TooLarge => {
+            write(memory, at, &[1])?;
+            return Ok(NOTHING);
+        }
+        Refused::NotCountable(why) => Data::Static(why),
+        Refused::UsedUp(why) => why.to_string().into(),
     };
-    error.tell(&mut state.answer, memory, to.wrapping_add(payload), state.encoding)
+    write(memory, at, &[0])?;
+    state.answer.text(memory, at.wrapping_add(PAYLOAD), why, state.encoding)
 }
 
 fn millis(is_there: u32, ttl: u64) -> Option<Duration> {

@@ -61,7 +61,7 @@ pub fn is_known(import: &str) -> bool {
 }
 
 /// Functions that do something, by interface.
-pub const TABLES: [&[HostFunction]; 13] = [
+pub const TABLES: [&[HostFunction]; 15] = [
     functions! { "wasi:cli/stdin": "get-stdin" "() -> own<input-stream>" => stdin; },
     functions! { "wasi:cli/stdout": "get-stdout" "() -> own<output-stream>" => stdout; },
     functions! { "wasi:cli/stderr": "get-stderr" "() -> own<output-stream>" => stderr; },
@@ -112,33 +112,14 @@ pub const TABLES: [&[HostFunction]; 13] = [
     functions! { "wasi:filesystem/preopens":
         "get-directories" "() -> list<tuple<own<descriptor>, string>>" => empty;
     },
-    TERMINALS,
-];
-
-const TERMINALS: &[HostFunction] = &[
-    HostFunction {
-        interface: "wasi:cli/terminal-stdin",
-        name: "get-terminal-stdin",
-        signature: "() -> option<own<terminal-input>>",
-        define: |linker| {
-            linker.func_wrap("wasi:cli/terminal-stdin", "get-terminal-stdin", absent).map(|_| ())
-        },
+    functions! { "wasi:cli/terminal-stdin":
+        "get-terminal-stdin" "() -> option<own<terminal-input>>" => absent;
     },
-    HostFunction {
-        interface: "wasi:cli/terminal-stdout",
-        name: "get-terminal-stdout",
-        signature: "() -> option<own<terminal-output>>",
-        define: |linker| {
-            linker.func_wrap("wasi:cli/terminal-stdout", "get-terminal-stdout", absent).map(|_| ())
-        },
+    functions! { "wasi:cli/terminal-stdout":
+        "get-terminal-stdout" "() -> option<own<terminal-output>>" => absent;
     },
-    HostFunction {
-        interface: "wasi:cli/terminal-stderr",
-        name: "get-terminal-stderr",
-        signature: "() -> option<own<terminal-output>>",
-        define: |linker| {
-            linker.func_wrap("wasi:cli/terminal-stderr", "get-terminal-stderr", absent).map(|_| ())
-        },
+    functions! { "wasi:cli/terminal-stderr":
+        "get-terminal-stderr" "() -> option<own<terminal-output>>" => absent;
     },
 ];
 
@@ -198,8 +179,7 @@ fn poll(mut caller: Context<'_>, at: u32, count: u32, to: u32) -> Result<Wanted>
     for pollable in all.iter() {
         wait_for(memory::word(memory, pollable)?)?;
     }
-    let ready = (0..count).flat_map(u32::to_le_bytes).collect();
-    state.answer.numbers(memory, to, count, ready)
+    state.answer.numbers(memory, to, &(0..count).collect::<Vec<u32>>())
 }
 
 fn is_ready(_: Context<'_>, pollable: u32) -> u32 {

@@ -28,7 +28,7 @@ pub enum Param {
     Word(Word),
     /// A text, or bytes: where it is and its length.
     Text {
-        align: i32,
+        align: u32,
     },
 }
 
@@ -97,14 +97,13 @@ impl<'a> Signatures<'a> {
         ty: &InterfaceType,
         encoding: Encoding,
     ) -> Result<(), Refused> {
-        let wide = if encoding == Encoding::Utf8 { 1 } else { 2 };
         to.push(match ty {
             InterfaceType::Bool | InterfaceType::U8 | InterfaceType::U16 | InterfaceType::U32 => {
                 Param::Word(Word::I32)
             }
             InterfaceType::U64 | InterfaceType::S64 => Param::Word(Word::I64),
             InterfaceType::Float64 => Param::Word(Word::F64),
-            InterfaceType::String => Param::Text { align: wide },
+            InterfaceType::String => Param::Text { align: encoding.align() },
             InterfaceType::List(list) if self.types[*list].element == InterfaceType::U8 => {
                 Param::Text { align: 1 }
             }
