@@ -215,7 +215,7 @@ fn an_endpoint_that_cannot_be_reached_is_a_504() {
 fn reading(origin: &Origin, timeouts: &str, listener: &str, route: &str) -> weir_tests::Proxy {
     weir_tests::Proxy::start(&format!(
         "[server]\nworkers = 1\n[listeners.web]\nbind = \"127.0.0.1:0\"\n{listener}\n\
-         [plugins.reading]\ncomponent = {:?}\n\
+         [plugins.reading]\ncomponent = {:?}\nlimits = {{ deadline = \"500ms\" }}\n\
          [routes.all]\nupstream = \"origin\"\nplugins = [\"reading\"]\n{route}\n\
          [upstreams.origin]\nendpoints = [{:?}]\ntimeouts = {{ {timeouts} }}\n",
         weir_tests::guest("faulty-reading"),
@@ -253,12 +253,15 @@ fn a_hook_does_not_wait_longer_for_an_endpoint_than_the_proxy() {
 #[test]
 fn a_hook_does_not_wait_longer_for_a_client_than_the_proxy() {
     let origin = Origin::echo();
-    for (name, drips, listener, route) in [
-        ("body_timeout", false, "body_timeout = \"300ms\"", ""),
-        ("route", false, "", "timeout = \"300ms\""),
-        ("route, dripping", true, "", "timeout = \"300ms\""),
+    for (name, fault, drips, listener, route) in [
+        ("body_timeout", "read", false, "body_timeout = \"300ms\"", ""),
+        ("route", "read", false, "", "timeout = \"300ms\""),
+        ("route, dripping", "read", true, "", "timeout = \"300ms\""),
+        // When it is told that the time is over, it takes longer than it may without a pause.
+        ("route, thinking", "read-and-think", false, "", "timeout = \"300ms\""),
         (
             "least rate, dripping",
+            "read",
             true,
             "min_body_rate = \"1KB\"\nmin_body_rate_window = \"300ms\"",
             "",
@@ -267,9 +270,8 @@ fn a_hook_does_not_wait_longer_for_a_client_than_the_proxy() {
         let proxy = reading(&origin, "", listener, route);
         let started = Instant::now();
         let mut client = RawClient::connect(proxy.address("web"));
-        client.send(
-            b"POST / HTTP/1.1\r\nHost: a\r\nX-Fault: read\r\nContent-Length: 9999\r\n\r\nabc",
-        );
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nX-Fault: {fault}\r\n");
+        client.send(format!("{head}Content-Length: 9999\r\n\r\nabc").as_bytes());
         let mut writer = client.stream().try_clone().expect("a clone");
         std::thread::spawn(move || {
             while drips && writer.write_all(b"x").is_ok() {

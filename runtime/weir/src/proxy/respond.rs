@@ -79,9 +79,12 @@ pub fn failed(failure: &Failure, exchange: &mut Exchange, completion: &mut Compl
 }
 
 /// A plugin's hook failed. Where it gave up because of a peer's own body, that is the
-/// client's fault.
+/// client's fault; and where it was not done with that before the exchange's time was over, for a body
+/// that does not come is waited for until then.
 pub fn rejected(failure: &Failure, exchange: &mut Exchange, completion: &mut Completion) {
-    match exchange.peer_error.take().filter(|_| failure.reason == "error") {
+    let is_peers =
+        |error: &Error| failure.reason == "error" || failure.is_too_late() && error.status() == 408;
+    match exchange.peer_error.take().filter(is_peers) {
         Some(error) => answer(error, exchange, completion),
         None => failed(failure, exchange, completion),
     }

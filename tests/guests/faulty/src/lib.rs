@@ -35,6 +35,13 @@ impl Plugin for Faulty {
             request.set_header("x-length", length.to_string())?;
             return Ok(Verdict::Forward);
         }
+        #[cfg(feature = "reading")]
+        if fault == "read-and-think" {
+            let read = request.read_body(1 << 20);
+            think();
+            request.set_header("x-length", read?.len().to_string())?;
+            return Ok(Verdict::Forward);
+        }
         request.set_header("x-changed", "by a plugin that failed")?;
         request.set_attribute("faulty.changed", "yes");
         match fault.as_str() {
@@ -160,6 +167,14 @@ fn trap_on_purpose() {
 #[inline(never)]
 fn loop_for_ever() {
     while black_box(true) {}
+}
+
+/// For some slices, and less than the deadline.
+#[cfg(feature = "reading")]
+fn think() {
+    for round in 0..30_000_000_u32 {
+        black_box(round);
+    }
 }
 
 #[inline(never)]
