@@ -123,6 +123,7 @@ impl Instance {
         let function = found.function;
         let returned =
             self.aside(terms, async |store| function.call_async(store, parameters).await).await;
+        self.store.data().shared.called_on_fiber();
         self.end::<C>(returned)
     }
 

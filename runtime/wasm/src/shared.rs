@@ -4,7 +4,7 @@
 //! the time. Never: mixes two plugins' keys: each name has its own.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,10 @@ use weir_core::telemetry::metrics::{Metrics, PluginMetrics};
 
 /// What it costs to have one entry of the store or the limiter give way.
 const GIVEN_WAY: Duration = Duration::from_nanos(200);
+/// Calls that go on fibers for one that took long. A hook that does so once, as with what it makes at
+/// its first call, is called at once again; one that does so now and then holds its worker up for one
+/// call of so many.
+pub const ON_FIBERS: u32 = 10_000;
 
 /// Of one plugin.
 #[derive(Debug)]
@@ -28,8 +32,8 @@ pub struct Shared {
     pub clock: Clock,
     /// Where the plugin's monotonic clock begins.
     pub epoch: Instant,
-    /// A hook was seen to run for longer than a slice.
-    long: AtomicBool,
+    /// How many calls go on fibers still, since a hook was seen to run for longer than a slice.
+    on_fibers: AtomicU32,
 }
 
 /// Bytes that are to give way.
@@ -74,7 +78,7 @@ impl Registry {
             metrics,
             clock: clock.clone(),
             epoch: clock.now(),
-            long: AtomicBool::new(false),
+            on_fibers: AtomicU32::new(0),
         })
     }
 
@@ -129,14 +133,21 @@ impl Shared {
         self.store.sweep(now, &self.quota);
     }
 
-    /// A hook that was called at once takes long: from now on its calls run on fibers, and step
-    /// aside.
+    /// A hook takes long: the calls that follow run on fibers, and step aside.
     pub fn takes_long(&self) {
-        self.long.store(true, Ordering::Relaxed);
+        self.on_fibers.store(ON_FIBERS, Ordering::Relaxed);
     }
 
     pub fn is_long(&self) -> bool {
-        self.long.load(Ordering::Relaxed)
+        self.on_fibers.load(Ordering::Relaxed) > 0
+    }
+
+    /// A hook was called on a fiber. Of two at the same time one may go uncounted.
+    pub fn called_on_fiber(&self) {
+        let left = self.on_fibers.load(Ordering::Relaxed);
+        if left > 0 {
+            self.on_fibers.store(left - 1, Ordering::Relaxed);
+        }
     }
 
     /// Bytes from the system's generator.

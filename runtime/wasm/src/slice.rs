@@ -13,7 +13,7 @@ use wasmtime::{Store, UpdateDeadline};
 
 use super::deadline::{Verdict, thread_time};
 use super::fault::DeadlineExceeded;
-use super::state::State;
+use super::state::{Phase, State};
 
 thread_local! {
     /// When the fiber that runs now was resumed; none: not known yet.
@@ -32,18 +32,21 @@ pub fn watch(store: &mut Store<State>) {
         {
             budget.resumed(Some(resumed));
         }
-        match (budget.look(thread_time()), budget.is_on_fiber()) {
-            (Verdict::Ends, _) => Err(DeadlineExceeded.into()),
-            (Verdict::Runs, _) => Ok(UpdateDeadline::Continue(1)),
-            (Verdict::StepsAside, true) => {
-                SLICE_IS_OVER.set(true);
-                Ok(UpdateDeadline::YieldCustom(1, until_resumed()))
-            }
-            (Verdict::StepsAside, false) => {
-                state.shared.takes_long();
-                Ok(UpdateDeadline::Continue(1))
-            }
+        match budget.look(thread_time()) {
+            Verdict::Ends => return Err(DeadlineExceeded.into()),
+            Verdict::Runs => return Ok(UpdateDeadline::Continue(1)),
+            Verdict::StepsAside => {}
         }
+        let on_fiber = budget.is_on_fiber();
+        // What is not a hook, as a configuration that is read, is on fibers anyway.
+        if state.phase != Phase::None {
+            state.shared.takes_long();
+        }
+        if !on_fiber {
+            return Ok(UpdateDeadline::Continue(1));
+        }
+        SLICE_IS_OVER.set(true);
+        Ok(UpdateDeadline::YieldCustom(1, until_resumed()))
     });
 }
 

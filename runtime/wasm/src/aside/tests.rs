@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use weir_core::chain::{Failure, Middleware, Verdict};
+use weir_core::chain::{Failure, Middleware, Step, Verdict};
 use weir_core::client::ClientKey;
 
 use super::super::tests::*;
@@ -113,6 +113,35 @@ fn a_guest_that_was_seen_to_take_long_is_put_on_a_fiber_the_next_time() {
     assert!(plugin.template.runs_on_fibers());
     let (failures, _) = busy(&member, 2);
     assert!(failures.iter().all(|failure| failure.reason == "deadline"), "{failures:?}");
+}
+
+/// What a plugin makes at its first call takes long once.
+#[test]
+fn a_guest_that_took_long_once_is_called_at_once_again_after_many_calls() {
+    let host = host();
+    // Some 20 ms at its first call.
+    let body = "(local $left i32)
+        (if (i32.eqz (global.get $kept)) (then
+            (global.set $kept (i32.const 1))
+            (local.set $left (i32.const 40_000_000))
+            (loop $on (br_if $on (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))))
+        (i32.const 256)";
+    let plugin = load(&host, &guest::request_filter(body), |plugin| {
+        plugin.limits.deadline = Duration::from_millis(50);
+    });
+    let member = member(&plugin);
+    at_once(member.on_request(exchange(&[]))).1.expect("it has its time");
+    assert!(plugin.template.runs_on_fibers());
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime(), async {
+        for _ in 0..super::super::shared::ON_FIBERS {
+            let step = member.on_request(exchange(&[]));
+            assert!(matches!(step, Step::Pending(_)));
+            step.resolve().await.1.expect("the next ones take a moment");
+        }
+    });
+    assert!(!plugin.template.runs_on_fibers());
+    at_once(member.on_request(exchange(&[]))).1.expect("at once");
 }
 
 #[test]

@@ -24,6 +24,17 @@ fn a_machine_that_stood_still_is_no_guest_that_ran() {
     assert_eq!(budget.look(1008 * MS), Ends);
 }
 
+/// On a machine that others had for a while in its midst, one call of a million: the plugin was on fibers
+/// for good.
+#[test]
+fn a_machine_that_stood_still_in_a_call_of_a_moment_makes_it_no_long_one() {
+    let mut budget = Budget::new(10 * MS, false);
+    assert_eq!(budget.look(MS), Runs);
+    assert_eq!(budget.look(9 * MS), Runs);
+    assert_eq!(budget.look(9 * MS + SLICE / 4), Runs);
+    assert_eq!(budget.look(9 * MS + SLICE / 2), StepsAside, "it runs still");
+}
+
 #[test]
 fn a_guest_that_runs_between_rare_looks_is_ended_all_the_same() {
     let mut budget = Budget::new(10 * MS, false);
