@@ -19,7 +19,7 @@ use weir_core::config::{CompileLimits, Flaw};
 use weir_core::threads;
 
 use super::problem::Problem;
-use super::task::{self, Done, Task};
+use super::task::{self, Compiled, Done, Task};
 
 /// Where components are compiled and their schemas are looked at.
 #[derive(Debug, Clone, Default)]
@@ -73,6 +73,15 @@ impl Loader {
 }
 
 impl Apart<'_> {
+    /// Compiles a component.
+    ///
+    /// # Errors
+    /// As with [`Apart::run`].
+    pub fn compile(&self, component: &[u8]) -> Result<Compiled, Vec<Problem>> {
+        let made = self.run(Task::Compile, component)?;
+        Compiled::of(&made).ok_or_else(|| vec![self.problem(Task::Compile, Ended::Nonsense)])
+    }
+
     /// Does a task.
     ///
     /// # Errors

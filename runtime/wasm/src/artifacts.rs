@@ -1,12 +1,12 @@
 //! The folder of compiled components, on disk.
 //!
-//! In: a component's digest, and what it was compiled to. Out: the open file of an artifact that
-//! is whole and that nobody but us or root can have written. Never: follows a path twice: folders
+//! In: a component's digest, and what it was compiled to. Out: the open file of an artifact, and its plan,
+//! which are whole and which nobody but us or root can have written. Never: follows a path twice: folders
 //! are held by descriptor, so that one that was renamed, replaced or handed to another user since
 //! is simply not there; and never grows without end.
 //!
-//! `<folder>/<engine>/<digest>.cwasm` is an artifact, `<digest>.sha256` beside it the digest of both
-//! together: of which component it is made, and what it is.
+//! `<folder>/<engine>/<digest>.cwasm` is an artifact and `<digest>.plan` how instances are made of it;
+//! `<digest>.sha256` beside them is the digest of all: of which component they are made, and what they are.
 //! Files are only ever replaced by renaming, never changed while somebody has them mapped.
 
 mod prune;
@@ -28,6 +28,7 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use super::digest::hex;
+use super::task::MAX_PLAN;
 
 /// How exactly it is known when an artifact was last used: a start writes no more often.
 const TOUCH_AFTER: Duration = Duration::from_secs(60 * 60);
@@ -75,16 +76,22 @@ impl Artifacts {
         &self.path
     }
 
-    /// The artifact of a component, whole and ours. It counts as used from now on, and as in use
-    /// as long as the file is open or mapped.
-    pub fn read(&self, digest: &str, now: SystemTime) -> Option<File> {
+    /// The artifact of a component and its plan, whole and ours. It counts as used from now on, and as in
+    /// use as long as the file is open or mapped.
+    pub fn read(&self, digest: &str, now: SystemTime) -> Option<(File, Vec<u8>)> {
         let mut file = open_file(&self.folder, &artifact(digest)).ok()?;
         // Held until the last mapping is gone; who deletes what is old asks for it too. Where the
         // file system has no locks nothing is deleted either.
         let _ = file.try_lock_shared();
         let mut sum = String::new();
         open_file(&self.folder, &sum_of(digest)).ok()?.take(65).read_to_string(&mut sum).ok()?;
-        let mut hasher = Sha256::new_with_prefix(digest);
+        let mut plan = Vec::new();
+        open_file(&self.folder, &plan_of(digest))
+            .ok()?
+            .take(MAX_PLAN + 1)
+            .read_to_end(&mut plan)
+            .ok()?;
+        let mut hasher = begin(digest, &plan);
         io::copy(&mut file, &mut hasher).ok()?;
         if sum != hex(&hasher.finalize()) {
             return None;
@@ -94,16 +101,17 @@ impl Artifacts {
             // A folder that is not ours to change is used as it is.
             let _ = file.set_modified(now);
         }
-        Some(file)
+        Some((file, plan))
     }
 
     /// Keeps an artifact. Once it is in use, [`Artifacts::prune`] makes room for it.
     ///
     /// # Errors
     /// Where it cannot be written; nothing is left of it then.
-    pub fn write(&self, digest: &str, artifact: &[u8]) -> io::Result<()> {
-        let sum = hex(&Sha256::new_with_prefix(digest).chain_update(artifact).finalize());
+    pub fn write(&self, digest: &str, artifact: &[u8], plan: &[u8]) -> io::Result<()> {
+        let sum = hex(&begin(digest, plan).chain_update(artifact).finalize());
         self.replace(&self::artifact(digest), artifact)?;
+        self.replace(&plan_of(digest), plan)?;
         self.replace(&sum_of(digest), sum.as_bytes())
     }
 
@@ -125,6 +133,17 @@ impl Artifacts {
 
 fn artifact(digest: &str) -> String {
     format!("{digest}.cwasm")
+}
+
+fn plan_of(digest: &str) -> String {
+    format!("{digest}.plan")
+}
+
+/// The digest of all, but for the artifact, which is the last. No part can pass for the end of the one
+/// before.
+fn begin(digest: &str, plan: &[u8]) -> Sha256 {
+    let length = (plan.len() as u64).to_le_bytes();
+    Sha256::new_with_prefix(digest).chain_update(length).chain_update(plan)
 }
 
 fn sum_of(digest: &str) -> String {

@@ -21,7 +21,7 @@ use super::component::{Inspected, inspect};
 use super::glue;
 use super::parts::Parts;
 use super::problem::Problem;
-use super::task;
+use super::task::Compiled;
 
 /// A component that is ready to be instantiated.
 #[derive(Debug)]
@@ -36,6 +36,12 @@ pub struct Loaded {
     pub origin: Origin,
     /// The artifact, where there is a file of it; open, it counts as in use.
     _artifact: Option<File>,
+}
+
+/// What instances are made of, and the file that it is in, where there is one.
+struct Ready {
+    parts: Parts,
+    artifact: Option<File>,
 }
 
 /// Whether a component had to be compiled.
@@ -76,8 +82,8 @@ impl Cache {
         Cache { engine: engine.clone(), clock: clock.clone(), artifacts, loaded: Mutex::default() }
     }
 
-    /// Loads a component, whose digest is known as [`digest`](super::digest::digest) gives it. `compile` makes an artifact
-    /// of its bytes.
+    /// Loads a component, whose digest is known as [`digest`](super::digest::digest) gives it. `compile` makes
+    /// of its bytes what is kept; nothing else looks at them.
     ///
     /// # Errors
     /// Where the bytes are no component, or it is no plugin: every reason.
@@ -85,39 +91,26 @@ impl Cache {
         &self,
         digest: &str,
         bytes: &[u8],
-        compile: impl FnOnce() -> Result<Vec<u8>, Vec<Problem>>,
+        compile: impl FnOnce() -> Result<Compiled, Vec<Problem>>,
     ) -> Result<Arc<Loaded>, Vec<Problem>> {
         if let Some(known) = self.known(digest) {
             return Ok(known);
         }
-        let known = self.read(digest).and_then(|(component, artifact)| {
-            Some((self.parts(bytes, &component).ok()?, artifact, Origin::Disk))
-        });
-        let (parts, artifact, origin) = match known {
-            Some(known) => known,
+        let (Ready { parts, artifact }, origin) = match self.read(digest) {
+            Some(known) => (known, Origin::Disk),
             None => {
                 check_kind(bytes).map_err(|problem| vec![problem])?;
-                // A stranger's component is looked at here once that was seen to have its bounds.
-                let (component, artifact) = self.keep(digest, &compile()?)?;
-                (self.parts(bytes, &component)?, artifact, Origin::Compiled)
+                (self.keep(digest, &compile()?)?, Origin::Compiled)
             }
         };
         let inspected = inspect(&parts.plan)?;
-        let (digest, _artifact) = (digest.to_owned(), artifact);
-        let weight = parts.weight();
-        let loaded = Loaded { parts, digest, inspected, weight, origin, _artifact };
+        let (digest, weight) = (digest.to_owned(), parts.weight());
+        let loaded = Loaded { parts, digest, inspected, weight, origin, _artifact: artifact };
         let loaded = Arc::new(loaded);
         let mut all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, loaded| loaded.strong_count() > 0);
         all.insert(loaded.digest.clone(), Arc::downgrade(&loaded));
         Ok(loaded)
-    }
-
-    fn parts(&self, bytes: &[u8], compiled: &Component) -> Result<Parts, Vec<Problem>> {
-        let plan = task::taken_apart(bytes)?;
-        Parts::new(&self.engine, compiled, plan).map_err(|error| {
-            vec![Problem::component(format!("the compiled component cannot be used: {error:#}"))]
-        })
     }
 
     /// How many components are in use.
@@ -132,19 +125,17 @@ impl Cache {
     }
 
     /// The artifact of an earlier run, if it is whole and ours.
-    fn read(&self, digest: &str) -> Option<(Component, Option<File>)> {
-        let mut file = self.artifacts.as_ref()?.read(digest, self.clock.wall())?;
-        Some((map(&self.engine, &mut file)?, Some(file)))
+    fn read(&self, digest: &str) -> Option<Ready> {
+        let (mut file, plan) = self.artifacts.as_ref()?.read(digest, self.clock.wall())?;
+        let plan = serde_json::from_slice(&plan).ok()?;
+        let parts = Parts::new(&self.engine, &map(&self.engine, &mut file)?, plan).ok()?;
+        Some(Ready { parts, artifact: Some(file) })
     }
 
     /// A component that was just compiled: from its file, where it can have one.
-    fn keep(
-        &self,
-        digest: &str,
-        artifact: &[u8],
-    ) -> Result<(Component, Option<File>), Vec<Problem>> {
+    fn keep(&self, digest: &str, compiled: &Compiled) -> Result<Ready, Vec<Problem>> {
         if let Some(artifacts) = &self.artifacts {
-            match artifacts.write(digest, artifact) {
+            match artifacts.write(digest, &compiled.code, &compiled.plan) {
                 Ok(()) => {
                     let kept = self.read(digest);
                     artifacts.prune(self.clock.wall());
@@ -158,10 +149,13 @@ impl Cache {
                 ),
             }
         }
-        let component = copy(&self.engine, artifact).map_err(|error| {
+        let parts = serde_json::from_slice(&compiled.plan)
+            .map_err(wasmtime::Error::new)
+            .and_then(|plan| Parts::new(&self.engine, &copy(&self.engine, &compiled.code)?, plan));
+        let parts = parts.map_err(|error| {
             vec![Problem::component(format!("the compiled component cannot be used: {error:#}"))]
         })?;
-        Ok((component, None))
+        Ok(Ready { parts, artifact: None })
     }
 }
 

@@ -137,21 +137,18 @@ fn unknown_import(name: &str) -> Problem {
 fn exports(plan: &Plan, problems: &mut Vec<Problem>) -> Hooks {
     problems
         .extend(plan.exported.iter().filter(|name| !is_current(name)).map(|name| outdated(name)));
-    let current = |(name, _): &(&(String, String), &Lifted)| is_current(&name.0);
-    for ((name, function), lifted) in plan.exports.iter().filter(current) {
-        let known = contract::EXPORTS
-            .iter()
-            .find(|(of, known, _)| interface(name) == Some(of) && known == function);
-        if let Some((_, _, signature)) =
-            known.filter(|(.., signature)| *signature != lifted.signature)
-        {
-            problems.push(of_another_type(name, function, &lifted.signature, signature));
+    let current = |lifted: &&Lifted| is_current(&lifted.interface);
+    for Lifted { interface: of, name, signature: is, .. } in plan.exports.iter().filter(current) {
+        let mut all = contract::EXPORTS.iter();
+        let known =
+            all.find(|(known, function, _)| interface(of) == Some(known) && function == name);
+        if let Some((.., should_be)) = known.filter(|(.., should_be)| should_be != is) {
+            problems.push(of_another_type(of, name, is, should_be));
         }
     }
     let has = |wanted: &str, function: &str| {
-        let exports = plan.exports.iter().filter(current);
-        let mut names = exports.map(|((name, function), _)| (interface(name), function.as_str()));
-        names.any(|found| found == (Some(wanted), function))
+        let mut exports = plan.exports.iter().filter(current);
+        exports.any(|it| interface(&it.interface) == Some(wanted) && it.name == function)
     };
     let transforms = |of: &str| ["open", "push", "finish"].iter().all(|function| has(of, function));
     let hooks = Hooks {

@@ -2,11 +2,13 @@
 //!
 //! In: a text. Out: the same as a guest has it. Never: reads one: [`memory`](super::memory) does.
 
+use serde::{Deserialize, Serialize};
+
 /// Set in the length of a text that may be in Latin-1, where it is in UTF-16.
 pub const WIDE: u32 = 1 << 31;
 
 /// How texts are in memory.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Encoding {
     #[default]
     Utf8,

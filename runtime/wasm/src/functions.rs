@@ -9,7 +9,7 @@ use wasmtime::{Instance, Result, Store, TypedFunc, WasmParams};
 
 use super::contract::{self, About, Answered, Verdict, is_current};
 use super::glue;
-use super::plan::Plan;
+use super::plan::{Lifted, Plan};
 use super::state::State;
 
 /// Bytes of a text, and its length in units.
@@ -76,10 +76,11 @@ impl Finder<'_> {
         interface: &str,
         name: &str,
     ) -> Result<Option<GuestFunction<P, R>>> {
-        let is_it = |(of, function): &(String, String)| {
-            function == name && contract::interface(of) == Some(interface) && is_current(of)
+        let is_it = |lifted: &Lifted| {
+            let of = contract::interface(&lifted.interface);
+            lifted.name == name && of == Some(interface) && is_current(&lifted.interface)
         };
-        let Some(number) = self.plan.exports.keys().position(is_it) else { return Ok(None) };
+        let Some(number) = self.plan.exports.iter().position(is_it) else { return Ok(None) };
         let function = self.instance.get_typed_func(store, &glue::function(number))?;
         Ok(Some(GuestFunction { function, gives: PhantomData }))
     }

@@ -27,7 +27,7 @@ use wasm_encoder::{
 use super::plan::{Param, Plan, Word};
 
 /// Of what is made here: artifacts of another one are not used.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Names in the bundle.
 pub fn module(number: usize) -> String {
@@ -159,7 +159,7 @@ fn lift(plan: &Plan) -> Vec<u8> {
     let take = glue.import(&[ValType::I32], &[]);
     let all: Vec<_> = plan
         .exports
-        .values()
+        .iter()
         .map(|lifted| {
             let realloc = lifted.realloc.map(|_| glue.import(REALLOC.0, REALLOC.1));
             let core: Vec<ValType> = lifted.params.iter().flat_map(core).collect();

@@ -20,7 +20,7 @@ use super::contract::About;
 use super::digest::digest;
 use super::options::{BuiltIn, HostOptions};
 use super::problem::Problem;
-use super::task::{self, Done, Subject, Task};
+use super::task::{self, Compiled, Subject, Task};
 
 /// Bytes of what a component says of itself for people: its name, its version, its sentence.
 const MAX_SAID: usize = 1 << 10;
@@ -124,12 +124,12 @@ impl Loading {
         sources.into_par_iter().filter_map(|source| self.component(source).ok()).collect()
     }
 
-    fn compile(&self, component: &[u8]) -> Done {
+    fn compile(&self, component: &[u8]) -> Result<Compiled, Vec<Problem>> {
         match &self.loader {
             Loader::Here => task::compile(&self.engine, component),
             Loader::Apart(program) => {
                 let limits = *self.limits.lock().unwrap_or_else(PoisonError::into_inner);
-                self.apart(program, limits).run(Task::Compile, component)
+                self.apart(program, limits).compile(component)
             }
         }
     }

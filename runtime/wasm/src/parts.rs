@@ -135,7 +135,7 @@ impl Making<'_> {
         for name in [host::functions::PUT, host::functions::TAKE] {
             arguments.push(self.named(store, name)?.into());
         }
-        for lifted in plan.exports.values() {
+        for lifted in &plan.exports {
             if let Some(realloc) = lifted.realloc {
                 arguments.push(self.item(store, &plan.reallocs[realloc])?);
             }

@@ -14,6 +14,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use wasmtime_environ::component::{
     CanonicalOptionsDataModel, ComponentTranslation, ComponentTypesBuilder, CoreDef, CoreExport,
     Export, ExportItem, GlobalInitializer, InstantiateModule, OptionsIndex, RuntimeImportIndex,
@@ -27,8 +28,8 @@ pub use self::signature::{Param, Refused, Word};
 use super::contract;
 use super::encoding::Encoding;
 
-/// How an instance is made.
-#[derive(Debug, Default)]
+/// How an instance is made. Kept beside what was compiled, so that a component is looked at once.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Plan {
     /// Core modules, each with where it is in the component.
     pub modules: Vec<std::ops::Range<usize>>,
@@ -39,8 +40,8 @@ pub struct Plan {
     pub exported: Vec<String>,
     /// Functions of the host.
     pub imports: Vec<Import>,
-    /// Functions for the host, by the interface's name and theirs.
-    pub exports: BTreeMap<(String, String), Lifted>,
+    /// Functions for the host.
+    pub exports: Vec<Lifted>,
     /// Where texts and lists are; none has any.
     pub memory: Option<Item>,
     /// Who makes room for them: several, where a toolchain has adapters.
@@ -49,7 +50,7 @@ pub struct Plan {
 }
 
 /// One core instance.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Instantiate {
     pub module: usize,
     /// In the order of the module's imports.
@@ -57,7 +58,7 @@ pub struct Instantiate {
 }
 
 /// What a core module imports.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Argument {
     Item(Item),
     /// A function of the host, by its number.
@@ -67,14 +68,14 @@ pub enum Argument {
 }
 
 /// What an earlier core instance exports.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
     pub instance: usize,
     pub name: String,
 }
 
 /// A function of the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Import {
     /// As the component names it.
     pub interface: String,
@@ -89,8 +90,11 @@ pub struct Import {
 }
 
 /// A function for the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lifted {
+    /// As the component names it.
+    pub interface: String,
+    pub name: String,
     pub function: Item,
     pub signature: String,
     pub params: Vec<Param>,
@@ -337,15 +341,16 @@ impl Maker<'_> {
                 let realloc = self.options(*options)?;
                 let params = self.signatures.params(*ty, self.plan.encoding)?;
                 let has_text = params.iter().any(|param| matches!(param, Param::Text { .. }));
-                let lifted = Lifted {
+                self.plan.exports.push(Lifted {
+                    interface: interface.to_string(),
+                    name: name.to_string(),
                     function: self.item(func)?,
                     signature: self.signatures.function(*ty),
                     params,
                     answers: self.signatures.gives(*ty),
                     realloc: realloc.filter(|_| has_text),
                     post_return,
-                };
-                self.plan.exports.insert((interface.to_string(), name.to_string()), lifted);
+                });
             }
         }
         Ok(())

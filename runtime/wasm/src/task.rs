@@ -1,12 +1,13 @@
 //! What is done with a component before it may run: compiled, and its schema held against a
 //! configuration.
 //!
-//! In: bytes from whoever wrote the component. Out: an artifact, or every problem. Never: bounded by
+//! In: bytes from whoever wrote the component. Out: a plan and code, or every problem. Never: bounded by
 //! itself; a few kilobytes can ask for more time and memory than there is. That is why it can be
 //! done in a process of its own, whose side [`serve`] is; [`Apart`](super::apart::Apart) is the
 //! other.
 #![expect(clippy::disallowed_methods, reason = "what the kernel makes up needs no disk")]
 
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,7 @@ use super::schema;
 /// Something to be done with a component, or with what it said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
-    /// A component to an artifact.
+    /// A component to what [`Compiled::of`] takes.
     Compile,
     /// A [`Subject`] to the places of secrets in its configuration, a list as JSON.
     Check,
@@ -45,6 +46,18 @@ pub type Done = Result<Vec<u8>, Vec<Problem>>;
 /// Threads of a child, where so many are to be had. Each takes memory, and more of them leave nothing
 /// for who serves.
 const MOST_THREADS: usize = 4;
+
+/// Bytes of a plan. The largest of what comes with Weir takes a few thousand.
+pub const MAX_PLAN: u64 = 1 << 20;
+
+/// What a component was compiled to.
+#[derive(Debug)]
+pub struct Compiled {
+    /// As JSON.
+    pub plan: Vec<u8>,
+    /// What [`Engine::precompile_component`] gives of the plan's [`bundle`](glue::bundle).
+    pub code: Vec<u8>,
+}
 
 /// Before an answer that is made, or a list of problems.
 const MADE: u8 = b'+';
@@ -72,20 +85,39 @@ impl Task {
     }
 }
 
-/// Compiles a component to an artifact for this engine.
-pub fn compile(engine: &Engine, component: &[u8]) -> Done {
-    let plan = taken_apart(component)?;
+/// Compiles a component for this engine.
+pub fn compile(engine: &Engine, component: &[u8]) -> Result<Compiled, Vec<Problem>> {
+    let failed = |why: &dyn fmt::Display| {
+        vec![Problem::component(format!("the component does not compile: {why}"))]
+    };
+    let plan = Plan::of(component).map_err(|refused| failed(&refused))?;
     inspect(&plan)?;
-    engine.precompile_component(&glue::bundle(component, &plan)).map_err(|error| {
-        vec![Problem::component(format!("the component does not compile: {error:#}"))]
-    })
+    let bundle = glue::bundle(component, &plan);
+    let plan = serde_json::to_vec(&plan).map_err(|error| failed(&error))?;
+    if plan.len() as u64 > MAX_PLAN {
+        return Err(failed(&format_args!(
+            "how it is linked takes more than {MAX_PLAN} bytes to say"
+        )));
+    }
+    let code =
+        engine.precompile_component(&bundle).map_err(|error| failed(&format_args!("{error:#}")))?;
+    Ok(Compiled { plan, code })
 }
 
-/// How instances of a component are made.
-pub fn taken_apart(component: &[u8]) -> Result<Plan, Vec<Problem>> {
-    Plan::of(component).map_err(|refused| {
-        vec![Problem::component(format!("the component does not compile: {refused}"))]
-    })
+impl Compiled {
+    /// The plan's length, the plan, the code.
+    fn into_bytes(self) -> Vec<u8> {
+        let length = (self.plan.len() as u64).to_le_bytes();
+        [&length, &self.plan[..], &self.code].concat()
+    }
+
+    /// What [`Task::Compile`] made; `None` if that is nothing it makes.
+    pub fn of(bytes: &[u8]) -> Option<Compiled> {
+        let (length, rest) = bytes.split_first_chunk()?;
+        let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+        let (plan, code) = rest.split_at_checked(length)?;
+        Some(Compiled { plan: plan.to_vec(), code: code.to_vec() })
+    }
 }
 
 /// Holds a configuration against a schema.
@@ -111,6 +143,7 @@ pub fn serve(task: Task, memory: u64, time: Duration) -> io::Result<()> {
             let threads = std::thread::available_parallelism().map_or(1, usize::from);
             compilers::on_what_there_is(threads.min(MOST_THREADS), || compile(&engine, &input))
                 .unwrap_or_else(|error| Err(vec![Problem::component(error.to_string())]))
+                .map(Compiled::into_bytes)
         }
         Task::Check => check(&serde_json::from_slice(&input)?),
     };

@@ -46,6 +46,7 @@ impl Artifacts {
             let _ = unlinkat(entry.folder, &entry.name, AtFlags::empty());
             if let Some(digest) = entry.name.strip_suffix(".cwasm") {
                 let _ = unlinkat(entry.folder, super::sum_of(digest), AtFlags::empty());
+                let _ = unlinkat(entry.folder, super::plan_of(digest), AtFlags::empty());
             }
         }
         for (name, folder) in &folders {
@@ -100,14 +101,17 @@ fn is_free(folder: &OwnedFd, name: &str) -> bool {
 fn entries(folder: &OwnedFd) -> Vec<Entry<&OwnedFd>> {
     let known = |name: &String| name.ends_with(".cwasm") || name.starts_with('.');
     let names = names(folder).unwrap_or_default();
+    let facts = |name: &str| statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok();
+    let bytes = |facts: &Stat| u64::try_from(facts.st_size).unwrap_or(0);
     let entries = names.into_iter().filter(known).filter_map(|name| {
-        let facts = statat(folder, &name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let of_plan = name.strip_suffix(".cwasm").and_then(|digest| facts(&super::plan_of(digest)));
+        let facts = facts(&name)?;
         let is_file = FileType::from_raw_mode(facts.st_mode) == FileType::RegularFile;
         let used = modified(&facts)?;
         is_file.then(|| Entry {
             folder,
             name,
-            bytes: u64::try_from(facts.st_size).unwrap_or(0),
+            bytes: bytes(&facts) + of_plan.as_ref().map_or(0, bytes),
             used,
         })
     });

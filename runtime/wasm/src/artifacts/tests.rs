@@ -17,11 +17,12 @@ fn open(folder: &Path) -> Artifacts {
 }
 
 fn write(artifacts: &Artifacts, digest: &str, bytes: &[u8]) {
-    artifacts.write(digest, bytes).expect("written");
+    artifacts.write(digest, bytes, b"its plan").expect("written");
 }
 
 fn read(artifacts: &Artifacts, digest: &str) -> Option<Vec<u8>> {
-    let mut file = artifacts.read(digest, SystemTime::now())?;
+    let (mut file, plan) = artifacts.read(digest, SystemTime::now())?;
+    assert_eq!(plan, b"its plan");
     let mut bytes = Vec::new();
     io::Seek::rewind(&mut file).expect("a file");
     file.read_to_end(&mut bytes).expect("a file");
@@ -44,7 +45,7 @@ fn what_was_written_is_read() {
     write(&artifacts, "a", b"artifact");
     assert_eq!(read(&artifacts, "a").as_deref(), Some(&b"artifact"[..]));
     assert_eq!(read(&artifacts, "b"), None);
-    assert_eq!(names(&folder.0), ["a.cwasm", "a.sha256"], "nothing temporary is left");
+    assert_eq!(names(&folder.0), ["a.cwasm", "a.plan", "a.sha256"], "nothing temporary is left");
 }
 
 /// As by a restore that mixed them up.
@@ -103,13 +104,11 @@ fn what_another_user_owns_is_not_used() {
     };
     let folder = Folder::new();
     let artifacts = open(&folder.0);
-    for digest in ["a", "b"] {
-        write(&artifacts, digest, b"artifact");
+    for given in ["a.cwasm", "b.sha256", "c.plan"] {
+        write(&artifacts, &given[..1], b"artifact");
+        give(&folder.0.join(ENGINE).join(given));
+        assert_eq!(read(&artifacts, &given[..1]), None, "{given}");
     }
-    give(&folder.0.join(ENGINE).join("a.cwasm"));
-    give(&folder.0.join(ENGINE).join("b.sha256"));
-    assert_eq!(read(&artifacts, "a"), None);
-    assert_eq!(read(&artifacts, "b"), None);
     give(&folder.0.join(ENGINE));
     assert!(Artifacts::open(&folder.0, ENGINE, SystemTime::now()).is_err());
     fs::remove_dir_all(folder.0.join(ENGINE)).expect("removed");
@@ -122,7 +121,7 @@ fn a_fifo_is_no_artifact_and_is_not_waited_for() {
     let folder = Folder::new();
     let artifacts = open(&folder.0);
     let mode = Mode::RUSR | Mode::WUSR;
-    for name in ["a.cwasm", "a.sha256"] {
+    for name in ["a.cwasm", "a.plan", "a.sha256"] {
         mknodat(&artifacts.folder, name, FileType::Fifo, mode, 0).expect("a FIFO");
     }
     assert_eq!(read(&artifacts, "a"), None);
@@ -170,7 +169,7 @@ fn what_is_not_used_for_long_goes_but_for_what_is_in_use() {
     let in_use = artifacts.read("a", SystemTime::now()).expect("an artifact");
     let much_later = SystemTime::now() + MAX_AGE * 2;
     artifacts.prune(much_later);
-    assert_eq!(names(&folder.0), ["a.cwasm", "a.sha256"]);
+    assert_eq!(names(&folder.0), ["a.cwasm", "a.plan", "a.sha256"]);
     assert!(!folder.0.join("fedcba9876543210/c.cwasm").exists(), "it was another version's");
     artifacts.prune(much_later);
     assert!(!folder.0.join("fedcba9876543210").exists(), "nobody uses it");
@@ -202,7 +201,7 @@ fn many_changed_components_leave_what_is_allowed() {
     assert!(bytes < MAX_BYTES + (1 << 20), "{bytes} bytes are left");
     assert!(bytes > MAX_BYTES / 2, "too much went: {bytes} bytes are left");
     assert!(left.contains(&"0299.cwasm".to_owned()), "the newest is there");
-    assert_eq!(left.len() % 2, 0, "each with its sum");
+    assert_eq!(left.len() % 3, 0, "each with its plan and its sum");
 }
 
 #[test]

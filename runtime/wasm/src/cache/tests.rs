@@ -48,7 +48,7 @@ fn a_restart_does_not_compile() {
     let kept = Kept::new();
     assert_eq!(kept.load(), Origin::Compiled);
     assert_eq!(kept.load(), Origin::Disk);
-    assert_eq!(kept.files("").len(), 2, "nothing temporary is left");
+    assert_eq!(kept.files("").len(), 3, "nothing temporary is left");
 }
 
 #[test]
@@ -63,7 +63,12 @@ fn a_file_that_was_damaged_is_compiled_anew() {
     assert_eq!(kept.load(), Origin::Disk);
     fs::write(kept.artifact(), &bytes[..middle]).expect("it is ours");
     assert_eq!(kept.load(), Origin::Compiled);
-    fs::remove_file(&kept.files(".sha256")[0]).expect("it is there");
+    for ending in [".sha256", ".plan"] {
+        fs::remove_file(&kept.files(ending)[0]).expect("it is there");
+        assert_eq!(kept.load(), Origin::Compiled);
+        assert_eq!(kept.load(), Origin::Disk);
+    }
+    fs::write(&kept.files(".plan")[0], "{}").expect("it is ours");
     assert_eq!(kept.load(), Origin::Compiled);
 }
 
@@ -71,10 +76,23 @@ fn a_file_that_was_damaged_is_compiled_anew() {
 fn a_file_that_is_no_artifact_is_compiled_anew_though_its_sum_is_right() {
     let kept = Kept::new();
     kept.load();
-    fs::write(kept.artifact(), b"not an artifact").expect("it is ours");
-    fs::write(&kept.files(".sha256")[0], hex(&Sha256::digest(b"not an artifact")))
-        .expect("it is ours");
-    assert_eq!(kept.load(), Origin::Compiled);
+    let sum = |plan: &[u8], code: &[u8]| {
+        let length = (plan.len() as u64).to_le_bytes();
+        let of = digest(&forwards());
+        hex(&Sha256::digest([of.as_bytes(), &length, plan, code].concat()))
+    };
+    let (artifact, plan) = (kept.artifact(), kept.files(".plan").remove(0));
+    let kept_sum = kept.files(".sha256").remove(0);
+    let whole = fs::read(&plan).expect("it is there");
+    let code = fs::read(&artifact).expect("it is there");
+    assert_eq!(fs::read(&kept_sum).expect("it is there"), sum(&whole, &code).as_bytes());
+    for (what, other) in [(&artifact, &b"not an artifact"[..]), (&plan, b"{}"), (&plan, b"\xff")] {
+        fs::write(what, other).expect("it is ours");
+        let read = |path| fs::read(path).expect("it is there");
+        fs::write(&kept_sum, sum(&read(&plan), &read(&artifact))).expect("it is ours");
+        assert_eq!(kept.load(), Origin::Compiled);
+        assert_eq!(kept.load(), Origin::Disk);
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 use std::fmt::{self, Write as _};
 
+use serde::{Deserialize, Serialize};
 use wasmtime_environ::component::{
     Component, ComponentTypesBuilder, InterfaceType, TypeFuncIndex, TypeResourceTable,
     TypeResourceTableIndex,
@@ -13,8 +14,14 @@ use wasmtime_environ::component::{
 
 use crate::encoding::Encoding;
 
+/// Bytes of a text: several times what the longest of the contract has. A type of some hundred bytes may
+/// take gigabytes to be told.
+const MAX_TEXT: usize = 2 << 10;
+/// What a function takes as words and texts. More than so many words are passed another way.
+const MAX_PARAMS: usize = 16;
+
 /// A type of core WebAssembly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Word {
     I32,
     I64,
@@ -23,7 +30,7 @@ pub enum Word {
 }
 
 /// What a function for the host takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Param {
     Word(Word),
     /// A text, or bytes: where it is and its length.
@@ -41,6 +48,14 @@ pub enum Refused {
     Unusual(&'static str),
 }
 
+/// What was said so far.
+#[derive(Default)]
+struct Text {
+    text: String,
+    /// It is too long: nothing more is said, and it equals no other.
+    is_cut: bool,
+}
+
 /// Types of one component.
 pub struct Signatures<'a> {
     pub types: &'a ComponentTypesBuilder,
@@ -52,17 +67,18 @@ impl<'a> Signatures<'a> {
         Signatures { types, component }
     }
 
-    /// `(string, list<u8>) -> result<_, string>`
+    /// `(string, list<u8>) -> result<_, string>`; of a long one the begin.
     pub fn function(&self, function: TypeFuncIndex) -> String {
         let function = &self.types[function];
-        let mut text = String::from("(");
+        let mut text = Text::default();
+        text.push_str("(");
         self.listed(&mut text, &self.types[function.params].types);
-        text.push(')');
+        text.push_str(")");
         if let [result, ..] = &self.types[function.results].types[..] {
             text.push_str(" -> ");
             self.value(&mut text, result);
         }
-        text
+        text.text
     }
 
     /// Whether there is an answer. All that the contract's exports give is in memory.
@@ -73,9 +89,9 @@ impl<'a> Signatures<'a> {
     /// Whether texts or lists are in the answer.
     pub fn gives_texts(&self, function: TypeFuncIndex) -> bool {
         let results = &self.types[self.types[function].results].types;
-        let mut text = String::new();
+        let mut text = Text::default();
         self.listed(&mut text, results);
-        text.contains("string") || text.contains("list<")
+        text.text.contains("string") || text.text.contains("list<")
     }
 
     /// What it takes.
@@ -97,6 +113,9 @@ impl<'a> Signatures<'a> {
         ty: &InterfaceType,
         encoding: Encoding,
     ) -> Result<(), Refused> {
+        if to.len() >= MAX_PARAMS {
+            return Err(Refused::Unusual("a function of it takes more than any of the contract"));
+        }
         to.push(match ty {
             InterfaceType::Bool | InterfaceType::U8 | InterfaceType::U16 | InterfaceType::U32 => {
                 Param::Word(Word::I32)
@@ -120,14 +139,17 @@ impl<'a> Signatures<'a> {
         Ok(())
     }
 
-    fn listed<'t>(&self, text: &mut String, types: impl IntoIterator<Item = &'t InterfaceType>) {
+    fn listed<'t>(&self, text: &mut Text, types: impl IntoIterator<Item = &'t InterfaceType>) {
         for (at, ty) in types.into_iter().enumerate() {
             text.push_str(if at > 0 { ", " } else { "" });
             self.value(text, ty);
         }
     }
 
-    fn value(&self, text: &mut String, ty: &InterfaceType) {
+    fn value(&self, text: &mut Text, ty: &InterfaceType) {
+        if text.is_cut {
+            return;
+        }
         let simple = match ty {
             InterfaceType::Bool => "bool",
             InterfaceType::U8 => "u8",
@@ -142,7 +164,7 @@ impl<'a> Signatures<'a> {
         text.push_str(simple);
     }
 
-    fn compound(&self, text: &mut String, ty: &InterfaceType) {
+    fn compound(&self, text: &mut Text, ty: &InterfaceType) {
         let types = self.types;
         match ty {
             InterfaceType::List(list) => self.wrapped(text, "list", &types[*list].element),
@@ -150,7 +172,7 @@ impl<'a> Signatures<'a> {
             InterfaceType::Tuple(tuple) => {
                 text.push_str("tuple<");
                 self.listed(text, &types[*tuple].types);
-                text.push('>');
+                text.push_str(">");
             }
             InterfaceType::Result(result) => {
                 let result = &types[*result];
@@ -158,7 +180,7 @@ impl<'a> Signatures<'a> {
                 self.maybe(text, result.ok.as_ref());
                 text.push_str(", ");
                 self.maybe(text, result.err.as_ref());
-                text.push('>');
+                text.push_str(">");
             }
             InterfaceType::Record(record) => {
                 text.push_str("record {");
@@ -173,9 +195,9 @@ impl<'a> Signatures<'a> {
                 for (at, (name, ty)) in types[*variant].cases.iter().enumerate() {
                     let _ = write!(text, "{} {name}", if at > 0 { "," } else { "" });
                     if let Some(ty) = ty {
-                        text.push('(');
+                        text.push_str("(");
                         self.value(text, ty);
-                        text.push(')');
+                        text.push_str(")");
                     }
                 }
                 text.push_str(" }");
@@ -190,20 +212,20 @@ impl<'a> Signatures<'a> {
             InterfaceType::Borrow(resource) => {
                 let _ = write!(text, "borrow<{}>", self.resource(*resource));
             }
-            _ => text.push('?'),
+            _ => text.push_str("?"),
         }
     }
 
-    fn wrapped(&self, text: &mut String, kind: &str, ty: &InterfaceType) {
+    fn wrapped(&self, text: &mut Text, kind: &str, ty: &InterfaceType) {
         let _ = write!(text, "{kind}<");
         self.value(text, ty);
-        text.push('>');
+        text.push_str(">");
     }
 
-    fn maybe(&self, text: &mut String, ty: Option<&InterfaceType>) {
+    fn maybe(&self, text: &mut Text, ty: Option<&InterfaceType>) {
         match ty {
             Some(ty) => self.value(text, ty),
-            None => text.push('_'),
+            None => text.push_str("_"),
         }
     }
 
@@ -213,6 +235,24 @@ impl<'a> Signatures<'a> {
         let import = self.component.imported_resources.get(*ty);
         let path = import.map(|import| &self.component.imports[*import].1);
         path.and_then(|path| path.last()).map_or("?", String::as_str)
+    }
+}
+
+impl Text {
+    fn push_str(&mut self, more: &str) {
+        self.is_cut |= self.text.len() + more.len() > MAX_TEXT;
+        if !self.is_cut {
+            self.text.push_str(more);
+        } else if !self.text.ends_with('…') {
+            self.text.push('…');
+        }
+    }
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        self.push_str(more);
+        Ok(())
     }
 }
 

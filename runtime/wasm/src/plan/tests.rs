@@ -37,9 +37,10 @@ fn a_component_is_its_core_modules_and_what_links_them() {
     assert_eq!(plan.imports[0].params, [Word::I32]);
     assert_eq!(plan.steps.len(), 2);
     assert_eq!(plan.steps[1].arguments, [Argument::Import(0)]);
-    let key = ("weir:plugin/request-body-hook@0.2.0".to_owned(), "open".to_owned());
-    assert_eq!(plan.exports[&key].signature, "() -> result<bool, string>");
-    assert_eq!(plan.exports[&key].function, Item { instance: 1, name: "open".to_owned() });
+    let [open] = &plan.exports[..] else { panic!("{:?}", plan.exports) };
+    assert_eq!((&*open.interface, &*open.name), ("weir:plugin/request-body-hook@0.2.0", "open"));
+    assert_eq!(open.signature, "() -> result<bool, string>");
+    assert_eq!(open.function, Item { instance: 1, name: "open".to_owned() });
     for module in &plan.modules {
         assert!(component[module.clone()].starts_with(b"\0asm"));
     }
@@ -63,9 +64,50 @@ fn texts_have_the_alignment_of_their_encoding() {
                 (export "weir:plugin/lifecycle@0.2.0" (instance $lifecycle)))"#
         ));
         let plan = Plan::of(&component.expect("it parses")).expect("it is taken apart");
-        let lifted = plan.exports.values().next().expect("`configure`");
+        let lifted = plan.exports.first().expect("`configure`");
         assert_eq!((&lifted.params[..], lifted.realloc), (&[Param::Text { align }][..], Some(0)));
     }
+}
+
+/// Each type is a pair of the one before: said whole, the last one would take a gigabyte.
+#[test]
+fn a_type_that_takes_long_to_be_told_is_cut_short() {
+    let types = |of: &str| -> String {
+        let one =
+            |at: usize| format!("(type $t{at} {})", of.replace("$t", &format!("$t{}", at - 1)));
+        ["(type $t0 string)".to_owned()].into_iter().chain((1..=18).map(one)).collect()
+    };
+    let imported = format!(
+        r#"(component {}
+            (import "weir:plugin/request@0.2.0" (instance $request
+                (alias outer 1 $t18 (type $t))
+                (export "method" (func (param "a" $t) (result string)))))
+            (core module $memory (memory (export "memory") 1)
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 8))
+            (core instance $memory (instantiate $memory))
+            (core func $method (canon lower (func $request "method")
+                (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))
+            (core module $main (import "" "method" (func (param i32 i32))))
+            (core instance (instantiate $main
+                (with "" (instance (export "method" (func $method)))))))"#,
+        types("(tuple $t $t)")
+    );
+    let plan = Plan::of(&wat::parse_str(imported).expect("it parses")).expect("it is taken apart");
+    let said = plan.imports[0].signature.len();
+    assert!((2_000..2_100).contains(&said), "{said}");
+    let exported = refused(&format!(
+        r#"(component {}
+            (core module $m (memory (export "memory") 1)
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 8)
+                (func (export "configure") (param i32)))
+            (core instance $i (instantiate $m))
+            (func $configure (param "config" $t18) (canon lift (core func $i "configure")
+                (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
+            (instance $lifecycle (export "configure" (func $configure)))
+            (export "weir:plugin/lifecycle@0.2.0" (instance $lifecycle)))"#,
+        types("(option $t)")
+    ));
+    assert!(exported.to_string().contains("more than any of the contract"), "{exported}");
 }
 
 #[test]
