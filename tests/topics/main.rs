@@ -14,6 +14,7 @@ mod drain;
 mod errors;
 mod expect;
 mod forwarding;
+mod grants;
 mod grpc;
 mod hop_by_hop;
 mod host;

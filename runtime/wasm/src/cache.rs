@@ -27,8 +27,9 @@ use super::task::Compiled;
 #[derive(Debug)]
 pub struct Loaded {
     pub parts: Parts,
-    /// SHA-256 of its bytes, lower-case hex.
+    /// SHA-256 of its bytes, lower-case hex, and how many they are.
     pub digest: String,
+    pub size: usize,
     pub inspected: Inspected,
     /// See [`Parts::weight`].
     pub weight: usize,
@@ -105,7 +106,8 @@ impl Cache {
         };
         let inspected = inspect(&parts.plan)?;
         let (digest, weight) = (digest.to_owned(), parts.weight());
-        let loaded = Loaded { parts, digest, inspected, weight, origin, _artifact: artifact };
+        let size = bytes.len();
+        let loaded = Loaded { parts, digest, size, inspected, weight, origin, _artifact: artifact };
         let loaded = Arc::new(loaded);
         let mut all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, loaded| loaded.strong_count() > 0);

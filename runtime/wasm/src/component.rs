@@ -4,7 +4,7 @@
 //! whether its hooks can suspend. Never: instantiates it.
 
 use weir_core::chain::Hooks;
-use weir_core::config::{Flaw, Grants};
+use weir_core::config::{Flaw, Grant, Grants};
 
 use super::capability::Capabilities;
 use super::contract::{self, PACKAGE, interface, is_current};
@@ -27,6 +27,8 @@ pub struct Inspected {
     pub hooks: Hooks,
     /// Every interface it imports, as it names them.
     pub imports: Vec<String>,
+    /// What it imports of the contract: interfaces without version, and functions.
+    pub functions: Vec<(String, String)>,
     pub capabilities: Capabilities,
     /// It imports a function that waits, so its calls run on fibers.
     pub suspends: bool,
@@ -57,26 +59,46 @@ pub fn inspect(plan: &Plan) -> Result<Inspected, Vec<Problem>> {
         imports: plan.interfaces.clone(),
         capabilities: Capabilities::of(hooks, &functions),
         suspends: functions.iter().any(waits),
+        functions,
     })
 }
 
 impl Inspected {
-    /// Holds what it imports against what the operator granted.
+    /// Holds what it can do against what the operator granted. Whether it answers by itself is seen when
+    /// it does: one that changes requests has the same hook.
     pub fn check_grants(&self, plugin: &str, grants: &Grants) -> Vec<Problem> {
-        let wants_store = self.imports.iter().any(|import| interface(import) == Some("store"));
-        if !wants_store || grants.store {
-            return Vec::new();
-        }
-        let problem = Problem::at(
-            "/grants",
-            Flaw::Said(
-                "the component imports `weir:plugin/store`, which it is not granted".to_owned(),
-            ),
-        );
-        vec![problem.hint(format!(
-            "if it may keep state, add to [plugins.{plugin}]: grants = {{ store = true }}"
-        ))]
+        let mut ungranted = self.capabilities.ungranted(grants);
+        ungranted.retain(|(grant, _)| *grant != Grant::Reply);
+        ungranted_problems(plugin, grants, &ungranted, "which it is not granted")
     }
+}
+
+/// A problem for each grant that is missing.
+pub fn ungranted_problems(
+    plugin: &str,
+    grants: &Grants,
+    ungranted: &[(Grant, &'static str)],
+    why: &str,
+) -> Vec<Problem> {
+    let of = |grant: Grant| {
+        let words: Vec<_> =
+            ungranted.iter().filter(|(of, _)| *of == grant).map(|(_, word)| *word).collect();
+        if words.is_empty() {
+            return None;
+        }
+        let (key, can) = (grant.key(), words.join(", and "));
+        let place = match grants.written(grant) {
+            Some(_) => format!("/grants/{key}"),
+            None => "/grants".to_owned(),
+        };
+        let problem = Problem::at(&place, Flaw::Said(format!("the component can {can}, {why}")));
+        Some(
+            problem.hint(format!(
+                "if it may, write in [plugins.{plugin}]: grants = {{ {key} = true }}"
+            )),
+        )
+    };
+    Grant::ALL.into_iter().filter_map(of).collect()
 }
 
 /// The seats that an instance takes: what the engine has for one is one memory and a few tables.

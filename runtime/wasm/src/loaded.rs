@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use weir_core::chain::Hooks;
-use weir_core::config::{Isolation, OnFailure};
+use weir_core::config::{Grant, Grants, Isolation, OnFailure};
 
 use super::cache::Loaded;
 use super::capability::Capabilities;
+use super::component::ungranted_problems;
 use super::contract::About;
 use super::instance::Instance;
 use super::problem::{PluginProblem, Problem};
@@ -37,6 +38,9 @@ pub struct LoadedPlugin {
     pub(super) ticker: Arc<Ticker>,
     pub(super) reclaimer: Arc<Reclaimer>,
     pub(super) component: Arc<Loaded>,
+    pub(super) grants: Grants,
+    /// What it can do, with these.
+    pub(super) capabilities: Capabilities,
     pub(super) about: About,
     /// The instance that took the configuration at load.
     pub(super) first: Mutex<Option<Box<Instance>>>,
@@ -49,8 +53,12 @@ pub struct Inspection {
     /// SHA-256 of the component, lower-case hex.
     pub digest: String,
     pub hooks: Hooks,
+    /// Bytes of the component.
+    pub size: usize,
     /// Every interface it imports.
     pub imports: Vec<String>,
+    /// What it imports of the contract: interfaces without version, and functions.
+    pub functions: Vec<(String, String)>,
     pub capabilities: Capabilities,
 }
 
@@ -78,9 +86,22 @@ impl LoadedPlugin {
         &self.component.inspected.imports
     }
 
-    /// What it can do, as its binary says.
+    /// What it can do, as its binary says, and its grants let it.
     pub fn capabilities(&self) -> &Capabilities {
-        &self.component.inspected.capabilities
+        &self.capabilities
+    }
+
+    /// What has to be granted before this one may take the place of another, which serves under the same
+    /// name: what it can do beyond that. What comes with the proxy may do it in any case.
+    pub fn beyond(&self, other: &LoadedPlugin) -> Vec<PluginProblem> {
+        if self.grants.are_ours() || self.digest() == other.digest() {
+            return Vec::new();
+        }
+        let mut beyond = self.capabilities.beyond(&other.capabilities);
+        beyond.retain(|(grant, _): &(Grant, _)| self.grants.written(*grant) != Some(true));
+        let why = "which the one that serves under this name cannot";
+        let problems = ungranted_problems(&self.name, &self.grants, &beyond, why);
+        Problem::all_of(problems, &self.name)
     }
 
     /// Whether its hooks can wait, because it imports `read` of a body.

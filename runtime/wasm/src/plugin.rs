@@ -134,7 +134,7 @@ impl Host {
             name: "inspected".into(),
             component: source.clone(),
             config: "{}".into(),
-            grants: config::Grants { store: true },
+            grants: config::Grants::everything(),
             limits: config::PluginLimits::default(),
             on_failure: OnFailure::Reject,
             isolation: Isolation::Worker,
@@ -153,6 +153,8 @@ impl Host {
             about,
             digest: component.digest.clone(),
             hooks: component.inspected.hooks,
+            size: component.size,
+            functions: component.inspected.functions.clone(),
             imports: component.inspected.imports.clone(),
             capabilities: component.inspected.capabilities.clone(),
         })
@@ -224,10 +226,8 @@ impl Host {
         plugin: &config::Plugin,
         component: Arc<Loaded>,
     ) -> Result<LoadedPlugin, Vec<Problem>> {
-        // Grants are for other people's code; what comes with the proxy has what it imports.
-        let is_built_in = matches!(plugin.component, ComponentSource::BuiltIn(_));
         let ungranted = component.inspected.check_grants(&plugin.name, &plugin.grants);
-        if !is_built_in && !ungranted.is_empty() {
+        if !ungranted.is_empty() {
             return Err(ungranted);
         }
         let template = self.template(plugin, &component);
@@ -279,6 +279,8 @@ impl Host {
             credentials: credentials::parameters(&plugin.config, &about.config_schema),
             ticker: self.ticker.clone(),
             reclaimer: self.reclaimer.clone(),
+            capabilities: component.inspected.capabilities.within(&plugin.grants),
+            grants: plugin.grants.clone(),
             component,
             about,
             first: Mutex::new(Some(Box::new(first))),
@@ -294,12 +296,7 @@ impl Host {
             memory: plugin.limits.memory,
             limit: plugin.limits.deadline,
             keeps_backup: plugin.on_failure == OnFailure::Skip,
-            shared: self.registry.shared(
-                &plugin.name,
-                plugin.limits.quota,
-                &self.options.metrics,
-                &self.options.clock,
-            ),
+            shared: self.registry.shared(plugin, &self.options.metrics, &self.options.clock),
             weight: loaded.weight,
             capacity: self.capacity.clone(),
             interrupted: self.loading.interrupted(),

@@ -32,6 +32,10 @@ pub fn check(
     exchange: &Exchange,
     state: &State,
 ) -> Result<Box<Reply>, Fault> {
+    if !state.shared.may_reply {
+        let detail = "it answers by itself, which `grants = { reply = false }` does not let it";
+        return Err(Fault::invalid_reply(detail));
+    }
     let limits = exchange.head_limits;
     let Some(status) = legal_status(reply.status) else {
         let detail = format!("status {} is not in 200 to 599", reply.status);

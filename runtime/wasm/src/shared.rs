@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use weir_core::clock::Clock;
+use weir_core::config::{Grant, Plugin};
 use weir_core::quota::{Account, Held, Holding, Payer, Quota, UsedUp};
 use weir_core::state::{Limiter, MemoryLimiter, MemoryStore, Store};
 use weir_core::telemetry::metrics::{Metrics, PluginMetrics};
@@ -24,6 +25,8 @@ pub const ON_FIBERS: u32 = 10_000;
 #[derive(Debug)]
 pub struct Shared {
     pub name: Arc<str>,
+    /// It is granted to answer requests by itself.
+    pub may_reply: bool,
     pub limiter: Arc<dyn Limiter>,
     pub store: Arc<dyn Store>,
     pub metrics: PluginMetrics,
@@ -56,13 +59,8 @@ struct Kept {
 
 impl Registry {
     /// The plugin's, made if it is new.
-    pub fn shared(
-        &self,
-        name: &Arc<str>,
-        quota: usize,
-        metrics: &Metrics,
-        clock: &Clock,
-    ) -> Arc<Shared> {
+    pub fn shared(&self, plugin: &Plugin, metrics: &Metrics, clock: &Clock) -> Arc<Shared> {
+        let name = &plugin.name;
         let metrics = metrics.plugin(name);
         let mut plugins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = plugins.entry(name.clone()).or_insert_with(|| Kept {
@@ -72,9 +70,10 @@ impl Registry {
         });
         Arc::new(Shared {
             name: name.clone(),
+            may_reply: plugin.grants.allow(Grant::Reply),
             limiter: kept.limiter.clone(),
             store: kept.store.clone(),
-            quota: Quota::new(kept.account.clone(), quota),
+            quota: Quota::new(kept.account.clone(), plugin.limits.quota),
             metrics,
             clock: clock.clone(),
             epoch: clock.now(),

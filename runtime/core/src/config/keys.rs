@@ -126,15 +126,27 @@ pub static CERTIFICATE: &[Key] = &[
 pub static PLUGIN: &[Key] = &[
     key("component", Kind::Text, "", "A built-in's name, or a file: \"./x.wasm\"; required"),
     key("config", Kind::Map(&Kind::Any), "{}", "The plugin's own table; its README says what it takes"),
-    key("grants", Kind::Table(GRANTS), "{}", "What it may import beyond http, log, metrics and limiter"),
+    key("grants", Kind::Table(GRANTS), "{}", "What it may do of what its component can"),
     key("limits", Kind::Table(PLUGIN_LIMITS), "{}", "What an instance may use"),
     key("on_failure", Kind::OneOf(&["reject", "skip"]), r#""reject""#, "An exchange whose plugin trapped or failed: a 500, or as if it were not there"),
     key("isolation", Kind::OneOf(&["worker", "request"]), r#""worker""#, "An instance serves many exchanges of its worker, or one"),
 ];
 
 pub static GRANTS: &[Key] = &[
-    key("store", Kind::Flag, "false", "Key-value state that outlives instances and reloads"),
-    key("http", Kind::List(&Kind::Text), "[]", "Origins it may call; plugin contract 0.1 has no outbound interface"),
+    key("request", Kind::Flag, "true", "Read heads of requests"),
+    key("request_changes", Kind::Flag, "true", "Change heads of requests, and bound their bodies"),
+    key("response", Kind::Flag, "true", "Read heads of responses"),
+    key("response_changes", Kind::Flag, "true", "Change heads of responses"),
+    key("bodies", Kind::Flag, "true", "See and replace bodies of requests and responses"),
+    key("reply", Kind::Flag, "true", "Answer requests by itself"),
+    key("client", Kind::Flag, "true", "Know the client's address"),
+    key("attributes", Kind::Flag, "true", "Leave facts for other plugins and the access log, and read theirs"),
+    key("completion", Kind::Flag, "true", "Learn how exchanges end"),
+    key("log", Kind::Flag, "true", "Write to the log"),
+    key("metrics", Kind::Flag, "true", "Count in the metrics"),
+    key("limiter", Kind::Flag, "true", "Count requests over all workers"),
+    key("store", Kind::Flag, "false", "Key-value state that outlives instances and reloads; a built-in has it"),
+    key("http", Kind::List(&Kind::Text), "[]", "Origins it may call; plugin contract 0.2 has no outbound interface"),
 ];
 
 pub static PLUGIN_LIMITS: &[Key] = &[

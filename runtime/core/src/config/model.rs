@@ -5,6 +5,7 @@
 //! parsed. Vectors are sorted by name, so an index means the same for equal configurations.
 
 mod bound;
+mod grants;
 mod listener;
 mod plugin;
 mod route;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use bound::*;
+pub use grants::*;
 pub use listener::*;
 pub use plugin::*;
 pub use route::*;

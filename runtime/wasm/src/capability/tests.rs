@@ -65,3 +65,25 @@ fn whatever_a_plugin_may_import_is_something_that_it_can() {
         }
     }
 }
+
+#[test]
+fn what_is_not_granted_it_cannot() {
+    let hooks = Hooks { request: true, completion: true, ..Hooks::default() };
+    let all = of(hooks, &[("log", "write")]);
+    assert_eq!(
+        all.can,
+        ["answer requests by itself", "learn how exchanges end", "write to the log"]
+    );
+    let mut grants = Grants::default();
+    assert_eq!((all.within(&grants), all.ungranted(&grants)), (all.clone(), vec![]));
+    grants.write(Grant::Reply, false);
+    let within = all.within(&grants);
+    assert_eq!(within.can, ["learn how exchanges end", "write to the log"]);
+    assert!(within.cannot.contains(&"answer by itself"));
+    let reply = vec![(Grant::Reply, "answer requests by itself")];
+    assert_eq!((all.ungranted(&grants), all.beyond(&within)), (reply.clone(), reply));
+    assert_eq!(within.beyond(&all), []);
+    let store = of(hooks, &[("store", "get")]);
+    assert_eq!(store.ungranted(&Grants::default()).len(), 1, "it has to be granted");
+    assert_eq!(store.ungranted(&Grants::everything()), []);
+}

@@ -143,9 +143,9 @@ fn store_needs_a_grant() {
     (func (export "weir:plugin/request-hook@0.2.0#on-request") (result i32)
         (call $delete (i32.const 0) (i32.const 0) (i32.const 600)) (i32.const 256))"#,
     );
-    let problems = refused(&guest, &["weir:plugin/store", "grants = { store = true }"]);
+    let problems = refused(&guest, &["can keep data", "grants = { store = true }"]);
     assert_eq!(problems[0].pointer.as_deref(), Some("/grants"));
-    let plugin = load(&host(), &guest, |plugin| plugin.grants.store = true);
+    let plugin = load(&host(), &guest, |plugin| plugin.grants.write(Grant::Store, true));
     assert!(plugin.imports().contains(&"weir:plugin/store@0.2.0".to_owned()));
     assert!(request(&member(&plugin)).1.is_ok());
 }

@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use weir_core::chain::{Exchange, ExchangeId, Failure, HeadLimits, Middleware, Step, Verdict};
 use weir_core::clock::{self, Clock};
-use weir_core::config::{ComponentSource, Grants, Isolation, OnFailure, Plugin, PluginLimits};
+use weir_core::config::{
+    ComponentSource, Grant, Grants, Isolation, OnFailure, Plugin, PluginLimits,
+};
 use weir_core::http::Client;
 
 use super::{Host, HostOptions, LoadedPlugin, PluginProblem};

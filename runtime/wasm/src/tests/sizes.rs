@@ -23,7 +23,7 @@ const SMALL: usize = 16 << 10;
 const LONG_DEADLINE: Duration = Duration::from_secs(10);
 
 fn roomy(plugin: &mut Plugin) {
-    plugin.grants.store = true;
+    plugin.grants.write(Grant::Store, true);
     plugin.limits.memory = MEMORY;
     plugin.limits.deadline = LONG_DEADLINE;
 }

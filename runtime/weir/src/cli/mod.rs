@@ -16,12 +16,13 @@ mod proxy;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use weir_core::clock::Clock;
 use weir_core::config::{Environment, Problem, Source};
-use weir_wasm::{BuiltIn, Loader, Task};
+use weir_wasm::{BuiltIn, LoadedPlugin, Loader, Task};
 
 use crate::control::{self, Options, StartError};
 use print::{complain, say};
@@ -166,12 +167,16 @@ fn run(options: Options) -> ExitCode {
 
 fn check(options: &Options) -> ExitCode {
     match control::build(options) {
-        Ok(config) => {
+        Ok((config, plugins)) => {
             problems::show(&[], &config.warnings);
             let count =
                 |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+            let can = |plugin: &Arc<LoadedPlugin>| {
+                format!("{} can {}\n", plugin.name(), plugin.capabilities().can.join(", "))
+            };
+            let can: String = plugins.iter().map(can).collect();
             say(&format!(
-                "fine: {}, {}, {}, {}\n",
+                "fine: {}, {}, {}, {}\n{can}",
                 count(config.listeners.len(), "listener"),
                 count(config.routes.len(), "route"),
                 count(config.plugins.len(), "plugin"),

@@ -2,6 +2,8 @@
 //!
 //! In: a name or a file. Out: text on standard output. Never: runs a hook.
 
+mod diff;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,7 +11,7 @@ use weir_core::clock::Clock;
 use weir_core::config::ComponentSource;
 use weir_core::telemetry::acting::Shown;
 use weir_core::telemetry::metrics::Metrics;
-use weir_wasm::{BuiltIn, Host, HostOptions, Inspection, Loader};
+use weir_wasm::{About, BuiltIn, Host, HostOptions, Inspection, Loader};
 
 use super::print::{complain, say};
 
@@ -22,6 +24,14 @@ pub enum Command {
     Inspect {
         /// A built-in plugin's name, or a `.wasm` file.
         component: String,
+    },
+    /// What changes from one component to another, line by line: what it can do, hooks, functions,
+    /// configuration schema, size. Exit 0, or 1 where the new one can do what the old one cannot.
+    Diff {
+        /// A built-in plugin's name, or a `.wasm` file.
+        old: String,
+        /// The same.
+        new: String,
     },
 }
 
@@ -54,26 +64,38 @@ pub fn run(command: &Command, built_ins: &'static [BuiltIn]) -> ExitCode {
             }
             say(&text)
         }
-        Command::Inspect { component } => {
-            let built_in = built_ins.iter().any(|(name, _)| name == component);
-            let source = match built_in {
-                true => ComponentSource::BuiltIn(component.as_str().into()),
-                false => ComponentSource::File(PathBuf::from(component)),
-            };
-            match host.inspect(&source) {
-                Ok(inspected) => say(&show(&inspected)),
-                Err(problems) => refuse(&problems),
+        Command::Inspect { component } => match host.inspect(&source(component, built_ins)) {
+            Ok(inspected) => say(&show(&inspected)),
+            Err(problems) => refuse(&problems),
+        },
+        Command::Diff { old, new } => {
+            let inspect = |component| host.inspect(&source(component, built_ins));
+            match (inspect(old), inspect(new)) {
+                (Ok(old), Ok(new)) => {
+                    let (text, beyond) = diff::of(&old, &new);
+                    let said = say(&text);
+                    if beyond && said == ExitCode::SUCCESS { ExitCode::from(1) } else { said }
+                }
+                (Err(problems), _) | (_, Err(problems)) => refuse(&problems),
             }
         }
     }
 }
 
+/// A built-in plugin of that name, or else a file.
+fn source(component: &str, built_ins: &[BuiltIn]) -> ComponentSource {
+    match built_ins.iter().any(|(name, _)| *name == component) {
+        true => ComponentSource::BuiltIn(component.into()),
+        false => ComponentSource::File(PathBuf::from(component)),
+    }
+}
+
 fn show(inspection: &Inspection) -> String {
-    let Inspection { about, digest, hooks, imports, capabilities } = inspection;
+    let Inspection { about, digest, size, hooks, imports, capabilities, functions: _ } = inspection;
     // What a component says of itself is a stranger's.
     let (name, version) = (Shown(&about.name), Shown(&about.version));
     let mut text = format!("{name} {version}\n{}\n\n", Shown(&about.summary));
-    text += &format!("digest   sha256:{digest}\n");
+    text += &format!("digest   sha256:{digest}\nsize     {size} bytes\n");
     text += &format!("hooks    {}\n", hooks.names().join(", "));
     for (title, words) in [("can", &capabilities.can), ("cannot", &capabilities.cannot)] {
         text += &format!("{title:<8} {}\n", words.join("\n         "));
@@ -81,13 +103,17 @@ fn show(inspection: &Inspection) -> String {
     let imports: Vec<String> = imports.iter().map(|import| Shown(import).to_string()).collect();
     text += &format!("imports  {}\n", imports.join("\n         "));
     if !about.config_schema.is_empty() {
-        let schema = serde_json::from_str::<serde_json::Value>(&about.config_schema);
-        let pretty = schema.and_then(|schema| serde_json::to_string_pretty(&schema));
-        let schema = pretty.unwrap_or_else(|_| about.config_schema.clone());
-        let lines: Vec<String> = schema.lines().map(|line| Shown(line).to_string()).collect();
-        text += &format!("\nconfig\n{}\n", lines.join("\n"));
+        text += &format!("\nconfig\n{}\n", schema(about).join("\n"));
     }
     text
+}
+
+/// The lines of a configuration's schema.
+fn schema(about: &About) -> Vec<String> {
+    let schema = serde_json::from_str::<serde_json::Value>(&about.config_schema);
+    let pretty = schema.and_then(|schema| serde_json::to_string_pretty(&schema));
+    let schema = pretty.unwrap_or_else(|_| about.config_schema.clone());
+    schema.lines().map(|line| Shown(line).to_string()).collect()
 }
 
 fn refuse(problems: &[weir_wasm::PluginProblem]) -> ExitCode {
@@ -99,8 +125,6 @@ fn refuse(problems: &[weir_wasm::PluginProblem]) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use weir_wasm::About;
-
     use super::*;
 
     #[test]
@@ -113,8 +137,10 @@ mod tests {
             config_schema: hostile("{\"title\": 1,\n"),
         };
         let (digest, imports) = ("00".to_owned(), vec![hostile("import")]);
-        let (hooks, capabilities) = Default::default();
-        let shown = show(&Inspection { about, digest, hooks, imports, capabilities });
+        let (size, hooks, functions, capabilities) = Default::default();
+        let inspection =
+            Inspection { about, digest, size, hooks, imports, functions, capabilities };
+        let shown = show(&inspection);
         assert!(shown.starts_with("name\\nname\\u{1b}[2J\\r\\u{9b}1A\\u{202e} 1"), "{shown}");
         let acts = |character: &char| weir_core::telemetry::acting::acts(*character);
         assert!(shown.chars().filter(acts).all(|character| character == '\n'), "{shown:?}");

@@ -138,7 +138,7 @@ fn load_plugins(
 ) -> Vec<Arc<LoadedPlugin>> {
     host.loading().limit(config.server.compile);
     let _compiled = host.loading().built_ins(config.plugins.iter().map(|it| &it.component));
-    let mut plugins = Vec::new();
+    let (mut plugins, mut found) = (Vec::new(), Vec::new());
     for plugin in &config.plugins {
         let loaded = match &plugin.component {
             config::ComponentSource::File(file) if config.contents.is_held(file) => {
@@ -148,14 +148,22 @@ fn load_plugins(
             _ => host.load(plugin),
         };
         match loaded {
-            Ok(loaded) => plugins.push(loaded),
-            Err(found) => {
-                let places = &config.places;
-                problems.extend(found.iter().filter_map(|found| places.problem(found.finding())));
+            Ok(loaded) => {
+                let serving = before.and_then(|before| of_name(before, &plugin.name));
+                found.extend(serving.map(|serving| loaded.beyond(serving)).unwrap_or_default());
+                plugins.push(loaded);
             }
+            Err(problems) => found.extend(problems),
         }
     }
+    let places = &config.places;
+    problems.extend(found.iter().filter_map(|found| places.problem(found.finding())));
     plugins
+}
+
+/// The plugin of a name.
+fn of_name<'a>(built: &'a Built, name: &str) -> Option<&'a LoadedPlugin> {
+    built.plugins.iter().map(Arc::as_ref).find(|plugin| **plugin.name() == *name)
 }
 
 /// A plugin whose component came from there.

@@ -15,7 +15,7 @@ use weir_core::config::{self, Config, Held, Refused};
 use weir_core::telemetry::access_log::{AccessLog, Format};
 use weir_core::telemetry::log;
 use weir_core::telemetry::metrics::Metrics;
-use weir_wasm::{Host, HostOptions};
+use weir_wasm::{Host, HostOptions, LoadedPlugin};
 
 use super::build::{self, Numbers};
 use super::options::{Options, StartError};
@@ -25,16 +25,16 @@ use super::tasks::Tasks;
 use crate::server::{self, Setup, WorkerLogMaker};
 use crate::upstream::{self, resolver};
 
-/// Loads and builds a configuration without serving it.
+/// Loads and builds a configuration without serving it. Gives its plugins, too.
 ///
 /// # Errors
 /// Every problem, each with its place.
-pub fn build(options: &Options) -> Result<Config, StartError> {
+pub fn build(options: &Options) -> Result<(Config, Vec<Arc<LoadedPlugin>>), StartError> {
     let config = load(options, Held::new()).map_err(|refused| refusal(options, *refused))?;
     let host = Host::new(host_options(options, &config, &Metrics::new())).map_err(no_plugins)?;
     let (metrics, now) = (Metrics::new(), options.clock.wall());
     build::build(config, &host, &metrics, &mut Numbers::default(), None, &[], now)
-        .map(|(built, _)| Config::clone(&built.config))
+        .map(|(built, _)| (Config::clone(&built.config), built.plugins))
         .map_err(StartError::from)
 }
 

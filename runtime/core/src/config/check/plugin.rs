@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::Check;
 use crate::config::field::Field;
-use crate::config::model::{ComponentSource, Grants, Isolation, OnFailure, Plugin, PluginLimits};
+use crate::config::model::{
+    ComponentSource, Grant, Grants, Isolation, OnFailure, Plugin, PluginLimits,
+};
 use crate::config::problem::Fault;
 use crate::config::read::{Named, TableReader};
 use crate::config::tree::{Node, Value};
@@ -16,10 +18,11 @@ impl Check<'_> {
         let config = table.field("config").filter(|field| field.as_table().is_some());
         let limits = component.as_ref().map_or_else(PluginLimits::default, PluginLimits::of);
         let limits = limits_or(table.table("limits"), limits);
+        let granted = component.as_ref().map_or_else(Grants::default, Grants::of);
         let plugin = Plugin {
             name: named.name.into(),
             config: config.map_or("{}".into(), |field| Arc::from(json(field.node).to_string())),
-            grants: grants(table.table("grants")),
+            grants: written(table.table("grants"), granted),
             limits,
             on_failure: match table.one_of("on_failure") {
                 Some("skip") => OnFailure::Skip,
@@ -77,17 +80,23 @@ fn limits_or(table: Option<TableReader<'_>>, limits: PluginLimits) -> PluginLimi
     }
 }
 
-fn grants(table: Option<TableReader<'_>>) -> Grants {
-    let Some(table) = table else { return Grants::default() };
+/// What is written, and of the others these.
+fn written(table: Option<TableReader<'_>>, mut grants: Grants) -> Grants {
+    let Some(table) = table else { return grants };
     if let Some(field) = table.field("http")
         && field.list().is_some_and(|origins| origins.iter().any(|origin| origin.text().is_some()))
     {
         field.problem(Fault::hint(
-            "plugin contract 0.1 has no outbound interface, so there is nothing to grant",
+            "plugin contract 0.2 has no outbound interface, so there is nothing to grant",
             "remove http",
         ));
     }
-    Grants { store: table.flag("store").unwrap_or_default() }
+    for grant in Grant::ALL {
+        if let Some(allowed) = table.flag(grant.key()) {
+            grants.write(grant, allowed);
+        }
+    }
+    grants
 }
 
 /// The node as JSON; a date is its text.

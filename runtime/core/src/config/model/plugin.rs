@@ -15,7 +15,7 @@ pub struct Plugin {
     pub component: ComponentSource,
     /// The `config` table as JSON text; `{}` where absent. Secrets are resolved in it: never log it.
     pub config: Arc<str>,
-    pub grants: Grants,
+    pub grants: super::Grants,
     pub limits: PluginLimits,
     pub on_failure: OnFailure,
     pub isolation: Isolation,
@@ -28,12 +28,6 @@ pub enum ComponentSource {
     /// One that is embedded in the binary, by name.
     BuiltIn(Arc<str>),
     File(PathBuf),
-}
-
-/// What an operator lets a plugin import beyond `http`, `log`, `metrics` and `limiter`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Grants {
-    pub store: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -81,7 +81,7 @@ fn a_store_without_a_grant_prints_the_line_to_add() {
     let text = refusal(&conformance(), "");
     assert_says(
         &text,
-        &["weir.toml:3:", "weir:plugin/store", "grants = { store = true }", "[plugins.mine]"],
+        &["weir.toml:3:", "can keep data", "grants = { store = true }", "[plugins.mine]"],
     );
 }
 

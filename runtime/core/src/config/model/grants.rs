@@ -1,0 +1,109 @@
+//! What a plugin may do of what its component can.
+//!
+//! In: what `[plugins.NAME.grants]` says. Out: whether a capability is granted, and whether that was written or
+//! is the default. Never: knows components: whoever loads one holds what it can do against this.
+
+use super::ComponentSource;
+
+/// A part of the contract that an operator can grant to a plugin, or refuse to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Grant {
+    Request,
+    RequestChanges,
+    Response,
+    ResponseChanges,
+    Bodies,
+    Reply,
+    Client,
+    Attributes,
+    Completion,
+    Log,
+    Metrics,
+    Limiter,
+    Store,
+}
+
+/// `[plugins.NAME.grants]`
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Grants {
+    /// In the order of [`Grant::ALL`].
+    written: [Option<bool>; Grant::ALL.len()],
+    /// The plugin comes with the proxy.
+    is_ours: bool,
+}
+
+impl Grant {
+    pub const ALL: [Grant; 13] = [
+        Grant::Request,
+        Grant::RequestChanges,
+        Grant::Response,
+        Grant::ResponseChanges,
+        Grant::Bodies,
+        Grant::Reply,
+        Grant::Client,
+        Grant::Attributes,
+        Grant::Completion,
+        Grant::Log,
+        Grant::Metrics,
+        Grant::Limiter,
+        Grant::Store,
+    ];
+
+    /// As it is written.
+    pub fn key(self) -> &'static str {
+        match self {
+            Grant::Request => "request",
+            Grant::RequestChanges => "request_changes",
+            Grant::Response => "response",
+            Grant::ResponseChanges => "response_changes",
+            Grant::Bodies => "bodies",
+            Grant::Reply => "reply",
+            Grant::Client => "client",
+            Grant::Attributes => "attributes",
+            Grant::Completion => "completion",
+            Grant::Log => "log",
+            Grant::Metrics => "metrics",
+            Grant::Limiter => "limiter",
+            Grant::Store => "store",
+        }
+    }
+
+    /// Whether any plugin has it where nothing is written: what ends with the exchange, and what is
+    /// counted. What is kept beyond it has to be granted.
+    fn is_usual(self) -> bool {
+        self != Grant::Store
+    }
+}
+
+impl Grants {
+    /// Where nothing is written: other people's plugins have what is usual, and one that comes with the
+    /// proxy has what it imports.
+    pub fn of(component: &ComponentSource) -> Grants {
+        let is_ours = matches!(component, ComponentSource::BuiltIn(_));
+        Grants { is_ours, ..Grants::default() }
+    }
+
+    /// Whatever a component can do.
+    pub fn everything() -> Grants {
+        Grants { is_ours: true, ..Grants::default() }
+    }
+
+    /// What is written of it.
+    pub fn write(&mut self, grant: Grant, allowed: bool) {
+        self.written[grant as usize] = Some(allowed);
+    }
+
+    /// What is written of it, if anything.
+    pub fn written(&self, grant: Grant) -> Option<bool> {
+        self.written[grant as usize]
+    }
+
+    pub fn allow(&self, grant: Grant) -> bool {
+        self.written(grant).unwrap_or(self.is_ours || grant.is_usual())
+    }
+
+    /// Whether the plugin comes with the proxy.
+    pub fn are_ours(&self) -> bool {
+        self.is_ours
+    }
+}
