@@ -5,7 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
-use weir_tests::{Certificates, Origin, RawClient, Setup, get, tls_get, tls_version, until};
+use weir_tests::{
+    Certificates, Daemon, Origin, RawClient, Setup, free_address, get, tls_get, tls_version, until,
+    wait_for_port,
+};
 
 fn listener(certificates: &[&Certificates], more: &str) -> String {
     let pairs: Vec<String> = certificates
@@ -215,4 +218,26 @@ fn a_self_signed_certificate_that_is_named_is_trusted() {
             assert!(logged().contains(why), "{name}: {}", logged());
         }
     }
+}
+
+/// An endpoint that speaks no TLS: the log says so, with what it said instead, and why it is left out.
+#[test]
+fn why_there_is_no_tls_with_an_endpoint_is_told() {
+    let origin = Origin::echo();
+    let web = free_address();
+    let toml = Setup::to(&origin)
+        .upstream("health = { path = \"/\", interval = \"100ms\", unhealthy = 1 }")
+        .toml()
+        .replace("127.0.0.1:0", &web.to_string())
+        .replace("http://", "https://");
+    let binary = env!("CARGO_BIN_EXE_weir-under-test");
+    let mut daemon = Daemon::start(binary, &["run"], &[("weir.toml", &toml)]);
+    let line = daemon.wait_for_line("endpoint is unhealthy");
+    let why = origin.url().replace("http://", "");
+    assert!(line.contains(&why) && line.contains("\"why\":\"tls_protocol_error: TLS"), "{line}");
+    wait_for_port(web);
+    assert_eq!(get(web, "/").status, 502);
+    let line = daemon.wait_for_line("no TLS with an endpoint");
+    assert!(line.contains(&format!("\"endpoint\":\"{why}\"")), "{line}");
+    assert!(line.contains("\"suppressed\":0"), "{line}");
 }

@@ -1,4 +1,7 @@
 //! What a server is started with, and why it does not come to serve.
+//!
+//! In: the command line, or a test. Out: [`Options`]; and [`StartError`]s, with the exit code's reason. Never:
+//! reads a file itself.
 
 use std::error::Error;
 use std::{fmt, io};

@@ -1,4 +1,7 @@
 //! What is wrong with a certificate, a key or a trust store: which file, what, what to do.
+//!
+//! In: what reading, parsing or matching them gave. Out: a problem at its place in the `tls` table. Never: shows
+//! what is in a key.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,3 +1,5 @@
+//! Files and folders that are watched: real ones, changed in every way.
+
 use std::fs::File;
 use std::io::Write;
 
