@@ -18,7 +18,10 @@ impl Check<'_> {
         let config = table.field("config").filter(|field| field.as_table().is_some());
         let limits = component.as_ref().map_or_else(PluginLimits::default, PluginLimits::of);
         let limits = limits_or(table.table("limits"), limits);
-        let granted = component.as_ref().map_or_else(Grants::default, Grants::of);
+        let granted = match component {
+            Some(ComponentSource::BuiltIn(_)) => Grants::everything(),
+            _ => Grants::default(),
+        };
         let plugin = Plugin {
             name: named.name.into(),
             config: config.map_or("{}".into(), |field| Arc::from(json(field.node).to_string())),

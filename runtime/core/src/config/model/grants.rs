@@ -3,8 +3,6 @@
 //! In: what `[plugins.NAME.grants]` says. Out: whether a capability is granted, and whether that was written or
 //! is the default. Never: knows components: whoever loads one holds what it can do against this.
 
-use super::ComponentSource;
-
 /// A part of the contract that an operator can grant to a plugin, or refuse to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Grant {
@@ -76,14 +74,8 @@ impl Grant {
 }
 
 impl Grants {
-    /// Where nothing is written: other people's plugins have what is usual, and one that comes with the
-    /// proxy has what it imports.
-    pub fn of(component: &ComponentSource) -> Grants {
-        let is_ours = matches!(component, ComponentSource::BuiltIn(_));
-        Grants { is_ours, ..Grants::default() }
-    }
-
-    /// Whatever a component can do.
+    /// Whatever a component can do: what a plugin has that comes with the proxy. Others have what is usual
+    /// by default.
     pub fn everything() -> Grants {
         Grants { is_ours: true, ..Grants::default() }
     }
