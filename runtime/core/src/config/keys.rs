@@ -140,12 +140,12 @@ pub static GRANTS: &[Key] = &[
     key("bodies", Kind::Flag, "true", "See and replace bodies of requests and responses"),
     key("reply", Kind::Flag, "true", "Answer requests by itself"),
     key("client", Kind::Flag, "true", "Know the client's address"),
-    key("attributes", Kind::Flag, "true", "Leave facts for other plugins and the access log, and read theirs"),
+    key("attributes", Kind::Flag, "true", "Leave facts for other plugins and the access log"),
     key("completion", Kind::Flag, "true", "Learn how exchanges end"),
     key("log", Kind::Flag, "true", "Write to the log"),
     key("metrics", Kind::Flag, "true", "Count in the metrics"),
     key("limiter", Kind::Flag, "true", "Count requests over all workers"),
-    key("store", Kind::Flag, "false", "Key-value state that outlives instances and reloads; a built-in has it"),
+    key("store", Kind::Flag, "false", "Key-value state that outlives instances and reloads; what comes with the proxy has it"),
     key("http", Kind::List(&Kind::Text), "[]", "Origins it may call; plugin contract 0.2 has no outbound interface"),
 ];
 

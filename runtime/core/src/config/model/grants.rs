@@ -21,8 +21,8 @@ pub enum Grant {
     Store,
 }
 
-/// `[plugins.NAME.grants]`
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// `[plugins.NAME.grants]`. Equal if the same is granted, written or not.
+#[derive(Debug, Clone, Eq, Default)]
 pub struct Grants {
     /// In the order of [`Grant::ALL`].
     written: [Option<bool>; Grant::ALL.len()],
@@ -97,5 +97,11 @@ impl Grants {
     /// Whether the plugin comes with the proxy.
     pub fn are_ours(&self) -> bool {
         self.is_ours
+    }
+}
+
+impl PartialEq for Grants {
+    fn eq(&self, other: &Self) -> bool {
+        Grant::ALL.into_iter().all(|grant| self.allow(grant) == other.allow(grant))
     }
 }
