@@ -27,7 +27,7 @@ use wasm_encoder::{
 use super::plan::{Param, Plan, Word};
 
 /// Of what is made here: artifacts of another one are not used.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Names in the bundle.
 pub fn module(number: usize) -> String {
@@ -165,7 +165,7 @@ fn lift(plan: &Plan) -> Vec<u8> {
             let core: Vec<ValType> = lifted.params.iter().flat_map(core).collect();
             let results: &[ValType] = if lifted.answers { &[ValType::I32] } else { &[] };
             let function = glue.import(&core, results);
-            let after = lifted.post_return.as_ref().map(|_| glue.import(&[ValType::I32], &[]));
+            let after = lifted.post_return.as_ref().map(|_| glue.import(results, &[]));
             (lifted, realloc, function, after)
         })
         .collect();
@@ -187,9 +187,12 @@ fn lift(plan: &Plan) -> Vec<u8> {
         code.call(called);
         if lifted.answers {
             code.local_tee(answer).call(take);
-            if let Some(after) = after {
-                code.local_get(answer).call(after);
+        }
+        if let Some(after) = after {
+            if lifted.answers {
+                code.local_get(answer);
             }
+            code.call(after);
         }
         code.end();
         glue.export(&function(number), &params, body);

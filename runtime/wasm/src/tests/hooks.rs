@@ -263,3 +263,21 @@ fn a_body_is_transformed() {
     drop(two);
     assert_eq!(runtime().block_on(open().finish()).expect("its end"), "<end>");
 }
+
+/// A toolchain may have something called after each function, whatever that gives.
+#[test]
+fn after_a_hook_that_gives_nothing_something_is_called() {
+    let core = r#"
+    (global $ended (mut i32) (i32.const 0))
+    (func (export "weir:plugin/request-hook@0.2.0#on-request") (result i32)
+        (if (global.get $ended) (then unreachable)) (i32.const 256))
+    (func (export "weir:plugin/completion-hook@0.2.0#on-complete") (param i32 i64 i64 i64 i32 i32 i32 i32 i32 i32))
+    (func (export "cabi_post_weir:plugin/completion-hook@0.2.0#on-complete")
+        (global.set $ended (i32.const 1)))"#;
+    let world = "export weir:plugin/request-hook@0.2.0; export weir:plugin/completion-hook@0.2.0;";
+    let host = host();
+    let member = member(&load(&host, &component(world, core), |_| ()));
+    assert!(request(&member).1.is_ok());
+    assert!(at_once(member.on_complete(answered(), &Summary::default())).1.is_ok());
+    assert_eq!(request(&member).1.expect_err("it was called").reason, "trap");
+}
