@@ -280,8 +280,9 @@ impl Maker<'_> {
             return Err(Refused::Unusual("it imports a function outside of an interface"));
         };
         let interface = component.import_types[*at].0.clone();
-        let realloc = self.options(options)?.filter(|_| self.signatures.gives_texts(ty));
         let signature = self.signatures.function(ty);
+        let realloc =
+            self.options(options, &signature)?.filter(|_| self.signatures.gives_texts(ty));
         let core = self.of.component.options[options].core_type;
         let core = &self.signatures.types.module_types_builder()[core];
         let words = |types: &[WasmValType]| types.iter().map(word).collect::<Result<_>>();
@@ -291,7 +292,7 @@ impl Maker<'_> {
     }
 
     /// Notes how texts are in memory. Gives who makes room for them.
-    fn options(&mut self, options: OptionsIndex) -> Result<Option<usize>> {
+    fn options(&mut self, options: OptionsIndex, signature: &str) -> Result<Option<usize>> {
         let options = &self.of.component.options[options];
         let CanonicalOptionsDataModel::LinearMemory(memory) = &options.data_model else {
             return Err(Refused::Unusual("it has no linear memory"));
@@ -304,8 +305,8 @@ impl Maker<'_> {
             StringEncoding::Utf16 => Encoding::Utf16,
             StringEncoding::CompactUtf16 => Encoding::Compact,
         };
-        // What has no memory has no texts either.
-        if memory.memory.is_some() {
+        // What has no texts need not say how they are, or says what is usual elsewhere.
+        if signature.contains("string") {
             if self.plan.encoding != encoding && self.encoding_is_known {
                 return Err(Refused::Unusual("its texts are in several encodings"));
             }
@@ -338,14 +339,15 @@ impl Maker<'_> {
                     post_return.and_then(|at| self.post_returns.get(at.as_u32() as usize));
                 let post_return = post_return.map(|def| self.item(def)).transpose()?;
                 // Before its parameters are looked at: texts are as this says.
-                let realloc = self.options(*options)?;
+                let signature = self.signatures.function(*ty);
+                let realloc = self.options(*options, &signature)?;
                 let params = self.signatures.params(*ty, self.plan.encoding)?;
                 let has_text = params.iter().any(|param| matches!(param, Param::Text { .. }));
                 self.plan.exports.push(Lifted {
                     interface: interface.to_string(),
                     name: name.to_string(),
                     function: self.item(func)?,
-                    signature: self.signatures.function(*ty),
+                    signature,
                     params,
                     answers: self.signatures.gives(*ty),
                     realloc: realloc.filter(|_| has_text),

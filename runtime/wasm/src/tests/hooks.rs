@@ -281,3 +281,17 @@ fn after_a_hook_that_gives_nothing_something_is_called() {
     assert!(at_once(member.on_complete(answered(), &Summary::default())).1.is_ok());
     assert_eq!(request(&member).1.expect_err("it was called").reason, "trap");
 }
+
+/// What says nothing of how texts are has none: `read` gives bytes.
+#[test]
+fn wide_texts_beside_functions_that_have_none() {
+    let guest = super::guest::wide(
+        "import weir:plugin/request-body@0.2.0;\n export weir:plugin/request-hook@0.2.0;",
+        r#"
+    (import "weir:plugin/request-body@0.2.0" "read" (func $read (param i64 i32)))
+    (func (export "weir:plugin/request-hook@0.2.0#on-request") (result i32)
+        (call $read (i64.const 8) (i32.const 600)) (i32.const 256))"#,
+    );
+    let host = host();
+    assert!(request(&member(&load(&host, &guest, |_| ()))).1.is_ok());
+}
