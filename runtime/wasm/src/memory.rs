@@ -11,6 +11,8 @@ use super::encoding::{Encoding, WIDE};
 
 /// Bytes of the place and length of a text or list.
 pub const SPAN: u32 = 8;
+/// What a record costs at least, as so many bytes that are copied.
+const RECORD: usize = 256;
 
 /// What reading takes, and how texts are there.
 pub trait Reader {
@@ -136,6 +138,8 @@ impl Records {
     pub fn new(memory: &[u8], by: &dyn Reader, span: Span, size: u32) -> Result<Records> {
         let bytes = (span.length as usize).saturating_mul(size as usize);
         by.hand_over(bytes)?;
+        // Paid before any is looked at, and by their number: an empty one takes the host as long.
+        by.pay_bytes(bytes.max((span.length as usize).saturating_mul(RECORD)))?;
         within(memory, span.at, bytes)?;
         Ok(Records { span, size })
     }

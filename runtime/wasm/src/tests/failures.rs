@@ -148,6 +148,15 @@ fn an_answer_has_its_price() {
     reason_with(&request_filter(reply), roomy, "deadline");
 }
 
+/// Nearly a million fields without name or value: each is looked at, though nothing of it is copied.
+#[test]
+fn a_list_has_its_price_whatever_is_in_it() {
+    let reply = "(drop (memory.grow (i32.const 230))) (i32.store8 (i32.const 260) (i32.const 1))
+        (i32.store16 (i32.const 264) (i32.const 200)) (i32.store (i32.const 268) (i32.const 70000))
+        (i32.store (i32.const 272) (i32.const 937500)) (i32.const 256)";
+    reason_with(&request_filter(reply), roomy, "deadline");
+}
+
 /// Names are the guest's; a few bytes can stand for a megabyte of readable ones.
 #[test]
 fn names_of_functions_are_short() {
