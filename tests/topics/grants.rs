@@ -128,8 +128,8 @@ fn a_new_binary_that_can_do_more_waits_until_that_is_granted() {
     assert_eq!(refused("store = true"), all);
     let less = refused("store = true, log = true, metrics = true, limiter = true");
     assert!(less.contains("limit the length of bodies") && !less.contains("log, which"), "{less}");
-    let granted =
-        "store = true, log = true, metrics = true, limiter = true, request_changes = true";
+    let granted = "store = true, log = true, metrics = true, limiter = true, attributes = true, \
+                   request_changes = true";
     proxy.reload(&with(granted)).expect("all of it is granted");
     serves("greedy");
     // What serves now may go on, whatever else changes; and one that can do less may come at any time.
@@ -163,7 +163,7 @@ fn two_binaries_beside_each_other() {
         "      change heads of requests\n",
         "+     limiter.",
         "the new one can do what the old one cannot: limit the length of bodies of requests, ",
-        "request_changes = true, log = true, metrics = true, limiter = true, store = true }\n",
+        "request_changes = true, attributes = true, log = true, metrics = true, limiter = true, store = true }\n",
     ] {
         assert!(text.contains(line), "{line:?} is not in\n{text}");
     }

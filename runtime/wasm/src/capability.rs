@@ -33,7 +33,7 @@ pub struct Capabilities {
 }
 
 /// Each interface of the contract is here, and each of its functions that says something of its own.
-const ALL: [Capability; 17] = [
+const ALL: [Capability; 19] = [
     Capability {
         has: |plugin| plugin.imports("request"),
         grant: Grant::Request,
@@ -71,6 +71,12 @@ const ALL: [Capability; 17] = [
         cannot: "",
     },
     Capability {
+        has: |plugin| plugin.hooks.response,
+        grant: Grant::Response,
+        can: "take part in responses",
+        cannot: "take part in responses",
+    },
+    Capability {
         has: |plugin| plugin.imports("response"),
         grant: Grant::Response,
         can: "read heads of responses",
@@ -99,6 +105,12 @@ const ALL: [Capability; 17] = [
         grant: Grant::Client,
         can: "know the client's address",
         cannot: "know the client's address",
+    },
+    Capability {
+        has: |plugin| plugin.calls("request", "attribute"),
+        grant: Grant::Attributes,
+        can: "read facts that other plugins left",
+        cannot: "",
     },
     Capability {
         has: |plugin| plugin.imports("attributes"),

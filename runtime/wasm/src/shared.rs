@@ -27,6 +27,8 @@ pub struct Shared {
     pub name: Arc<str>,
     /// It is granted to answer requests by itself.
     pub may_reply: bool,
+    /// It is granted to write to the log, by whatever way.
+    pub may_log: bool,
     pub limiter: Arc<dyn Limiter>,
     pub store: Arc<dyn Store>,
     pub metrics: PluginMetrics,
@@ -71,6 +73,7 @@ impl Registry {
         Arc::new(Shared {
             name: name.clone(),
             may_reply: plugin.grants.allow(Grant::Reply),
+            may_log: plugin.grants.allow(Grant::Log),
             limiter: kept.limiter.clone(),
             store: kept.store.clone(),
             quota: Quota::new(kept.account.clone(), plugin.limits.quota),
@@ -141,12 +144,10 @@ impl Shared {
         self.on_fibers.load(Ordering::Relaxed) > 0
     }
 
-    /// A hook was called on a fiber. Of two at the same time one may go uncounted.
+    /// A hook was called on a fiber.
     pub fn called_on_fiber(&self) {
-        let left = self.on_fibers.load(Ordering::Relaxed);
-        if left > 0 {
-            self.on_fibers.store(left - 1, Ordering::Relaxed);
-        }
+        let one_less = |left: u32| left.checked_sub(1);
+        let _ = self.on_fibers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
     }
 
     /// Bytes from the system's generator.

@@ -16,7 +16,7 @@ const NO_NETWORK: &str = "reach the network, files, or the environment";
 fn a_plugin_that_sets_one_field() {
     let hooks = Hooks { response: true, ..Hooks::default() };
     let words = of(hooks, &[("response-changes", "set-field")]);
-    assert_eq!(words.can, ["change heads of responses"]);
+    assert_eq!(words.can, ["take part in responses", "change heads of responses"]);
     assert_eq!(
         words.cannot,
         [
@@ -86,4 +86,29 @@ fn what_is_not_granted_it_cannot() {
     let store = of(hooks, &[("store", "get")]);
     assert_eq!(store.ungranted(&Grants::default()).len(), 1, "it has to be granted");
     assert_eq!(store.ungranted(&Grants::everything()), []);
+}
+
+/// `attributes` is about them in both directions, as `configs/reference.toml` says.
+#[test]
+fn who_may_not_use_attributes_does_not_read_those_of_others() {
+    let mut grants = Grants::default();
+    grants.write(Grant::Attributes, false);
+    let hooks = Hooks { request: true, ..Hooks::default() };
+    let reads = of(hooks, &[("request", "attribute")]);
+    assert_eq!(reads.ungranted(&grants).len(), 1, "{reads:?}");
+}
+
+/// A hook makes answers fail, or late, whatever it imports: one more of them is something new.
+#[test]
+fn each_hook_is_something_that_a_plugin_can() {
+    let completion = Hooks { completion: true, ..Hooks::default() };
+    let before = of(completion, &[]);
+    for (name, hooks) in [
+        ("request", Hooks { request: true, ..completion }),
+        ("response", Hooks { response: true, ..completion }),
+        ("request-body", Hooks { request_body: true, ..completion }),
+        ("response-body", Hooks { response_body: true, ..completion }),
+    ] {
+        assert!(!of(hooks, &[]).beyond(&before).is_empty(), "{name}");
+    }
 }

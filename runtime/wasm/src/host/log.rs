@@ -55,7 +55,8 @@ pub fn write(state: &State, level: Level, message: &str, fields: &Fields) -> Res
     // First of all: what a call costs is the same whatever is told, or a level that an operator turns
     // would bring requests to their deadline.
     state.budget.pay(bounds::LINE)?;
-    if !is_enabled(level) {
+    // What has no such function to call has the standard streams.
+    if !state.shared.may_log || !is_enabled(level) {
         return Ok(());
     }
     let lines = state.lines.get();

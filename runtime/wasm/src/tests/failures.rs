@@ -157,6 +157,66 @@ fn a_list_has_its_price_whatever_is_in_it() {
     reason_with(&request_filter(reply), roomy, "deadline");
 }
 
+/// Counts the lines of plugins.
+struct Lines(Arc<AtomicU32>);
+
+impl tracing::Subscriber for Lines {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let is_plugins = event.metadata().target() == "weir::plugin";
+        self.0.fetch_add(is_plugins.into(), Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// The standard streams go to the log.
+#[test]
+fn who_may_not_write_to_the_log_does_not_write_to_it_by_the_standard_streams() {
+    let io = "package wasi:io@0.2.0;
+        interface error { resource error; }
+        interface streams {
+            use error.{error};
+            variant stream-error { last-operation-failed(error), closed }
+            resource output-stream { write: func(contents: list<u8>) -> result<_, stream-error>; }
+        }";
+    let cli = "package wasi:cli@0.2.0;
+        interface stdout { use wasi:io/streams@0.2.0.{output-stream}; get-stdout: func() -> output-stream; }";
+    let prints = super::guest::with_packages(
+        &[io.to_owned(), cli.to_owned()],
+        "import wasi:cli/stdout@0.2.0;\n import wasi:io/streams@0.2.0;\n export weir:plugin/request-hook@0.2.0;",
+        r#"
+    (import "wasi:cli/stdout@0.2.0" "get-stdout" (func $stdout (result i32)))
+    (import "wasi:io/streams@0.2.0" "[method]output-stream.write" (func $write (param i32 i32 i32 i32)))
+    (data (i32.const 512) "said\0a")
+    (func (export "weir:plugin/request-hook@0.2.0#on-request") (result i32)
+        (call $write (call $stdout) (i32.const 512) (i32.const 5) (i32.const 600)) (i32.const 256))"#,
+    );
+    for (granted, lines) in [(true, 1), (false, 0)] {
+        let count = Arc::new(AtomicU32::new(0));
+        let loaded = try_load(&host(), &prints, |plugin| plugin.grants.write(Grant::Log, granted));
+        // One that is refused writes nothing either.
+        if let Ok(plugin) = loaded {
+            let member = member(&plugin);
+            tracing::subscriber::with_default(Lines(count.clone()), || request(&member).0);
+        }
+        assert_eq!(count.load(Ordering::Relaxed), lines, "log = {granted}");
+    }
+}
+
 /// Names are the guest's; a few bytes can stand for a megabyte of readable ones.
 #[test]
 fn names_of_functions_are_short() {
