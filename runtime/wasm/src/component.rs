@@ -8,7 +8,7 @@ use weir_core::config::{Flaw, Grant, Grants};
 
 use super::capability::Capabilities;
 use super::contract::{self, PACKAGE, interface, is_current};
-use super::engine::{MAX_CORE_INSTANCES_PER_COMPONENT, TABLES_PER_INSTANCE};
+use super::engine::{MAX_CORE_INSTANCES_PER_COMPONENT, MAX_GLUE, TABLES_PER_INSTANCE};
 use super::host::{INTERFACES, functions, wasi};
 use super::plan::{Lifted, Plan};
 use super::problem::Problem;
@@ -46,6 +46,13 @@ pub fn inspect(plan: &Plan) -> Result<Inspected, Vec<Problem>> {
         problems.push(Problem::component(format!(
             "the component has {} core instances; at most {MAX_CORE_INSTANCES_PER_COMPONENT} are taken",
             plan.steps.len()
+        )));
+    }
+    let allocators = plan.lowering().count();
+    if allocators >= MAX_GLUE as usize {
+        problems.push(Problem::component(format!(
+            "the component has {allocators} allocators; at most {} are taken",
+            MAX_GLUE - 1
         )));
     }
     if !problems.is_empty() {

@@ -21,6 +21,8 @@ pub const MAX_MEMORY: usize = 256 << 20;
 const MAX_INSTANCES: [u32; 6] = [8192, 4096, 1024, 128, 16, 8];
 /// Core instances a component may consist of. Rust's `wasm32-wasip2` makes 4, componentize-py 30.
 pub const MAX_CORE_INSTANCES_PER_COMPONENT: u32 = 100;
+/// What the host puts between them and itself: one for each of the guest's allocators, and one more.
+pub const MAX_GLUE: u32 = 17;
 /// Function tables there are for each instance; one that has more takes the place of several.
 pub const TABLES_PER_INSTANCE: u32 = 4;
 /// Entries of a function table: CPython has about 12,000.

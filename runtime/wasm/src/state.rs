@@ -367,7 +367,7 @@ impl ResourceLimiter for Caps {
     }
 
     fn instances(&self) -> usize {
-        super::engine::MAX_CORE_INSTANCES_PER_COMPONENT as usize
+        (super::engine::MAX_CORE_INSTANCES_PER_COMPONENT + super::engine::MAX_GLUE) as usize
     }
 
     fn tables(&self) -> usize {

@@ -69,6 +69,15 @@ fn a_component_of_many_tables_or_memories_counts_as_several() {
     }
 }
 
+/// As many as are taken are taken, whatever the host puts between them and itself; of one more it is said.
+#[test]
+fn a_component_of_as_many_core_instances_as_may_be_is_taken() {
+    let own = crate::plan::Plan::of(&request_filter(FORWARDS)).expect("a plan").steps.len();
+    let grown = |count: usize| grown(request_filter(FORWARDS), "(module)", (count - own) as u8);
+    refused(&grown(101), &["has 101 core instances; at most 100"]);
+    load(&host(), &grown(100), |_| ());
+}
+
 #[test]
 fn no_file() {
     let problems = host().load(&plugin("/nonexistent/x.wasm".into())).err().expect("refused");
