@@ -136,6 +136,12 @@ impl Cache {
 
     /// A component that was just compiled: from its file, where it can have one.
     fn keep(&self, digest: &str, compiled: &Compiled) -> Result<Ready, Vec<Problem>> {
+        let unusable = |error: wasmtime::Error| {
+            vec![Problem::component(format!("the compiled component cannot be used: {error:#}"))]
+        };
+        // Before it is kept: nonsense would be met again at each load.
+        let plan = serde_json::from_slice(&compiled.plan);
+        let plan = plan.map_err(|error| unusable(wasmtime::Error::new(error)))?;
         if let Some(artifacts) = &self.artifacts {
             match artifacts.write(digest, &compiled.code, &compiled.plan) {
                 Ok(()) => {
@@ -151,12 +157,9 @@ impl Cache {
                 ),
             }
         }
-        let parts = serde_json::from_slice(&compiled.plan)
-            .map_err(wasmtime::Error::new)
-            .and_then(|plan| Parts::new(&self.engine, &copy(&self.engine, &compiled.code)?, plan));
-        let parts = parts.map_err(|error| {
-            vec![Problem::component(format!("the compiled component cannot be used: {error:#}"))]
-        })?;
+        let parts = copy(&self.engine, &compiled.code)
+            .and_then(|code| Parts::new(&self.engine, &code, plan))
+            .map_err(unusable)?;
         Ok(Ready { parts, artifact: None })
     }
 }

@@ -77,7 +77,7 @@ pub(super) fn stale<Folder>(
         let goes = if is_artifact(entry) {
             (age > MAX_AGE || left > MAX_BYTES) && is_free(entry)
         } else {
-            entry.name.starts_with('.') && age > ABANDONED_AFTER
+            (entry.name.starts_with('.') || beside(&entry.name).is_some()) && age > ABANDONED_AFTER
         };
         if goes {
             left -= entry.bytes;
@@ -99,11 +99,14 @@ fn is_free(folder: &OwnedFd, name: &str) -> bool {
 }
 
 fn entries(folder: &OwnedFd) -> Vec<Entry<&OwnedFd>> {
-    let known = |name: &String| name.ends_with(".cwasm") || name.starts_with('.');
     let names = names(folder).unwrap_or_default();
+    let has_artifact = |digest: &str| names.contains(&super::artifact(digest));
+    // What is beside an artifact goes with it, and what is beside none is a process's that died.
+    let is_left = |name: &str| beside(name).is_some_and(|digest| !has_artifact(digest));
+    let known = |name: &&String| name.ends_with(".cwasm") || name.starts_with('.') || is_left(name);
     let facts = |name: &str| statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok();
     let bytes = |facts: &Stat| u64::try_from(facts.st_size).unwrap_or(0);
-    let entries = names.into_iter().filter(known).filter_map(|name| {
+    let entries = names.iter().filter(known).cloned().filter_map(|name| {
         let of_plan = name.strip_suffix(".cwasm").and_then(|digest| facts(&super::plan_of(digest)));
         let facts = facts(&name)?;
         let is_file = FileType::from_raw_mode(facts.st_mode) == FileType::RegularFile;
@@ -116,6 +119,11 @@ fn entries(folder: &OwnedFd) -> Vec<Entry<&OwnedFd>> {
         })
     });
     entries.collect()
+}
+
+/// The digest of the artifact that a file belongs to.
+fn beside(name: &str) -> Option<&str> {
+    name.strip_suffix(".plan").or_else(|| name.strip_suffix(".sha256"))
 }
 
 #[allow(clippy::useless_conversion, reason = "signed on some systems, unsigned on others")]

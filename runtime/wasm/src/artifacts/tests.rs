@@ -232,3 +232,14 @@ fn the_least_recently_used_goes_first() {
     assert!(gone(ahead, |_| true).is_empty());
     assert!(gone(vec![entry(".new-1-1", 1, 1), entry("note", 1 << 30, 1)], |_| true).is_empty());
 }
+
+/// As after a crash between two deletions, or where one process deletes what another one just writes.
+#[test]
+fn what_belongs_to_no_artifact_goes_too() {
+    let folder = Folder::new();
+    let artifacts = open(&folder.0);
+    write(&artifacts, "a", b"artifact");
+    fs::remove_file(folder.0.join(ENGINE).join("a.cwasm")).expect("removed");
+    artifacts.prune(SystemTime::now() + 2 * MAX_AGE);
+    assert_eq!(names(&folder.0), Vec::<String>::new());
+}
