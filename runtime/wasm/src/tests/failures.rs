@@ -317,3 +317,53 @@ fn a_plugin_that_cannot_be_configured_any_more_is_tried_again_after_a_pause() {
     let failure = request(&member).1.expect_err("tried again");
     assert!(failure.detail.contains("refused a configuration that it took"), "{failure:?}");
 }
+
+/// However a guest makes room for an answer, and wherever it wants it: what is not its own is a trap.
+#[test]
+fn room_that_is_none() {
+    let host = host();
+    for (realloc, to, expected) in [
+        ("(return (i32.const 0))", 600, None),
+        ("(return (i32.const 4096))", 600, None),
+        ("(return (i32.const 65532))", 600, Some("trap")),
+        ("(return (i32.const 65536))", 600, Some("trap")),
+        ("(return (i32.const -1))", 600, Some("trap")),
+        ("(return (i32.const -4))", 600, Some("trap")),
+        ("(return (i32.const 4098))", 600, Some("trap")),
+        ("unreachable", 600, Some("trap")),
+        ("(drop (memory.grow (i32.const 1)))", 600, None),
+        ("(drop (memory.grow (i32.const 1))) (return (i32.const 65536))", 600, None),
+        ("(call $method (i32.const 600))", 600, Some("trap")),
+        ("(call $fields (i32.const 600))", 600, Some("trap")),
+        (
+            "(return (call $again (i32.const 0) (i32.const 0) (i32.const 4) (i32.const 1)))",
+            600,
+            Some("trap"),
+        ),
+        ("(loop $for_ever (br $for_ever))", 600, Some("deadline")),
+        ("", 65528, None),
+        ("", 65529, Some("trap")),
+        ("", -1, Some("trap")),
+        ("", -4, Some("trap")),
+        ("", -8, Some("trap")),
+    ] {
+        let core = format!(
+            r#"
+    (import "weir:plugin/request@0.2.0" "fields" (func $fields (param i32)))
+    (import "weir:plugin/request@0.2.0" "method" (func $method (param i32)))
+    (global $hostile (mut i32) (i32.const 0))
+    (table 1 funcref) (elem (i32.const 0) $again)
+    (func $again (param i32 i32 i32 i32) (result i32)
+        (call $again (local.get 0) (local.get 1) (local.get 2) (local.get 3)))
+    (func (export "weir:plugin/request-hook@0.2.0#on-request") (result i32)
+        (global.set $hostile (i32.const 1))
+        (call $fields (i32.const {to})) (i32.const 256))"#
+        );
+        let world = "import weir:plugin/request@0.2.0; export weir:plugin/request-hook@0.2.0;";
+        let member = member(&load(&host, &super::guest::hostile(world, &core, realloc), |_| ()));
+        for _ in 0..2 {
+            let reason = request(&member).1.err().map(|failure| failure.reason);
+            assert_eq!(reason, expected, "{realloc} {to}");
+        }
+    }
+}

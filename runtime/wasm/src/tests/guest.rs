@@ -81,6 +81,29 @@ pub fn wide(world: &str, core: &str) -> Vec<u8> {
     raw(resolve, &source, &imports_first(core, "", TAKES_ANYTHING), StringEncoding::UTF16)
 }
 
+/// The same, with texts of any encoding, and a body of its own for `configure`.
+pub fn encoded(world: &str, core: &str, configure: &str, texts: StringEncoding) -> Vec<u8> {
+    let (resolve, source) = plugin_world(world);
+    let core = imports_first(core, "", configure);
+    // A host may make more room than it needs, and give some of it back: what is there stays.
+    let moved = "(memory.copy (local.get $at) (local.get 0)
+            (select (local.get 1) (local.get 3) (i32.lt_u (local.get 1) (local.get 3))))";
+    let core = core.replacen("(local.get $at))\n", &format!("{moved} (local.get $at))\n"), 1);
+    assert!(core.contains(moved), "where room is made");
+    raw(resolve, &source, &core, texts)
+}
+
+/// The same, of a component that makes room in its own way once `$hostile` is set, which its core defines.
+pub fn hostile(world: &str, core: &str, realloc: &str) -> Vec<u8> {
+    let (resolve, source) = plugin_world(world);
+    let usual = "(local $at i32)\n    ";
+    let core = imports_first(core, "", TAKES_ANYTHING);
+    assert!(core.contains(usual), "where room is made");
+    let core =
+        core.replacen(usual, &format!("{usual}(if (global.get $hostile) (then {realloc}))\n"), 1);
+    raw(resolve, &source, &core, StringEncoding::UTF8)
+}
+
 /// A component of any world.
 pub fn of_world(source: &str, core: &str) -> Vec<u8> {
     raw(Resolve::default(), source, &format!("(module {core})"), StringEncoding::UTF8)

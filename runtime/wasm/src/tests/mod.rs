@@ -4,6 +4,7 @@ mod failures;
 pub(super) mod guest;
 mod hooks;
 mod load;
+mod oracle;
 mod sizes;
 
 use std::path::PathBuf;
