@@ -168,9 +168,12 @@ fn small_frames_that_nobody_reads_do_not_end_the_connection_of_others() {
     client.send(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
     for stream in (0..SMALL + TINY).map(|number| number * 2 + 1) {
         client.head(stream, true, GET);
-        assert_eq!(client.status(stream), 200);
-        if stream > SMALL * 2 {
-            assert!(client.find(kind::RST_STREAM, stream).is_some(), "{stream}");
+        match client.status(stream) {
+            200 if stream < SMALL * 2 => {}
+            200 => assert!(client.find(kind::RST_STREAM, stream).is_some(), "{stream}"),
+            // Its head may be on its way still when the stream is given up, and goes with it.
+            0 if stream > SMALL * 2 => {}
+            status => panic!("{status} of {stream}"),
         }
     }
     client.head((SMALL + TINY) * 2 + 1, true, GET);
