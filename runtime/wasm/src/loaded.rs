@@ -38,8 +38,7 @@ pub struct LoadedPlugin {
     pub(super) ticker: Arc<Ticker>,
     pub(super) reclaimer: Arc<Reclaimer>,
     pub(super) component: Arc<Loaded>,
-    pub(super) grants: Grants,
-    /// What it can do, with these.
+    /// What it can do, with its grants.
     pub(super) capabilities: Capabilities,
     pub(super) about: About,
     /// The instance that took the configuration at load.
@@ -91,16 +90,16 @@ impl LoadedPlugin {
         &self.capabilities
     }
 
-    /// What has to be granted before this one may take the place of another, which serves under the same
-    /// name: what it can do beyond that. What comes with the proxy may do it in any case.
-    pub fn beyond(&self, other: &LoadedPlugin) -> Vec<PluginProblem> {
-        if self.grants.are_ours() || self.digest() == other.digest() {
+    /// What has to be written of these grants before this one may take the place of another, which serves
+    /// under the same name: what it can do beyond that. What comes with the proxy may do it in any case.
+    pub fn beyond(&self, other: &LoadedPlugin, grants: &Grants) -> Vec<PluginProblem> {
+        if grants.are_ours() || self.digest() == other.digest() {
             return Vec::new();
         }
         let mut beyond = self.capabilities.beyond(&other.capabilities);
-        beyond.retain(|(grant, _): &(Grant, _)| self.grants.written(*grant) != Some(true));
+        beyond.retain(|(grant, _): &(Grant, _)| grants.written(*grant) != Some(true));
         let why = "which the one that serves under this name cannot";
-        let problems = ungranted_problems(&self.name, &self.grants, &beyond, why);
+        let problems = ungranted_problems(&self.name, grants, &beyond, why);
         Problem::all_of(problems, &self.name)
     }
 

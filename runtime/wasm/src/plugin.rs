@@ -280,7 +280,6 @@ impl Host {
             ticker: self.ticker.clone(),
             reclaimer: self.reclaimer.clone(),
             capabilities: component.inspected.capabilities.within(&plugin.grants),
-            grants: plugin.grants.clone(),
             component,
             about,
             first: Mutex::new(Some(Box::new(first))),

@@ -150,7 +150,11 @@ fn load_plugins(
         match loaded {
             Ok(loaded) => {
                 let serving = before.and_then(|before| of_name(before, &plugin.name));
-                found.extend(serving.map(|serving| loaded.beyond(serving)).unwrap_or_default());
+                found.extend(
+                    serving
+                        .map(|serving| loaded.beyond(serving, &plugin.grants))
+                        .unwrap_or_default(),
+                );
                 plugins.push(loaded);
             }
             Err(problems) => found.extend(problems),

@@ -4,6 +4,7 @@
 //! can do what the old one cannot. Never: compares what they do: what they could is all that a binary tells.
 
 use similar::{ChangeTag, TextDiff};
+use weir_core::config::Grant;
 use weir_core::telemetry::acting::Shown;
 use weir_wasm::Inspection;
 
@@ -25,9 +26,9 @@ pub fn of(old: &Inspection, new: &Inspection) -> (String, bool) {
     }
     let beyond = new.capabilities.beyond(&old.capabilities);
     let words: Vec<_> = beyond.iter().map(|(_, can)| *can).collect();
-    let mut grants: Vec<_> =
-        beyond.iter().map(|(grant, _)| format!("{} = true", grant.key())).collect();
-    grants.dedup();
+    let needed = |grant: &Grant| beyond.iter().any(|(of, _)| of == grant);
+    let grants = Grant::ALL.into_iter().filter(needed);
+    let grants: Vec<_> = grants.map(|grant| format!("{} = true", grant.key())).collect();
     text += &match beyond.is_empty() {
         true => "\nthe new one can do nothing that the old one cannot\n".to_owned(),
         false => format!(
@@ -110,6 +111,10 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line:?} is not in\n{text}");
         }
+        // Of several that need the same grant it stands there once.
+        let bodies = Hooks { request_body: true, response_body: true, ..hooks };
+        let (text, _) = of(&old, &component(bodies, &[("request", "field")], ""));
+        assert!(text.ends_with("without grants = { bodies = true }\n"), "{text}");
         let (text, beyond) = of(&new, &old);
         assert!(!beyond && text.ends_with("nothing that the old one cannot\n"), "{text}");
     }
