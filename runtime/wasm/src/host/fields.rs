@@ -18,6 +18,12 @@ use crate::state::State;
 /// A field's name and value.
 pub type Line = (HeaderName, HeaderValue);
 
+/// The types of functions that change a head by a name or a text, and by a line.
+pub const TEXT: &str =
+    "(string) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>";
+pub const LINE: &str =
+    "(string, list<u8>) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>";
+
 /// How a line comes into a head: [`set`] or [`append`].
 pub type Write =
     fn(&mut HeaderMap, &mut Option<usize>, HeadLimits, Line) -> Result<(), HeaderError>;

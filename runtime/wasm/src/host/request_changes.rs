@@ -11,15 +11,11 @@ use weir_core::chain::{Exchange, HeadLimits};
 use weir_core::error;
 
 use super::at_hand::{Context, at_hand};
-use super::fields;
+use super::fields::{self, LINE, TEXT};
 use super::function::{HostFunction, functions};
 use crate::contract::HeaderError;
 use crate::memory::Span;
 use crate::state::{Part, Phase, State};
-
-const TEXT: &str = "(string) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>";
-const LINE: &str =
-    "(string, list<u8>) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>";
 
 pub const FUNCTIONS: &[HostFunction] = functions! { "weir:plugin/request-changes":
     "set-method" TEXT => set_method;

@@ -9,15 +9,11 @@ use wasmtime::Result;
 use weir_core::chain::HeadLimits;
 
 use super::at_hand::{Context, at_hand};
-use super::fields;
+use super::fields::{self, LINE, TEXT};
 use super::function::{HostFunction, functions};
 use crate::contract::HeaderError;
 use crate::memory::Span;
 use crate::state::{Part, State};
-
-const TEXT: &str = "(string) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>";
-const LINE: &str =
-    "(string, list<u8>) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>";
 
 pub const FUNCTIONS: &[HostFunction] = functions! { "weir:plugin/response-changes":
     "set-status" "(u16) -> result<_, variant { invalid-syntax, forbidden, size-exceeded }>" => set_status;
