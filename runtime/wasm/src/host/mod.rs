@@ -14,6 +14,7 @@ pub mod functions;
 mod limiter;
 mod log;
 mod metrics;
+mod reading;
 mod request;
 mod request_changes;
 mod response;
