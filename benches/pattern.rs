@@ -19,6 +19,7 @@ use weir_benches::{exchange, host_of};
 use weir_bundle::BUILT_INS;
 use weir_core::chain::{Middleware, Step};
 use weir_core::config::{ComponentSource, Grants, Isolation, OnFailure, Plugin, PluginLimits};
+use weir_core::outbound;
 use weir_wasm::Host;
 
 /// A family of patterns, by a number that makes them larger.
@@ -163,7 +164,7 @@ impl Searcher {
         };
         let loaded = host.load(&plugin).ok()?;
         let instance = loaded.prepare().expect("an instance");
-        Some(loaded.member(Some(instance)))
+        Some(loaded.member(Some(instance), &outbound::nobody()))
     }
 
     fn component(&self) -> ComponentSource {

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use weir_core::chain::{Chain, Exchange, Middleware, Step, Terminal, Transforms};
 use weir_core::config::{ComponentSource, Grants, Isolation, OnFailure, Plugin, PluginLimits};
 use weir_core::error::Error;
+use weir_core::outbound;
 use weir_wasm::Host;
 
 /// The trivial plugin, ready on this thread.
@@ -23,7 +24,7 @@ pub fn member(host: &Host) -> Rc<dyn Middleware> {
         place: "bench".into(),
     };
     let loaded = host.load(&plugin).expect("the plugin loads");
-    loaded.member(Some(loaded.prepare().expect("an instance")))
+    loaded.member(Some(loaded.prepare().expect("an instance")), &outbound::nobody())
 }
 
 /// The same member several times.

@@ -19,6 +19,7 @@ mod grpc;
 mod hop_by_hop;
 mod host;
 mod http2;
+mod outbound;
 mod paths;
 mod plugins;
 mod refusals;

@@ -26,6 +26,7 @@ pub mod http;
 pub mod quota;
 pub mod shares;
 // Floor 2
+pub mod outbound;
 pub mod telemetry;
 pub mod turns;
 // Floor 3

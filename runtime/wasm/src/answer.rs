@@ -101,7 +101,18 @@ impl Answer {
     /// A list of numbers of four bytes, likewise.
     pub fn numbers(&mut self, memory: &mut [u8], slot: u32, numbers: &[u32]) -> Result<Wanted> {
         let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-        let (data, length) = (Data::Bytes(bytes), numbers.len() as u32);
+        self.records(memory, slot, bytes, numbers.len())
+    }
+
+    /// A list of so many records of numbers, the largest of four bytes, likewise.
+    pub fn records(
+        &mut self,
+        memory: &mut [u8],
+        slot: u32,
+        bytes: Vec<u8>,
+        length: usize,
+    ) -> Result<Wanted> {
+        let (data, length) = (Data::Bytes(bytes), length as u32);
         self.begin(memory, slot, Piece { data, length, align: 4 })
     }
 

@@ -33,7 +33,7 @@ pub struct Capabilities {
 }
 
 /// Each interface of the contract is here, and each of its functions that says something of its own.
-const ALL: [Capability; 19] = [
+const ALL: [Capability; 20] = [
     Capability {
         has: |plugin| plugin.imports("request"),
         grant: Grant::Request,
@@ -148,6 +148,12 @@ const ALL: [Capability; 19] = [
         can: "keep data from one request to the next, for all workers",
         cannot: "keep data for all workers",
     },
+    Capability {
+        has: |plugin| plugin.imports("outbound"),
+        grant: Grant::Http,
+        can: "call upstreams that it is granted",
+        cannot: "call anybody",
+    },
 ];
 
 impl Capabilities {
@@ -187,7 +193,7 @@ impl Capabilities {
             }
         }
         // There is no function for it: none can.
-        words.cannot.push("reach the network, files, or the environment");
+        words.cannot.push("open connections, or reach files or the environment");
         words
     }
 

@@ -14,9 +14,10 @@ use super::plan::{Lifted, Plan};
 use super::problem::Problem;
 
 /// Functions of `weir:plugin` that wait for a peer.
-const SUSPENDING: [(&str, &str); 2] = [("request-body", "read"), ("response-body", "read")];
+const SUSPENDING: [(&str, &str); 3] =
+    [("request-body", "read"), ("response-body", "read"), ("outbound", "send")];
 
-/// Interfaces a component may import. The contract has 13, WASI 0.2 some 25; CPython imports 30.
+/// Interfaces a component may import. The contract has 14, WASI 0.2 some 25; CPython imports 30.
 const MAX_IMPORTS: usize = 100;
 /// Functions in them, each of which the host links when it makes an instance.
 const MAX_IMPORTED_ITEMS: usize = 2_000;
@@ -32,6 +33,8 @@ pub struct Inspected {
     pub capabilities: Capabilities,
     /// It imports a function that waits, so its calls run on fibers.
     pub suspends: bool,
+    /// It imports a function that calls others.
+    pub calls_out: bool,
 }
 
 /// Looks at a component.
@@ -66,6 +69,7 @@ pub fn inspect(plan: &Plan) -> Result<Inspected, Vec<Problem>> {
         imports: plan.interfaces.clone(),
         capabilities: Capabilities::of(hooks, &functions),
         suspends: functions.iter().any(waits),
+        calls_out: functions.iter().any(|(interface, _)| interface == "outbound"),
         functions,
     })
 }
@@ -99,11 +103,10 @@ pub fn ungranted_problems(
             None => "/grants".to_owned(),
         };
         let problem = Problem::at(&place, Flaw::Said(format!("the component can {can}, {why}")));
-        Some(
-            problem.hint(format!(
-                "if it may, write in [plugins.{plugin}]: grants = {{ {key} = true }}"
-            )),
-        )
+        Some(problem.hint(format!(
+            "if it may, write in [plugins.{plugin}]: grants = {{ {} }}",
+            grant.line()
+        )))
     };
     Grant::ALL.into_iter().filter_map(of).collect()
 }

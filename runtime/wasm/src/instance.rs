@@ -14,6 +14,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use wasmtime::{Store, WasmParams};
 use weir_core::chain::Exchange;
+use weir_core::client::ClientKey;
+use weir_core::outbound::Outbound;
 use weir_core::telemetry::metrics::InstanceGuard;
 
 use super::aside::{Aside, Terms};
@@ -61,6 +63,11 @@ impl Instance {
     /// Bytes of its linear memories, which only grow.
     pub fn memory_used(&self) -> usize {
         self.store.data().caps.used
+    }
+
+    /// From now on somebody makes its calls to others, in this client's share.
+    pub fn lend(&mut self, by: &Arc<dyn Outbound>, client: ClientKey) {
+        self.store.data_mut().calls.lend(by.clone(), client);
     }
 
     /// What the plugin says of itself. Blocks.
@@ -227,6 +234,7 @@ impl Instance {
         let function = &guest.function;
         let returned =
             self.aside(terms, async |store| function.call_async(store, parameters).await).await;
+        self.store.data_mut().calls.end();
         self.answer(returned)
     }
 

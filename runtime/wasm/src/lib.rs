@@ -33,6 +33,7 @@ mod aside;
 mod backoff;
 mod cache;
 mod call;
+mod calls;
 mod capability;
 mod capacity;
 mod compilers;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use weir_core::chain::{Exchange, Failure, Hooks, Middleware, Step, Summary, Transform, Verdict};
 use weir_core::config::OnFailure;
+use weir_core::outbound::Outbound;
 use weir_core::telemetry::metrics::Hook;
 
 use super::call::{Call, OnComplete, OnRequest, OnResponse, OpenRequestBody, OpenResponseBody};
@@ -32,9 +33,15 @@ type Opened = Step<Option<Box<dyn Transform>>>;
 impl LoadedPlugin {
     /// The plugin as a chain member of the calling worker. Without an instance, the first call
     /// makes one.
-    pub fn member(self: &Arc<Self>, prepared: Option<PreparedInstance>) -> Rc<dyn Middleware> {
+    ///
+    /// What it calls, `outbound` calls for it.
+    pub fn member(
+        self: &Arc<Self>,
+        prepared: Option<PreparedInstance>,
+        outbound: &Arc<dyn Outbound>,
+    ) -> Rc<dyn Middleware> {
         let warm = Cell::new(prepared.map(|prepared| prepared.0));
-        Rc::new(Member { pool: InstancePool::new(self.clone()), warm })
+        Rc::new(Member { pool: InstancePool::new(self.clone(), outbound.clone()), warm })
     }
 
     /// Logs and counts a failure.

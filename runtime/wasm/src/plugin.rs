@@ -292,6 +292,7 @@ impl Host {
             parts: loaded.clone(),
             linker: self.linker.clone(),
             suspends: loaded.inspected.suspends,
+            calls_out: loaded.inspected.calls_out,
             memory: plugin.limits.memory,
             limit: plugin.limits.deadline,
             keeps_backup: plugin.on_failure == OnFailure::Skip,

@@ -11,6 +11,7 @@ use std::time::Instant;
 use weir_core::client::ClientKey;
 use weir_core::clock;
 use weir_core::config::Isolation;
+use weir_core::outbound::Outbound;
 use weir_core::shares::{Share, Shares};
 
 use super::aside::Terms;
@@ -47,6 +48,8 @@ pub struct InstancePool {
     /// The last instance could not be made: look at `backoff`. Spares the good ones a lock.
     failing: AtomicBool,
     retired: AtomicBool,
+    /// Who makes its instances' calls to others.
+    outbound: Arc<dyn Outbound>,
 }
 
 /// An instance, for the length of a call or of a body. Dropping it gives it back.
@@ -60,7 +63,7 @@ pub struct Lent {
 }
 
 impl InstancePool {
-    pub fn new(plugin: Arc<LoadedPlugin>) -> Arc<InstancePool> {
+    pub fn new(plugin: Arc<LoadedPlugin>, outbound: Arc<dyn Outbound>) -> Arc<InstancePool> {
         let most = plugin.instances;
         Arc::new(InstancePool {
             pulse: plugin.ticker.pulse(plugin.template.limit),
@@ -70,6 +73,7 @@ impl InstancePool {
             backoff: Mutex::default(),
             failing: AtomicBool::new(false),
             retired: AtomicBool::new(false),
+            outbound,
             plugin,
         })
     }
@@ -86,10 +90,13 @@ impl InstancePool {
         due: Option<Instant>,
     ) -> Result<Lent, Fault> {
         let place = self.place(client, due).await?;
-        let (instance, made_for) = match self.take_idle() {
+        let (mut instance, made_for) = match self.take_idle() {
             Some(idle) => (idle, None),
             None => self.make(client, due).await?,
         };
+        if self.plugin.template.calls_out {
+            instance.lend(&self.outbound, client);
+        }
         let (instance, pool) = (Some(instance), self.clone());
         Ok(Lent { instance, pool, client, place: Some(place), _made_for: made_for })
     }

@@ -29,6 +29,8 @@ pub struct Shared {
     pub may_reply: bool,
     /// It is granted to write to the log, by whatever way.
     pub may_log: bool,
+    /// Names of upstreams that it may call.
+    pub callable: Vec<Arc<str>>,
     pub limiter: Arc<dyn Limiter>,
     pub store: Arc<dyn Store>,
     pub metrics: PluginMetrics,
@@ -74,6 +76,7 @@ impl Registry {
             name: name.clone(),
             may_reply: plugin.grants.allow(Grant::Reply),
             may_log: plugin.grants.allow(Grant::Log),
+            callable: plugin.grants.http.clone(),
             limiter: kept.limiter.clone(),
             store: kept.store.clone(),
             quota: Quota::new(kept.account.clone(), plugin.limits.quota),

@@ -16,6 +16,7 @@ use weir_core::quota::Held;
 use weir_core::telemetry::metrics::WorkerCustomMetrics;
 
 use super::answer::Answer;
+use super::calls::Calls;
 use super::contract::{Answered, Came, Expects};
 use super::deadline::Budget;
 use super::encoding::Encoding;
@@ -63,6 +64,8 @@ pub struct State {
     pub answer: Answer,
     /// Texts that the guest's function takes, as long as it makes room for them.
     pub given: std::vec::IntoIter<Bytes>,
+    /// Calls to others.
+    pub calls: Calls,
     /// How the answer of the guest's function is read, and what it was.
     pub expects: Expects,
     pub taken: Came,
@@ -158,6 +161,7 @@ impl State {
             encoding,
             answer: Answer::default(),
             given: Vec::new().into_iter(),
+            calls: Calls::default(),
             expects: <()>::EXPECTS,
             taken: Came::Nothing,
             handed_over: Cell::new(0),
@@ -181,6 +185,7 @@ impl State {
     /// Without an [`enter`](Self::enter) before it.
     pub fn leave(&mut self, failed: bool) -> Box<Exchange> {
         self.phase = Phase::None;
+        self.calls.end();
         let mut exchange =
             self.exchange.take().expect("a call is left once for each time it is entered");
         let limit = self.body_limit.take();

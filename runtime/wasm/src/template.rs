@@ -36,6 +36,8 @@ pub struct Template {
     pub linker: Arc<Linker<State>>,
     /// The component imports a function that waits: it can be called on fibers only.
     pub suspends: bool,
+    /// It calls others: who makes its calls is told whenever an instance is lent.
+    pub calls_out: bool,
     /// Bytes.
     pub memory: usize,
     /// CPU time of a hook call.

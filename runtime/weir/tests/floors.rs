@@ -21,6 +21,7 @@ const FLOORS: [(&str, &[(&str, u32)]); 2] = [
             ("http", 1),
             ("quota", 1),
             ("shares", 1),
+            ("outbound", 2),
             ("telemetry", 2),
             ("turns", 2),
             ("config", 3),

@@ -77,3 +77,16 @@ pub mod reply {
         matches!(status, 200..=599)
     }
 }
+
+/// Calls to others.
+pub mod outbound {
+    /// Calls that are made at once.
+    pub const MAX_AT_ONCE: usize = 16;
+    /// Calls of one hook.
+    pub const MAX_CALLS: usize = 64;
+    /// The longest that one is waited for, in milliseconds.
+    pub const MAX_TIMEOUT_MILLIS: u32 = 60_000;
+    /// Field lines of a request, and bytes of them.
+    pub const MAX_FIELDS: usize = 100;
+    pub const MAX_FIELD_BYTES: usize = 64 << 10;
+}

@@ -22,6 +22,7 @@ pub mod imports {
                 import weir:plugin/response-body@0.2.0;
                 import weir:plugin/limiter@0.2.0;
                 import weir:plugin/store@0.2.0;
+                import weir:plugin/outbound@0.2.0;
                 import wasi:cli/environment@0.2.0;
                 import wasi:random/random@0.2.0;
             }

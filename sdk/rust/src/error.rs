@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::bindings::imports::weir::plugin::outbound::Failure;
 use crate::bindings::imports::weir::plugin::{store, types};
 use crate::problem::{Problem, inside};
 
@@ -62,6 +63,23 @@ pub enum StoreError {
     Unavailable(String),
     /// Key (1 KiB) or value (1 MiB) exceeds its cap.
     TooLarge,
+}
+
+/// Why there is no answer to a call of [`outbound`](crate::outbound).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallError {
+    /// `grants` names no such upstream.
+    Denied,
+    /// Method, URL, a field or the timeout is not legal.
+    Invalid,
+    /// Nobody there takes it: no connection, no healthy endpoint, no place.
+    Unavailable,
+    /// It took longer than it may.
+    Timeout,
+    /// The answer's body is longer than the [`limit`](crate::outbound::Call::limit).
+    TooLarge,
+    /// The answer is no HTTP, or broke off.
+    Broken,
 }
 
 /// Ends a function with an [`Error`] of this text, formatted as by [`format!`].
@@ -250,3 +268,31 @@ impl fmt::Display for StoreError {
 }
 
 impl std::error::Error for StoreError {}
+
+impl From<Failure> for CallError {
+    fn from(failure: Failure) -> CallError {
+        match failure {
+            Failure::Denied => CallError::Denied,
+            Failure::Invalid => CallError::Invalid,
+            Failure::Unavailable => CallError::Unavailable,
+            Failure::Timeout => CallError::Timeout,
+            Failure::TooLarge => CallError::TooLarge,
+            Failure::Broken => CallError::Broken,
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CallError::Denied => "the plugin is not granted to call this",
+            CallError::Invalid => "the call has an illegal method, URL, field or timeout",
+            CallError::Unavailable => "nobody there takes the call",
+            CallError::Timeout => "the call was not answered in time",
+            CallError::TooLarge => "the call's answer is longer than its limit",
+            CallError::Broken => "the call's answer is no HTTP, or broke off",
+        })
+    }
+}
+
+impl std::error::Error for CallError {}

@@ -58,7 +58,7 @@
 //! `#[weir_sdk::plugin]` makes the crate a component that exports exactly the hooks in the block;
 //! the host calls nothing else. `#[weir_sdk::config]` derives deserialization and the JSON Schema.
 //! What the plugin calls of the host is what its component imports, and what the operator grants:
-//! [`log`], [`metrics`], [`limiter`], [`store`]; [`clock`], [`random`] and [`limits`] need no grant.
+//! [`log`], [`metrics`], [`limiter`], [`store`], [`outbound`]; [`clock`], [`random`] and [`limits`] need no grant.
 //!
 //! Natively (`cargo test`) the same calls go to a fake proxy: see [`testing`].
 
@@ -81,6 +81,7 @@ pub mod limiter;
 pub mod limits;
 pub mod log;
 pub mod metrics;
+pub mod outbound;
 mod place;
 mod plugin;
 mod problem;

@@ -33,6 +33,7 @@
 //! and bounds are the proxy's own code. What ends a plugin there with a trap is a panic here. Time stands
 //! still until [`Plugin::advance`], and randomness is the same in every run until [`Plugin::seed`].
 
+pub(crate) mod calling;
 mod exchange;
 mod head;
 pub(crate) mod host;
@@ -45,6 +46,6 @@ mod state;
 mod tests;
 
 pub use exchange::{Answer, Exchange, Forwarded};
-pub use message::{FakeRequest, FakeResponse, request, response};
+pub use message::{Called, FakeRequest, FakeResponse, request, response};
 pub use plugin::Plugin;
 pub use state::LogLine;

@@ -146,7 +146,7 @@ pub static GRANTS: &[Key] = &[
     key("metrics", Kind::Flag, "true", "Count in the metrics"),
     key("limiter", Kind::Flag, "true", "Count requests over all workers"),
     key("store", Kind::Flag, "false", "Key-value state that outlives instances and reloads; what comes with the proxy has it"),
-    key("http", Kind::List(&Kind::Text), "[]", "Origins it may call; plugin contract 0.2 has no outbound interface"),
+    key("http", Kind::List(&Kind::Text), "[]", "Upstreams it may call: \"upstream://NAME\""),
 ];
 
 pub static PLUGIN_LIMITS: &[Key] = &[

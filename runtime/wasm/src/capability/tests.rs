@@ -10,7 +10,7 @@ fn of(hooks: Hooks, functions: &[(&str, &str)]) -> Capabilities {
     Capabilities::of(hooks, &owned)
 }
 
-const NO_NETWORK: &str = "reach the network, files, or the environment";
+const NO_NETWORK: &str = "open connections, or reach files or the environment";
 
 #[test]
 fn a_plugin_that_sets_one_field() {
@@ -28,6 +28,7 @@ fn a_plugin_that_sets_one_field() {
             "see bodies of responses",
             "know the client's address",
             "keep data for all workers",
+            "call anybody",
             NO_NETWORK,
         ]
     );

@@ -8,7 +8,7 @@ use wasmtime::{Error, Linker, Result};
 use super::at_hand::{Context, apart, at_hand};
 use super::function::HostFunction;
 use super::{
-    attributes, body, client, limiter, log, metrics, request, request_changes, response,
+    attributes, body, client, limiter, log, metrics, outbound, request, request_changes, response,
     response_changes, store, wasi,
 };
 use crate::answer::Wanted;
@@ -43,6 +43,7 @@ pub fn all() -> impl Iterator<Item = &'static HostFunction> {
         metrics::FUNCTIONS,
         limiter::FUNCTIONS,
         store::FUNCTIONS,
+        outbound::FUNCTIONS,
     ]
     .into_iter()
     .chain(wasi::TABLES)

@@ -1,7 +1,8 @@
 //! The host's side of every interface a plugin may import: one file each.
 //!
 //! In: a guest's call. Out: an answer from the exchange, or from what plugins share. Never: blocks,
-//! and never reaches the file system, the network or the environment.
+//! and never reaches the file system or the environment, or of the
+//! network anything but upstreams that are granted.
 
 mod at_hand;
 mod attributes;
@@ -14,6 +15,7 @@ pub mod functions;
 mod limiter;
 mod log;
 mod metrics;
+mod outbound;
 mod reading;
 mod request;
 mod request_changes;
@@ -25,7 +27,7 @@ pub mod wasi;
 pub use self::response_changes::legal_status;
 
 /// The interfaces of `weir:plugin` that a plugin may import.
-pub const INTERFACES: [&str; 13] = [
+pub const INTERFACES: [&str; 14] = [
     "types",
     "request",
     "request-changes",
@@ -39,4 +41,5 @@ pub const INTERFACES: [&str; 13] = [
     "metrics",
     "limiter",
     "store",
+    "outbound",
 ];

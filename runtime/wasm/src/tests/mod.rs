@@ -19,6 +19,7 @@ use weir_core::config::{
     ComponentSource, Grant, Grants, Isolation, OnFailure, Plugin, PluginLimits,
 };
 use weir_core::http::Client;
+use weir_core::outbound;
 
 use super::{Host, HostOptions, LoadedPlugin, PluginProblem};
 
@@ -94,7 +95,7 @@ pub(super) fn try_load(
 }
 
 pub(super) fn member(plugin: &Arc<LoadedPlugin>) -> Rc<dyn Middleware> {
-    plugin.member(Some(plugin.prepare().expect("an instance")))
+    plugin.member(Some(plugin.prepare().expect("an instance")), &outbound::nobody())
 }
 
 pub(super) fn exchange(fields: &[(&'static str, &'static str)]) -> Box<Exchange> {

@@ -24,6 +24,7 @@ const LONG_DEADLINE: Duration = Duration::from_secs(10);
 
 fn roomy(plugin: &mut Plugin) {
     plugin.grants.write(Grant::Store, true);
+    plugin.grants.write(Grant::Http, true);
     plugin.limits.memory = MEMORY;
     plugin.limits.deadline = LONG_DEADLINE;
 }

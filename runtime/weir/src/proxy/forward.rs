@@ -28,7 +28,7 @@ use super::wants::Upgrade;
 use crate::upstream::{Answer, Attempt, Outgoing, ResponseTimeout, Upstream};
 
 /// One attempt at an endpoint. Dropped before it is over, it was cancelled: the client went away.
-struct Counted<'a>(Option<&'a EndpointMetrics>);
+pub(super) struct Counted<'a>(pub(super) Option<&'a EndpointMetrics>);
 
 /// Sends the request on at `sent`, or now, and waits for the response's head, which then stands in
 /// `exchange`, and the lease of its connection in `completion`.
@@ -219,7 +219,7 @@ fn outgoing_body(exchange: &mut Exchange, transforms: Transforms) -> Body {
 }
 
 impl Counted<'_> {
-    fn over(mut self, outcome: Outcome) {
+    pub(super) fn over(mut self, outcome: Outcome) {
         if let Some(metrics) = self.0.take() {
             metrics.request(outcome);
         }
@@ -249,7 +249,7 @@ fn expects(exchange: &mut Exchange, body: &Body) -> bool {
 }
 
 /// An attempt that failed, as its metric calls it.
-fn outcome(kind: Kind) -> Outcome {
+pub(super) fn outcome(kind: Kind) -> Outcome {
     match kind {
         Kind::ConnectionRefused
         | Kind::ConnectionTimeout

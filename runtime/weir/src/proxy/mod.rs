@@ -46,6 +46,7 @@ mod admission;
 mod ahead;
 mod asked;
 mod attempts;
+pub mod call;
 mod completion;
 mod download;
 mod drain;

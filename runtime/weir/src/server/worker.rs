@@ -3,6 +3,7 @@
 //! In: commands from the control side. Out: served connections. Never: shares anything that a
 //! request needs with another worker, or builds anything slow; what arrives here is ready.
 
+mod calls;
 mod snapshot;
 mod upstreams;
 
@@ -19,11 +20,13 @@ use weir_core::chain::Middleware;
 use weir_core::clock::{self, Clock};
 use weir_core::config::{Bind, Config, Limits, Route};
 use weir_core::http::forwarded::TrustedProxies;
+use weir_core::outbound::Outbound;
 use weir_core::telemetry::access_log::WorkerLog;
 use weir_core::telemetry::metrics::Metrics;
 use weir_core::threads;
 use weir_wasm::{LoadedPlugin, PreparedInstance};
 
+use self::calls::Calls;
 use self::snapshot::snapshot;
 use self::upstreams::Upstreams;
 use super::built::Built;
@@ -89,6 +92,8 @@ struct Running {
     watch: Rc<Watch>,
     plugins: Vec<(Arc<LoadedPlugin>, Rc<dyn Middleware>)>,
     upstreams: Upstreams,
+    /// Makes plugins' calls to them.
+    outbound: Arc<dyn Outbound>,
     proxy: Option<Rc<proxy::Worker>>,
 }
 
@@ -123,6 +128,7 @@ pub fn start(setup: Setup) -> std::io::Result<WorkerHandle> {
 async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
     let Setup { index, process, clock, metrics, log } = setup;
     let log = std::cell::RefCell::new(log.map(|make| make()));
+    let (outbound, called) = Calls::new();
     let mut running = Running {
         setup: Rc::new(Shared { index, process, clock, metrics, log }),
         accepting: HashMap::new(),
@@ -130,8 +136,10 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
         watch: Rc::new(Watch::new(clock::now())),
         plugins: Vec::new(),
         upstreams: Upstreams::new(usize::from(index)),
+        outbound: Arc::new(outbound),
         proxy: None,
     };
+    tokio::task::spawn_local(calls::make(called, running.upstreams.serving()));
     let watch = running.watch.clone();
     // Also while connections drain.
     tokio::task::spawn_local(async move { watch.wake_found().await });
@@ -180,7 +188,7 @@ impl Running {
         // Turns begin elsewhere on each worker.
         let start = usize::from(self.setup.index);
         let upstreams = self.upstreams.swap(&built.clusters);
-        let snapshot = Rc::new(snapshot(&built, &plugins, upstreams, &self.setup.metrics, start));
+        let snapshot = Rc::new(snapshot(&built, &plugins, &upstreams, &self.setup.metrics, start));
         let proxy = match &self.proxy {
             Some(proxy) => {
                 proxy.swap(snapshot);
@@ -209,7 +217,7 @@ impl Running {
             let known = before.iter().position(|(known, _)| Arc::ptr_eq(known, plugin));
             let member = match known {
                 Some(at) => before.swap_remove(at).1,
-                None => plugin.member(prepared),
+                None => plugin.member(prepared, &self.outbound),
             };
             self.plugins.push((plugin.clone(), member));
         }

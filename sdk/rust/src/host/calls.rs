@@ -4,7 +4,7 @@
 
 pub use crate::bindings::imports::wasi::cli::environment;
 pub use crate::bindings::imports::wasi::random::random;
-pub use crate::bindings::imports::weir::plugin::{limiter, store};
+pub use crate::bindings::imports::weir::plugin::{limiter, outbound, store};
 pub use crate::bindings::records::weir::plugin::{log, metrics};
 
 use crate::bindings::imports::weir::plugin::types::{BodyError, HeaderError};

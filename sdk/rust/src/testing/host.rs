@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use weir_bounds::{quota, reply};
 
+pub(crate) use super::calling as outbound;
 use super::exchange::Inner;
 use super::state;
 use crate::Tls;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::head::Head;
+use crate::error::CallError;
 use crate::{BodyError, Client, Tls};
 
 /// A request of a client, for [`Plugin::request`](super::Plugin::request).
@@ -34,6 +35,13 @@ pub struct FakeResponse {
     pub(crate) head: Head,
     pub(crate) body: Result<Vec<u8>, BodyError>,
 }
+
+/// A call of the plugin, as the upstream has it.
+#[derive(Debug)]
+pub struct Called(pub(crate) FakeRequest);
+
+/// What an upstream answers.
+pub(crate) type Answering = Box<dyn FnMut(&Called) -> Result<FakeResponse, CallError>>;
 
 /// A request with this method, path and query.
 pub fn request(method: &str, path_with_query: &str) -> FakeRequest {
@@ -138,5 +146,29 @@ impl FakeResponse {
     pub fn broken_body(mut self, error: BodyError) -> Self {
         self.body = Err(error);
         self
+    }
+}
+
+// === impl Called ===
+
+impl Called {
+    /// The method.
+    pub fn method(&self) -> &str {
+        &self.0.method
+    }
+
+    /// Path and query.
+    pub fn path_with_query(&self) -> &str {
+        &self.0.path_with_query
+    }
+
+    /// The first line of a field, where it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.0.head.first(name).and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// The body.
+    pub fn body(&self) -> &[u8] {
+        self.0.body.as_deref().unwrap_or_default()
     }
 }

@@ -11,7 +11,7 @@ const MAX_LABELS: usize = 16;
 const MAX_BYTES: usize = 512;
 
 /// The proxy's own metrics of a plugin, without `weir_plugin_`.
-const RESERVED: [&str; 8] = [
+const RESERVED: [&str; 10] = [
     "calls_total",
     "duration_seconds",
     "failures_total",
@@ -20,8 +20,11 @@ const RESERVED: [&str; 8] = [
     "memory_bytes",
     "memory_refused_total",
     DROPPED,
+    "outbound_total",
+    "outbound_duration_seconds",
 ];
 const DROPPED: &str = "metrics_dropped_total";
+const HISTOGRAMS: [&str; 2] = ["duration_seconds", "outbound_duration_seconds"];
 const SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];
 
 /// Sorted by name.
@@ -137,7 +140,7 @@ impl Metrics {
             |name: &str| self.families.get(name).is_some_and(|it| it.kind == Kind::Histogram);
         for suffix in SUFFIXES {
             let base = name.strip_suffix(suffix);
-            if base == Some("duration_seconds") {
+            if base.is_some_and(|base| HISTOGRAMS.contains(&base)) {
                 return Err("the proxy has a metric of that name");
             }
             let longer = format!("{name}{suffix}");

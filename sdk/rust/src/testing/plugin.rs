@@ -13,9 +13,10 @@ use weir_bounds::target;
 use super::exchange::{Exchange, Inner};
 use super::head::check_reply;
 use super::host;
-use super::message::{FakeRequest, FakeResponse, response};
+use super::message::{Called, FakeRequest, FakeResponse, response};
 use super::schema;
 use super::state::{self, LogLine, State};
+use crate::error::CallError;
 use crate::{
     BodyError, Error, Request, Response, Result, Summary, Transform, Verdict, config, limits,
 };
@@ -65,6 +66,17 @@ impl<P: crate::Plugin> Plugin<P> {
     /// The plugin itself.
     pub fn plugin(&self) -> &P {
         &self.plugin
+    }
+
+    /// Answers for an upstream that the plugin is granted to call, as in
+    /// `grants = { http = ["upstream://NAME"] }`. Calls of others are denied. Fields that the proxy adds are not
+    /// there.
+    pub fn upstream(
+        &mut self,
+        name: &str,
+        answer: impl FnMut(&Called) -> Result<FakeResponse, CallError> + 'static,
+    ) {
+        self.state.borrow_mut().upstreams.insert(name.to_owned(), Box::new(answer));
     }
 
     /// Runs the request hook, and stops there. A body beyond [`Request::limit_body`] is answered

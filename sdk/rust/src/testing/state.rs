@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use weir_bounds::limiter::{MAX_KEY, MAX_PLACES, is_bucket};
 use weir_bounds::{limiter, quota, store};
 
+use super::message::{Answering, FakeResponse};
 use super::metrics::Metrics;
 use crate::limiter::{Bucket, Verdict};
 use crate::log::Level;
@@ -39,6 +40,11 @@ pub(crate) struct State {
     serial: u64,
     buckets: BTreeMap<String, Fill>,
     pub(crate) in_flight: BTreeMap<String, u32>,
+    /// What a test answers for.
+    pub(crate) upstreams: BTreeMap<String, Answering>,
+    /// Of the call of a hook under way: how many calls it made, and what was answered.
+    pub(crate) called: usize,
+    pub(crate) answers: Vec<FakeResponse>,
     /// What the exchange under way entered; `None` outside of a request hook.
     pub(crate) entered: Option<Vec<String>>,
 }
@@ -76,7 +82,11 @@ pub(crate) fn enter<R>(state: &Rc<RefCell<State>>, call: impl FnOnce() -> R) -> 
         }
     }
     let _restore = Restore(CURRENT.replace(Rc::clone(state)));
-    state.borrow_mut().lines = 0;
+    {
+        let mut state = state.borrow_mut();
+        (state.lines, state.called) = (0, 0);
+        state.answers.clear();
+    }
     call()
 }
 
@@ -96,6 +106,9 @@ impl State {
             serial: 0,
             buckets: BTreeMap::new(),
             in_flight: BTreeMap::new(),
+            upstreams: BTreeMap::new(),
+            called: 0,
+            answers: Vec::new(),
             entered: None,
         }))
     }

@@ -25,7 +25,7 @@ impl Check<'_> {
         let plugin = Plugin {
             name: named.name.into(),
             config: config.map_or("{}".into(), |field| Arc::from(json(field.node).to_string())),
-            grants: written(table.table("grants"), granted),
+            grants: self.grants(table.table("grants"), granted),
             limits,
             on_failure: match table.one_of("on_failure") {
                 Some("skip") => OnFailure::Skip,
@@ -40,6 +40,41 @@ impl Check<'_> {
             component: component?,
         };
         Some(plugin)
+    }
+
+    /// What is written, and of the others these.
+    fn grants(&self, table: Option<TableReader<'_>>, mut grants: Grants) -> Grants {
+        let Some(table) = table else { return grants };
+        if let Some(called) = table.field("http").and_then(|field| field.list()) {
+            grants.http = called.iter().filter_map(|item| self.callable(item)).collect();
+            if !grants.http.is_empty() {
+                grants.write(Grant::Http, true);
+            }
+        }
+        for grant in Grant::ALL.into_iter().filter(|grant| *grant != Grant::Http) {
+            if let Some(allowed) = table.flag(grant.key()) {
+                grants.write(grant, allowed);
+            }
+        }
+        grants
+    }
+
+    /// The name of an upstream that a plugin may call.
+    fn callable(&self, field: &Field<'_>) -> Option<Arc<str>> {
+        let text = field.text()?;
+        let Some(name) = text.strip_prefix("upstream://") else {
+            field.problem(Fault::hint(
+                format!("plugins call upstreams of this configuration, not {text:?}"),
+                "make it an upstream, and write \"upstream://NAME\"",
+            ));
+            return None;
+        };
+        match self.upstreams.index(name, self.report) {
+            Ok(_) => return Some(name.into()),
+            Err(_) if self.report.may_have_lost(name) => {}
+            Err(fault) => field.problem(fault),
+        }
+        None
     }
 
     fn component(&self, field: &Field<'_>) -> Option<ComponentSource> {
@@ -81,25 +116,6 @@ fn limits_or(table: Option<TableReader<'_>>, limits: PluginLimits) -> PluginLimi
         wait: table.duration("wait").unwrap_or(limits.wait),
         quota: table.size("quota").unwrap_or(limits.quota),
     }
-}
-
-/// What is written, and of the others these.
-fn written(table: Option<TableReader<'_>>, mut grants: Grants) -> Grants {
-    let Some(table) = table else { return grants };
-    if let Some(field) = table.field("http")
-        && field.list().is_some_and(|origins| origins.iter().any(|origin| origin.text().is_some()))
-    {
-        field.problem(Fault::hint(
-            "plugin contract 0.2 has no outbound interface, so there is nothing to grant",
-            "remove http",
-        ));
-    }
-    for grant in Grant::ALL {
-        if let Some(allowed) = table.flag(grant.key()) {
-            grants.write(grant, allowed);
-        }
-    }
-    grants
 }
 
 /// The node as JSON; a date is its text.

@@ -3,6 +3,8 @@
 //! In: what `[plugins.NAME.grants]` says. Out: whether a capability is granted, and whether that was written or
 //! is the default. Never: knows components: whoever loads one holds what it can do against this.
 
+use std::sync::Arc;
+
 /// A part of the contract that an operator can grant to a plugin, or refuse to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Grant {
@@ -19,6 +21,8 @@ pub enum Grant {
     Metrics,
     Limiter,
     Store,
+    /// To call those of [`Grants::http`], if any.
+    Http,
 }
 
 /// `[plugins.NAME.grants]`. Equal if the same is granted, written or not.
@@ -28,10 +32,12 @@ pub struct Grants {
     written: [Option<bool>; Grant::ALL.len()],
     /// The plugin comes with the proxy.
     is_ours: bool,
+    /// Names of upstreams that it may call.
+    pub http: Vec<Arc<str>>,
 }
 
 impl Grant {
-    pub const ALL: [Grant; 13] = [
+    pub const ALL: [Grant; 14] = [
         Grant::Request,
         Grant::RequestChanges,
         Grant::Response,
@@ -45,6 +51,7 @@ impl Grant {
         Grant::Metrics,
         Grant::Limiter,
         Grant::Store,
+        Grant::Http,
     ];
 
     /// As it is written.
@@ -63,13 +70,22 @@ impl Grant {
             Grant::Metrics => "metrics",
             Grant::Limiter => "limiter",
             Grant::Store => "store",
+            Grant::Http => "http",
+        }
+    }
+
+    /// What to write, within `grants`, to grant it.
+    pub fn line(self) -> String {
+        match self {
+            Grant::Http => "http = [\"upstream://NAME\"]".to_owned(),
+            _ => format!("{} = true", self.key()),
         }
     }
 
     /// Whether any plugin has it where nothing is written: what ends with the exchange, and what is
-    /// counted. What is kept beyond it has to be granted.
+    /// counted. What is kept beyond it, or reaches others, has to be granted.
     fn is_usual(self) -> bool {
-        self != Grant::Store
+        !matches!(self, Grant::Store | Grant::Http)
     }
 }
 
@@ -102,6 +118,7 @@ impl Grants {
 
 impl PartialEq for Grants {
     fn eq(&self, other: &Self) -> bool {
-        Grant::ALL.into_iter().all(|grant| self.allow(grant) == other.allow(grant))
+        self.http == other.http
+            && Grant::ALL.into_iter().all(|grant| self.allow(grant) == other.allow(grant))
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! In: hook calls, failures, instances, what is held for them. Out: `weir_plugin_calls_total`,
 //! `weir_plugin_duration_seconds`, `weir_plugin_failures_total`, `weir_plugin_instances`,
-//! `weir_plugin_memory_bytes`, `weir_plugin_memory_refused_total`, `weir_plugin_log_dropped_total`.
+//! `weir_plugin_memory_bytes`, `weir_plugin_memory_refused_total`, `weir_plugin_log_dropped_total`,
+//! `weir_plugin_outbound_total`, `weir_plugin_outbound_duration_seconds`.
 //! Never: reads the clock for each call: durations are sampled, one call in [`SAMPLE`] of each worker.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::cell::{Durations, DurationsSum, Sharded};
 use super::custom::{Names, PluginCustomMetrics};
@@ -52,6 +53,10 @@ const REASONS: [&str; 10] = [
     "other",
 ];
 
+/// Labels of `outcome`, of calls to others: as the contract numbers its failures, behind what was answered.
+const OUTCOMES: [&str; 7] =
+    ["answered", "denied", "invalid", "unavailable", "timeout", "too-large", "broken"];
+
 /// The handle of one plugin.
 #[derive(Debug, Clone)]
 pub struct PluginMetrics(Arc<Inner>);
@@ -83,6 +88,13 @@ struct Cells {
     hooks: [HookCells; Hook::ALL.len()],
     instances: AtomicI64,
     lines_dropped: AtomicU64,
+    outbound: OutboundCells,
+}
+
+#[derive(Debug, Default)]
+struct OutboundCells {
+    outcomes: [AtomicU64; OUTCOMES.len()],
+    duration: Durations,
 }
 
 #[derive(Debug, Default)]
@@ -129,6 +141,16 @@ impl PluginMetrics {
     /// A line that the plugin logged was dropped.
     pub fn line_dropped(&self) {
         self.0.cells.local().lines_dropped.fetch_add(1, Relaxed);
+    }
+
+    /// A call to somebody else is over: it was answered, or failed as the contract numbers it.
+    pub fn called_out(&self, failure: Option<usize>, took: Duration) {
+        let cells = &self.0.cells.local().outbound;
+        let at = failure.map_or(0, |failure| failure + 1).min(OUTCOMES.len() - 1);
+        if let Some(cell) = cells.outcomes.get(at) {
+            cell.fetch_add(1, Relaxed);
+        }
+        cells.duration.observe(&BOUNDS, took);
     }
 
     /// An instance was made.
@@ -224,6 +246,7 @@ pub(super) fn expose(plugins: &SeriesMap<Arc<str>, PluginMetrics>, out: &mut Exp
             lines.sample(&[("plugin", plugin)], count as f64);
         }
     });
+    outbound(plugins, out);
     let mut memory = out.gauge(
         "weir_plugin_memory_bytes",
         "What is held for a plugin outside of its instances; bounded by limits.quota.",
@@ -239,6 +262,30 @@ pub(super) fn expose(plugins: &SeriesMap<Arc<str>, PluginMetrics>, out: &mut Exp
         let count = account.refused(holding);
         if count > 0 {
             refused.sample(labels, count as f64);
+        }
+    });
+}
+
+fn outbound(plugins: &SeriesMap<Arc<str>, PluginMetrics>, out: &mut Exposition) {
+    let mut calls = out.counter("weir_plugin_outbound_total", "Calls of a plugin to upstreams.");
+    plugins.each(|plugin, PluginMetrics(inner)| {
+        for (at, outcome) in OUTCOMES.iter().enumerate() {
+            let cells = inner.cells.iter().filter_map(|shard| shard.outbound.outcomes.get(at));
+            let count: u64 = cells.map(|cell| cell.load(Relaxed)).sum();
+            if count > 0 {
+                calls.sample(&[("plugin", plugin), ("outcome", outcome)], count as f64);
+            }
+        }
+    });
+    let mut duration = out.histogram(
+        "weir_plugin_outbound_duration_seconds",
+        "Duration of a plugin's calls to upstreams.",
+    );
+    plugins.each(|plugin, PluginMetrics(inner)| {
+        let mut sum = DurationsSum::default();
+        inner.cells.iter().for_each(|shard| sum.add(&shard.outbound.duration));
+        if !sum.is_empty() {
+            duration.durations(&[("plugin", plugin)], &BOUNDS, &sum);
         }
     });
 }

@@ -32,6 +32,9 @@ const TOO_LARGE: Outcome = Told(&[(0, 1), (4, 1)]);
 const TOO_LARGE_WIDE: Outcome = Told(&[(0, 1), (8, 1)]);
 const UNAVAILABLE_WIDE: Outcome = Told(&[(0, 1), (8, 0)]);
 
+/// There is an answer only to calls that were made.
+const NO_ANSWER: Outcome = Ends("has no answer to a call");
+
 /// Of one function: what comes of each argument. Of a list of pairs `.0` and `.1` are one pair with a
 /// long text.
 type Row = (&'static str, &'static [(&'static str, Outcome)]);
@@ -55,6 +58,10 @@ pub const ROWS: &[Row] = &[
     ("client address", &[]),
     ("client port", &[]),
     ("client tls", &[]),
+    ("outbound send", &[("requests", Ends("hands over more at once"))]),
+    ("outbound field", &[("call", NO_ANSWER), ("name", NO_ANSWER)]),
+    ("outbound fields", &[("call", NO_ANSWER)]),
+    ("outbound body", &[("call", NO_ANSWER)]),
     (
         "log log",
         &[

@@ -28,7 +28,7 @@ pub fn of(old: &Inspection, new: &Inspection) -> (String, bool) {
     let words: Vec<_> = beyond.iter().map(|(_, can)| *can).collect();
     let needed = |grant: &Grant| beyond.iter().any(|(of, _)| of == grant);
     let grants = Grant::ALL.into_iter().filter(needed);
-    let grants: Vec<_> = grants.map(|grant| format!("{} = true", grant.key())).collect();
+    let grants: Vec<_> = grants.map(|grant| grant.line()).collect();
     text += &match beyond.is_empty() {
         true => "\nthe new one can do nothing that the old one cannot\n".to_owned(),
         false => format!(

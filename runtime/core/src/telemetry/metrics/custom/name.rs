@@ -14,7 +14,7 @@ pub const MAX_LABELS: usize = 16;
 pub const MAX_BYTES: usize = 512;
 
 /// What follows `weir_plugin_` in the families of [`super::super::plugin`] and [`super`].
-pub const RESERVED: [&str; 8] = [
+pub const RESERVED: [&str; 10] = [
     "calls_total",
     "duration_seconds",
     "failures_total",
@@ -23,9 +23,11 @@ pub const RESERVED: [&str; 8] = [
     "memory_bytes",
     "memory_refused_total",
     "metrics_dropped_total",
+    "outbound_total",
+    "outbound_duration_seconds",
 ];
 /// Those that are histograms: their samples have names of their own.
-const RESERVED_HISTOGRAM: &str = "duration_seconds";
+const RESERVED_HISTOGRAMS: [&str; 2] = ["duration_seconds", "outbound_duration_seconds"];
 const HISTOGRAM_SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];
 
 /// The type of every name of every plugin: one family has one type.
@@ -45,7 +47,7 @@ impl Names {
         // A histogram's samples are called `NAME_sum` and so on: no other family may be.
         for suffix in HISTOGRAM_SUFFIXES {
             if let Some(base) = name.strip_suffix(suffix) {
-                if base == RESERVED_HISTOGRAM {
+                if RESERVED_HISTOGRAMS.contains(&base) {
                     return Err(Dropped::Reserved);
                 }
                 if names.get(base) == Some(&Kind::Histogram) {

@@ -26,15 +26,15 @@ fn a_set_serves_with_its_own_configuration_and_no_other() {
     upstreams.follow(at(&first, 1));
     assert_eq!(goes_to(&upstreams.swap(std::slice::from_ref(&first))[0]), Some(1));
     upstreams.follow(at(&first, 2));
-    assert_eq!(goes_to(&upstreams.serving[0]), Some(2));
+    assert_eq!(goes_to(&upstreams.serving.borrow()[0]), Some(2));
     // Of a configuration that is to come: the last word counts.
     upstreams.follow(at(&second, 3));
     upstreams.follow(at(&second, 4));
-    assert_eq!(goes_to(&upstreams.serving[0]), Some(2));
+    assert_eq!(goes_to(&upstreams.serving.borrow()[0]), Some(2));
     assert_eq!(goes_to(&upstreams.swap(std::slice::from_ref(&second))[0]), Some(4));
     // Of one that is gone.
     upstreams.follow(at(&first, 5));
-    assert_eq!(goes_to(&upstreams.serving[0]), Some(4));
+    assert_eq!(goes_to(&upstreams.serving.borrow()[0]), Some(4));
     // Nobody knows any of it.
     let serving = upstreams.swap(&[cluster()]);
     assert_eq!(goes_to(&serving[0]), None);

@@ -1,0 +1,293 @@
+//! `weir:plugin/outbound`: HTTP calls to what the operator grants.
+//!
+//! In: requests of a guest. Out: what came of each, whose head and body are asked for by their number. Never:
+//! calls what is not granted, follows a redirect, or waits beyond the exchange's own time.
+
+mod together;
+
+use std::result::Result as StdResult;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderValue, Method, Request};
+use wasmtime::{Error, Result};
+use weir_bounds::outbound::{MAX_AT_ONCE, MAX_FIELD_BYTES, MAX_FIELDS, MAX_TIMEOUT_MILLIS};
+use weir_bounds::target;
+use weir_core::chain::HeadLimits;
+use weir_core::client::ClientKey;
+use weir_core::clock;
+use weir_core::error::{self, Kind, Side};
+use weir_core::http::Client;
+use weir_core::outbound::{Call, Called, Outbound};
+use weir_core::quota::{Held, Holding};
+
+use self::together::together;
+use super::at_hand::{Context, at_hand};
+use super::fields;
+use super::function::HostFunction;
+use super::reading::{Unread, read};
+use crate::answer::{Data, Wanted};
+use crate::calls::Answered;
+use crate::contract::BodyError;
+use crate::memory::{self, Records, SPAN, Span, span, word};
+use crate::shared::Shared;
+use crate::state::{Phase, State};
+
+/// What a call costs beyond its bytes: finding an endpoint, and what is written and read.
+const CALL: Duration = Duration::from_micros(10);
+/// Bytes of a `request`: four texts and lists, two numbers.
+const REQUEST: u32 = 4 * SPAN + 8;
+
+/// Why there is no answer, as the contract numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failure {
+    Denied,
+    Invalid,
+    Unavailable,
+    Timeout,
+    TooLarge,
+    Broken,
+}
+
+/// One call that can be made.
+struct Ready {
+    call: Call,
+    /// The most bytes of the answer's body.
+    limit: u64,
+    /// The answer's last byte is waited for no longer.
+    until: Instant,
+    _held: Option<Held>,
+}
+
+pub const FUNCTIONS: &[HostFunction] = &[
+    HostFunction {
+        interface: "weir:plugin/outbound",
+        name: "send",
+        signature: "(list<record { method: string, url: string, fields: list<tuple<string, list<u8>>>, \
+                    body: list<u8>, timeout-millis: u32, limit: u32 }>) -> \
+                    list<result<record { call: u32, status: u16 }, \
+                    enum { denied, invalid, unavailable, timeout, too-large, broken }>>",
+        define: |linker| {
+            linker
+                .func_wrap_async(
+                    "weir:plugin/outbound",
+                    "send",
+                    |caller: Context<'_>, (at, length, to): (u32, u32, u32)| {
+                        Box::new(send(caller, Span { at, length }, to))
+                    },
+                )
+                .map(|_| ())
+        },
+    },
+    HostFunction {
+        interface: "weir:plugin/outbound",
+        name: "field",
+        signature: "(u32, string) -> option<list<u8>>",
+        define: |linker| linker.func_wrap("weir:plugin/outbound", "field", field).map(|_| ()),
+    },
+    HostFunction {
+        interface: "weir:plugin/outbound",
+        name: "fields",
+        signature: "(u32) -> list<tuple<string, list<u8>>>",
+        define: |linker| linker.func_wrap("weir:plugin/outbound", "fields", all_fields).map(|_| ()),
+    },
+    HostFunction {
+        interface: "weir:plugin/outbound",
+        name: "body",
+        signature: "(u32) -> list<u8>",
+        define: |linker| linker.func_wrap("weir:plugin/outbound", "body", body).map(|_| ()),
+    },
+];
+
+async fn send(mut caller: Context<'_>, requests: Span, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let requests = Records::new(memory, state, requests, REQUEST)?;
+    if requests.len() > MAX_AT_ONCE {
+        return Err(Error::msg(format!("at most {MAX_AT_ONCE} calls are made at once")));
+    }
+    let (by, key) = state.calls.begin(requests.len())?;
+    let mut ready = Vec::with_capacity(requests.len());
+    for at in requests.iter() {
+        ready.push(request(memory, state, at, key)?);
+    }
+    let (shared, client) = (state.shared.clone(), state.exchange().map(|it| it.client.clone()));
+    let calls = ready.into_iter().map(|ready| {
+        let (by, shared, client) = (by.clone(), shared.clone(), client.clone());
+        async move {
+            let begun = clock::now();
+            let outcome = match ready {
+                Ok(ready) => make(&*by, ready, &shared, client.as_deref()).await,
+                Err(failure) => Ok(Err(failure)),
+            };
+            if let Ok(outcome) = &outcome {
+                let failure = outcome.as_ref().err().map(|failure| *failure as usize);
+                shared.metrics.called_out(failure, clock::since(begun));
+            }
+            outcome
+        }
+    });
+    let outcomes = together(calls).await;
+    let (memory, state) = at_hand(&mut caller)?;
+    let mut answers = Vec::with_capacity(outcomes.len() * 12);
+    let length = outcomes.len();
+    for outcome in outcomes {
+        let (is_error, payload, status) = match outcome? {
+            Ok(answered) => {
+                let status = answered.head.status.as_u16();
+                (0, state.calls.keep(answered), status)
+            }
+            Err(failure) => (1, failure as u32, 0),
+        };
+        for word in [is_error, payload, u32::from(status)] {
+            answers.extend_from_slice(&u32::to_le_bytes(word));
+        }
+    }
+    state.answer.records(memory, to, answers, length)
+}
+
+fn field(mut caller: Context<'_>, call: u32, at: u32, length: u32, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let name = memory::text(memory, state, Span { at, length })?;
+    let lines = state.calls.answer(call)?.head.headers.get_all(&*name);
+    let value = fields::joined(&name, lines.iter());
+    state.answer.maybe_bytes(memory, to, value)
+}
+
+fn all_fields(mut caller: Context<'_>, call: u32, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let all = fields::all(state.calls.answer(call)?.head.headers.iter());
+    state.answer.list(memory, to, all, &[true, false], state.encoding)
+}
+
+fn body(mut caller: Context<'_>, call: u32, to: u32) -> Result<Wanted> {
+    let (memory, state) = at_hand(&mut caller)?;
+    let body = state.calls.answer(call)?.body.clone();
+    state.answer.bytes(memory, to, Data::Shared(body))
+}
+
+/// A request as a guest has it, or why it cannot be made.
+fn request(
+    memory: &[u8],
+    state: &State,
+    at: u32,
+    client: ClientKey,
+) -> Result<StdResult<Ready, Failure>> {
+    let text = |number: u32| memory::text(memory, state, span(memory, at + number * SPAN)?);
+    let (method, url) = (text(0)?, text(1)?);
+    let mut headers = HeaderMap::new();
+    let (mut bytes, mut legal) = (Some(0), true);
+    let limits = HeadLimits { fields: MAX_FIELDS, bytes: MAX_FIELD_BYTES };
+    for pair in Records::of_pairs(memory, state, span(memory, at + 2 * SPAN)?)?.pairs(memory) {
+        let (name, value) = pair?;
+        let name = memory::text(memory, state, name)?;
+        let line = fields::legal_line(&name, memory::bytes(memory, state, value)?);
+        legal &= line.and_then(|it| fields::append(&mut headers, &mut bytes, limits, it)).is_ok();
+    }
+    let body = memory::bytes(memory, state, span(memory, at + 3 * SPAN)?)?;
+    let (millis, limit) = (word(memory, at + 4 * SPAN)?, word(memory, at + 4 * SPAN + 4)?);
+    state.budget.pay(CALL)?;
+    state.budget.pay_bytes(body.len())?;
+    let Some((name, target)) = destination(&url) else { return Ok(Err(Failure::Invalid)) };
+    let Some(upstream) = state.shared.callable.iter().find(|known| ***known == *name) else {
+        return Ok(Err(Failure::Denied));
+    };
+    let head = head(&method, &target, headers, body.len());
+    let (Some(head), true, 1..=MAX_TIMEOUT_MILLIS) = (head, legal, millis) else {
+        return Ok(Err(Failure::Invalid));
+    };
+    let exchange = state.exchange();
+    let address = exchange.map_or("", |exchange| &exchange.client.address);
+    let size = body.len() + bytes.unwrap_or_default();
+    let held = match size {
+        0 => None,
+        _ => Some(state.shared.hold(Holding::Bodies, size, address)?),
+    };
+    let until = clock::now() + Duration::from_millis(millis.into());
+    // A response that is late is given to hooks all the same.
+    let due = exchange.filter(|_| state.phase == Phase::Request).map(|exchange| exchange.due);
+    let until = due.map_or(until, |due| until.min(due));
+    let body = Bytes::copy_from_slice(body);
+    let call = Call { upstream: upstream.clone(), head, body, client, due: until };
+    Ok(Ok(Ready { call, limit: limit.into(), until, _held: held }))
+}
+
+/// The upstream's name, and path and query.
+fn destination(url: &str) -> Option<(&str, String)> {
+    let rest = url.strip_prefix("upstream://")?;
+    let at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (name, target) = rest.split_at(at);
+    // A path that is empty is the root (RFC 9110, 4.2.3).
+    let slash = if target.starts_with('/') { "" } else { "/" };
+    Some((name, format!("{slash}{target}")))
+}
+
+fn head(
+    method: &str,
+    target: &str,
+    headers: HeaderMap,
+    length: usize,
+) -> Option<http::request::Parts> {
+    let method = Method::from_bytes(method.as_bytes()).ok().filter(|it| *it != Method::CONNECT)?;
+    if !target::is_legal(target, method.as_str()) {
+        return None;
+    }
+    let (mut head, ()) = Request::new(()).into_parts();
+    head.uri = target.parse().ok()?;
+    head.headers = headers;
+    // Methods that define a meaning for a body say that there is none (RFC 9110, 8.6).
+    if length > 0 || matches!(method, Method::POST | Method::PUT | Method::PATCH) {
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    head.method = method;
+    Some(head)
+}
+
+/// The answer as a whole.
+async fn make(
+    by: &dyn Outbound,
+    Ready { call, limit, until, _held }: Ready,
+    shared: &Arc<Shared>,
+    client: Option<&Client>,
+) -> Result<StdResult<Answered, Failure>> {
+    let Called { head, mut body, connection } = match by.call(call).await {
+        Ok(called) => called,
+        Err(error) => return Ok(Err(Failure::of(&error))),
+    };
+    let late = || {
+        let detail = "the answer to a plugin's call was not here in its time";
+        error::Error::new(Kind::HttpResponseTimeout, Side::Upstream, detail)
+    };
+    let address = client.map_or("", |client| &client.address);
+    let read = read(&mut body, limit, until, late, shared, address).await;
+    drop(connection);
+    match read {
+        Ok(bytes) => {
+            let held = shared.hold(Holding::Bodies, fields::head_bytes(&head.headers), address)?;
+            Ok(Ok(Answered { head, body: bytes, _held: (held, body) }))
+        }
+        Err(Unread::Told(BodyError::TooLarge)) => Ok(Err(Failure::TooLarge)),
+        Err(Unread::Told(_)) => Ok(Err(Failure::Broken)),
+        Err(Unread::Failed(error)) => Ok(Err(Failure::of(&error))),
+        Err(Unread::UsedUp(why)) => Err(why.into()),
+    }
+}
+
+impl Failure {
+    fn of(error: &error::Error) -> Failure {
+        match error.kind {
+            Kind::ConnectionTimeout
+            | Kind::ConnectionReadTimeout
+            | Kind::HttpResponseTimeout
+            | Kind::DnsTimeout => Failure::Timeout,
+            Kind::ConnectionRefused
+            | Kind::ConnectionLimitReached
+            | Kind::DestinationUnavailable
+            | Kind::DnsError
+            | Kind::TlsCertificateError
+            | Kind::TlsProtocolError => Failure::Unavailable,
+            _ => Failure::Broken,
+        }
+    }
+}
