@@ -16,6 +16,7 @@ pub enum Kind {
     DnsError,
     DestinationNotFound,
     DestinationUnavailable,
+    DestinationIpProhibited,
     ConnectionRefused,
     ConnectionTerminated,
     ConnectionTimeout,
@@ -87,6 +88,7 @@ impl Kind {
         Kind::DnsError,
         Kind::DestinationNotFound,
         Kind::DestinationUnavailable,
+        Kind::DestinationIpProhibited,
         Kind::ConnectionRefused,
         Kind::ConnectionTerminated,
         Kind::ConnectionTimeout,
@@ -115,6 +117,7 @@ impl Kind {
             Kind::DnsError => "dns_error",
             Kind::DestinationNotFound => "destination_not_found",
             Kind::DestinationUnavailable => "destination_unavailable",
+            Kind::DestinationIpProhibited => "destination_ip_prohibited",
             Kind::ConnectionRefused => "connection_refused",
             Kind::ConnectionTerminated => "connection_terminated",
             Kind::ConnectionTimeout => "connection_timeout",
@@ -146,6 +149,7 @@ impl Kind {
             | Kind::ConnectionWriteTimeout
             | Kind::HttpResponseTimeout => 504,
             Kind::DnsError
+            | Kind::DestinationIpProhibited
             | Kind::ConnectionRefused
             | Kind::ConnectionTerminated
             | Kind::TlsProtocolError

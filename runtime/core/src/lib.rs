@@ -27,6 +27,7 @@ pub mod quota;
 pub mod shares;
 // Floor 2
 pub mod outbound;
+pub mod public;
 pub mod telemetry;
 pub mod turns;
 // Floor 3

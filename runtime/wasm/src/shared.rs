@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use weir_core::clock::Clock;
-use weir_core::config::{Grant, Plugin};
+use weir_core::config::{Callable, Grant, Plugin};
 use weir_core::quota::{Account, Held, Holding, Payer, Quota, UsedUp};
 use weir_core::state::{Limiter, MemoryLimiter, MemoryStore, Store};
 use weir_core::telemetry::metrics::{Metrics, PluginMetrics};
@@ -29,8 +29,8 @@ pub struct Shared {
     pub may_reply: bool,
     /// It is granted to write to the log, by whatever way.
     pub may_log: bool,
-    /// Names of upstreams that it may call.
-    pub callable: Vec<Arc<str>>,
+    /// Whom it may call.
+    pub callable: Vec<Callable>,
     pub limiter: Arc<dyn Limiter>,
     pub store: Arc<dyn Store>,
     pub metrics: PluginMetrics,

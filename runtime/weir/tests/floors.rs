@@ -16,6 +16,7 @@ const FLOORS: [(&str, &[(&str, u32)]); 2] = [
             ("client", 0),
             ("clock", 0),
             ("error", 0),
+            ("public", 0),
             ("threads", 0),
             ("turn", 0),
             ("http", 1),

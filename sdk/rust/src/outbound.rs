@@ -1,7 +1,7 @@
-//! Calls to other services by HTTP: upstreams of the proxy's configuration, by their connections, health checks
-//! and TLS.
+//! Calls to other services by HTTP: origins, and upstreams of the proxy's configuration by their connections,
+//! health checks and TLS.
 //!
-//! Needs `grants = { http = ["upstream://NAME"] }` for each of them. In hooks and transforms, not in
+//! Needs `grants = { http = ["https://idp.example.com", "upstream://NAME"] }` for each of them. In hooks and transforms, not in
 //! [`configure`](crate::Plugin::configure). A hook that waits holds one of the plugin's `limits.instances`; it waits
 //! no longer than the exchange's own time. At most 16 calls at once and 64 in one hook; more are a trap.
 //!
@@ -54,7 +54,8 @@ pub fn send_all(calls: impl IntoIterator<Item = Call>) -> Vec<Result<Answer, Cal
 // === impl Call ===
 
 impl Call {
-    /// A call of this method to a URL such as `upstream://users/me?full=yes`.
+    /// A call of this method to a URL such as `upstream://users/me?full=yes` or
+    /// `https://idp.example.com/introspect`.
     pub fn new(method: impl Into<String>, url: impl Into<String>) -> Call {
         let timeout_millis = u32::try_from(TIMEOUT.as_millis()).unwrap_or(u32::MAX);
         let (fields, body) = Default::default();

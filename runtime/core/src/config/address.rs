@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use http::uri::Authority;
 use ipnet::IpNet;
 
-use super::model::Bind;
+use super::model::{Bind, Endpoint};
 use super::problem::Fault;
 
 /// `127.0.0.1:80`, `[::]:80`, `localhost:80`, `unix:/run/weir.sock`.
@@ -81,17 +81,8 @@ pub(crate) fn network(text: &str) -> Result<IpNet, Fault> {
     Ok(network)
 }
 
-/// What an endpoint's URL says.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Origin {
-    pub tls: bool,
-    /// Without brackets.
-    pub host: String,
-    pub port: u16,
-}
-
-/// `http://host:port` or `https://host:port`, with nothing behind it but perhaps one `/`.
-pub(crate) fn origin(text: &str) -> Result<Origin, Fault> {
+/// `http://host:port` or `https://host:port`, with nothing behind it but perhaps one `/`: of weight 1.
+pub(crate) fn origin(text: &str) -> Result<Endpoint, Fault> {
     let hint = "write \"http://host:port\" or \"https://host:port\"";
     let Some((scheme, rest)) = text.split_once("://") else {
         if text.contains('@') {
@@ -131,7 +122,7 @@ pub(crate) fn origin(text: &str) -> Result<Origin, Fault> {
         None if is_host_name(host) => host,
         _ => return Err(Fault::hint(format!("{host:?} is not a host name or address"), hint)),
     };
-    Ok(Origin { tls, host: host.to_ascii_lowercase(), port })
+    Ok(Endpoint { tls, host: host.to_ascii_lowercase().into(), port, weight: 1 })
 }
 
 fn user_information() -> Fault {

@@ -146,7 +146,12 @@ pub static GRANTS: &[Key] = &[
     key("metrics", Kind::Flag, "true", "Count in the metrics"),
     key("limiter", Kind::Flag, "true", "Count requests over all workers"),
     key("store", Kind::Flag, "false", "Key-value state that outlives instances and reloads; what comes with the proxy has it"),
-    key("http", Kind::List(&Kind::Text), "[]", "Upstreams it may call: \"upstream://NAME\""),
+    key("http", Kind::List(&Kind::TextOr(&Kind::Table(CALLABLE))), "[]", "Whom it may call: \"https://host\", or \"upstream://NAME\""),
+];
+
+pub static CALLABLE: &[Key] = &[
+    key("url", Kind::Text, "", "\"https://host\", with a port where it has one of its own; required"),
+    key("private", Kind::Flag, "false", "Its name may stand for addresses that are not public"),
 ];
 
 pub static PLUGIN_LIMITS: &[Key] = &[

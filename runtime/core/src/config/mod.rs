@@ -71,6 +71,11 @@ use std::sync::Arc;
 use excerpt::Excerpts;
 use report::{Collected, Report};
 
+/// The endpoint of an origin, as `http://host:port` or `https://host:port` name it.
+pub fn origin(url: &str) -> Option<Endpoint> {
+    address::origin(url).ok()
+}
+
 /// A configuration with problems.
 #[derive(Debug)]
 pub struct Refused {

@@ -18,6 +18,7 @@ use weir_bounds::target;
 use weir_core::chain::HeadLimits;
 use weir_core::client::ClientKey;
 use weir_core::clock;
+use weir_core::config::{self, Callable};
 use weir_core::error::{self, Kind, Side};
 use weir_core::http::Client;
 use weir_core::outbound::{Call, Called, Outbound};
@@ -189,9 +190,10 @@ fn request(
     let (millis, limit) = (word(memory, at + 4 * SPAN)?, word(memory, at + 4 * SPAN + 4)?);
     state.budget.pay(CALL)?;
     state.budget.pay_bytes(body.len())?;
-    let Some((name, target)) = destination(&url) else { return Ok(Err(Failure::Invalid)) };
-    let Some(upstream) = state.shared.callable.iter().find(|known| ***known == *name) else {
-        return Ok(Err(Failure::Denied));
+    let Some((whom, target)) = destination(&url) else { return Ok(Err(Failure::Invalid)) };
+    let upstream = match upstream(whom, &state.shared.callable) {
+        Ok(upstream) => upstream,
+        Err(failure) => return Ok(Err(failure)),
     };
     let head = head(&method, &target, headers, body.len());
     let (Some(head), true, 1..=MAX_TIMEOUT_MILLIS) = (head, legal, millis) else {
@@ -209,18 +211,33 @@ fn request(
     let due = exchange.filter(|_| state.phase == Phase::Request).map(|exchange| exchange.due);
     let until = due.map_or(until, |due| until.min(due));
     let body = Bytes::copy_from_slice(body);
-    let call = Call { upstream: upstream.clone(), head, body, client, due: until };
+    let call = Call { upstream, head, body, client, due: until };
     Ok(Ok(Ready { call, limit: limit.into(), until, _held: held }))
 }
 
-/// The upstream's name, and path and query.
+/// Whom it is for, and path and query.
 fn destination(url: &str) -> Option<(&str, String)> {
-    let rest = url.strip_prefix("upstream://")?;
-    let at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (name, target) = rest.split_at(at);
+    let authority = url.find("://")? + "://".len();
+    let at = url[authority..].find(['/', '?', '#']).map_or(url.len(), |at| authority + at);
+    let (whom, target) = url.split_at(at);
     // A path that is empty is the root (RFC 9110, 4.2.3).
     let slash = if target.starts_with('/') { "" } else { "/" };
-    Some((name, format!("{slash}{target}")))
+    Some((whom, format!("{slash}{target}")))
+}
+
+/// The upstream that it is, where it is granted: `HTTPS://Idp:443` is `https://idp` (RFC 9110, 4.2.3).
+fn upstream(whom: &str, callable: &[Callable]) -> StdResult<Arc<str>, Failure> {
+    let of = |named: &str| callable.iter().find(|known| *known.named == *named);
+    if let Some(known) = of(whom) {
+        return Ok(known.upstream.clone());
+    }
+    if whom.starts_with("upstream://") {
+        return Err(Failure::Denied);
+    }
+    let scheme = whom.find(':').unwrap_or_default();
+    let normal = whom[..scheme].to_ascii_lowercase() + &whom[scheme..];
+    let origin = config::origin(&normal).ok_or(Failure::Invalid)?.origin();
+    of(&origin).map(|known| known.upstream.clone()).ok_or(Failure::Denied)
 }
 
 fn head(
@@ -281,6 +298,7 @@ impl Failure {
             | Kind::ConnectionReadTimeout
             | Kind::HttpResponseTimeout
             | Kind::DnsTimeout => Failure::Timeout,
+            Kind::DestinationIpProhibited => Failure::Denied,
             Kind::ConnectionRefused
             | Kind::ConnectionLimitReached
             | Kind::DestinationUnavailable

@@ -4,7 +4,6 @@
 //! connection, or the error that no retry could mend. Never: sends anything twice that an exchange would not
 //! ([`Attempts`] decides for both).
 
-use http::request;
 use weir_core::balancer::Tried;
 use weir_core::clock;
 use weir_core::error::{Error, Kind, Side};
@@ -77,7 +76,7 @@ pub async fn call(
             full: failed.error.kind == Kind::ConnectionLimitReached,
         };
         let request =
-            Resendable { idempotent: is_idempotent(&head), untouched: false, copied: true };
+            Resendable { idempotent: head.method.is_idempotent(), untouched: false, copied: true };
         let several = balanced.has_several();
         let Some(again) = attempts.next(how, request, several, clock::now()) else {
             return Err(Box::new(failed.error));
@@ -87,8 +86,4 @@ pub async fn call(
         }
         last = Some(Box::new(failed.error));
     }
-}
-
-fn is_idempotent(head: &request::Parts) -> bool {
-    head.method.is_idempotent()
 }

@@ -38,7 +38,7 @@ impl Cluster {
         system: &Authorities,
         before: Option<&Cluster>,
     ) -> Result<Arc<Cluster>, crate::tls::Error> {
-        Cluster::over(Arc::new(Tcp), config, metrics, system, before)
+        Cluster::over(Arc::new(Tcp(config.reach)), config, metrics, system, before)
     }
 
     /// The same, whose connections are made by somebody.
@@ -131,6 +131,7 @@ impl Cluster {
             && trust(self) == trust(other)
             && self.config.tls.server_name == other.config.tls.server_name
             && self.config.pool == other.config.pool
+            && self.config.reach == other.config.reach
             && self.config.timeouts.connect == other.config.timeouts.connect
     }
 }

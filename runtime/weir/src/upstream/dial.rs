@@ -1,15 +1,16 @@
 //! Connections to endpoints, before anything is said on them.
 //!
-//! In: an endpoint's name and port. Out: a connected stream, or an error by RFC 9209. Never: speaks TLS or
-//! HTTP, or bounds the time; the [`Connector`](super::connector::Connector) does.
+//! In: an endpoint's name and port. Out: a connected stream, or an error by RFC 9209. Never: reaches
+//! what the upstream must not, by whatever name, speaks TLS or HTTP, or bounds the time; the [`Connector`](super::connector::Connector) does.
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 
 use tokio::net::{TcpSocket, TcpStream};
-use weir_core::config::Endpoint;
+use weir_core::config::{Endpoint, Reach};
 use weir_core::error::{Error, Kind, Result, Side};
+use weir_core::public::is_public;
 
 use super::resolver;
 use crate::net::{ENDPOINT_PATIENCE, Stream, ask_when_silent, end_after};
@@ -23,23 +24,26 @@ pub trait Dial: Send + Sync {
     fn dial<'a>(&'a self, endpoint: &'a Endpoint) -> Dialling<'a>;
 }
 
-/// By TCP, to the first address of the endpoint's name that answers.
-pub struct Tcp;
+/// By TCP, to the first address of the endpoint's name that answers and may be reached.
+pub struct Tcp(pub Reach);
 
 impl Dial for Tcp {
     fn dial<'a>(&'a self, endpoint: &'a Endpoint) -> Dialling<'a> {
-        Box::pin(dial(endpoint))
+        Box::pin(dial(endpoint, self.0))
     }
 }
 
-async fn dial(endpoint: &Endpoint) -> Result<Stream> {
+async fn dial(endpoint: &Endpoint, reach: Reach) -> Result<Stream> {
     let Endpoint { host, port, .. } = endpoint;
-    let addresses = match host.parse::<IpAddr>() {
+    let mut addresses = match host.parse::<IpAddr>() {
         Ok(ip) => vec![SocketAddr::new(ip, *port)],
         Err(_) => resolver::lookup(host, *port).await.map_err(|error| {
             Error::new(Kind::DnsError, Side::Upstream, &**host).caused_by(error)
         })?,
     };
+    if reach == Reach::Public {
+        only_public(&mut addresses, endpoint)?;
+    }
     let mut failed = None;
     for address in addresses {
         match connect(address).await {
@@ -57,6 +61,23 @@ async fn dial(endpoint: &Endpoint) -> Result<Stream> {
         _ => Kind::DestinationUnavailable,
     };
     Err(Error::new(kind, Side::Upstream, format!("{host}:{port}")).caused_by(error))
+}
+
+/// Leaves those that anybody may reach: a name's owner may point it at anything.
+fn only_public(addresses: &mut Vec<SocketAddr>, endpoint: &Endpoint) -> Result<()> {
+    let Some(private) = addresses.iter().find(|address| !is_public(address.ip())) else {
+        return Ok(());
+    };
+    let (host, ip, origin) = (&endpoint.host, private.ip(), endpoint.origin());
+    addresses.retain(|address| is_public(address.ip()));
+    if !addresses.is_empty() {
+        return Ok(());
+    }
+    let detail = format!(
+        "{host} stands for {ip}, which is not public; if that is meant, grant \
+         {{ url = \"{origin}\", private = true }}"
+    );
+    Err(Error::new(Kind::DestinationIpProhibited, Side::Upstream, detail))
 }
 
 /// A connection that has its end, should the peer be gone, from its first moment.

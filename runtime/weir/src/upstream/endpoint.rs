@@ -38,17 +38,13 @@ impl EndpointState {
         metrics: &Metrics,
         before: Option<&Arc<EndpointState>>,
     ) -> EndpointState {
-        let config::Endpoint { host, port, tls, .. } = endpoint;
-        let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_string() };
-        let address: Arc<str> = format!("{bracketed}:{port}").into();
-        let usual = if *tls { 443 } else { 80 };
-        let authority = if *port == usual { bracketed } else { address.to_string() };
+        let address: Arc<str> = endpoint.address().into();
         let state = EndpointState {
             endpoint: endpoint.clone(),
             upstream: upstream.name.clone(),
             label: format!("{} {address}", upstream.name).into(),
             // A checked host has nothing that a field value could not have.
-            authority: HeaderValue::try_from(authority)
+            authority: HeaderValue::try_from(endpoint.authority())
                 .unwrap_or(HeaderValue::from_static("localhost")),
             metrics: metrics.upstream_endpoint(&upstream.name, &address),
             address,

@@ -1,6 +1,6 @@
-//! `weir:plugin/outbound`: upstreams that a test answers for.
+//! `weir:plugin/outbound`: upstreams and origins that a test answers for.
 //!
-//! In: calls. Out: what the test says that the upstream answers. Never: calls anybody.
+//! In: calls. Out: what the test says that they answer. Never: calls anybody.
 
 use weir_bounds::outbound::{
     MAX_AT_ONCE, MAX_CALLS, MAX_FIELD_BYTES, MAX_FIELDS, MAX_TIMEOUT_MILLIS,
@@ -48,13 +48,17 @@ fn answered<R>(call: u32, read: impl FnOnce(&FakeResponse) -> R) -> R {
 }
 
 fn call(of: &Request) -> Result<Answer, Failure> {
-    let rest = of.url.strip_prefix("upstream://").ok_or(Failure::Invalid)?;
-    let (name, target) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (scheme, rest) = of.url.split_once("://").ok_or(Failure::Invalid)?;
+    if !matches!(scheme, "upstream" | "http" | "https") {
+        return Err(Failure::Invalid);
+    }
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (whom, target) = of.url.split_at(of.url.len() - rest.len() + end);
     let slash = if target.starts_with('/') { "" } else { "/" };
     let target = format!("{slash}{target}");
     let state = current();
     // Taken out while it answers: it may look at the plugin's proxy.
-    let known = state.borrow_mut().upstreams.remove(name);
+    let known = state.borrow_mut().callable.remove(whom);
     let mut answering = known.ok_or(Failure::Denied)?;
     let answer = legal(of, &target).and_then(|asked| {
         let answer = answering(&asked).map_err(failure)?;
@@ -66,7 +70,7 @@ fn call(of: &Request) -> Result<Answer, Failure> {
         }
     });
     let mut state = state.borrow_mut();
-    state.upstreams.insert(name.to_owned(), answering);
+    state.callable.insert(whom.to_owned(), answering);
     let answer = answer?;
     let (call, status) = (state.answers.len() as u32, answer.status);
     state.answers.push(answer);

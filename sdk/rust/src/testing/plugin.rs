@@ -76,7 +76,17 @@ impl<P: crate::Plugin> Plugin<P> {
         name: &str,
         answer: impl FnMut(&Called) -> Result<FakeResponse, CallError> + 'static,
     ) {
-        self.state.borrow_mut().upstreams.insert(name.to_owned(), Box::new(answer));
+        self.origin(&format!("upstream://{name}"), answer);
+    }
+
+    /// Answers for an origin that the plugin is granted to call, such as `https://idp.internal`: in lower case,
+    /// and with a port only where it has one of its own. Otherwise as [`upstream`](Self::upstream).
+    pub fn origin(
+        &mut self,
+        origin: &str,
+        answer: impl FnMut(&Called) -> Result<FakeResponse, CallError> + 'static,
+    ) {
+        self.state.borrow_mut().callable.insert(origin.to_owned(), Box::new(answer));
     }
 
     /// Runs the request hook, and stops there. A body beyond [`Request::limit_body`] is answered

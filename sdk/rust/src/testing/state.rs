@@ -41,7 +41,7 @@ pub(crate) struct State {
     buckets: BTreeMap<String, Fill>,
     pub(crate) in_flight: BTreeMap<String, u32>,
     /// What a test answers for.
-    pub(crate) upstreams: BTreeMap<String, Answering>,
+    pub(crate) callable: BTreeMap<String, Answering>,
     /// Of the call of a hook under way: how many calls it made, and what was answered.
     pub(crate) called: usize,
     pub(crate) answers: Vec<FakeResponse>,
@@ -106,7 +106,7 @@ impl State {
             serial: 0,
             buckets: BTreeMap::new(),
             in_flight: BTreeMap::new(),
-            upstreams: BTreeMap::new(),
+            callable: BTreeMap::new(),
             called: 0,
             answers: Vec::new(),
             entered: None,

@@ -8,6 +8,7 @@
 mod access_log;
 mod alike;
 mod binds;
+mod grants;
 mod guarded;
 mod listener;
 mod pem_file;
@@ -46,6 +47,8 @@ pub(crate) struct Check<'a> {
     upstreams: Section<'a>,
     /// Addresses that are taken, and the key that takes them.
     binds: RefCell<Binds>,
+    /// Those that plugins may call.
+    origins: RefCell<Vec<Upstream>>,
 }
 
 /// The names of a section, and those that something uses.
@@ -93,6 +96,7 @@ pub(crate) fn check(
         plugins: Section::new("plugins", table),
         upstreams: Section::new("upstreams", table),
         binds: RefCell::default(),
+        origins: RefCell::default(),
     };
     let listeners = reader.named("listeners");
     let misspelled = reader.is_misspelled("listeners");
@@ -105,7 +109,7 @@ pub(crate) fn check(
     let server = check.server(reader.table("server"));
     let (plugins, upstreams) = (reader.named("plugins"), reader.named("upstreams"));
     let routes = reader.named("routes");
-    let checked = Checked {
+    let mut checked = Checked {
         server,
         listeners: listeners.iter().filter_map(|named| check.listener(named)).collect(),
         routes: routes.iter().filter_map(|named| check.route(named)).collect(),
@@ -113,6 +117,8 @@ pub(crate) fn check(
         upstreams: upstreams.iter().filter_map(|named| check.upstream(named)).collect(),
         certificates: check.certificates.take(),
     };
+    // Behind all others: routes name theirs by place.
+    checked.upstreams.extend(check.origins.take());
     check.unused(&check.plugins, &plugins);
     check.unused(&check.upstreams, &upstreams);
     // What could not be read of a route is not what it takes.
@@ -122,7 +128,6 @@ pub(crate) fn check(
     };
     let known: Tables<'_> =
         routes.iter().filter(|named| read(named)).map(|named| (named.name, &named.value)).collect();
-    let mut checked = checked;
     let (sound, rest): (Vec<Route>, Vec<Route>) =
         checked.routes.into_iter().partition(|route| known.contains_key(&*route.name));
     checked.routes = sound;

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use super::Check;
 use crate::config::field::Field;
-use crate::config::model::{
-    ComponentSource, Grant, Grants, Isolation, OnFailure, Plugin, PluginLimits,
-};
+use crate::config::model::{ComponentSource, Grants, Isolation, OnFailure, Plugin, PluginLimits};
 use crate::config::problem::Fault;
 use crate::config::read::{Named, TableReader};
 use crate::config::tree::{Node, Value};
@@ -40,41 +38,6 @@ impl Check<'_> {
             component: component?,
         };
         Some(plugin)
-    }
-
-    /// What is written, and of the others these.
-    fn grants(&self, table: Option<TableReader<'_>>, mut grants: Grants) -> Grants {
-        let Some(table) = table else { return grants };
-        if let Some(called) = table.field("http").and_then(|field| field.list()) {
-            grants.http = called.iter().filter_map(|item| self.callable(item)).collect();
-            if !grants.http.is_empty() {
-                grants.write(Grant::Http, true);
-            }
-        }
-        for grant in Grant::ALL.into_iter().filter(|grant| *grant != Grant::Http) {
-            if let Some(allowed) = table.flag(grant.key()) {
-                grants.write(grant, allowed);
-            }
-        }
-        grants
-    }
-
-    /// The name of an upstream that a plugin may call.
-    fn callable(&self, field: &Field<'_>) -> Option<Arc<str>> {
-        let text = field.text()?;
-        let Some(name) = text.strip_prefix("upstream://") else {
-            field.problem(Fault::hint(
-                format!("plugins call upstreams of this configuration, not {text:?}"),
-                "make it an upstream, and write \"upstream://NAME\"",
-            ));
-            return None;
-        };
-        match self.upstreams.index(name, self.report) {
-            Ok(_) => return Some(name.into()),
-            Err(_) if self.report.may_have_lost(name) => {}
-            Err(fault) => field.problem(fault),
-        }
-        None
     }
 
     fn component(&self, field: &Field<'_>) -> Option<ComponentSource> {

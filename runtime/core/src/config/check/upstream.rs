@@ -1,7 +1,6 @@
 //! `[upstreams.NAME]`
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use rustls_pki_types::ServerName;
 
@@ -9,7 +8,7 @@ use super::Check;
 use crate::config::address;
 use crate::config::field::Field;
 use crate::config::model::{
-    Balance, Bound, CertificateFile, Endpoint, Health, HostPolicy, Pool, Upstream,
+    Balance, Bound, CertificateFile, Endpoint, Health, HostPolicy, Pool, Reach, Upstream,
     UpstreamProtocol, UpstreamTimeouts, UpstreamTls,
 };
 use crate::config::path::steps;
@@ -48,6 +47,7 @@ impl Check<'_> {
             host: table.parsed("host", host).unwrap_or(HostPolicy::Client),
             essential: essential(table),
             retries: table.integer("retries").unwrap_or(Upstream::RETRIES),
+            reach: Reach::Anywhere,
         })
     }
 
@@ -120,8 +120,7 @@ fn endpoint(field: &Field<'_>) -> Option<Endpoint> {
             (url, table.integer("weight").unwrap_or(1))
         }
     };
-    let address::Origin { tls, host, port } = url?;
-    Some(Endpoint { tls, host: Arc::from(host), port, weight })
+    Some(Endpoint { weight, ..url? })
 }
 
 fn health(table: &TableReader<'_>) -> Option<Health> {

@@ -32,8 +32,16 @@ pub struct Grants {
     written: [Option<bool>; Grant::ALL.len()],
     /// The plugin comes with the proxy.
     is_ours: bool,
-    /// Names of upstreams that it may call.
-    pub http: Vec<Arc<str>>,
+    pub http: Vec<Callable>,
+}
+
+/// Whom a plugin may call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Callable {
+    /// In front of the path: `upstream://users`, `https://idp.internal`.
+    pub named: Arc<str>,
+    /// The name of the upstream that it is.
+    pub upstream: Arc<str>,
 }
 
 impl Grant {
@@ -77,7 +85,7 @@ impl Grant {
     /// What to write, within `grants`, to grant it.
     pub fn line(self) -> String {
         match self {
-            Grant::Http => "http = [\"upstream://NAME\"]".to_owned(),
+            Grant::Http => "http = [\"https://HOST\", \"upstream://NAME\"]".to_owned(),
             _ => format!("{} = true", self.key()),
         }
     }

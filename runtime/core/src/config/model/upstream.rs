@@ -27,6 +27,16 @@ pub struct Upstream {
     pub essential: bool,
     /// How often one request may be sent again; default 1: unsent, or idempotent without a body.
     pub retries: u32,
+    pub reach: Reach,
+}
+
+/// What the names of endpoints may stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Whatever they say. An upstream's own.
+    Anywhere,
+    /// Addresses that anybody may reach: of a name that its owner could point at this network.
+    Public,
 }
 
 /// One address of an upstream.
@@ -119,12 +129,55 @@ pub enum HostPolicy {
 impl Upstream {
     /// Of [`Upstream::retries`], where nothing is written.
     pub const RETRIES: u32 = 1;
+
+    /// Of a single endpoint, with whatever is the default; requests name it as their host.
+    pub fn of_origin(name: Arc<str>, endpoint: Endpoint, reach: Reach) -> Upstream {
+        Upstream {
+            name,
+            endpoints: vec![endpoint],
+            balance: Balance::RoundRobin,
+            health: None,
+            protocol: UpstreamProtocol::Auto,
+            tls: UpstreamTls::default(),
+            timeouts: UpstreamTimeouts::default(),
+            pool: Pool::default(),
+            host: HostPolicy::Endpoint,
+            essential: false,
+            retries: Upstream::RETRIES,
+            reach,
+        }
+    }
 }
 
 impl Endpoint {
     /// What tells it from others, whatever its weight.
     pub fn identity(&self) -> (bool, &str, u16) {
         (self.tls, &self.host, self.port)
+    }
+
+    /// `host:port`, an IPv6 address in brackets.
+    pub fn address(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("[{}]:{}", self.host, self.port),
+            false => format!("{}:{}", self.host, self.port),
+        }
+    }
+
+    /// The same without the port, where that is its scheme's own (RFC 9110, 4.2).
+    pub fn authority(&self) -> String {
+        let mut authority = self.address();
+        let usual = if self.tls { 443 } else { 80 };
+        if self.port == usual
+            && let Some(colon) = authority.rfind(':')
+        {
+            authority.truncate(colon);
+        }
+        authority
+    }
+
+    /// `https://host:port` in its one normal form.
+    pub fn origin(&self) -> String {
+        format!("{}://{}", if self.tls { "https" } else { "http" }, self.authority())
     }
 }
 

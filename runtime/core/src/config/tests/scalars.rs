@@ -62,7 +62,7 @@ fn binds() {
 
 #[test]
 fn origins() {
-    let origin_of = |text: &str| origin(text).map(|o| (o.tls, o.host, o.port)).ok();
+    let origin_of = |text: &str| origin(text).map(|o| (o.tls, o.host.to_string(), o.port)).ok();
     let is = |tls, host: &str, port| Some((tls, host.to_owned(), port));
     assert_eq!(origin_of("http://App.internal"), is(false, "app.internal", 80));
     assert_eq!(origin_of("https://app:8443/"), is(true, "app", 8443));

@@ -43,6 +43,8 @@ fn told(urls: &str) -> (String, Vec<String>) {
         testing::Plugin::<Asking>::configure(serde_json::json!({})).expect("it takes it");
     let seen = Rc::new(RefCell::new(Vec::new()));
     let sees = seen.clone();
+    proxy
+        .origin("https://idp.example:8443", |_| Ok(testing::response(204).header("x-from", "idp")));
     proxy.upstream("users", move |call| {
         let (field, body) = (call.header("x-a").unwrap_or("none"), call.body().len());
         let line = format!("{} {} {field} {body}", call.method(), call.path_with_query());
@@ -65,12 +67,20 @@ fn an_upstream_answers_as_the_test_says() {
 }
 
 #[test]
+fn an_origin_answers_as_the_test_says() {
+    let idp = "https://idp.example:8443";
+    let (told, seen) =
+        told(&format!("{idp}/a {idp} https://idp.example/a http://idp.example:8443/"));
+    assert_eq!((&*told, seen.len()), ("204 idp , 204 idp , Denied, Denied", 0));
+}
+
+#[test]
 fn what_the_proxy_would_refuse_is_refused() {
     let (told, seen) = told(
-        "upstream://others/ https://users/ upstream://users/a#b host!upstream://users/ \
+        "upstream://others/ https://users/ ftp://users/ upstream://users/a#b host!upstream://users/ \
          never!upstream://users/ long!upstream://users/",
     );
-    assert_eq!(told, "Denied, Invalid, Invalid, Invalid, Invalid, TooLarge");
+    assert_eq!(told, "Denied, Denied, Invalid, Invalid, Invalid, Invalid, TooLarge");
     assert_eq!(seen.len(), 1, "only the one that is too long is made");
 }
 
