@@ -36,16 +36,20 @@ pub struct Cost {
 }
 
 impl Daemon {
-    pub fn start(endpoint: &Endpoint) -> Daemon {
+    pub fn start(workers: usize, endpoint: &Endpoint) -> Daemon {
         let folder = tempfile::tempdir().expect("a folder");
         let web = free_address();
         let file = folder.path().join("weir.toml");
-        std::fs::write(&file, rows::configuration(web, endpoint.address()))
-            .expect("the configuration");
-        std::fs::write(folder.path().join("trivial.wasm"), weir_benches::trivial())
-            .expect("the least plugin");
+        for (name, bytes) in [
+            ("weir.toml", rows::configuration(workers, web, endpoint).into_bytes()),
+            ("trivial.wasm", weir_benches::trivial()),
+            ("outbound.wasm", weir_benches::outbound()),
+        ] {
+            std::fs::write(folder.path().join(name), bytes).expect("it is written");
+        }
         let everywhere = sched_getaffinity(None).expect("processors");
-        let apart = apart(&everywhere);
+        // With several workers nothing is compared by time.
+        let apart = apart(&everywhere).filter(|_| workers == 1);
         if let Some((own, _)) = &apart {
             // A child begins where its parent is.
             sched_setaffinity(None, own).expect("a processor");
@@ -90,6 +94,17 @@ impl Daemon {
         let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
         let user = behind.split_whitespace().nth(11).and_then(|ticks| ticks.parse::<f64>().ok());
         Cost { micros: nanos / 1e3, user: user.unwrap_or_default() / TICKS * 1e6 }
+    }
+}
+
+impl Daemon {
+    /// Bytes of memory that it has, but what is read of files.
+    pub fn resident(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("its account");
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
+        kib.expect("a number") * 1024.0
     }
 }
 

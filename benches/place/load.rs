@@ -3,7 +3,8 @@
 //! In: a row, and how often it is asked for. Out: nothing, once every answer is there. Never: takes an
 //! answer that is not the row's for one.
 
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr};
 use std::thread;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -14,8 +15,11 @@ use crate::rows::Row;
 /// Bytes of an endpoint's answer.
 const BODY: usize = 1024;
 
-/// Answers every request with a kilobyte, until the process ends.
-pub struct Endpoint(SocketAddr);
+/// Answers every request with a kilobyte, until the process ends; and on another port none.
+pub struct Endpoint {
+    address: SocketAddr,
+    silent: std::net::TcpListener,
+}
 
 /// Connections to the daemon, each with one request at a time.
 pub struct Load {
@@ -42,11 +46,29 @@ impl Endpoint {
                 }
             });
         });
-        Endpoint(address)
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        Endpoint { address, silent }
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.0
+        self.address
+    }
+
+    /// Where connections are made, and nothing is ever said.
+    pub fn silent(&self) -> SocketAddr {
+        self.silent.local_addr().expect("an address")
+    }
+
+    /// Takes so many connections there, with what came of each, and keeps them for as long as they are held.
+    pub fn taken(&self, many: usize) -> Vec<std::net::TcpStream> {
+        let mut taken = Vec::with_capacity(many);
+        while taken.len() < many {
+            let (mut stream, _) = self.silent.accept().expect("a connection");
+            let read = stream.read(&mut [0; 4096]).expect("a request");
+            assert!(read > 0, "a request was given up");
+            taken.push(stream);
+        }
+        taken
     }
 }
 
@@ -81,6 +103,20 @@ impl Load {
         assert!(line.contains(row.status), "{}: {line}", row.name);
         let lower = answer.to_ascii_lowercase();
         assert!(lower.contains(row.shows), "{} shows no {:?}:\n{answer}", row.name, row.shows);
+    }
+
+    /// Asks on so many connections, of as many clients as there may be, and waits for no answer.
+    pub fn begin(&self, path: &str, many: usize) -> Vec<std::net::TcpStream> {
+        let begin = |number: usize| {
+            // A client has a share of what there is.
+            let from = IpAddr::from([127, 0, 1, (number % 250) as u8 + 1]);
+            let stream = weir_tests::connect_from(from, self.proxy);
+            let mut stream = stream.expect("the daemon accepts");
+            let request = format!("GET {path} HTTP/1.1\r\nhost: api.example.com\r\n\r\n");
+            stream.write_all(request.as_bytes()).expect("it is sent");
+            stream
+        };
+        (0..many).map(begin).collect()
     }
 
     /// Asks so often, on all connections together.

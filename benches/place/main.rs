@@ -2,9 +2,10 @@
 //! a route without plugins.
 //!
 //! In: `--rounds`, `--requests` (of each row in a round), `--connections`, `--only` (rows by a part of
-//! their name, divided by commas). Out: a table: a row for each plugin that comes with Weir, one for the
+//! their name, divided by commas), `--waiting` (hooks that wait at once). Out: a table: a row for each plugin that comes with Weir, one for the
 //! least that a plugin can do, one for six in a chain; microseconds above the plain route in the same round,
-//! their median and range, and the ratio to it. Never: judges: a busy machine costs every row more.
+//! their median and range, and the ratio to it; and what memory the hooks that wait for a call of theirs hold, on
+//! two workers. Never: judges: a busy machine costs every row more.
 //!
 //! The daemon is a child with one worker on the last processor; who asks and who answers have the others.
 //!
@@ -15,6 +16,7 @@
 mod daemon;
 mod load;
 mod rows;
+mod waiting;
 
 use std::process::ExitCode;
 
@@ -31,6 +33,7 @@ struct Plan {
     rounds: usize,
     requests: usize,
     connections: usize,
+    waiting: usize,
     /// Parts of rows' names; none: all rows.
     only: Vec<String>,
 }
@@ -48,7 +51,7 @@ fn main() -> ExitCode {
         return weir::cli::main(weir_bundle::BUILT_INS);
     }
     let Some(plan) = plan(&arguments) else {
-        eprintln!("place: --rounds N, --requests N, --connections N, --only NAMES");
+        eprintln!("place: --rounds N, --requests N, --connections N, --waiting N, --only NAMES");
         return ExitCode::FAILURE;
     };
     run(&plan);
@@ -56,17 +59,19 @@ fn main() -> ExitCode {
 }
 
 fn plan(arguments: &[String]) -> Option<Plan> {
-    let mut plan = Plan { rounds: 5, requests: 20_000, connections: 16, only: Vec::new() };
+    let mut plan =
+        Plan { rounds: 5, requests: 20_000, connections: 16, waiting: 1000, only: Vec::new() };
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             // `cargo bench` says so.
             "--bench" => {}
             // A look whether this works.
-            "--test" => plan = Plan { rounds: 1, requests: 200, ..plan },
+            "--test" => plan = Plan { rounds: 1, requests: 200, waiting: 20, ..plan },
             "--rounds" => plan.rounds = arguments.next()?.parse().ok()?,
             "--requests" => plan.requests = arguments.next()?.parse().ok()?,
             "--connections" => plan.connections = arguments.next()?.parse().ok()?,
+            "--waiting" => plan.waiting = arguments.next()?.parse().ok()?,
             "--only" => plan.only = arguments.next()?.split(',').map(str::to_owned).collect(),
             _ => return None,
         }
@@ -81,7 +86,7 @@ fn run(plan: &Plan) {
     let mut all: Vec<Measured<'_>> =
         ROWS.iter().filter(wanted).map(|row| Measured { row, rounds: Vec::new() }).collect();
     let endpoint = Endpoint::start();
-    let daemon = Daemon::start(&endpoint);
+    let daemon = Daemon::start(1, &endpoint);
     let load = Load { proxy: daemon.web(), connections: plan.connections };
     for row in all.iter().map(|measured| measured.row).chain([&rows::PLAIN]) {
         load.check(row);
@@ -106,6 +111,10 @@ fn run(plan: &Plan) {
         }
     }
     print(&all);
+    drop(daemon);
+    if plan.only.is_empty() {
+        waiting::measure(&endpoint, plan.waiting);
+    }
 }
 
 fn print(all: &[Measured<'_>]) {

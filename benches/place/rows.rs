@@ -6,6 +6,8 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
+use crate::load::Endpoint;
+
 /// A route, and what it is asked for.
 pub struct Row {
     pub name: &'static str,
@@ -38,7 +40,7 @@ const ORIGIN_AND_TOKEN: &str = "origin: https://app.example.com\r\n\
                      A4dn7xIu_c8kAd2IiwKMGkpQ7Et5yfGCbDVdSGByE9A\r\n";
 
 /// In the order in which they are printed.
-pub const ROWS: [Row; 15] = [
+pub const ROWS: [Row; 16] = [
     Row { name: "trivial", plugins: &["trivial"], shows: "x-plugin: hello", ..ROW },
     Row {
         name: "basic-auth",
@@ -75,6 +77,8 @@ pub const ROWS: [Row; 15] = [
         shows: "x-content-type-options: nosniff",
         ..ROW
     },
+    // One call to the endpoint that the request itself goes to, too.
+    Row { name: "outbound", plugins: &["outbound"], ..ROW },
     Row {
         name: "six",
         plugins: &["request-id", "headers", "cors", "rate-limit", "jwt", "rewrite-six"],
@@ -142,6 +146,17 @@ config = { strip_prefix = "/rewrite" }
 component = "rewrite"
 config = { strip_prefix = "/six" }
 
+[plugins.outbound]
+component = "./outbound.wasm"
+config = { url = "upstream://one/outbound" }
+grants = { http = ["upstream://one"] }
+
+[plugins.waiting]
+component = "./outbound.wasm"
+config = { url = "upstream://silent/" }
+grants = { http = ["upstream://silent"] }
+limits = { instances = 1024 }
+
 [plugins.security-headers]
 component = "security-headers"
 config = { preset = "strict" }
@@ -167,11 +182,15 @@ impl Row {
     }
 }
 
-/// A route for each row, all of one listener, to one endpoint.
-pub fn configuration(web: SocketAddr, endpoint: SocketAddr) -> String {
+/// A route for each row, all of one listener, to one endpoint; and two that another endpoint keeps waiting, who
+/// asks and a plugin.
+pub fn configuration(workers: usize, web: SocketAddr, endpoint: &Endpoint) -> String {
+    let (one, silent) = (endpoint.address(), endpoint.silent());
     let mut text = format!(
-        "[server]\nworkers = 1\n[listeners.web]\nbind = \"{web}\"\n\
-         [upstreams.one]\nendpoints = [\"http://{endpoint}\"]\n{PLUGINS}"
+        "[server]\nworkers = {workers}\n[listeners.web]\nbind = \"{web}\"\n\
+         [upstreams]\none.endpoints = [\"http://{one}\"]\nsilent.endpoints = [\"http://{silent}\"]\n{PLUGINS}\
+         [routes.waiting-itself]\nmatch.path = \"/waiting-itself\"\nupstream = \"silent\"\n\
+         [routes.waiting]\nmatch.path = \"/waiting\"\nupstream = \"one\"\nplugins = [\"waiting\"]\n"
     );
     for row in ROWS.iter().chain([&PLAIN]) {
         let path = row.path();

@@ -13,6 +13,11 @@ use weir_wasm::Host;
 
 /// The trivial plugin, ready on this thread.
 pub fn member(host: &Host) -> Rc<dyn Middleware> {
+    member_of(host, Isolation::Worker)
+}
+
+/// The same, isolated like this.
+pub fn member_of(host: &Host, isolation: Isolation) -> Rc<dyn Middleware> {
     let plugin = Plugin {
         name: "trivial".into(),
         component: ComponentSource::BuiltIn("trivial".into()),
@@ -20,7 +25,7 @@ pub fn member(host: &Host) -> Rc<dyn Middleware> {
         grants: Grants::default(),
         limits: PluginLimits::default(),
         on_failure: OnFailure::Reject,
-        isolation: Isolation::Worker,
+        isolation,
         place: "bench".into(),
     };
     let loaded = host.load(&plugin).expect("the plugin loads");
@@ -39,6 +44,24 @@ pub fn on_request(member: &dyn Middleware, exchange: Box<Exchange>) -> Box<Excha
         Step::Ready(_, Err(failure)) => panic!("the hook failed: {failure:?}"),
         Step::Pending(_) => panic!("the trivial plugin waits for nothing"),
     }
+}
+
+/// Both hooks, on whichever instances there are for them.
+pub async fn both_hooks(member: &dyn Middleware, exchange: Box<Exchange>) -> Box<Exchange> {
+    let mut exchange = returned(member.on_request(exchange)).await;
+    exchange.response = Some(http::Response::new(()).into_parts().0);
+    returned(member.on_response(exchange)).await
+}
+
+async fn returned<T>(step: Step<T>) -> Box<Exchange> {
+    let (exchange, outcome) = match step {
+        Step::Ready(exchange, outcome) => (exchange, outcome),
+        Step::Pending(waiting) => waiting.await,
+    };
+    if let Err(failure) = outcome {
+        panic!("the hook failed: {failure:?}");
+    }
+    exchange
 }
 
 /// The request hooks of a chain, none of which waits, and behind them nothing to do.

@@ -18,6 +18,11 @@ pub fn trivial() -> Vec<u8> {
     include_bytes!(concat!(env!("OUT_DIR"), "/trivial.wasm")).to_vec()
 }
 
+/// The component of `benches/guests/outbound`.
+pub fn outbound() -> Vec<u8> {
+    include_bytes!(concat!(env!("OUT_DIR"), "/outbound.wasm")).to_vec()
+}
+
 /// A host with the trivial plugin built in.
 pub fn host() -> Host {
     host_of(&[("trivial", include_bytes!(concat!(env!("OUT_DIR"), "/trivial.wasm")))])
