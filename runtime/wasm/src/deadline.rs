@@ -125,6 +125,11 @@ impl Budget {
         self.on_fiber
     }
 
+    /// What follows is on a fiber, or is not.
+    pub(super) fn set_on_fiber(&mut self, on_fiber: bool) {
+        self.on_fiber = on_fiber;
+    }
+
     /// The call was suspended; it goes on at `now`, or at a time not known.
     pub(super) fn resumed(&mut self, now: Option<Duration>) {
         self.since = now;

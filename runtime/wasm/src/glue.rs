@@ -16,6 +16,8 @@
 //! What the host calls is glued likewise: room for each text, `put` into it; the function; `take` its answer;
 //! and what is to be called after that. A hook is one way in and one out.
 
+mod exposed;
+
 use std::borrow::Cow;
 
 use wasm_encoder::{
@@ -23,11 +25,13 @@ use wasm_encoder::{
     ExportKind, ExportSection, Function, FunctionSection, ImportSection, InstructionSink, Module,
     RawSection, TypeSection, ValType,
 };
+use wasmtime_environ::wasmparser::BinaryReaderError;
 
+use self::exposed::exposed;
 use super::plan::{Param, Plan, Word};
 
 /// Of what is made here: artifacts of another one are not used.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Names in the bundle.
 pub fn module(number: usize) -> String {
@@ -48,7 +52,10 @@ pub fn function(number: usize) -> String {
 
 /// A component that exports the core modules of another one, and the glue, and does nothing: all of it is
 /// compiled at once, and kept as one artifact.
-pub fn bundle(component: &[u8], plan: &Plan) -> Vec<u8> {
+///
+/// # Errors
+/// Where a module is not valid.
+pub fn bundle(component: &[u8], plan: &Plan) -> Result<Vec<u8>, BinaryReaderError> {
     let mut bundle = Component::new();
     let mut exports = ComponentExportSection::new();
     let mut count = 0;
@@ -58,15 +65,15 @@ pub fn bundle(component: &[u8], plan: &Plan) -> Vec<u8> {
         exports.export(name, ComponentExportKind::Module, count, None);
         count += 1;
     };
-    for (number, range) in plan.modules.iter().enumerate() {
-        add(&module(number), Cow::Borrowed(&component[range.clone()]));
+    for (number, (range, state)) in plan.modules.iter().zip(&plan.states).enumerate() {
+        add(&module(number), exposed(&component[range.clone()], state)?);
     }
     for realloc in plan.lowering() {
         add(&lowering(realloc), Cow::Owned(lower(plan, realloc)));
     }
     add(LIFTING, Cow::Owned(lift(plan)));
     bundle.section(&exports);
-    bundle.finish()
+    Ok(bundle.finish())
 }
 
 /// A core module under construction: its imports are functions, of an empty name.

@@ -60,6 +60,11 @@ impl Instance {
         Instance { store, functions, limit, interrupted, calls, broken, _counted, _seat }
     }
 
+    /// Where it is.
+    pub fn store(&mut self) -> &mut Store<State> {
+        &mut self.store
+    }
+
     /// Bytes of its linear memories, which only grow.
     pub fn memory_used(&self) -> usize {
         self.store.data().caps.used

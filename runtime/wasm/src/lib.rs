@@ -70,6 +70,7 @@ mod schema;
 mod set_up;
 mod shared;
 mod slice;
+mod snapshot;
 mod state;
 mod task;
 mod template;

@@ -102,8 +102,12 @@ impl Member {
         if pool.plugin.template.runs_on_fibers() {
             return self.aside(hook, exchange, call);
         }
-        let Some(mut instance) = self.warm.take().or_else(|| pool.take_idle()) else {
-            return self.aside(hook, exchange, call);
+        let (mut instance, _room) = match self.warm.take().or_else(|| pool.take_idle()) {
+            Some(instance) => (instance, None),
+            None => match pool.restored(exchange.client.key) {
+                Some((instance, place, made_for)) => (instance, Some((place, made_for))),
+                None => return self.aside(hook, exchange, call),
+            },
         };
         let metrics = pool.plugin.metrics();
         let called = metrics.called(hook);

@@ -1,38 +1,71 @@
 //! A compiled component, in its parts, and instances made of them.
 //!
 //! In: a [`Plan`] and the compiled [`bundle`](super::glue::bundle) of it. Out: core instances, linked as the
-//! plan says. Never: links a function of the host to an import of another type.
+//! plan says. Never: links a function of the host to an import of another type, or looks anything up by its name
+//! once it is loaded.
+
+mod linking;
+
+use std::fmt;
 
 use wasmtime::component::{Component, Linker as ComponentLinker};
 use wasmtime::{
-    Engine, Error, Extern, Func, FuncType, Instance, Linker, Memory, Module, Result, Store, ValType,
+    Engine, Error, Extern, Func, FuncType, Instance, Linker, Memory, Module, ModuleExport, Result,
+    Store, ValType,
 };
 
+pub use self::linking::exported;
+use self::linking::{Linked, Linking};
 use super::component;
 use super::contract;
+use super::functions::Exports;
 use super::glue;
-use super::host::{self, function::HostFunction};
-use super::plan::{Argument, Import, Instantiate, Item, Plan, Word};
+use super::plan::{Import, Plan, Word};
 use super::state::State;
 
 /// The compiled core modules.
-#[derive(Debug)]
 pub struct Parts {
     pub plan: Plan,
-    modules: Vec<Module>,
-    /// With whose `realloc`.
-    lowerings: Vec<(usize, Module)>,
-    lifting: Module,
-    /// For each import: the host's function, where there is one.
-    functions: Vec<Option<&'static HostFunction>>,
+    /// What is instantiated, in order: the plugin's modules, and glue where it is first needed. The last is what
+    /// the host calls.
+    links: Vec<Link>,
+    /// Functions of the host that they take.
+    wanted: Vec<Wanted>,
+    /// Where the guest's memory is, once that link is there.
+    memory: Option<(usize, ModuleExport)>,
+    pub exports: Exports,
+    weight: usize,
 }
 
-/// An instance under construction.
-struct Making<'a> {
-    parts: &'a Parts,
-    linker: &'a Linker<State>,
+/// One core instance.
+struct Link {
+    module: Module,
+    arguments: Vec<Source>,
+    /// To be called before anything else of it.
+    start: Option<ModuleExport>,
+    /// The module's number in the plan, where it is the plugin's.
+    number: Option<usize>,
+}
+
+/// Where an argument comes from.
+enum Source {
+    /// From an earlier link.
+    Export(usize, ModuleExport),
+    /// A function of the host, by its place among those that are wanted.
+    Host(usize),
+}
+
+/// A function of the host.
+enum Wanted {
+    Named(&'static str, &'static str),
+    /// One that is there only so that a toolchain finds it, which is a trap: of this import.
+    Absent(usize),
+}
+
+/// What was made of the parts.
+pub struct Made {
+    /// One for each link.
     instances: Vec<Instance>,
-    lowerings: Vec<Option<Instance>>,
 }
 
 impl Parts {
@@ -49,26 +82,24 @@ impl Parts {
             module.ok_or_else(|| Error::msg(format!("the artifact has no `{name}`")))
         };
         let modules = (0..plan.modules.len()).map(|number| module(&glue::module(number)));
-        let modules = modules.collect::<Result<_>>()?;
+        let modules = modules.collect::<Result<Vec<_>>>()?;
         let lowerings =
             plan.lowering().map(|number| Ok((number, module(&glue::lowering(number))?)));
         let lowerings = lowerings.collect::<Result<_>>()?;
         let lifting = module(glue::LIFTING)?;
-        let functions = plan.imports.iter().map(host::functions::of).collect();
-        Ok(Parts { plan, modules, lowerings, lifting, functions })
+        let weight = weight(&plan, &modules);
+        let Linked { links, wanted, memory } =
+            Linking::new(&plan, modules, lowerings).link(&lifting)?;
+        let exports = Exports::of(&plan, &lifting)?;
+        Ok(Parts { links, wanted, memory, exports, weight, plan })
     }
 
     /// The seats that an instance takes.
     pub fn weight(&self) -> usize {
-        let of = |step: &Instantiate| self.modules[step.module].resources_required();
-        let needs = self.plan.steps.iter().map(of);
-        let (memories, tables) = needs.fold((0, 0), |(memories, tables), needs| {
-            (memories + needs.num_memories, tables + needs.num_tables)
-        });
-        component::weight(memories, tables)
+        self.weight
     }
 
-    /// Makes an instance. Gives what the host calls: `f0` and so on, in the order of the plan's exports.
+    /// Makes an instance, and calls the start functions of its modules.
     ///
     /// # Errors
     /// Where there is no room for it, or a start function of it fails.
@@ -76,112 +107,129 @@ impl Parts {
         &self,
         store: &mut Store<State>,
         linker: &Linker<State>,
-    ) -> Result<Instance> {
-        let (instances, lowerings) = (Vec::new(), vec![None; self.plan.reallocs.len()]);
-        let mut making = Making { parts: self, linker, instances, lowerings };
-        for step in &self.plan.steps {
-            let mut arguments = Vec::with_capacity(step.arguments.len());
-            for argument in &step.arguments {
-                arguments.push(making.argument(store, argument).await?);
+    ) -> Result<Made> {
+        let (mut made, mut functions) = (Made::of(self), vec![None; self.wanted.len()]);
+        for link in &self.links {
+            let instance = self.add(link, &mut made, store, linker, &mut functions)?;
+            if let Some(start) = &link.start {
+                let start = instance.get_module_export(&mut *store, start);
+                let start = start.and_then(Extern::into_func);
+                let start = start.ok_or_else(|| Error::msg("a start function is none"))?;
+                let start = start.typed::<(), ()>(&*store)?;
+                store.data_mut().budget.set_on_fiber(true);
+                start.call_async(&mut *store, ()).await?;
+                store.data_mut().budget.set_on_fiber(false);
             }
-            let module = &self.modules[step.module];
-            let instance = Instance::new_async(&mut *store, module, &arguments).await?;
-            making.instances.push(instance);
-            making.note_memory(store)?;
         }
-        making.lift(store).await
-    }
-}
-
-impl Making<'_> {
-    async fn argument(&mut self, store: &mut Store<State>, argument: &Argument) -> Result<Extern> {
-        Ok(match argument {
-            Argument::Item(item) => self.item(store, item)?,
-            Argument::Drop => self.named(store, host::functions::DROP)?.into(),
-            Argument::Import(number) => match self.parts.plan.imports[*number].realloc {
-                None => self.host(store, *number)?.into(),
-                Some(realloc) => {
-                    let lowering = self.lowering(store, realloc).await?;
-                    let name = glue::function(*number);
-                    exported(lowering.get_export(&mut *store, &name), &name)?
-                }
-            },
-        })
-    }
-
-    /// What gives answers by this `realloc`.
-    async fn lowering(&mut self, store: &mut Store<State>, realloc: usize) -> Result<Instance> {
-        if let Some(made) = self.lowerings[realloc] {
-            return Ok(made);
-        }
-        let plan = &self.parts.plan;
-        let modules = &self.parts.lowerings;
-        let module = modules.iter().find(|(number, _)| *number == realloc);
-        let (_, module) = module.ok_or_else(|| Error::msg("the artifact lacks glue"))?;
-        let mut arguments = vec![self.item(store, &plan.reallocs[realloc])?];
-        arguments.push(self.named(store, host::functions::GIVE)?.into());
-        for (number, _) in plan.lowered_by(realloc) {
-            arguments.push(self.host(store, number)?.into());
-        }
-        let made = Instance::new_async(&mut *store, module, &arguments).await?;
-        self.lowerings[realloc] = Some(made);
         Ok(made)
     }
 
-    /// What the host calls.
-    async fn lift(&mut self, store: &mut Store<State>) -> Result<Instance> {
-        let plan = &self.parts.plan;
-        let mut arguments: Vec<Extern> = Vec::new();
-        for name in [host::functions::PUT, host::functions::TAKE] {
-            arguments.push(self.named(store, name)?.into());
+    /// Makes an instance of which nothing has run: its memories are as the modules have them.
+    ///
+    /// # Errors
+    /// Where there is no room for it.
+    pub fn instantiate_only(
+        &self,
+        store: &mut Store<State>,
+        linker: &Linker<State>,
+    ) -> Result<Made> {
+        let (mut made, mut functions) = (Made::of(self), vec![None; self.wanted.len()]);
+        for link in &self.links {
+            self.add(link, &mut made, store, linker, &mut functions)?;
         }
-        for lifted in &plan.exports {
-            if let Some(realloc) = lifted.realloc {
-                arguments.push(self.item(store, &plan.reallocs[realloc])?);
-            }
-            arguments.push(self.item(store, &lifted.function)?);
-            if let Some(after) = &lifted.post_return {
-                arguments.push(self.item(store, after)?);
-            }
+        Ok(made)
+    }
+
+    fn add(
+        &self,
+        link: &Link,
+        made: &mut Made,
+        store: &mut Store<State>,
+        linker: &Linker<State>,
+        functions: &mut [Option<Func>],
+    ) -> Result<Instance> {
+        let mut arguments = Vec::with_capacity(link.arguments.len());
+        for source in &link.arguments {
+            arguments.push(match source {
+                Source::Export(of, export) => made.export(*of, export, store)?,
+                Source::Host(at) => match functions[*at] {
+                    Some(function) => function.into(),
+                    None => {
+                        let function = self.host(store, linker, &self.wanted[*at])?;
+                        functions[*at] = Some(function);
+                        function.into()
+                    }
+                },
+            });
         }
-        Instance::new_async(&mut *store, &self.parts.lifting, &arguments).await
-    }
-
-    /// A function of the host; one that is there only so that a toolchain finds it is a trap.
-    fn host(&self, store: &mut Store<State>, number: usize) -> Result<Func> {
-        if let Some(function) = self.parts.functions[number] {
-            return self.named(store, (function.interface, function.name));
-        }
-        let import = &self.parts.plan.imports[number];
-        let message = format!(
-            "`{}#{}` is not there for plugins",
-            contract::unversioned(&import.interface),
-            import.function
-        );
-        let ty = import.core_type(store.engine());
-        Ok(Func::new(store, ty, move |_, _, _| Err(Error::msg(message.clone()))))
-    }
-
-    fn named(&self, store: &mut Store<State>, (module, name): (&str, &str)) -> Result<Func> {
-        let found = self.linker.get(&mut *store, module, name)?.into_func();
-        found.ok_or_else(|| Error::msg(format!("the host has no `{module}#{name}`")))
-    }
-
-    fn item(&self, store: &mut Store<State>, item: &Item) -> Result<Extern> {
-        let instance = self.instances.get(item.instance);
-        let instance =
-            instance.ok_or_else(|| Error::msg("an instance is used before it is there"))?;
-        exported(instance.get_export(store, &item.name), &item.name)
-    }
-
-    /// Functions of the host find the guest's memory from now on, where it is there.
-    fn note_memory(&self, store: &mut Store<State>) -> Result<()> {
-        let Some(item) = &self.parts.plan.memory else { return Ok(()) };
-        if store.data().memory.is_none() && item.instance < self.instances.len() {
-            let memory: Option<Memory> = self.item(store, item)?.into_memory();
+        let instance = Instance::new(&mut *store, &link.module, &arguments)?;
+        made.instances.push(instance);
+        // Functions of the host find the guest's memory from now on.
+        if let Some((of, export)) = &self.memory
+            && *of == made.instances.len() - 1
+        {
+            let memory: Option<Memory> = made.export(*of, export, store)?.into_memory();
             store.data_mut().memory = memory;
         }
-        Ok(())
+        Ok(instance)
+    }
+
+    fn host(
+        &self,
+        store: &mut Store<State>,
+        linker: &Linker<State>,
+        wanted: &Wanted,
+    ) -> Result<Func> {
+        match wanted {
+            Wanted::Named(module, name) => {
+                let found = linker.get(&mut *store, module, name)?.into_func();
+                found.ok_or_else(|| Error::msg(format!("the host has no `{module}#{name}`")))
+            }
+            Wanted::Absent(number) => {
+                let import = &self.plan.imports[*number];
+                let message = format!(
+                    "`{}#{}` is not there for plugins",
+                    contract::unversioned(&import.interface),
+                    import.function
+                );
+                let ty = import.core_type(store.engine());
+                Ok(Func::new(store, ty, move |_, _, _| Err(Error::msg(message.clone()))))
+            }
+        }
+    }
+
+    /// The plugin's core modules that an instance has, in order: which of the plan it is, and itself.
+    pub fn of_plugin<'a>(
+        &'a self,
+        made: &'a Made,
+    ) -> impl Iterator<Item = (usize, &'a Module, Instance)> {
+        let all = self.links.iter().zip(&made.instances);
+        all.filter_map(|(link, instance)| Some((link.number?, &link.module, *instance)))
+    }
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
+
+impl Made {
+    fn of(parts: &Parts) -> Made {
+        Made { instances: Vec::with_capacity(parts.links.len()) }
+    }
+
+    /// What the host calls.
+    ///
+    /// # Errors
+    /// Where nothing was made.
+    pub fn lifting(&self) -> Result<Instance> {
+        self.instances.last().copied().ok_or_else(|| Error::msg("there is no instance"))
+    }
+
+    fn export(&self, of: usize, export: &ModuleExport, store: &mut Store<State>) -> Result<Extern> {
+        let found = self.instances.get(of).and_then(|it| it.get_module_export(store, export));
+        found.ok_or_else(|| Error::msg("a core module has not what its component says"))
     }
 }
 
@@ -197,8 +245,14 @@ impl Import {
     }
 }
 
-fn exported(found: Option<Extern>, name: &str) -> Result<Extern> {
-    found.ok_or_else(|| Error::msg(format!("a core module has no `{name}`")))
+/// The seats that an instance takes.
+fn weight(plan: &Plan, modules: &[Module]) -> usize {
+    let modules = plan.steps.iter().filter_map(|step| modules.get(step.module));
+    let (memories, tables) = modules.fold((0, 0), |(memories, tables), module| {
+        let needs = module.resources_required();
+        (memories + needs.num_memories, tables + needs.num_tables)
+    });
+    component::weight(memories, tables)
 }
 
 fn value(word: Word) -> ValType {

@@ -9,6 +9,7 @@
 //! and what the canonical ABI says of texts and lists is done by [glue](super::glue) inside the sandbox.
 
 mod signature;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ use wasmtime_environ::{EntityIndex, ScopeVec, StaticModuleIndex, Tunables, WasmV
 
 use self::signature::Signatures;
 pub use self::signature::{Param, Refused, Word};
+pub use self::state::ModuleState;
 use super::contract;
 use super::encoding::Encoding;
 
@@ -33,6 +35,8 @@ use super::encoding::Encoding;
 pub struct Plan {
     /// Core modules, each with where it is in the component.
     pub modules: Vec<std::ops::Range<usize>>,
+    /// What changes of each while it runs.
+    pub states: Vec<ModuleState>,
     /// What is instantiated, in order: an instance's number is that of its step.
     pub steps: Vec<Instantiate>,
     /// What it says that it imports, used or not; and interfaces of the contract that it exports.
@@ -147,9 +151,11 @@ impl Plan {
             // Adapters between components are made, not found.
             let at = module.wasm.as_ptr().addr().wrapping_sub(start);
             let range = at..at.wrapping_add(module.wasm.len());
-            if component.get(range.clone()).is_none() {
+            let Some(bytes) = component.get(range.clone()) else {
                 return Err(Refused::Unusual("it is composed of several components"));
-            }
+            };
+            let state = ModuleState::of(bytes);
+            plan.states.push(state.map_err(|error| Refused::Invalid(error.to_string()))?);
             plan.modules.push(range);
             let exports = module.module.exports.iter();
             names.push(

@@ -145,7 +145,8 @@ impl Host {
         let failed = |what: String| of(vec![Problem::component(what)]);
         let template = self.template(&plugin, &component);
         let pulse = self.ticker.pulse(SET_UP_LIMIT);
-        let described = template.instantiate(&pulse).and_then(|mut made| made.describe(&pulse));
+        let described =
+            template.instantiate(&pulse).and_then(|(mut made, _)| made.describe(&pulse));
         let about =
             described.map_err(|fault| failed(format!("{}: {}", fault.reason, fault.detail)))?;
         check_about(&about).map_err(of)?;
@@ -230,7 +231,7 @@ impl Host {
         if !ungranted.is_empty() {
             return Err(ungranted);
         }
-        let template = self.template(plugin, &component);
+        let mut template = self.template(plugin, &component);
         let pulse = self.ticker.pulse(SET_UP_LIMIT);
         let unusable = |step: &str| {
             let step = step.to_owned();
@@ -239,7 +240,8 @@ impl Host {
                 vec![Problem::component(message)]
             }
         };
-        let mut first = template.instantiate(&pulse).map_err(unusable("starting the component"))?;
+        let made = template.instantiate(&pulse);
+        let (mut first, made) = made.map_err(unusable("starting the component"))?;
         let about = first.describe(&pulse).map_err(unusable("`describe`"))?;
         check_about(&about)?;
         let checked = self.loading.check(&plugin.component, &about, &plugin.config);
@@ -267,6 +269,7 @@ impl Host {
             let known = |problem| Problem { secrets: secrets.clone(), ..problem };
             return Err(problems.into_iter().map(known).collect());
         }
+        template.begin_as(&mut first, &made);
         Ok(LoadedPlugin {
             template,
             name: plugin.name.clone(),
@@ -300,6 +303,7 @@ impl Host {
             weight: loaded.weight,
             capacity: self.capacity.clone(),
             interrupted: self.loading.interrupted(),
+            snapshot: None,
         }
     }
 }

@@ -16,7 +16,7 @@ use weir_core::shares::{Share, Shares};
 
 use super::aside::Terms;
 use super::backoff::Backoff;
-use super::capacity::MadeFor;
+use super::capacity::{MadeFor, Purpose};
 use super::fault::Fault;
 use super::instance::Instance;
 use super::loaded::LoadedPlugin;
@@ -81,6 +81,15 @@ impl InstancePool {
     /// An idle instance, without a place: for a call that returns before anybody else can ask.
     pub fn take_idle(&self) -> Option<Box<Instance>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// One that is made at once, where that runs nothing of the guest: for such a call, too.
+    pub fn restored(&self, client: ClientKey) -> Option<(Box<Instance>, Share, MadeFor)> {
+        let template = &self.plugin.template;
+        let place = self.places.try_take(client)?;
+        let made_for = template.capacity.admit(client, template.weight)?;
+        let instance = template.restored(Purpose::Request)?.ok()?;
+        Some((instance, place, made_for))
     }
 
     /// An instance, as soon as there is one for this client, for calls that are `due` then.

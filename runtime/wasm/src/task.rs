@@ -92,7 +92,7 @@ pub fn compile(engine: &Engine, component: &[u8]) -> Result<Compiled, Vec<Proble
     };
     let plan = Plan::of(component).map_err(|refused| failed(&refused))?;
     inspect(&plan)?;
-    let bundle = glue::bundle(component, &plan);
+    let bundle = glue::bundle(component, &plan).map_err(|error| failed(&error))?;
     let plan = serde_json::to_vec(&plan).map_err(|error| failed(&error))?;
     if plan.len() as u64 > MAX_PLAN {
         return Err(failed(&format_args!(

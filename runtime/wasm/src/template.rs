@@ -1,8 +1,8 @@
 //! How instances of a plugin are made.
 //!
-//! In: a compiled component linked to the host, and a configuration. Out: configured instances, made
-//! at once by the control side, or aside by a worker. Never: serves a request with one that did not
-//! take its configuration.
+//! In: a compiled component linked to the host, and a configuration. Out: configured instances: of a snapshot, for
+//! which nothing of the guest runs, or else made at once by the control side, or aside by a worker. Never: serves a
+//! request with one that did not take its configuration.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,9 +18,11 @@ use super::deadline::Budget;
 use super::fault::Fault;
 use super::functions::Functions;
 use super::instance::Instance;
+use super::parts::Made;
 use super::set_up::{SET_UP_LIMIT, drive, interrupted};
 use super::shared::Shared;
 use super::slice;
+use super::snapshot::Snapshot;
 use super::state::State;
 use super::ticker::Pulse;
 
@@ -49,6 +51,8 @@ pub struct Template {
     pub capacity: Capacity,
     /// What the control side does with an instance is to end.
     pub interrupted: Arc<AtomicBool>,
+    /// A configured instance, where others can begin as it was.
+    pub snapshot: Option<Snapshot>,
 }
 
 impl Template {
@@ -58,7 +62,7 @@ impl Template {
     }
 
     /// Makes an instance, which must be configured before its first hook. Blocks.
-    pub fn instantiate(&self, pulse: &Pulse) -> Result<Instance, Fault> {
+    pub fn instantiate(&self, pulse: &Pulse) -> Result<(Instance, Made), Fault> {
         let seat = self.seat(Purpose::Control)?;
         let mut store = self.store();
         let beat = pulse.beat();
@@ -68,22 +72,60 @@ impl Template {
         self.finish(store, made, seat)
     }
 
+    /// From now on instances begin as this one is, if they can: where there is no room for another one to compare
+    /// it with, they are configured as it was.
+    pub fn begin_as(&mut self, instance: &mut Instance, made: &Made) {
+        let Ok(_seat) = self.seat(Purpose::Control) else { return };
+        let mut store = self.store();
+        let parts = &self.parts.parts;
+        let untouched = parts.instantiate_only(&mut store, &self.linker);
+        let taken = untouched.and_then(|untouched| {
+            Snapshot::take(parts, (instance.store(), made), (&mut store, &untouched))
+        });
+        self.snapshot = taken.unwrap_or_else(|error| {
+            tracing::debug!(plugin = &*self.shared.name, %error, "no snapshot can be taken");
+            None
+        });
+    }
+
+    /// A configured instance of the snapshot, if there is one. Nothing of the guest runs.
+    pub fn restored(&self, purpose: Purpose) -> Option<Result<Box<Instance>, Fault>> {
+        let snapshot = self.snapshot.as_ref()?;
+        let make = || {
+            let seat = self.seat(purpose)?;
+            let mut store = self.store();
+            let parts = &self.parts.parts;
+            let made = parts.instantiate_only(&mut store, &self.linker).and_then(|made| {
+                snapshot.restore(parts, &mut store, &made)?;
+                Ok(made)
+            });
+            self.finish(store, made, seat)
+        };
+        Some(make().map(|(instance, _)| Box::new(instance)))
+    }
+
     /// A configured instance, made while the worker goes on.
     pub async fn configured(&self, config: &str, terms: Terms<'_>) -> Result<Box<Instance>, Fault> {
+        if let Some(restored) = self.restored(Purpose::Request) {
+            return restored;
+        }
         let seat = self.seat(Purpose::Request)?;
         let mut store = self.store();
         let made = {
             let making = pin!(self.parts.parts.instantiate(&mut store, &self.linker));
             Aside::new(making, terms).await
         };
-        let mut instance = Box::new(self.finish(store, made, seat)?);
+        let mut instance = Box::new(self.finish(store, made, seat)?.0);
         instance.configure_aside(terms, config).await?.map_err(refused)?;
         Ok(instance)
     }
 
     /// The same, at once. Blocks.
     pub fn configured_at_once(&self, config: &str, pulse: &Pulse) -> Result<Box<Instance>, Fault> {
-        let mut instance = Box::new(self.instantiate(pulse)?);
+        if let Some(restored) = self.restored(Purpose::Control) {
+            return restored;
+        }
+        let mut instance = Box::new(self.instantiate(pulse)?.0);
         instance.configure(pulse, config)?.map_err(refused)?;
         Ok(instance)
     }
@@ -105,7 +147,8 @@ impl Template {
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.caps);
         slice::watch(&mut store);
-        store.data_mut().budget = Budget::new(SET_UP_LIMIT, true);
+        // The first that is called of it on a fiber says so.
+        store.data_mut().budget = Budget::new(SET_UP_LIMIT, false);
         store.set_epoch_deadline(1);
         store
     }
@@ -113,15 +156,19 @@ impl Template {
     fn finish(
         &self,
         mut store: Store<State>,
-        made: wasmtime::Result<wasmtime::Instance>,
+        made: wasmtime::Result<Made>,
         seat: Seat,
-    ) -> Result<Instance, Fault> {
-        let functions = made
-            .and_then(|instance| Functions::find(&instance, &mut store, &self.parts.parts.plan));
-        match functions {
-            Ok(functions) => {
+    ) -> Result<(Instance, Made), Fault> {
+        let exports = &self.parts.parts.exports;
+        let found = made.and_then(|made| {
+            let functions = Functions::of(made.lifting()?, &mut store, exports)?;
+            Ok((functions, made))
+        });
+        match found {
+            Ok((functions, made)) => {
                 let interrupted = self.interrupted.clone();
-                Ok(Instance::new(store, functions, self.limit, interrupted, seat))
+                let instance = Instance::new(store, functions, self.limit, interrupted, seat);
+                Ok((instance, made))
             }
             Err(error) => Err(Fault::trap(&error, store.data().caps.refused)),
         }

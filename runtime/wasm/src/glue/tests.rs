@@ -16,6 +16,6 @@ fn what_is_made_has_its_version() {
     let all = [glue, plan].concat();
     assert_eq!(
         (VERSION, digest(&all).as_str()),
-        (3, "b249ffc7601565c761c54a0983423fdb8802b1524c023ee2044864d77b9b0773")
+        (4, "a5ed9b1d689ba2bac67a6f1f12cf431cab2f3386aba6a92dc4ba1a2a04cbe932")
     );
 }
