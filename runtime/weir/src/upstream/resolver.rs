@@ -2,12 +2,13 @@
 //!
 //! In: a name. Out: its addresses, as the system's resolver finds them. Never: makes a worker
 //! wait, or needs a thread that may not be had: two exist from the start, and more are a help for
-//! names whose servers keep silent, not a condition.
+//! names whose servers keep silent, not a condition. Never asks for a name that is asked for already: whoever
+//! asks again and again for one whose servers keep silent has one thread wait, and not all of them.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -23,27 +24,28 @@ const WAITING: usize = 1024;
 const IDLE: Duration = Duration::from_secs(10);
 
 /// The process's own, as the system's resolver is.
-static RESOLVER: Resolver = Resolver {
-    state: Mutex::new(State { questions: VecDeque::new(), threads: 0, idle: 0 }),
-    asked: Condvar::new(),
-};
+static RESOLVER: Resolver =
+    Resolver { state: LazyLock::new(Mutex::default), asked: Condvar::new() };
 
 struct Resolver {
-    state: Mutex<State>,
+    state: LazyLock<Mutex<State>>,
     asked: Condvar,
 }
 
+#[derive(Default)]
 struct State {
-    questions: VecDeque<Question>,
+    /// Names that no thread has taken yet.
+    questions: VecDeque<Name>,
+    /// Who waits for a name, with and without a thread.
+    asking: HashMap<Name, Vec<Answer>>,
+    /// How many of them there are.
+    waiting: usize,
     threads: usize,
     idle: usize,
 }
 
-struct Question {
-    host: Box<str>,
-    port: u16,
-    answer: oneshot::Sender<io::Result<Vec<SocketAddr>>>,
-}
+type Name = (Arc<str>, u16);
+type Answer = oneshot::Sender<io::Result<Vec<SocketAddr>>>;
 
 /// Makes the threads that are kept, unless they are there.
 ///
@@ -63,7 +65,7 @@ pub fn start() -> io::Result<()> {
 /// The name is unknown, its servers do not answer, or too many names are asked for already.
 pub async fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let (answer, found) = oneshot::channel();
-    RESOLVER.ask(Question { host: host.into(), port, answer })?;
+    RESOLVER.ask((host.into(), port), answer)?;
     found.await.unwrap_or_else(|_| Err(io::Error::other("the look-up was given up")))
 }
 
@@ -72,27 +74,29 @@ impl Resolver {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ask(&'static self, question: Question) -> io::Result<()> {
+    fn ask(&'static self, name: Name, answer: Answer) -> io::Result<()> {
         let mut state = self.state();
-        if state.questions.len() >= WAITING {
-            // Those that nobody waits for any more make room.
-            state.questions.retain(|question| !question.answer.is_closed());
+        if state.waiting >= WAITING {
+            state.forget();
         }
-        if state.questions.len() >= WAITING {
+        if state.waiting >= WAITING {
             return Err(io::Error::other("too many names are being looked up"));
         }
-        if state.idle <= state.questions.len() && state.threads < MOST {
-            let added = self.add_thread(&mut state, false);
-            // At a limit of threads those that there are will come to it.
-            if let Err(error) = added
-                && state.threads == 0
-            {
-                return Err(error);
+        if !state.asking.contains_key(&name) {
+            if state.idle <= state.questions.len() && state.threads < MOST {
+                let added = self.add_thread(&mut state, false);
+                // At a limit of threads those that there are will come to it.
+                if let Err(error) = added
+                    && state.threads == 0
+                {
+                    return Err(error);
+                }
             }
+            state.questions.push_back(name.clone());
+            self.asked.notify_one();
         }
-        state.questions.push_back(question);
-        drop(state);
-        self.asked.notify_one();
+        state.asking.entry(name).or_default().push(answer);
+        state.waiting += 1;
         Ok(())
     }
 
@@ -102,20 +106,30 @@ impl Resolver {
         Ok(())
     }
 
-    /// Waits for a question and answers it; false where the thread is to end.
+    /// Waits for a name and looks it up; false where the thread is to end.
     fn answer_one(&self, kept: bool) -> bool {
-        let Some(Question { host, port, answer }) = self.next(kept) else { return false };
-        if !answer.is_closed() {
-            let _ = answer.send((&*host, port).to_socket_addrs().map(Iterator::collect));
+        let Some((host, port)) = self.next(kept) else { return false };
+        let found = (&*host, port).to_socket_addrs().map(Vec::from_iter);
+        let mut state = self.state();
+        let asking = state.asking.remove(&(host, port)).unwrap_or_default();
+        state.waiting -= asking.len();
+        drop(state);
+        for answer in asking {
+            let copy =
+                found.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()));
+            let _ = answer.send(copy.cloned());
         }
         true
     }
 
-    fn next(&self, kept: bool) -> Option<Question> {
+    /// The next name that somebody waits for.
+    fn next(&self, kept: bool) -> Option<Name> {
         let mut state = self.state();
         loop {
-            if let Some(question) = state.questions.pop_front() {
-                return Some(question);
+            while let Some(name) = state.questions.pop_front() {
+                if state.is_wanted(&name) {
+                    return Some(name);
+                }
             }
             state.idle += 1;
             let waited = self.asked.wait_timeout(state, IDLE);
@@ -127,6 +141,29 @@ impl Resolver {
                 return None;
             }
         }
+    }
+}
+
+impl State {
+    /// Whether anybody waits for it still. Where nobody does, it is no name that is asked for.
+    fn is_wanted(&mut self, name: &Name) -> bool {
+        let Some(asking) = self.asking.get_mut(name) else { return false };
+        let before = asking.len();
+        asking.retain(|answer| !answer.is_closed());
+        self.waiting -= before - asking.len();
+        if asking.is_empty() {
+            self.asking.remove(name);
+            return false;
+        }
+        true
+    }
+
+    /// Those who wait for nothing any more make room.
+    fn forget(&mut self) {
+        for asking in self.asking.values_mut() {
+            asking.retain(|answer| !answer.is_closed());
+        }
+        self.waiting = self.asking.values().map(Vec::len).sum();
     }
 }
 
@@ -146,5 +183,30 @@ mod tests {
         let threads = RESOLVER.state().threads;
         assert!((KEPT..=MOST).contains(&threads), "{threads}");
         assert!(lookup("no such name", 80).await.is_err());
+    }
+
+    /// Whoever asks for it again waits for the same answer, and nobody else waits for it.
+    #[tokio::test]
+    async fn a_name_that_is_asked_for_is_not_asked_for_again() {
+        static STUCK: Resolver =
+            Resolver { state: LazyLock::new(Mutex::default), asked: Condvar::new() };
+        let name: Name = ("silent.example".into(), 80);
+        // As if a thread had it.
+        STUCK.state().asking.insert(name.clone(), Vec::new());
+        let mut found = Vec::new();
+        for _ in 0..WAITING {
+            let (answer, asked) = oneshot::channel();
+            STUCK.ask(name.clone(), answer).expect("there is room");
+            found.push(asked);
+        }
+        let kept = |state: &State| (state.threads, state.questions.len());
+        assert_eq!(kept(&STUCK.state()), (0, 0));
+        let (answer, _asked) = oneshot::channel();
+        assert!(STUCK.ask(name.clone(), answer).is_err(), "as many wait as may");
+        drop(found);
+        let (answer, asked) = oneshot::channel();
+        STUCK.ask(("localhost".into(), 80), answer).expect("those who gave up made room");
+        assert!(asked.await.expect("an answer").is_ok());
+        assert_eq!(STUCK.state().waiting, 0);
     }
 }
