@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
@@ -21,6 +21,9 @@ pub struct RawClient {
     stream: TcpStream,
     /// Read, but not yet part of an answer.
     ahead: Vec<u8>,
+    since: Instant,
+    /// Why nothing more came.
+    ended: Option<String>,
 }
 
 impl Answer {
@@ -113,7 +116,7 @@ impl RawClient {
     fn over(stream: TcpStream) -> std::io::Result<RawClient> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-        Ok(RawClient { stream, ahead: Vec::new() })
+        Ok(RawClient { stream, ahead: Vec::new(), since: Instant::now(), ended: None })
     }
 
     /// Sends bytes. A proxy that closed meanwhile is no failure here: the answer tells.
@@ -141,7 +144,10 @@ impl RawClient {
     /// # Panics
     /// Where the connection ends before.
     pub fn answer_to(&mut self, method: &str) -> Answer {
-        self.try_answer(method).expect("an answer before the connection's end")
+        self.try_answer(method).unwrap_or_else(|| {
+            let (why, after) = (self.ended.as_deref().unwrap_or("nonsense"), self.since.elapsed());
+            panic!("no answer, {after:?} after it connected: {why}")
+        })
     }
 
     /// As [`RawClient::answer_to`]; `None` where the connection ends within or before it.
@@ -222,7 +228,14 @@ impl RawClient {
                 self.ahead.extend_from_slice(&chunk[..length]);
                 Some(())
             }
-            _ => None,
+            Ok(_) => {
+                self.ended = Some("the connection ended".to_owned());
+                None
+            }
+            Err(error) => {
+                self.ended = Some(error.to_string());
+                None
+            }
         }
     }
 }
