@@ -1,5 +1,6 @@
 //! Calls that plugins make to upstreams, from every hook, and what they may not.
 
+mod bounds;
 mod origins;
 
 use std::time::{Duration, Instant};

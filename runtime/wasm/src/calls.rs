@@ -4,25 +4,28 @@
 //! Never: keeps one beyond the hook that asked for it, or lets a hook see another's.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::response;
 use wasmtime::{Error, Result};
 use weir_bounds::outbound::MAX_CALLS;
-use weir_core::client::ClientKey;
-use weir_core::http::Body;
+use weir_core::clock;
+use weir_core::http::{Body, Client};
 use weir_core::outbound::Outbound;
 use weir_core::quota::Held;
 
 /// Of one instance.
 #[derive(Debug, Default)]
 pub struct Calls {
-    /// While the instance is lent.
-    by: Option<(Arc<dyn Outbound>, ClientKey)>,
+    /// While the instance is lent, and for which client.
+    by: Option<(Arc<dyn Outbound>, Arc<Client>)>,
     answers: Vec<Answered>,
     /// How many were made in the hook under way.
     made: usize,
     /// The number of the first answer: those of hooks before have others.
     first: u32,
+    /// When the hook under way made its first.
+    since: Option<Instant>,
 }
 
 /// What came of a call.
@@ -35,8 +38,8 @@ pub struct Answered {
 }
 
 impl Calls {
-    /// From now on somebody makes calls, in this client's share.
-    pub fn lend(&mut self, by: Arc<dyn Outbound>, client: ClientKey) {
+    /// From now on somebody makes calls, in this client's share of connections and of the quota.
+    pub fn lend(&mut self, by: Arc<dyn Outbound>, client: Arc<Client>) {
         self.by = Some((by, client));
     }
 
@@ -46,13 +49,14 @@ impl Calls {
         self.first = self.first.wrapping_add(answered);
         self.answers.clear();
         self.made = 0;
+        self.since = None;
     }
 
-    /// Who makes so many calls.
+    /// Who makes so many calls, for whom, and when the hook made its first.
     ///
     /// # Errors
     /// Where that is nobody, as before the first hook, or they are too many.
-    pub fn begin(&mut self, many: usize) -> Result<(Arc<dyn Outbound>, ClientKey)> {
+    pub fn begin(&mut self, many: usize) -> Result<(Arc<dyn Outbound>, Arc<Client>, Instant)> {
         let Some((by, client)) = &self.by else {
             return Err(Error::msg("`outbound.send` outside of a hook"));
         };
@@ -60,7 +64,8 @@ impl Calls {
         if self.made > MAX_CALLS {
             return Err(Error::msg(format!("a hook makes at most {MAX_CALLS} calls")));
         }
-        Ok((by.clone(), *client))
+        let since = *self.since.get_or_insert_with(clock::now);
+        Ok((by.clone(), client.clone(), since))
     }
 
     /// Keeps an answer. Gives its number.

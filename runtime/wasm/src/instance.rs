@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use wasmtime::{Store, WasmParams};
 use weir_core::chain::Exchange;
-use weir_core::client::ClientKey;
+use weir_core::http::Client;
 use weir_core::outbound::Outbound;
 use weir_core::telemetry::metrics::InstanceGuard;
 
@@ -71,8 +71,8 @@ impl Instance {
     }
 
     /// From now on somebody makes its calls to others, in this client's share.
-    pub fn lend(&mut self, by: &Arc<dyn Outbound>, client: ClientKey) {
-        self.store.data_mut().calls.lend(by.clone(), client);
+    pub fn lend(&mut self, by: &Arc<dyn Outbound>, client: &Arc<Client>) {
+        self.store.data_mut().calls.lend(by.clone(), client.clone());
     }
 
     /// What the plugin says of itself. Blocks.

@@ -174,7 +174,7 @@ async fn lend_and_call<C: Call>(
     call: C,
 ) -> (Box<Exchange>, Result<C::Output, Fault>, Option<Lent>) {
     let due = pool.due(C::PHASE, exchange.due);
-    let mut lent = match pool.lend(exchange.client.key, due).await {
+    let mut lent = match pool.lend(&exchange.client, C::PHASE, due).await {
         Ok(lent) => lent,
         Err(fault) => return (exchange, Err(fault), None),
     };

@@ -11,6 +11,7 @@ use std::time::Instant;
 use weir_core::client::ClientKey;
 use weir_core::clock;
 use weir_core::config::Isolation;
+use weir_core::http::Client;
 use weir_core::outbound::Outbound;
 use weir_core::shares::{Share, Shares};
 
@@ -41,6 +42,8 @@ pub struct InstancePool {
     long_calls: LongCalls,
     /// One for each call under way, and the queue for them.
     places: Arc<Shares>,
+    /// The same, of completion hooks alone: at most half of all.
+    afterwards: Arc<Shares>,
     // Boxed, for an instance is handed from place to place and has a kilobyte.
     #[allow(clippy::vec_box)]
     idle: Mutex<Vec<Box<Instance>>>,
@@ -58,6 +61,7 @@ pub struct Lent {
     pool: Arc<InstancePool>,
     client: ClientKey,
     place: Option<Share>,
+    _afterwards: Option<Share>,
     /// Where it was made for this call.
     _made_for: Option<MadeFor>,
 }
@@ -69,6 +73,10 @@ impl InstancePool {
             pulse: plugin.ticker.pulse(plugin.template.limit),
             long_calls: LongCalls::of(most, plugin.wait),
             places: Shares::new(most, most.saturating_mul(WAITING_PER_INSTANCE)),
+            afterwards: {
+                let half = most.div_ceil(2);
+                Shares::new(half, half.saturating_mul(WAITING_PER_INSTANCE))
+            },
             idle: Mutex::default(),
             backoff: Mutex::default(),
             failing: AtomicBool::new(false),
@@ -92,22 +100,30 @@ impl InstancePool {
         Some((instance, place, made_for))
     }
 
-    /// An instance, as soon as there is one for this client, for calls that are `due` then.
+    /// An instance, as soon as there is one for this client, for calls in this phase that are `due` then.
     pub async fn lend(
         self: &Arc<Self>,
-        client: ClientKey,
+        of: &Arc<Client>,
+        phase: Phase,
         due: Option<Instant>,
     ) -> Result<Lent, Fault> {
-        let place = self.place(client, due).await?;
+        let client = of.key;
+        // Nobody waits for what is done afterwards, so that it keeps nobody waiting.
+        let afterwards = match phase {
+            Phase::Complete => Some(self.place(&self.afterwards, client, due).await?),
+            _ => None,
+        };
+        let place = self.place(&self.places, client, due).await?;
         let (mut instance, made_for) = match self.take_idle() {
             Some(idle) => (idle, None),
             None => self.make(client, due).await?,
         };
         if self.plugin.template.calls_out {
-            instance.lend(&self.outbound, client);
+            instance.lend(&self.outbound, of);
         }
         let (instance, pool) = (Some(instance), self.clone());
-        Ok(Lent { instance, pool, client, place: Some(place), _made_for: made_for })
+        let (place, _afterwards, _made_for) = (Some(place), afterwards, made_for);
+        Ok(Lent { instance, pool, client, place, _afterwards, _made_for })
     }
 
     /// Keeps an instance for the next call, if it can serve one. Otherwise both go, and until then the
@@ -165,12 +181,17 @@ impl InstancePool {
         Terms { pulse, long_calls, client, due, makes_instance: false }
     }
 
-    async fn place(&self, client: ClientKey, due: Option<Instant>) -> Result<Share, Fault> {
-        if let Some(place) = self.places.try_take(client) {
+    async fn place(
+        &self,
+        places: &Arc<Shares>,
+        client: ClientKey,
+        due: Option<Instant>,
+    ) -> Result<Share, Fault> {
+        if let Some(place) = places.try_take(client) {
             return Ok(place);
         }
         let (instances, wait) = (self.plugin.instances, self.plugin.wait);
-        let Some(waiting) = self.places.wait(client) else {
+        let Some(waiting) = places.wait(client) else {
             return Err(Fault::busy(format!(
                 "of {instances} calls at a time on this worker (limits.instances) none is left for \
                  this client, and as many wait as may"

@@ -31,6 +31,8 @@ pub struct Shared {
     pub may_log: bool,
     /// Whom it may call.
     pub callable: Vec<Callable>,
+    /// `limits.wait`
+    pub wait: Duration,
     pub limiter: Arc<dyn Limiter>,
     pub store: Arc<dyn Store>,
     pub metrics: PluginMetrics,
@@ -77,6 +79,7 @@ impl Registry {
             may_reply: plugin.grants.allow(Grant::Reply),
             may_log: plugin.grants.allow(Grant::Log),
             callable: plugin.grants.http.clone(),
+            wait: plugin.limits.wait,
             limiter: kept.limiter.clone(),
             store: kept.store.clone(),
             quota: Quota::new(kept.account.clone(), plugin.limits.quota),

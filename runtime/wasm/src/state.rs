@@ -5,7 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
@@ -219,6 +219,17 @@ impl State {
 
     pub fn exchange_mut(&mut self) -> Option<&mut Exchange> {
         self.exchange.as_deref_mut()
+    }
+
+    /// How long a hook waits whose first call to others was made then: as long as its exchange has time, or
+    /// `limits.wait` where none has, or none any more.
+    pub fn waits_until(&self, since: Instant) -> Instant {
+        let wait = since + self.shared.wait;
+        match (self.phase, &self.exchange) {
+            (Phase::Request, Some(exchange)) => exchange.due,
+            (Phase::Response, Some(exchange)) => exchange.due.max(wait),
+            _ => wait,
+        }
     }
 
     /// The exchange, for a function that is about its request.

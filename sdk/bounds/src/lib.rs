@@ -86,7 +86,9 @@ pub mod outbound {
     pub const MAX_CALLS: usize = 64;
     /// The longest that one is waited for, in milliseconds.
     pub const MAX_TIMEOUT_MILLIS: u32 = 60_000;
-    /// Field lines of a request, and bytes of them.
+    /// Field lines of a request.
     pub const MAX_FIELDS: usize = 100;
-    pub const MAX_FIELD_BYTES: usize = 64 << 10;
+    /// Bytes of a request's head: method, target, names and values together. Less than what endpoints take by
+    /// default: one that is asked for more may end a connection that others share.
+    pub const MAX_HEAD_BYTES: usize = 32 << 10;
 }

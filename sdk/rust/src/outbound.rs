@@ -3,7 +3,7 @@
 //!
 //! Needs `grants = { http = ["https://idp.example.com", "upstream://NAME"] }` for each of them. In hooks and transforms, not in
 //! [`configure`](crate::Plugin::configure). A hook that waits holds one of the plugin's `limits.instances`; it waits
-//! no longer than the exchange's own time. At most 16 calls at once and 64 in one hook; more are a trap.
+//! no longer than the exchange's own time, or `limits.wait` where there is none, as in completion hooks. At most 16 calls at once and 64 in one hook; more are a trap.
 //!
 //! ```no_run
 //! use weir_sdk::outbound::Call;

@@ -158,7 +158,7 @@ pub static PLUGIN_LIMITS: &[Key] = &[
     key("memory", Kind::Size(64 * KIB, 256 * MIB), r#""16MiB""#, "Linear memory of an instance; basic-auth has 96MiB"),
     key("deadline", up_to(10), r#""10ms""#, "CPU time of one hook call; what comes with the proxy has 50ms, basic-auth 2s"),
     key("instances", Kind::Integer(1, 1024), "64", "Calls at a time that wait or take long, for each worker, three quarters of them of one client; basic-auth has 16"),
-    key("wait", up_to(60), r#""5s""#, "How long a call waits for an instance before its exchange gets a 503"),
+    key("wait", up_to(60), r#""5s""#, "How long a call waits for an instance before its exchange gets a 503, and for calls of its own where its exchange has no time left"),
     key("quota", Kind::Size(64 * KIB, 16 << 30), r#""16MiB""#, "What the plugin holds in the proxy: limiter, store, own metrics, bodies; all instances together"),
 ];
 

@@ -13,16 +13,16 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderValue, Method, Request};
 use wasmtime::{Error, Result};
-use weir_bounds::outbound::{MAX_AT_ONCE, MAX_FIELD_BYTES, MAX_FIELDS, MAX_TIMEOUT_MILLIS};
+use weir_bounds::outbound::{MAX_AT_ONCE, MAX_FIELDS, MAX_HEAD_BYTES, MAX_TIMEOUT_MILLIS};
 use weir_bounds::target;
 use weir_core::chain::HeadLimits;
-use weir_core::client::ClientKey;
 use weir_core::clock;
 use weir_core::config::{self, Callable};
 use weir_core::error::{self, Kind, Side};
 use weir_core::http::Client;
 use weir_core::outbound::{Call, Called, Outbound};
 use weir_core::quota::{Held, Holding};
+use weir_core::telemetry::metrics::{CallOutcome, PluginMetrics};
 
 use self::together::together;
 use super::at_hand::{Context, at_hand};
@@ -34,10 +34,12 @@ use crate::calls::Answered;
 use crate::contract::BodyError;
 use crate::memory::{self, Records, SPAN, Span, span, word};
 use crate::shared::Shared;
-use crate::state::{Phase, State};
+use crate::state::State;
 
 /// What a call costs beyond its bytes: finding an endpoint, and what is written and read.
 const CALL: Duration = Duration::from_micros(10);
+/// Bytes that the host keeps for a call as long as it is made, beyond those of its request.
+const CALL_BYTES: usize = 8 << 10;
 /// Bytes of a `request`: four texts and lists, two numbers.
 const REQUEST: u32 = 4 * SPAN + 8;
 
@@ -52,6 +54,13 @@ enum Failure {
     Broken,
 }
 
+/// Counts a call, whatever becomes of it.
+struct Counted<'a> {
+    metrics: &'a PluginMetrics,
+    begun: Instant,
+    outcome: CallOutcome,
+}
+
 /// One call that can be made.
 struct Ready {
     call: Call,
@@ -59,7 +68,7 @@ struct Ready {
     limit: u64,
     /// The answer's last byte is waited for no longer.
     until: Instant,
-    _held: Option<Held>,
+    _held: Held,
 }
 
 pub const FUNCTIONS: &[HostFunction] = &[
@@ -108,24 +117,26 @@ async fn send(mut caller: Context<'_>, requests: Span, to: u32) -> Result<Wanted
     if requests.len() > MAX_AT_ONCE {
         return Err(Error::msg(format!("at most {MAX_AT_ONCE} calls are made at once")));
     }
-    let (by, key) = state.calls.begin(requests.len())?;
+    let (by, client, since) = state.calls.begin(requests.len())?;
+    let until = state.waits_until(since);
     let mut ready = Vec::with_capacity(requests.len());
     for at in requests.iter() {
-        ready.push(request(memory, state, at, key)?);
+        ready.push(request(memory, state, at, &client, until)?);
     }
-    let (shared, client) = (state.shared.clone(), state.exchange().map(|it| it.client.clone()));
+    let shared = state.shared.clone();
     let calls = ready.into_iter().map(|ready| {
         let (by, shared, client) = (by.clone(), shared.clone(), client.clone());
         async move {
-            let begun = clock::now();
+            let mut counted = Counted::begun(&shared.metrics);
             let outcome = match ready {
-                Ok(ready) => make(&*by, ready, &shared, client.as_deref()).await,
+                Ok(ready) => make(&*by, ready, &shared, &client).await,
                 Err(failure) => Ok(Err(failure)),
             };
-            if let Ok(outcome) = &outcome {
-                let failure = outcome.as_ref().err().map(|failure| *failure as usize);
-                shared.metrics.called_out(failure, clock::since(begun));
-            }
+            counted.outcome = match &outcome {
+                Ok(Ok(_)) => CallOutcome::Answered,
+                Ok(Err(failure)) => CallOutcome::Failed(*failure as usize),
+                Err(_) => CallOutcome::GivenUp,
+            };
             outcome
         }
     });
@@ -173,46 +184,42 @@ fn request(
     memory: &[u8],
     state: &State,
     at: u32,
-    client: ClientKey,
+    client: &Client,
+    until: Instant,
 ) -> Result<StdResult<Ready, Failure>> {
     let text = |number: u32| memory::text(memory, state, span(memory, at + number * SPAN)?);
     let (method, url) = (text(0)?, text(1)?);
-    let mut headers = HeaderMap::new();
-    let (mut bytes, mut legal) = (Some(0), true);
-    let limits = HeadLimits { fields: MAX_FIELDS, bytes: MAX_FIELD_BYTES };
-    for pair in Records::of_pairs(memory, state, span(memory, at + 2 * SPAN)?)?.pairs(memory) {
-        let (name, value) = pair?;
-        let name = memory::text(memory, state, name)?;
-        let line = fields::legal_line(&name, memory::bytes(memory, state, value)?);
-        legal &= line.and_then(|it| fields::append(&mut headers, &mut bytes, limits, it)).is_ok();
-    }
     let body = memory::bytes(memory, state, span(memory, at + 3 * SPAN)?)?;
     let (millis, limit) = (word(memory, at + 4 * SPAN)?, word(memory, at + 4 * SPAN + 4)?);
     state.budget.pay(CALL)?;
     state.budget.pay_bytes(body.len())?;
+    // The whole head has one bound.
+    let limits = HeadLimits { fields: MAX_FIELDS, bytes: MAX_HEAD_BYTES };
+    let mut bytes = Some(method.len() + url.len());
+    let (mut headers, mut legal) = (HeaderMap::new(), bytes <= Some(MAX_HEAD_BYTES));
+    for pair in Records::of_pairs(memory, state, span(memory, at + 2 * SPAN)?)?.pairs(memory) {
+        let (name, value) = pair?;
+        let line = fields::line(memory, state, name, value, limits)?;
+        legal &= line.and_then(|it| fields::append(&mut headers, &mut bytes, limits, it)).is_ok();
+    }
+    if !legal {
+        return Ok(Err(Failure::Invalid));
+    }
     let Some((whom, target)) = destination(&url) else { return Ok(Err(Failure::Invalid)) };
     let upstream = match upstream(whom, &state.shared.callable) {
         Ok(upstream) => upstream,
         Err(failure) => return Ok(Err(failure)),
     };
     let head = head(&method, &target, headers, body.len());
-    let (Some(head), true, 1..=MAX_TIMEOUT_MILLIS) = (head, legal, millis) else {
+    let (Some(head), 1..=MAX_TIMEOUT_MILLIS) = (head, millis) else {
         return Ok(Err(Failure::Invalid));
     };
-    let exchange = state.exchange();
-    let address = exchange.map_or("", |exchange| &exchange.client.address);
-    let size = body.len() + bytes.unwrap_or_default();
-    let held = match size {
-        0 => None,
-        _ => Some(state.shared.hold(Holding::Bodies, size, address)?),
-    };
-    let until = clock::now() + Duration::from_millis(millis.into());
-    // A response that is late is given to hooks all the same.
-    let due = exchange.filter(|_| state.phase == Phase::Request).map(|exchange| exchange.due);
-    let until = due.map_or(until, |due| until.min(due));
+    let size = CALL_BYTES + body.len() + bytes.unwrap_or_default();
+    let _held = state.shared.hold(Holding::Bodies, size, &client.address)?;
+    let until = until.min(clock::now() + Duration::from_millis(millis.into()));
     let body = Bytes::copy_from_slice(body);
-    let call = Call { upstream, head, body, client, due: until };
-    Ok(Ok(Ready { call, limit: limit.into(), until, _held: held }))
+    let call = Call { upstream, head, body, client: client.key, due: until };
+    Ok(Ok(Ready { call, limit: limit.into(), until, _held }))
 }
 
 /// Whom it is for, and path and query.
@@ -266,7 +273,7 @@ async fn make(
     by: &dyn Outbound,
     Ready { call, limit, until, _held }: Ready,
     shared: &Arc<Shared>,
-    client: Option<&Client>,
+    client: &Client,
 ) -> Result<StdResult<Answered, Failure>> {
     let Called { head, mut body, connection } = match by.call(call).await {
         Ok(called) => called,
@@ -276,18 +283,29 @@ async fn make(
         let detail = "the answer to a plugin's call was not here in its time";
         error::Error::new(Kind::HttpResponseTimeout, Side::Upstream, detail)
     };
-    let address = client.map_or("", |client| &client.address);
+    let address = &*client.address;
+    // Before more of it comes.
+    let held = shared.hold(Holding::Bodies, fields::head_bytes(&head.headers), address)?;
     let read = read(&mut body, limit, until, late, shared, address).await;
     drop(connection);
     match read {
-        Ok(bytes) => {
-            let held = shared.hold(Holding::Bodies, fields::head_bytes(&head.headers), address)?;
-            Ok(Ok(Answered { head, body: bytes, _held: (held, body) }))
-        }
+        Ok(bytes) => Ok(Ok(Answered { head, body: bytes, _held: (held, body) })),
         Err(Unread::Told(BodyError::TooLarge)) => Ok(Err(Failure::TooLarge)),
         Err(Unread::Told(_)) => Ok(Err(Failure::Broken)),
         Err(Unread::Failed(error)) => Ok(Err(Failure::of(&error))),
         Err(Unread::UsedUp(why)) => Err(why.into()),
+    }
+}
+
+impl<'a> Counted<'a> {
+    fn begun(metrics: &'a PluginMetrics) -> Counted<'a> {
+        Counted { metrics, begun: clock::now(), outcome: CallOutcome::GivenUp }
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.metrics.called_out(self.outcome, clock::since(self.begun));
     }
 }
 

@@ -4,6 +4,7 @@
 //! connection, or the error that no retry could mend. Never: sends anything twice that an exchange would not
 //! ([`Attempts`] decides for both).
 
+use http::StatusCode;
 use weir_core::balancer::Tried;
 use weir_core::clock;
 use weir_core::error::{Error, Kind, Side};
@@ -59,6 +60,11 @@ pub async fn call(
         let attempt = Attempt { outgoing, client: &client, opened_after, timeout };
         let mut body = Some(Body::full(bytes.clone()));
         let failed = match pool.send(&attempt, &mut body).await {
+            Ok((answer, _)) if answer.parts.status == StatusCode::SWITCHING_PROTOCOLS => {
+                counted.over(Outcome::Failed);
+                let why = "101 to a request that asked for no upgrade";
+                return Err(Box::new(Error::new(Kind::HttpProtocolError, Side::Upstream, why)));
+            }
             Ok((mut answer, lease)) => {
                 counted.over(Outcome::of_status(answer.parts.status.as_u16()));
                 hop::strip_response(&mut answer.parts.headers, answer.found);

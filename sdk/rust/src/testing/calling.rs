@@ -3,7 +3,7 @@
 //! In: calls. Out: what the test says that they answer. Never: calls anybody.
 
 use weir_bounds::outbound::{
-    MAX_AT_ONCE, MAX_CALLS, MAX_FIELD_BYTES, MAX_FIELDS, MAX_TIMEOUT_MILLIS,
+    MAX_AT_ONCE, MAX_CALLS, MAX_FIELDS, MAX_HEAD_BYTES, MAX_TIMEOUT_MILLIS,
 };
 use weir_bounds::target::is_legal;
 
@@ -80,7 +80,7 @@ fn call(of: &Request) -> Result<Answer, Failure> {
 /// The request, where the proxy would make it.
 fn legal(of: &Request, target: &str) -> Result<Called, Failure> {
     let mut head = Head::default();
-    let mut bytes = 0;
+    let mut bytes = of.method.len() + target.len();
     for (name, value) in &of.fields {
         bytes += name.len() + value.len();
         if !is_token(name) || is_owned_by_proxy(name) || !FieldValue::is_legal(value) {
@@ -88,7 +88,7 @@ fn legal(of: &Request, target: &str) -> Result<Called, Failure> {
         }
         head.push(name, value);
     }
-    let fits = of.fields.len() <= MAX_FIELDS && bytes <= MAX_FIELD_BYTES;
+    let fits = of.fields.len() <= MAX_FIELDS && bytes <= MAX_HEAD_BYTES;
     let method = is_token(&of.method) && of.method != "CONNECT";
     if !fits || !method || !is_legal(target, &of.method) {
         return Err(Failure::Invalid);

@@ -1,8 +1,8 @@
 //! Calls upstreams in the way that the request's fields ask for.
 //!
 //! In: `x-call`, `x-call-after` and `x-call-late`, with URLs that are called at once in the request, response and
-//! completion hook; how, by `x-method`, `x-with`, `x-timeout` and `x-limit`; and `x-rewrite`, with a URL that every
-//! chunk of the request's body is sent to. Out: what came of it, `STATUS BYTES FIELD` or the failure for each,
+//! completion hook; how, by `x-method`, `x-with`, `x-timeout` and `x-limit`, and by `x-pad` and `x-value`, bytes more of
+//! the path and of a field; and `x-rewrite`, with URLs that every chunk of the request's body is sent to. Out: what came of it, `STATUS BYTES FIELD` or the failure for each,
 //! in `x-came`. Never: calls anybody where it was not asked.
 
 use std::time::Duration;
@@ -37,7 +37,9 @@ impl Plugin for Calling {
     }
 
     fn on_request_body(&self, request: &Request) -> Option<Box<dyn Transform>> {
-        Some(Box::new(Rewrite { url: request.header_str("x-rewrite")? }))
+        let millis = number(request, "x-timeout").unwrap_or(5_000);
+        let urls = request.header_str("x-rewrite")?;
+        Some(Box::new(Rewrite { urls, timeout: Duration::from_millis(millis) }))
     }
 
     fn on_complete(&self, request: &Request, _: &Summary) {
@@ -47,26 +49,35 @@ impl Plugin for Calling {
     }
 }
 
-/// Every chunk as an upstream answers it.
+/// Every chunk as the last of some upstreams answers it.
 struct Rewrite {
-    url: String,
+    urls: String,
+    timeout: Duration,
 }
 
 // === impl Rewrite ===
 
 impl Transform for Rewrite {
     fn push(&mut self, chunk: Vec<u8>) -> Result<Vec<u8>> {
-        let answer = Call::post(self.url.as_str()).body(chunk).send().map_err(Error::from)?;
-        Ok(answer.body())
+        let mut came = Vec::new();
+        for url in self.urls.split_whitespace() {
+            let call = Call::post(url).body(chunk.clone()).timeout(self.timeout);
+            came = call.send().map_err(Error::from)?.body();
+        }
+        Ok(came)
     }
 }
 
 fn came(request: &Request, field: &str) -> Option<String> {
     let urls = request.header_str(field)?;
-    let number = |name: &str| request.header_str(name).and_then(|text| text.parse().ok());
+    let number = |name: &str| number(request, name);
     let method = request.header_str("x-method").unwrap_or_else(|| "GET".to_owned());
+    let padding = |name: &str| "a".repeat(number(name).unwrap_or(0) as usize);
     let calls = urls.split_whitespace().map(|url| {
-        let mut call = Call::new(method.as_str(), url);
+        let mut call = Call::new(method.as_str(), url.to_owned() + &padding("x-pad"));
+        if number("x-value").is_some() {
+            call = call.header("x-value", padding("x-value"));
+        }
         if let Some((name, value)) = request.header_str("x-with").as_deref().and_then(pair) {
             call = call.header(name, value);
         }
@@ -92,6 +103,10 @@ fn came(request: &Request, field: &str) -> Option<String> {
         Err(error) => format!("{error:?}").to_lowercase(),
     });
     Some(told.collect::<Vec<_>>().join(", "))
+}
+
+fn number(request: &Request, name: &str) -> Option<u64> {
+    request.header_str(name).and_then(|text| text.parse().ok())
 }
 
 fn pair(line: &str) -> Option<(&str, &str)> {

@@ -28,7 +28,7 @@ use crate::error::Kind;
 pub use self::custom::{MAX_LABELS, PluginCustomMetrics, WorkerCustomMetrics};
 pub use self::exposition::CONTENT_TYPE;
 pub use self::listener::{ConnectionGuard, ListenerMetrics};
-pub use self::plugin::{Hook, InstanceGuard, PluginMetrics};
+pub use self::plugin::{CallOutcome, Hook, InstanceGuard, PluginMetrics};
 pub use self::route::RouteMetrics;
 pub use self::upstream::{
     ConnectionState, EndpointMetrics, Outcome, UpstreamConnectionGuard, UpstreamMetrics,

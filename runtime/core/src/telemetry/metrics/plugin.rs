@@ -53,9 +53,19 @@ const REASONS: [&str; 10] = [
     "other",
 ];
 
-/// Labels of `outcome`, of calls to others: as the contract numbers its failures, behind what was answered.
-const OUTCOMES: [&str; 7] =
-    ["answered", "denied", "invalid", "unavailable", "timeout", "too-large", "broken"];
+/// Labels of `outcome`, of calls to others: as the contract numbers its failures, behind what was answered; and
+/// those that nobody waited for to their end, or whose plugin could not have the answer.
+const OUTCOMES: [&str; 8] =
+    ["answered", "denied", "invalid", "unavailable", "timeout", "too-large", "broken", "given-up"];
+
+/// What came of a call to somebody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallOutcome {
+    Answered,
+    /// As the contract numbers it.
+    Failed(usize),
+    GivenUp,
+}
 
 /// The handle of one plugin.
 #[derive(Debug, Clone)]
@@ -143,10 +153,14 @@ impl PluginMetrics {
         self.0.cells.local().lines_dropped.fetch_add(1, Relaxed);
     }
 
-    /// A call to somebody else is over: it was answered, or failed as the contract numbers it.
-    pub fn called_out(&self, failure: Option<usize>, took: Duration) {
+    /// A call to somebody else is over.
+    pub fn called_out(&self, outcome: CallOutcome, took: Duration) {
         let cells = &self.0.cells.local().outbound;
-        let at = failure.map_or(0, |failure| failure + 1).min(OUTCOMES.len() - 1);
+        let at = match outcome {
+            CallOutcome::Answered => 0,
+            CallOutcome::Failed(number) => number + 1,
+            CallOutcome::GivenUp => OUTCOMES.len() - 1,
+        };
         if let Some(cell) = cells.outcomes.get(at) {
             cell.fetch_add(1, Relaxed);
         }
