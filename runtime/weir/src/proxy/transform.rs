@@ -1,7 +1,8 @@
 //! Bodies that plugins rewrite on their way.
 //!
 //! In: a body and the transforms it passes, in order. Out: a body of the rewritten bytes. Never:
-//! holds more than one chunk; trailers pass unchanged after the last rewritten byte.
+//! holds more than a chunk and what came next; trailers pass unchanged after the last rewritten byte. Never lets
+//! transforms wait on behalf of a peer that is gone.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -28,6 +29,8 @@ struct Rewritten {
     state: State,
     /// What came and was not given to the transforms yet.
     came: Bytes,
+    /// What came next, while they wait: who sends it may be gone, and then they need not.
+    next: Option<Option<Frame<Bytes>>>,
     /// Frames that are ready: the transforms' last bytes, then trailers.
     ready: VecDeque<Frame<Bytes>>,
 }
@@ -52,8 +55,8 @@ const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 
 /// Puts a body behind transforms.
 pub fn rewrite(body: Body, transforms: Transforms) -> Body {
-    let (came, ready) = (Bytes::new(), VecDeque::new());
-    Body::Stream(Box::pin(Rewritten { body, state: State::Idle(transforms), came, ready }))
+    let (came, next, ready) = (Bytes::new(), None, VecDeque::new());
+    Body::Stream(Box::pin(Rewritten { body, state: State::Idle(transforms), came, next, ready }))
 }
 
 /// Puts a response's body behind transforms, where there are any, and makes its head fit.
@@ -132,6 +135,14 @@ async fn finish(transforms: Transforms) -> Result<Vec<Bytes>, Box<Failure>> {
 }
 
 impl Rewritten {
+    /// The next frame of what is rewritten, or its end.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Error>> {
+        if let Some(next) = self.next.take() {
+            return Poll::Ready(Ok(next));
+        }
+        Pin::new(&mut self.body).poll_frame(cx).map(Option::transpose)
+    }
+
     /// Goes on with the chunk, or the end, that is on its way. Nothing to do is ready.
     fn poll_transforms(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let passed = match &mut self.state {
@@ -165,28 +176,35 @@ impl HttpBody for Rewritten {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
         loop {
-            ready!(this.poll_transforms(cx))?;
+            if this.poll_transforms(cx)?.is_pending() {
+                if matches!(this.state, State::Pushing(_))
+                    && this.next.is_none()
+                    && let Poll::Ready(next) = this.poll_next(cx)?
+                {
+                    this.next = Some(next);
+                }
+                return Poll::Pending;
+            }
             if let Some(frame) = this.ready.pop_front() {
                 return Poll::Ready(Some(Ok(frame)));
             }
-            let State::Idle(transforms) = &mut this.state else {
+            if !matches!(this.state, State::Idle(_)) {
                 return Poll::Ready(None);
-            };
+            }
             // What is here already may be hundreds of chunks, and nothing comes out of some.
             ready!(turn::poll_proceed(cx));
             let mut trailers = None;
             if this.came.is_empty() {
-                match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
-                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                    Some(Ok(frame)) => match frame.into_data() {
-                        Ok(data) if data.is_empty() => continue,
-                        Ok(data) => this.came = data,
-                        Err(frame) => trailers = Some(frame),
-                    },
+                match ready!(this.poll_next(cx))?.map(Frame::into_data) {
+                    Some(Ok(data)) if data.is_empty() => continue,
+                    Some(Ok(data)) => this.came = data,
+                    Some(Err(frame)) => trailers = Some(frame),
                     None => {}
                 }
             }
-            let transforms = std::mem::take(transforms);
+            let State::Idle(transforms) = std::mem::replace(&mut this.state, State::Ended) else {
+                return Poll::Ready(None);
+            };
             this.state = if this.came.is_empty() {
                 State::Finishing(Box::pin(finish(transforms)), trailers)
             } else {
